@@ -1,4 +1,53 @@
-//! Value word, object layouts, nursery, old space and roots.
+//! Value word, object layouts, nursery, old space, roots: the memory of one runtime.
+//!
+//! The protocol between the heap and whoever evaluates programs (the *mutator*):
+//!
+//! 1. Allocation never collects. Natives hold plain [`Value`]s across any number of allocations.
+//! 2. [`Heap::collect`] is the only operation that moves or frees. The mutator calls it at a
+//!    safepoint, after [`Heap::wants_collection`] said so, and hands over every `Value` it still
+//!    needs through [`Roots`]; a `Value` that was neither traced nor reachable is dead afterwards.
+//! 3. Objects are born in the nursery (hosts, large objects and [`Heap::old_cons`] in the old space)
+//!    and move at most once, at the first collection they survive. Old objects never move.
+//! 4. An existing object is changed only through [`Heap::write`] (or, for the `Value`s inside a
+//!    host, announced by [`Heap::touch_host`]), which keeps the remembered set complete.
+//! 5. Memory limits never abort: the heap reports [`Heap::over_hard_limit`] and the mutator turns
+//!    it into an error of the language.
+//!
+//! Does not know bytecode, frames, environments' meaning, threads or the language's syntax.
+
+#![expect(
+    clippy::inline_always,
+    reason = "one-instruction accessors and the bump path: calls would cost more than they do"
+)]
+
+mod collect;
+mod error;
+mod heap;
+mod limits;
+mod nursery;
+mod object;
+mod old;
+mod os;
+mod roots;
+mod statistics;
+mod symbol;
+mod value;
+mod verify;
+
+pub use collect::{Collected, Collection, Tracer};
+pub use error::{HeapError, OutOfMemory};
+pub use heap::Heap;
+pub use limits::{
+    Config, DEFAULT_HARD_LIMIT_BYTES, DEFAULT_NURSERY_BYTES, LARGE_OBJECT_BYTES, Stress,
+    YOUNG_OBJECT_MAX_BYTES,
+};
+pub use object::{
+    ERROR_CAUSE, ERROR_FIELDS, ERROR_LOCATION, ERROR_MESSAGE, ERROR_TRACE, HostObject, Kind,
+};
+pub use roots::{Root, Roots};
+pub use statistics::{ClassUsage, Statistics};
+pub use symbol::{SymbolId, SymbolTable};
+pub use value::Value;
 
 #[cfg(test)]
 mod tests;

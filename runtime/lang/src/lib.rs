@@ -1,4 +1,19 @@
-//! Compiler, core builtins and the embedding API.
+//! The language: compiler, core builtins, printing, and the embedding API.
+//!
+//! Knows the machine and the reader; does not know sockets, threads or the command line.
+#![forbid(unsafe_code)]
+
+pub mod builtins;
+mod compile;
+mod output;
+mod print;
+mod runtime;
+mod source;
+
+pub use compile::elements;
+pub use output::Output;
+pub use print::{Style, display, print, repr};
+pub use runtime::{Driver, Language, NoWaiting, Ran, Runtime};
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,32 @@
-//! Register bytecode, interpreter loop, call frames and fibers.
+//! Register bytecode and the machine that runs it: instruction table, code objects, verifier,
+//! listing, interpreter loop, frames, fibers, builtins' calling convention.
+//!
+//! Knows values and forms only as data; how forms become code is the business of the crate above.
+
+mod arithmetic;
+mod call;
+mod code;
+pub mod environment;
+mod equality;
+mod fiber;
+mod interpreter;
+mod listing;
+mod native;
+mod opcode;
+mod slow;
+mod verify;
+mod vm;
+
+pub use arithmetic::{operate, type_name};
+pub use code::{
+    Assembler, Code, CodeKind, FIRST_CAPTURE, Label, Position, REGISTERS_MAX, Variable,
+    WINDOW_SLOTS,
+};
+pub use equality::{closure_code, equal};
+pub use listing::listing;
+pub use native::{Arity, Native, NativeFn, NativeKind, Outcome, ReflectiveFn, too_many_arguments};
+pub use opcode::{FROM_CAPTURE, Opcode};
+pub use vm::{CompileHook, FiberId, ReportHook, DEFINITION_FORBIDDEN, Step, Vm};
 
 #[cfg(test)]
 mod tests;

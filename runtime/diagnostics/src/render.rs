@@ -1,0 +1,25 @@
+//! Renderers: text for people (with or without ANSI colour) and JSON for tools.
+//!
+//! ```text
+//! error[E0003]: headline                     severity, code, first line of the message
+//!  --> file.valk:3:9                         where the main label starts
+//!   |
+//! 3 | (print "a\qb")                         the line; tabs widened, controls escaped
+//!   |          ^^ what the label says        `^` primary, `-` secondary
+//!   |
+//!   = note: …
+//!   = help: …
+//! ```
+//!
+//! Both text forms come from one layout; colour only wraps its pieces. Whether a terminal wants
+//! colour is the caller's decision.
+
+mod cells;
+mod excerpt;
+mod ink;
+mod json;
+mod text;
+
+pub use cells::EXCERPT_CELLS_MAX;
+pub use json::render_json;
+pub use text::{render_ansi, render_plain};

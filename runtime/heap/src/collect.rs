@@ -1,0 +1,353 @@
+//! Collections: one tracing pass that moves live young cells to the old space and, when it is a
+//! full one, marks live old cells, after which the unmarked ones are free.
+//!
+//! 1. Minor: the roots, the root table and the remembered set are all there is that can point into
+//!    the young region. Old cells found on the way are not followed.
+//! 2. Full: everything reachable is followed, the remembered set is not needed. Cells arriving
+//!    from the young region are marked on arrival.
+//! 3. A moved cell leaves its new address behind: a pair [`Value::FORWARD`] in its head and the
+//!    address in its tail, an object [`FORWARDED`] in its header and the address in its second
+//!    word. References keep their own quoted bit.
+//! 4. The work list is explicit, so no shape of data exhausts the native stack.
+//! 5. Survivors are promoted at once; ages would be a second destination in [`Tracer::destination`].
+//!
+//! Does not know what the roots are.
+
+use std::time::Instant;
+
+use crate::heap::Heap;
+use crate::limits::RETAINED_WORK_ENTRIES;
+use crate::nursery::Young;
+use crate::object::{self, FORWARDED, Header, Kind, PAIR_BYTES, UNLOGGED};
+use crate::old::{OldSpace, Page};
+use crate::roots::Roots;
+use crate::value::Value;
+
+/// How much to collect.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Collection {
+    /// The nursery.
+    Minor,
+    /// Everything.
+    Full,
+    /// What the heap thinks is due.
+    Auto,
+}
+
+/// What a collection did.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Collected {
+    /// What was collected: [`Collection::Minor`] or [`Collection::Full`].
+    pub kind: Collection,
+    /// Bytes in use before less bytes in use after; never negative.
+    pub reclaimed_bytes: usize,
+    /// Bytes moved from the nursery to the old space.
+    pub promoted_bytes: usize,
+    /// Bytes in use afterwards.
+    pub used_bytes: usize,
+    /// How long it took, in microseconds.
+    pub pause_us: u64,
+}
+
+#[derive(Copy, Clone, PartialEq, Eq)]
+pub(crate) enum Pass {
+    Minor,
+    Full,
+    /// Lists references without following or changing them; for the checker.
+    Inspect,
+}
+
+/// Receives every `Value` outside the heap, and inside hosts, during a collection.
+pub struct Tracer<'h> {
+    young_base: usize,
+    young_bytes: usize,
+    pass: Pass,
+    old: &'h mut OldSpace,
+    /// Old cells whose slots have not been looked at yet.
+    work: Vec<Value>,
+    promoted_bytes: usize,
+}
+
+impl<'h> Tracer<'h> {
+    pub(crate) fn new(
+        pass: Pass,
+        young: &Young,
+        old: &'h mut OldSpace,
+        work: Vec<Value>,
+    ) -> Tracer<'h> {
+        // To an inspection nothing is young: nothing may move.
+        let young_bytes = if pass == Pass::Inspect { 0 } else { young.reserved_bytes() };
+        Tracer { young_base: young.base(), young_bytes, pass, old, work, promoted_bytes: 0 }
+    }
+
+    /// Shows one value, which is updated if what it refers to moves.
+    #[inline(always)]
+    pub fn value(&mut self, slot: &mut Value) {
+        let value = *slot;
+        if !value.is_reference() {
+            return;
+        }
+        if self.is_young(value) {
+            *slot = self.evacuate(value);
+        } else if self.pass != Pass::Minor {
+            self.reach(value);
+        }
+    }
+
+    /// Shows a run of values.
+    #[inline]
+    pub fn slice(&mut self, slots: &mut [Value]) {
+        for slot in slots {
+            self.value(slot);
+        }
+    }
+
+    /// Whether only references into the nursery matter to this pass: slots that were shown to an
+    /// earlier collection and not assigned since hold none and may be left out.
+    pub fn only_young(&self) -> bool {
+        self.pass == Pass::Minor
+    }
+
+    /// Follows what was found until nothing is left.
+    fn drain(&mut self) {
+        while let Some(cell) = self.work.pop() {
+            self.scan(cell);
+        }
+    }
+
+    /// Shows every slot of a cell.
+    #[inline]
+    pub(crate) fn scan(&mut self, cell: Value) {
+        let address = cell.address();
+        if cell.is_pair() {
+            self.scan_list(address);
+            return;
+        }
+        let header = cell.header();
+        if header.has_fields() {
+            let first = object::field_address(address, 0);
+            // SAFETY: cells on the work list or in the remembered set are initialised and not
+            // moved; the collector has exclusive access to the heap; a header with fields is
+            // followed by `len` of them.
+            self.slice(unsafe { object::slots(first, header.len as usize) });
+        } else if header.kind == Kind::Host as u8 {
+            // SAFETY: as above; a live host object owns its box, and no reference into the box
+            // outlives the borrow of the heap that `collect` excludes.
+            unsafe { &mut *object::host_of(address) }.trace(self);
+        }
+    }
+
+    /// Shows both slots of the pair at `address` and goes on with the tail as long as that is a
+    /// pair found just now: the cells of a list skip the work list and land side by side.
+    #[inline]
+    fn scan_list(&mut self, mut address: usize) {
+        loop {
+            // SAFETY: as in `scan`; a pair is two slots.
+            let slots = unsafe { object::slots(address, 2) };
+            self.value(&mut slots[0]);
+            let tail = slots[1];
+            if !tail.is_pair() || self.pass == Pass::Inspect {
+                self.value(&mut slots[1]);
+                return;
+            }
+            let fresh = if self.is_young(tail) {
+                let (moved, fresh) = self.move_pair(tail);
+                slots[1] = moved;
+                fresh
+            } else {
+                // SAFETY: a live reference that is not young points to a cell of the old space.
+                self.pass == Pass::Full && unsafe { Page::of(tail.address()) }.mark(tail.address())
+            };
+            if !fresh {
+                return;
+            }
+            address = slots[1].address();
+        }
+    }
+
+    #[inline(always)]
+    fn is_young(&self, value: Value) -> bool {
+        value.address().wrapping_sub(self.young_base) < self.young_bytes
+    }
+
+    /// An old cell was found by a pass that follows everything.
+    #[inline]
+    fn reach(&mut self, value: Value) {
+        if self.pass == Pass::Inspect {
+            self.work.push(value);
+            return;
+        }
+        // SAFETY: a live reference that is not young points to a cell of the old space.
+        let page = unsafe { Page::of(value.address()) };
+        if page.mark(value.address()) {
+            self.work.push(value);
+        }
+    }
+
+    /// The new reference for a reference into the young region, moving the cell if that has not
+    /// happened yet.
+    #[inline]
+    fn evacuate(&mut self, value: Value) -> Value {
+        if !value.is_pair() {
+            return self.evacuate_object(value);
+        }
+        let (moved, fresh) = self.move_pair(value);
+        if fresh {
+            self.work.push(moved);
+        }
+        moved
+    }
+
+    /// The new reference to a young pair, and whether it has moved just now.
+    #[inline]
+    fn move_pair(&mut self, value: Value) -> (Value, bool) {
+        let from = value.address();
+        // SAFETY: a live young pair is two words, of which rule 3 may have taken over both.
+        let (head, tail) = unsafe { (object::load(from), object::load(from + 8)) };
+        if head == Value::FORWARD.bits() {
+            return (value.moved_to(tail as usize), false);
+        }
+        let to = self.destination(PAIR_BYTES);
+        // SAFETY: `to` is fresh memory of a pair's size; `from` is not used as a pair again.
+        unsafe {
+            object::store(to, head);
+            object::store(to + 8, tail);
+            object::store(from, Value::FORWARD.bits());
+            object::store(from + 8, to as u64);
+        }
+        (value.moved_to(to), true)
+    }
+
+    #[inline]
+    fn evacuate_object(&mut self, value: Value) -> Value {
+        let from = value.address();
+        let header = value.header();
+        if header.kind == FORWARDED {
+            // SAFETY: rule 3; every cell has a second word.
+            return value.moved_to(unsafe { object::load(from + Header::BYTES) } as usize);
+        }
+        let bytes = header.object_bytes();
+        let to = self.destination(bytes);
+        // SAFETY: `to` is fresh memory of the object's size and overlaps nothing; `from` is not
+        // used as an object again.
+        unsafe {
+            object::at::<u64>(to).copy_from_nonoverlapping(object::at(from), bytes / 8);
+            Header { flags: UNLOGGED, ..header }.store(to);
+            Header { kind: FORWARDED, ..header }.store(from);
+            object::store(from + Header::BYTES, to as u64);
+        }
+        let moved = value.moved_to(to);
+        if header.has_fields() {
+            self.work.push(moved);
+        }
+        moved
+    }
+
+    /// Memory for a cell that moves.
+    #[inline]
+    fn destination(&mut self, bytes: usize) -> usize {
+        let to = self.old.allocate(bytes);
+        self.promoted_bytes += bytes;
+        if self.pass == Pass::Full {
+            // SAFETY: the old space has just given out this address.
+            unsafe { Page::of(to) }.mark(to);
+        }
+        to
+    }
+
+    pub(crate) fn take_work(&mut self) -> Vec<Value> {
+        std::mem::take(&mut self.work)
+    }
+}
+
+impl Heap {
+    /// Collects garbage. May run native destructors of dead hosts, last of all.
+    ///
+    /// Set apart from every other operation in that it invalidates: after it, a `Value` may be
+    /// used only if it was shown by `roots` (and is read again from there), or is reached from
+    /// such a one or from a [`crate::Root`].
+    ///
+    /// # Safety
+    /// The caller uses no `Value`, and nothing that borrows from one, beyond what is said above;
+    /// every `Value` inside a host that was changed by other means than [`Value::host_mut`] was
+    /// announced by [`Heap::touch_host`].
+    pub unsafe fn collect(&mut self, kind: Collection, roots: &mut dyn Roots) -> Collected {
+        let started = Instant::now();
+        let used_before = self.note_peak();
+        self.statistics.allocated_bytes += self.young.used_bytes() as u64;
+        let full_due = self.tenured_bytes() > self.limits.full_at_bytes;
+        let full = match kind {
+            Collection::Full => true,
+            Collection::Minor => !self.generational,
+            Collection::Auto => full_due || !self.generational,
+        };
+        let mut pass = if full { Pass::Full } else { Pass::Minor };
+        let (mut promoted_bytes, mut dead) = self.pass(pass, roots);
+        if kind == Collection::Auto && pass == Pass::Minor && self.over_hard_limit() {
+            self.statistics.collections_emergency += 1;
+            pass = Pass::Full;
+            let (more, hosts) = self.pass(pass, roots);
+            promoted_bytes += more;
+            dead = hosts;
+        }
+        self.poll = self.stressed();
+        let used_bytes = self.note_peak();
+        let reclaimed_bytes = used_before.saturating_sub(used_bytes);
+        let pause_us = started.elapsed().as_micros() as u64;
+        self.statistics.count(reclaimed_bytes, promoted_bytes, dead.len(), pause_us);
+        // Destructors are foreign code: they run when the heap is whole again.
+        drop(dead);
+        let kind = if pass == Pass::Full { Collection::Full } else { Collection::Minor };
+        Collected { kind, reclaimed_bytes, promoted_bytes, used_bytes, pause_us }
+    }
+
+    /// One tracing pass with everything it entails; returns the promoted bytes and dead hosts.
+    fn pass(
+        &mut self,
+        pass: Pass,
+        roots: &mut dyn Roots,
+    ) -> (usize, Vec<Box<dyn object::HostObject>>) {
+        if pass == Pass::Full {
+            self.old.begin_full();
+        }
+        let work = std::mem::take(&mut self.work);
+        let mut tracer = Tracer::new(pass, &self.young, &mut self.old, work);
+        roots.trace(&mut tracer);
+        self.roots.trace(&mut tracer);
+        if pass == Pass::Minor {
+            for &cell in &self.remembered {
+                tracer.scan(cell);
+            }
+        }
+        tracer.drain();
+        let promoted_bytes = tracer.promoted_bytes;
+        self.work = tracer.take_work();
+        self.work.shrink_to(RETAINED_WORK_ENTRIES);
+        // Before the sweep: remembered cells may be dead, but are still there.
+        self.forget_remembered();
+        self.young.reset();
+        if pass == Pass::Minor {
+            self.statistics.collections_minor += 1;
+            return (promoted_bytes, Vec::new());
+        }
+        let dead = self.old.sweep();
+        self.statistics.collections_full += 1;
+        self.limits.rearm(self.tenured_bytes());
+        (promoted_bytes, dead)
+    }
+
+    fn forget_remembered(&mut self) {
+        for cell in self.remembered.drain(..) {
+            let address = cell.address();
+            if cell.is_pair() {
+                // SAFETY: remembered cells lie in the old space.
+                unsafe { Page::of(address) }.unlog(address);
+            } else {
+                let mut header = cell.header();
+                header.flags |= UNLOGGED;
+                // SAFETY: as above; the header is rewritten in place.
+                unsafe { header.store(address) };
+            }
+        }
+    }
+}

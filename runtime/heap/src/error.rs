@@ -1,0 +1,75 @@
+//! What the heap refuses, and why.
+
+use std::fmt;
+
+/// Failures of setting up or reconfiguring a heap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HeapError {
+    /// The operating system gave no address space.
+    Map {
+        /// Bytes asked for.
+        bytes: usize,
+        /// The system's error number.
+        errno: i32,
+    },
+    /// The nursery does not fit under the hard limit.
+    LimitBelowNursery {
+        /// The limit asked for, in bytes.
+        limit: usize,
+        /// The smallest acceptable limit, in bytes.
+        minimum: usize,
+    },
+    /// The hard limit would be below what is in use.
+    LimitBelowUsage {
+        /// The limit asked for, in bytes.
+        limit: usize,
+        /// Bytes in use.
+        used: usize,
+    },
+}
+
+impl fmt::Display for HeapError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HeapError::Map { bytes, errno } => write!(
+                f,
+                "the operating system refused to map {bytes} bytes (error {errno}); \
+                 lower the heap's hard limit or raise the process's address space limit"
+            ),
+            HeapError::LimitBelowNursery { limit, minimum } => write!(
+                f,
+                "a hard limit of {limit} bytes leaves no room for the nursery; \
+                 it must be at least {minimum} bytes"
+            ),
+            HeapError::LimitBelowUsage { limit, used } => {
+                write!(f, "Cannot set hard limit below current usage ({limit} < {used})")
+            }
+        }
+    }
+}
+
+impl std::error::Error for HeapError {}
+
+/// A native asked for more than the hard limit leaves. A full collection may still make room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutOfMemory {
+    /// Bytes asked for.
+    pub requested: usize,
+    /// Bytes in use, garbage included.
+    pub used: usize,
+    /// The hard limit in bytes.
+    pub limit: usize,
+}
+
+impl fmt::Display for OutOfMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "out of memory: {} bytes requested, {} in use, hard limit {}; \
+             collect and ask again, or raise the limit",
+            self.requested, self.used, self.limit
+        )
+    }
+}
+
+impl std::error::Error for OutOfMemory {}

@@ -1,0 +1,254 @@
+//! Object layouts: what lies behind a reference, word by word.
+//!
+//! | cell | layout |
+//! |---|---|
+//! | pair | head, tail |
+//! | fields (Error … Vector) | header (`len` = fields), field 0, field 1, … |
+//! | String | header (`len` = bytes), bytes, padding |
+//! | Integer (boxed) | header, the 64 bits |
+//! | Host | header, the two words of a `Box<dyn HostObject>` |
+//!
+//! 1. Every cell is 16-byte aligned and a multiple of 16 bytes long, so its second word exists:
+//!    a moved object keeps its new address there.
+//! 2. `kind` is a [`Kind`] from creation on; only the collector, in the nursery, overwrites it
+//!    ([`FORWARDED`]) and only until the nursery is emptied.
+//! 3. [`UNLOGGED`] is set exactly on old objects that are not in the remembered set.
+//!
+//! The only module besides `value` that dereferences a cell. Does not know spaces or collections.
+
+use std::any::Any;
+
+use crate::collect::Tracer;
+use crate::value::Value;
+
+/// What a value is; the same for immediates and heap objects.
+#[repr(u8)]
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A 64-bit integer, boxed or not.
+    Integer = 0,
+    /// An interned name, keyword or not.
+    Symbol,
+    /// The empty list.
+    Nil,
+    /// A list cell.
+    Pair,
+    /// A function of the VM's table.
+    Builtin,
+    /// No value.
+    Undefined,
+    /// Immutable bytes with their length.
+    String,
+    /// An error: message, location, trace, cause.
+    Error,
+    /// One mutable variable.
+    Cell,
+    /// Code and captured values.
+    Closure,
+    /// A function and the arguments it already has.
+    Partial,
+    /// A table of bindings.
+    Environment,
+    /// Fields with no further meaning.
+    Vector,
+    /// A native object behind a box.
+    Host,
+}
+
+impl Kind {
+    const ALL: [Kind; 14] = [
+        Kind::Integer,
+        Kind::Symbol,
+        Kind::Nil,
+        Kind::Pair,
+        Kind::Builtin,
+        Kind::Undefined,
+        Kind::String,
+        Kind::Error,
+        Kind::Cell,
+        Kind::Closure,
+        Kind::Partial,
+        Kind::Environment,
+        Kind::Vector,
+        Kind::Host,
+    ];
+
+    /// Whether objects of this kind consist of fields.
+    pub const fn has_fields(self) -> bool {
+        self as u8 >= Kind::Error as u8 && self as u8 <= Kind::Vector as u8
+    }
+}
+
+/// Field of an Error object: its message, a String.
+pub const ERROR_MESSAGE: usize = 0;
+/// Field of an Error object: where it was raised.
+pub const ERROR_LOCATION: usize = 1;
+/// Field of an Error object: the call trace.
+pub const ERROR_TRACE: usize = 2;
+/// Field of an Error object: the error that led to it.
+pub const ERROR_CAUSE: usize = 3;
+/// Number of fields of an Error object.
+pub const ERROR_FIELDS: usize = 4;
+
+/// A native object owned by the heap: found live by tracing, dropped once when it is dead.
+pub trait HostObject: Any + 'static {
+    /// Shows every `Value` inside to the collector. Must not panic, and must not touch the heap.
+    fn trace(&mut self, tracer: &mut Tracer<'_>);
+    /// The name the language shows for this type.
+    fn type_name(&self) -> &'static str;
+    /// Bytes held outside the heap that should count against its limit.
+    fn external_bytes(&self) -> usize {
+        0
+    }
+}
+
+/// Header kind of an object that was moved; its second word is the new address.
+pub(crate) const FORWARDED: u8 = 0xFF;
+/// Header flag: old, and not in the remembered set.
+pub(crate) const UNLOGGED: u8 = 1;
+
+/// The first word of every object that is not a pair.
+#[repr(C, align(8))]
+#[derive(Copy, Clone)]
+pub(crate) struct Header {
+    pub kind: u8,
+    pub flags: u8,
+    pub aux: u16,
+    pub len: u32,
+}
+
+const _: () = assert!(size_of::<Header>() == 8 && align_of::<Header>() == 8);
+const _: () = assert!(std::mem::offset_of!(Header, flags) == 1);
+const _: () = assert!(std::mem::offset_of!(Header, len) == 4);
+const _: () = assert!(size_of::<*mut dyn HostObject>() == HOST_BYTES - Header::BYTES);
+const _: () = assert!(cfg!(target_pointer_width = "64"), "addresses fill a 64-bit word");
+
+/// Bytes of a pair.
+pub(crate) const PAIR_BYTES: usize = 16;
+/// Bytes of a boxed integer.
+pub(crate) const INTEGER_BYTES: usize = 16;
+/// Bytes of a host object before rounding.
+pub(crate) const HOST_BYTES: usize = 24;
+/// Alignment and unit of size of every cell.
+pub(crate) const GRANULE_BYTES: usize = 16;
+
+/// Rounds up to whole granules; an object is never smaller than one.
+#[inline(always)]
+pub(crate) const fn round_to_granules(bytes: usize) -> usize {
+    (bytes + (GRANULE_BYTES - 1)) & !(GRANULE_BYTES - 1)
+}
+
+/// Size of an object with that many fields.
+#[inline(always)]
+pub(crate) const fn fields_bytes(count: usize) -> usize {
+    round_to_granules(Header::BYTES + count * 8)
+}
+
+/// Size of a string of that many bytes.
+#[inline(always)]
+pub(crate) const fn string_bytes(length: usize) -> usize {
+    round_to_granules(Header::BYTES + length)
+}
+
+impl Header {
+    pub const BYTES: usize = 8;
+
+    #[inline(always)]
+    pub const fn new(kind: Kind, flags: u8, len: u32) -> Header {
+        Header { kind: kind as u8, flags, aux: 0, len }
+    }
+
+    #[inline(always)]
+    pub fn kind(self) -> Kind {
+        Kind::ALL[usize::from(self.kind)]
+    }
+
+    #[inline(always)]
+    pub const fn has_fields(self) -> bool {
+        self.kind.wrapping_sub(Kind::Error as u8) <= Kind::Vector as u8 - Kind::Error as u8
+    }
+
+    /// Bytes the object occupies.
+    pub fn object_bytes(self) -> usize {
+        if self.has_fields() {
+            fields_bytes(self.len as usize)
+        } else if self.kind == Kind::String as u8 {
+            string_bytes(self.len as usize)
+        } else if self.kind == Kind::Host as u8 {
+            round_to_granules(HOST_BYTES)
+        } else {
+            INTEGER_BYTES
+        }
+    }
+
+    /// # Safety
+    /// `address` is that of an initialised object (or of poison).
+    #[inline(always)]
+    pub unsafe fn load(address: usize) -> Header {
+        // SAFETY: the caller's promise; cells are 16-byte aligned.
+        unsafe { at::<Header>(address).read() }
+    }
+
+    /// # Safety
+    /// `address` is that of a cell of at least one granule that the caller may write.
+    #[inline(always)]
+    pub unsafe fn store(self, address: usize) {
+        // SAFETY: the caller's promise; cells are 16-byte aligned.
+        unsafe { at::<Header>(address).write(self) }
+    }
+}
+
+/// The pointer for an address inside a mapping of this heap.
+#[inline(always)]
+pub(crate) fn at<T>(address: usize) -> *mut T {
+    std::ptr::with_exposed_provenance_mut(address)
+}
+
+/// # Safety
+/// `address` is that of an initialised word of a live cell.
+#[inline(always)]
+pub(crate) unsafe fn load(address: usize) -> u64 {
+    // SAFETY: the caller's promise; cells consist of aligned words.
+    unsafe { at::<u64>(address).read() }
+}
+
+/// # Safety
+/// `address` is that of a word of a cell that the caller may write.
+#[inline(always)]
+pub(crate) unsafe fn store(address: usize, word: u64) {
+    // SAFETY: the caller's promise; cells consist of aligned words.
+    unsafe { at::<u64>(address).write(word) }
+}
+
+/// Address of field `index` of the object at `address`.
+#[inline(always)]
+pub(crate) const fn field_address(address: usize, index: usize) -> usize {
+    address + Header::BYTES + index * 8
+}
+
+/// Where the bytes of the string at `address` begin.
+#[inline(always)]
+pub(crate) fn bytes_of(address: usize) -> *mut u8 {
+    at(address + Header::BYTES)
+}
+
+/// The boxed native object of the host at `address`.
+///
+/// # Safety
+/// A live host object lies at `address`.
+#[inline]
+pub(crate) unsafe fn host_of(address: usize) -> *mut dyn HostObject {
+    // SAFETY: the caller's promise; a host's second and third word are this pointer.
+    unsafe { at::<*mut dyn HostObject>(address + Header::BYTES).read() }
+}
+
+/// The words of a pair or the fields of an object, as a slice that may be changed.
+///
+/// # Safety
+/// `first` is the address of `count` initialised value words, which nothing else accesses while
+/// the slice lives.
+#[inline(always)]
+pub(crate) unsafe fn slots<'a>(first: usize, count: usize) -> &'a mut [Value] {
+    // SAFETY: the caller's promise; `Value` is a transparent word.
+    unsafe { std::slice::from_raw_parts_mut(at::<Value>(first), count) }
+}

@@ -1,0 +1,354 @@
+//! The old space: objects that survived, never move, and are freed by mark and sweep.
+//!
+//! 1. Small objects lie in pages of one size class; the allocator of a class bumps through *holes*,
+//!    runs of slots that the last full collection left unmarked, finding the next hole in the mark
+//!    bitmap only when it gets there (lazy sweep: free memory is not touched before its reuse).
+//! 2. Objects above [`LARGE_OBJECT_BYTES`] have a page of their own, or, above what a page holds, a
+//!    mapping of their own that begins like a page.
+//! 3. During a full collection allocation takes fresh pages only: the marks are in the making.
+//! 4. Empty pages are kept for reuse by any class, all but a few of them returned to the system.
+//! 5. Hosts are listed; a full collection hands the boxes of unmarked ones to its caller.
+//!
+//! Does not know references between objects, roots or the nursery.
+
+mod page;
+mod size_class;
+
+#[cfg(test)]
+pub(crate) use page::next_hole;
+pub(crate) use page::{PAGE_BYTES, PAYLOAD_OFFSET, Page, slots_per_page};
+pub(crate) use size_class::{CLASS_BYTES, CLASS_COUNT, class_of};
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use page::LARGE_CLASS;
+
+use crate::limits::{LARGE_OBJECT_BYTES, RESIDENT_FREE_DIVISOR, RESIDENT_FREE_PAGES};
+use crate::object::{self, HostObject};
+use crate::os::{self, Mapping};
+use crate::statistics::ClassUsage;
+
+/// Pages are mapped this many at a time.
+const CHUNK_BYTES: usize = 16 * PAGE_BYTES;
+/// Large objects are accounted in these units, bytes.
+const LARGE_UNIT_BYTES: usize = 4 << 10;
+
+/// The allocator of one size class.
+#[derive(Clone, Default)]
+struct Class {
+    /// Next slot of the current hole.
+    cursor: usize,
+    /// End of the current hole.
+    end: usize,
+    slot_bytes: usize,
+    page: Option<Page>,
+    /// Pages with holes.
+    available: Vec<Page>,
+    /// Live at the last full collection or handed out since, the current hole included.
+    slots_taken: usize,
+    slots_total: usize,
+}
+
+impl Class {
+    fn slots_used(&self) -> usize {
+        self.slots_taken - (self.end - self.cursor) / self.slot_bytes
+    }
+}
+
+struct Large {
+    page: Page,
+    bytes: usize,
+    /// Unmapped when the entry is dropped; absent when the object lies in a page of a chunk.
+    mapping: Option<Mapping>,
+}
+
+impl Large {
+    fn is_live(&self) -> bool {
+        self.page.is_marked(self.page.base() + PAYLOAD_OFFSET)
+    }
+
+    /// Length of the page or mapping.
+    fn extent(&self) -> usize {
+        self.mapping.as_ref().map_or(PAGE_BYTES, Mapping::bytes)
+    }
+}
+
+pub(crate) struct OldSpace {
+    classes: [Class; CLASS_COUNT],
+    chunks: Vec<Mapping>,
+    /// Pages in use by a class.
+    pages: Vec<Page>,
+    /// Empty pages, by address: resident ones, and ones whose memory went back to the system.
+    resident: Vec<usize>,
+    decommitted: Vec<usize>,
+    large: Vec<Large>,
+    large_bytes: usize,
+    /// Addresses of all host objects.
+    hosts: Vec<usize>,
+    host_external_bytes: usize,
+}
+
+impl OldSpace {
+    pub fn new() -> OldSpace {
+        OldSpace {
+            classes: std::array::from_fn(|class| Class {
+                slot_bytes: CLASS_BYTES[class],
+                ..Class::default()
+            }),
+            chunks: Vec::new(),
+            pages: Vec::new(),
+            resident: Vec::new(),
+            decommitted: Vec::new(),
+            large: Vec::new(),
+            large_bytes: 0,
+            hosts: Vec::new(),
+            host_external_bytes: 0,
+        }
+    }
+
+    /// Memory for a cell of `bytes`, whole granules, uninitialised.
+    ///
+    /// # Panics
+    /// When the operating system has no more memory.
+    #[inline(always)]
+    pub fn allocate(&mut self, bytes: usize) -> usize {
+        if bytes > LARGE_OBJECT_BYTES {
+            return self.allocate_large(bytes);
+        }
+        let class = &mut self.classes[class_of(bytes)];
+        let at = class.cursor;
+        if at < class.end {
+            class.cursor = at + class.slot_bytes;
+            return at;
+        }
+        self.allocate_in_next_hole(class_of(bytes))
+    }
+
+    #[cold]
+    fn allocate_in_next_hole(&mut self, number: usize) -> usize {
+        loop {
+            let class = &mut self.classes[number];
+            if let Some((start, end)) = class.page.and_then(Page::take_hole) {
+                class.slots_taken += (end - start) / class.slot_bytes;
+                class.cursor = start + class.slot_bytes;
+                class.end = end;
+                return start;
+            }
+            class.page = class.available.pop();
+            if class.page.is_none() {
+                let page = self.fresh_page(number);
+                self.classes[number].page = Some(page);
+            }
+        }
+    }
+
+    fn fresh_page(&mut self, number: usize) -> Page {
+        let base = self.empty_page();
+        let class = &mut self.classes[number];
+        class.slots_total += slots_per_page(class.slot_bytes);
+        // SAFETY: an empty page is a part of a mapped chunk and used by nobody.
+        let page = unsafe { Page::format(base, class.slot_bytes, number as u32) };
+        self.pages.push(page);
+        page
+    }
+
+    fn empty_page(&mut self) -> usize {
+        if self.resident.is_empty() && self.decommitted.is_empty() {
+            let chunk = Mapping::new(CHUNK_BYTES).unwrap_or_else(|error| panic!("{error}"));
+            self.decommitted.extend((chunk.base()..chunk.base() + CHUNK_BYTES).step_by(PAGE_BYTES));
+            self.chunks.push(chunk);
+        }
+        let base = self.resident.pop().or_else(|| self.decommitted.pop());
+        base.expect("a chunk has just been added when there was no page")
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn allocate_large(&mut self, bytes: usize) -> usize {
+        let total = PAYLOAD_OFFSET + bytes;
+        let (base, mapping) = if total <= PAGE_BYTES {
+            (self.empty_page(), None)
+        } else {
+            let mapping = Mapping::new(total).unwrap_or_else(|error| panic!("{error}"));
+            (mapping.base(), Some(mapping))
+        };
+        // SAFETY: an empty page, or a fresh mapping of more than a page, aligned as pages are.
+        let page = unsafe { Page::format(base, bytes, LARGE_CLASS) };
+        let bytes = total.next_multiple_of(LARGE_UNIT_BYTES);
+        self.large_bytes += bytes;
+        self.large.push(Large { page, bytes, mapping });
+        page.base() + PAYLOAD_OFFSET
+    }
+
+    /// Lists a host object just made; `external_bytes` count as used until the next full
+    /// collection asks the host again.
+    pub fn add_host(&mut self, address: usize, external_bytes: usize) {
+        self.hosts.push(address);
+        self.host_external_bytes += external_bytes;
+    }
+
+    pub fn used_bytes(&self) -> usize {
+        let small: usize =
+            self.classes.iter().map(|class| class.slots_used() * class.slot_bytes).sum();
+        small + self.large_bytes
+    }
+
+    pub fn committed_bytes(&self) -> usize {
+        (self.pages.len() + self.resident.len()) * PAGE_BYTES + self.large_bytes
+    }
+
+    pub fn host_external_bytes(&self) -> usize {
+        self.host_external_bytes
+    }
+
+    pub fn large_objects(&self) -> usize {
+        self.large.len()
+    }
+
+    pub fn class_usage(&self) -> impl Iterator<Item = ClassUsage> {
+        self.classes.iter().map(|class| ClassUsage {
+            slot_bytes: class.slot_bytes,
+            slots_used: class.slots_used(),
+            slots_total: class.slots_total,
+        })
+    }
+
+    /// Starts a full collection: no slot is marked, no hole is open (rule 3).
+    pub fn begin_full(&mut self) {
+        for page in self.pages.iter().chain(self.large.iter().map(|large| &large.page)) {
+            page.clear_marks();
+        }
+        for class in &mut self.classes {
+            (class.cursor, class.end, class.page) = (0, 0, None);
+            class.available.clear();
+        }
+    }
+
+    /// Ends a full collection: unmarked slots are free, empty pages leave their class. Returns
+    /// the native objects that were not marked, to be dropped when the heap is consistent.
+    pub fn sweep(&mut self) -> Vec<Box<dyn HostObject>> {
+        let dead = self.sweep_hosts();
+        for class in &mut self.classes {
+            (class.cursor, class.end, class.page) = (0, 0, None);
+            (class.slots_taken, class.slots_total) = (0, 0);
+        }
+        let mut pages = std::mem::take(&mut self.pages);
+        pages.retain(|&page| self.sweep_page(page));
+        self.pages = pages;
+        self.sweep_large();
+        self.trim();
+        dead
+    }
+
+    /// Takes a page back into its class, or, when it is empty, out of it; true when it stays.
+    fn sweep_page(&mut self, page: Page) -> bool {
+        let live = page.live_slots();
+        if live == 0 {
+            self.release(page);
+            return false;
+        }
+        page.rewind();
+        #[cfg(debug_assertions)]
+        page.poison_free_slots();
+        let class = &mut self.classes[page.class() as usize];
+        let slots = slots_per_page(class.slot_bytes);
+        class.slots_taken += live;
+        class.slots_total += slots;
+        if live < slots {
+            class.available.push(page);
+        }
+        true
+    }
+
+    fn sweep_large(&mut self) {
+        for large in std::mem::take(&mut self.large) {
+            if large.is_live() {
+                self.large.push(large);
+                continue;
+            }
+            self.large_bytes -= large.bytes;
+            if large.mapping.is_none() {
+                self.release(large.page);
+            }
+        }
+    }
+
+    fn release(&mut self, page: Page) {
+        #[cfg(debug_assertions)]
+        page.poison_free_slots();
+        self.resident.push(page.base());
+    }
+
+    /// Returns empty pages to the system but for a reserve: a part of what is in use, because a
+    /// heap that has just shrunk often grows again, and a page costs more to fault in than to fill.
+    fn trim(&mut self) {
+        let reserve = RESIDENT_FREE_PAGES.max(self.pages.len() / RESIDENT_FREE_DIVISOR);
+        for base in self.resident.drain(reserve.min(self.resident.len())..) {
+            // SAFETY: the page is whole, of a live chunk, and nothing in it is reachable.
+            unsafe { os::decommit(base, PAGE_BYTES) };
+            self.decommitted.push(base);
+        }
+    }
+
+    fn sweep_hosts(&mut self) -> Vec<Box<dyn HostObject>> {
+        let (mut dead, mut external) = (Vec::new(), 0);
+        self.hosts.retain(|&address| {
+            // SAFETY: listed hosts are live objects of the old space until they leave the list.
+            let (page, host) = unsafe { (Page::of(address), object::host_of(address)) };
+            if page.is_marked(address) {
+                // SAFETY: as above; the collector has exclusive access to the heap.
+                external += unsafe { &*host }.external_bytes();
+                return true;
+            }
+            // SAFETY: the pointer came from `Box::into_raw`; leaving the list, nobody uses it again.
+            dead.push(unsafe { Box::from_raw(host) });
+            false
+        });
+        self.host_external_bytes = external;
+        dead
+    }
+
+    /// Where cells may lie, for the checker.
+    pub fn map(&self) -> OldMap {
+        let small = self.pages.iter().map(|page| (page.base(), PAGE_BYTES));
+        let large = self.large.iter().map(|large| (large.page.base(), large.extent()));
+        OldMap {
+            pages: small.chain(large).collect(),
+            open: self.classes.iter().map(|class| class.cursor..class.end).collect(),
+        }
+    }
+}
+
+/// The pages of the old space by base address with their lengths, and the holes being filled.
+pub(crate) struct OldMap {
+    pages: HashMap<usize, usize>,
+    open: Vec<Range<usize>>,
+}
+
+impl OldMap {
+    /// Whether a cell of at least `bytes` that is live or was handed out starts at `address`.
+    pub fn holds(&self, address: usize, bytes: usize) -> bool {
+        let Some(&page_bytes) = self.pages.get(&(address & !(PAGE_BYTES - 1))) else {
+            return false;
+        };
+        // SAFETY: the page is mapped and formatted, or it would not be in the map.
+        let page = unsafe { Page::of(address) };
+        if page.class() == LARGE_CLASS {
+            return address == page.base() + PAYLOAD_OFFSET && PAYLOAD_OFFSET + bytes <= page_bytes;
+        }
+        page.holds(address)
+            && bytes <= page.slot_bytes()
+            && !self.open.iter().any(|hole| hole.contains(&address))
+    }
+}
+
+impl Drop for OldSpace {
+    fn drop(&mut self) {
+        for address in std::mem::take(&mut self.hosts) {
+            // SAFETY: listed hosts own their boxes; the list is emptied, so each is dropped once,
+            // and the chunks are unmapped only after this.
+            drop(unsafe { Box::from_raw(object::host_of(address)) });
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Address space from the operating system: private anonymous mappings, unmapped when dropped.
+//!
+//! The only file that calls the system. All ranges are multiples of [`GRAIN_BYTES`], which every
+//! page size in use divides. Knows nothing of what the memory is for.
+
+use crate::error::HeapError;
+use crate::object;
+
+/// Unit of mapping and of giving back.
+pub(crate) const GRAIN_BYTES: usize = 64 << 10;
+
+/// Rounds up to whole grains; `None` when that overflows.
+pub(crate) fn round_to_grains(bytes: usize) -> Option<usize> {
+    bytes.checked_next_multiple_of(GRAIN_BYTES)
+}
+
+/// A range of zeroed address space, aligned to [`GRAIN_BYTES`], that takes memory when touched.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    base: usize,
+    bytes: usize,
+}
+
+impl Mapping {
+    /// Reserves at least `bytes`.
+    ///
+    /// # Errors
+    /// [`HeapError::Map`] when the system refuses.
+    pub fn new(bytes: usize) -> Result<Mapping, HeapError> {
+        let refused = |errno| HeapError::Map { bytes, errno };
+        let rounded = round_to_grains(bytes).ok_or_else(|| refused(libc::ENOMEM))?;
+        // One grain more than needed always contains an aligned range of the wanted length.
+        let padded = rounded.checked_add(GRAIN_BYTES).ok_or_else(|| refused(libc::ENOMEM))?;
+        // SAFETY: a fresh anonymous mapping at an address of the system's choice touches nothing
+        // that exists.
+        let start = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                padded,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+                -1,
+                0,
+            )
+        };
+        if start == libc::MAP_FAILED {
+            let errno = std::io::Error::last_os_error().raw_os_error().unwrap_or(0);
+            return Err(refused(errno));
+        }
+        let start = start.expose_provenance();
+        let base = start.next_multiple_of(GRAIN_BYTES);
+        let (before, after) = (base - start, start + padded - base - rounded);
+        unmap(start, before);
+        unmap(base + rounded, after);
+        Ok(Mapping { base, bytes: rounded })
+    }
+
+    pub fn base(&self) -> usize {
+        self.base
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        unmap(self.base, self.bytes);
+    }
+}
+
+fn unmap(base: usize, bytes: usize) {
+    if bytes > 0 {
+        // SAFETY: only called on (parts of) mappings this module made, by their owner, at the end
+        // of their life.
+        let result = unsafe { libc::munmap(object::at(base), bytes) };
+        debug_assert_eq!(result, 0, "munmap of {base:#x}, {bytes} bytes");
+    }
+}
+
+/// Returns the memory of a range to the system; it reads as zero afterwards and stays usable.
+///
+/// # Safety
+/// The range lies in a live [`Mapping`], is a multiple of [`GRAIN_BYTES`], and holds nothing needed.
+pub(crate) unsafe fn decommit(base: usize, bytes: usize) {
+    // SAFETY: the caller's promise.
+    let result = unsafe { libc::madvise(object::at(base), bytes, libc::MADV_DONTNEED) };
+    debug_assert_eq!(result, 0, "madvise of {base:#x}, {bytes} bytes");
+}

@@ -1,0 +1,77 @@
+//! What the heap counts. Snapshots; reading them costs nothing to the mutator.
+
+/// Counters since the heap was made, and sizes at the moment of asking.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Collections of the nursery only.
+    pub collections_minor: u64,
+    /// Collections of everything.
+    pub collections_full: u64,
+    /// Full collections forced because a minor one left the heap over its hard limit.
+    pub collections_emergency: u64,
+    /// Times the nursery overflowed before a safepoint came.
+    pub nursery_overflows: u64,
+    /// Bytes allocated by the mutator.
+    pub allocated_bytes: u64,
+    /// Bytes copied from the nursery to the old space.
+    pub promoted_bytes: u64,
+    /// Bytes freed, in either space.
+    pub reclaimed_bytes: u64,
+    /// Native objects dropped by collections.
+    pub hosts_finalised: u64,
+    /// Length of the last collection in microseconds.
+    pub pause_us_last: u64,
+    /// Length of the longest collection in microseconds.
+    pub pause_us_max: u64,
+    /// Length of all collections together in microseconds.
+    pub pause_us_total: u64,
+    /// Bytes in use, garbage included: nursery, old space, large objects, symbols, external.
+    pub used_bytes: usize,
+    /// The largest `used_bytes` seen at the start or end of a collection, or now.
+    pub used_bytes_peak: usize,
+    /// Bytes of the nursery in use.
+    pub young_bytes: usize,
+    /// Bytes of the old space in use, large objects included.
+    pub old_bytes: usize,
+    /// Bytes of memory held from the operating system for objects.
+    pub committed_bytes: usize,
+    /// Number of large objects.
+    pub large_objects: usize,
+    /// Bytes held outside the heap that count against its limit.
+    pub external_bytes: usize,
+    /// Nursery size in bytes.
+    pub nursery_bytes: usize,
+    /// Hard limit in bytes.
+    pub hard_limit_bytes: usize,
+    /// Soft limit in bytes.
+    pub soft_limit_bytes: usize,
+}
+
+/// Occupancy of one size class of the old space.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct ClassUsage {
+    /// Size of a slot in bytes.
+    pub slot_bytes: usize,
+    /// Slots in use, garbage included.
+    pub slots_used: usize,
+    /// Slots of all pages of the class.
+    pub slots_total: usize,
+}
+
+impl Statistics {
+    /// Adds one finished collection.
+    pub(crate) fn count(
+        &mut self,
+        reclaimed_bytes: usize,
+        promoted_bytes: usize,
+        hosts: usize,
+        pause_us: u64,
+    ) {
+        self.reclaimed_bytes += reclaimed_bytes as u64;
+        self.promoted_bytes += promoted_bytes as u64;
+        self.hosts_finalised += hosts as u64;
+        self.pause_us_last = pause_us;
+        self.pause_us_max = self.pause_us_max.max(pause_us);
+        self.pause_us_total += pause_us;
+    }
+}

@@ -1,0 +1,111 @@
+//! Size classes, holes and triggers as pure functions.
+
+use super::Random;
+use crate::limits::{FULL_FLOOR_BYTES, next_full, soft_limit};
+use crate::object::{GRANULE_BYTES, fields_bytes, round_to_granules, string_bytes};
+use crate::old::{CLASS_BYTES, PAGE_BYTES, PAYLOAD_OFFSET, class_of, next_hole, slots_per_page};
+use crate::os::{GRAIN_BYTES, round_to_grains};
+use crate::{HeapError, LARGE_OBJECT_BYTES, OutOfMemory};
+
+valk_harness::test! {
+    fn a_class_is_the_smallest_that_fits() {
+        for bytes in (0..=LARGE_OBJECT_BYTES).step_by(GRANULE_BYTES) {
+            let class = class_of(bytes);
+            assert!(CLASS_BYTES[class] >= bytes);
+            assert!(class == 0 || CLASS_BYTES[class - 1] < bytes);
+        }
+    }
+}
+
+valk_harness::test! {
+    fn classes_ascend_in_granules_and_waste_at_most_a_fifth() {
+        for pair in CLASS_BYTES.windows(2) {
+            assert!(pair[0] < pair[1] && pair[1].is_multiple_of(GRANULE_BYTES));
+            let worst = pair[0] + GRANULE_BYTES;
+            assert!((pair[1] - worst) * 5 <= pair[1], "{} for {worst}", pair[1]);
+        }
+    }
+}
+
+valk_harness::test! {
+    fn slots_fill_a_page_without_leaving_it() {
+        for slot in CLASS_BYTES {
+            let slots = slots_per_page(slot);
+            assert!(slots >= 7);
+            assert!(PAYLOAD_OFFSET + slots * slot <= PAGE_BYTES);
+            assert!(PAYLOAD_OFFSET + (slots + 1) * slot > PAGE_BYTES);
+        }
+    }
+}
+
+valk_harness::test! {
+    fn sizes_are_whole_granules_with_a_second_word() {
+        assert_eq!([fields_bytes(0), fields_bytes(1), fields_bytes(2), fields_bytes(3)], [16, 16, 32, 32]);
+        assert_eq!([string_bytes(0), string_bytes(8), string_bytes(9), string_bytes(24)], [16, 16, 32, 32]);
+        assert_eq!([round_to_granules(1), round_to_granules(16), round_to_granules(17)], [16, 16, 32]);
+        assert_eq!(round_to_grains(1), Some(GRAIN_BYTES));
+        assert_eq!(round_to_grains(usize::MAX), None);
+    }
+}
+
+valk_harness::test! {
+    fn holes_are_the_maximal_unmarked_runs() {
+        let mut random = Random::new(7);
+        for slot in CLASS_BYTES {
+            let slots = slots_per_page(slot);
+            let mut marks = [0u64; PAGE_BYTES / GRANULE_BYTES / 64];
+            let marked: Vec<bool> = (0..slots).map(|_| random.below(3) > 0).collect();
+            for index in (0..slots).filter(|&index| marked[index]) {
+                let granule = (PAYLOAD_OFFSET + index * slot) / GRANULE_BYTES;
+                marks[granule / 64] |= 1 << (granule % 64);
+            }
+            let (mut from, mut rebuilt) = (0, vec![true; slots]);
+            while let Some((first, end)) = next_hole(&marks, slot / GRANULE_BYTES, from, slots) {
+                assert!(from <= first && first < end && end <= slots);
+                assert!(end == slots || marked[end]);
+                rebuilt[first..end].fill(false);
+                from = end;
+            }
+            assert_eq!(rebuilt, marked, "slots of {slot} bytes");
+        }
+    }
+}
+
+valk_harness::test! {
+    fn the_next_full_collection_waits_for_growth() {
+        let soft = 300 << 20;
+        assert_eq!(next_full(0, soft), FULL_FLOOR_BYTES);
+        assert_eq!(next_full(100 << 20, soft), 200 << 20);
+        assert_eq!(next_full(200 << 20, soft), soft);
+        // Above the soft limit: an eighth more, not at once again.
+        assert!(next_full(soft, soft) >= soft + soft / 8);
+        // Below the floor in a small heap the soft limit wins.
+        assert_eq!(next_full(0, 1 << 20), 1 << 20);
+        assert!(next_full(usize::MAX, soft) == usize::MAX);
+    }
+}
+
+valk_harness::test! {
+    fn soft_limits_do_not_overflow() {
+        assert_eq!(soft_limit(1000, 75), 750);
+        assert_eq!(soft_limit(199, 50), 99);
+        assert_eq!(soft_limit(usize::MAX, 100), usize::MAX);
+    }
+}
+
+valk_harness::test! {
+    fn errors_say_what_to_do() {
+        let shown = [
+            (HeapError::Map { bytes: 10, errno: 12 }.to_string(), "refused to map 10 bytes (error 12)"),
+            (HeapError::LimitBelowNursery { limit: 1, minimum: 2 }.to_string(), "at least 2 bytes"),
+            (
+                HeapError::LimitBelowUsage { limit: 1, used: 2 }.to_string(),
+                "Cannot set hard limit below current usage (1 < 2)",
+            ),
+            (OutOfMemory { requested: 5, used: 6, limit: 7 }.to_string(), "5 bytes requested, 6 in use"),
+        ];
+        for (text, part) in shown {
+            assert!(text.contains(part), "{text}");
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Limits, triggers and what the statistics say about them.
+
+use super::{collect, small_config, small_heap};
+use crate::{Collection, Config, Heap, HeapError, Kind, Stress, Value};
+
+const KIB: usize = 1 << 10;
+const MIB: usize = 1 << 20;
+
+fn error_of(config: Config) -> HeapError {
+    Heap::new(config).err().expect("the configuration is refused")
+}
+
+valk_harness::test! {
+    fn contradictory_configurations_are_refused() {
+        let config = Config { hard_limit_bytes: 100 * KIB, ..small_config() };
+        let minimum = 128 * KIB;
+        assert_eq!(error_of(config), HeapError::LimitBelowNursery { limit: 100 * KIB, minimum });
+        for nursery_bytes in [1 << 60, usize::MAX - MIB, usize::MAX - 128 * KIB + 1] {
+            let config = Config { nursery_bytes, hard_limit_bytes: usize::MAX, ..small_config() };
+            assert!(matches!(error_of(config), HeapError::Map { .. }));
+        }
+    }
+}
+
+valk_harness::test! {
+    fn the_threshold_is_a_percentage() {
+        let mut heap = Heap::new(Config { threshold_percent: 0, ..small_config() }).expect("clamped");
+        assert_eq!(heap.threshold_percent(), 1);
+        assert_eq!(heap.set_threshold_percent(50), 1);
+        assert_eq!(heap.set_threshold_percent(200), 50);
+        assert_eq!(heap.threshold_percent(), 100);
+        heap.set_threshold_percent(50);
+        assert_eq!(heap.statistics().soft_limit_bytes, heap.hard_limit_bytes() / 2);
+    }
+}
+
+valk_harness::test! {
+    fn a_full_nursery_asks_for_a_collection_and_goes_on() {
+        let mut heap = small_heap();
+        let mut roots = [Value::NIL];
+        while !heap.wants_collection() {
+            roots[0] = heap.cons(Value::ONE, Value::NIL, false);
+        }
+        assert_eq!(heap.statistics().young_bytes, 64 * KIB + 16, "asked by the first cell too many");
+        heap.cons(Value::ONE, Value::NIL, false);
+        let collected = collect(&mut heap, Collection::Auto, &mut roots);
+        assert_eq!(collected.kind, Collection::Minor);
+        assert_eq!((collected.promoted_bytes, collected.reclaimed_bytes), (16, 64 * KIB + 16));
+        assert_eq!(collected.used_bytes, 16);
+        assert!(!heap.wants_collection());
+        let statistics = heap.statistics();
+        assert_eq!(statistics.collections_minor, 1);
+        assert_eq!(statistics.collections_full, 0);
+        assert_eq!(statistics.nursery_overflows, 1);
+        assert_eq!(statistics.allocated_bytes, 64 * KIB as u64 + 32);
+        assert_eq!(statistics.promoted_bytes, 16);
+        assert_eq!(statistics.reclaimed_bytes, 64 * KIB as u64 + 16);
+        assert_eq!(statistics.used_bytes_peak, 64 * KIB + 32);
+        assert_eq!((statistics.young_bytes, statistics.old_bytes), (0, 16));
+        assert!(statistics.pause_us_max >= statistics.pause_us_last);
+        assert_eq!(statistics.nursery_bytes, 64 * KIB);
+    }
+}
+
+valk_harness::test! {
+    fn stress_always_asks() {
+        let mut heap = Heap::new(Config { stress: Stress::EverySafepoint, ..small_config() }).expect("small");
+        assert!(heap.wants_collection());
+        collect(&mut heap, Collection::Auto, &mut ());
+        assert!(heap.wants_collection());
+    }
+}
+
+valk_harness::test! {
+    fn without_generations_every_collection_is_full() {
+        let mut heap = Heap::new(Config { generational: false, ..small_config() }).expect("small");
+        for kind in [Collection::Minor, Collection::Auto, Collection::Full] {
+            assert_eq!(collect(&mut heap, kind, &mut ()).kind, Collection::Full);
+        }
+    }
+}
+
+valk_harness::test! {
+    fn growth_of_old_memory_makes_a_collection_full() {
+        let mut heap = small_heap();
+        let mut fulls = 0;
+        for _ in 0..100 {
+            heap.string_from(MIB, |_| ());
+            if heap.wants_collection() {
+                let collected = collect(&mut heap, Collection::Auto, &mut ());
+                fulls += usize::from(collected.kind == Collection::Full);
+                assert!(!heap.over_hard_limit());
+            }
+        }
+        assert!((4..=7).contains(&fulls), "garbage of 100 MiB against 16 MiB: {fulls} collections");
+        assert_eq!(heap.statistics().collections_full, fulls as u64);
+    }
+}
+
+valk_harness::test! {
+    fn many_small_old_cells_ask_too() {
+        let mut heap = small_heap();
+        let mut cells = 0;
+        while !heap.wants_collection() {
+            heap.old_cons(Value::NIL, Value::NIL, true);
+            cells += 1;
+        }
+        assert!((MIB..=MIB + 2 * KIB).contains(&cells), "16 MiB of pairs, {cells} cells");
+        assert_eq!(collect(&mut heap, Collection::Auto, &mut ()).kind, Collection::Full);
+        assert_eq!(heap.used_bytes(), 0);
+    }
+}
+
+valk_harness::test! {
+    fn room_is_refused_above_the_hard_limit() {
+        let mut heap = small_heap();
+        assert_eq!(heap.room(64 * MIB), Ok(()));
+        let mut roots = [heap.string_from(40 * MIB, |_| ())];
+        let refused = heap.room(30 * MIB).expect_err("40 + 30 > 64");
+        assert_eq!((refused.requested, refused.limit), (30 * MIB, 64 * MIB));
+        assert!(refused.used >= 40 * MIB);
+        assert!(heap.room(usize::MAX).is_err());
+        roots[0] = Value::NIL;
+        collect(&mut heap, Collection::Full, &mut roots);
+        assert_eq!(heap.room(30 * MIB), Ok(()));
+    }
+}
+
+valk_harness::test! {
+    fn over_the_hard_limit_is_reported_not_fatal() {
+        let mut heap = Heap::new(Config { hard_limit_bytes: MIB, ..small_config() }).expect("1 MiB");
+        let mut roots = [Value::NIL];
+        while !heap.over_hard_limit() {
+            let vector = heap.fields(Kind::Vector, &[Value::NIL; 100]);
+            roots[0] = heap.cons(vector, roots[0], true);
+        }
+        collect(&mut heap, Collection::Auto, &mut roots);
+        assert!(heap.over_hard_limit(), "all of it is live");
+        assert!(heap.statistics().collections_emergency > 0);
+        heap.verify(&mut roots);
+        roots[0] = Value::NIL;
+        collect(&mut heap, Collection::Auto, &mut roots);
+        assert!(!heap.over_hard_limit());
+    }
+}
+
+valk_harness::test! {
+    fn an_emergency_collection_frees_old_garbage() {
+        let mut heap = Heap::new(Config { hard_limit_bytes: 20 * MIB, ..small_config() }).expect("20 MiB");
+        let mut roots = [heap.string_from(11 * MIB, |_| ()), Value::NIL];
+        collect(&mut heap, Collection::Full, &mut roots);
+        roots[0] = Value::NIL;
+        // Below the trigger with what is old, above the hard limit with what gets old.
+        for _ in 0..10 * MIB / 16 {
+            roots[1] = heap.cons(Value::NIL, roots[1], true);
+        }
+        let collected = collect(&mut heap, Collection::Auto, &mut roots);
+        assert_eq!(collected.kind, Collection::Full);
+        assert_eq!(heap.statistics().collections_emergency, 1);
+        assert_eq!(heap.statistics().collections_minor, 1);
+        assert!(!heap.over_hard_limit());
+    }
+}
+
+valk_harness::test! {
+    fn external_memory_counts() {
+        let mut heap = small_heap();
+        heap.set_external_bytes(10 * MIB);
+        assert_eq!(heap.used_bytes(), 10 * MIB);
+        assert!(!heap.wants_collection());
+        heap.set_external_bytes(65 * MIB);
+        assert!(heap.wants_collection() && heap.over_hard_limit());
+        collect(&mut heap, Collection::Auto, &mut ());
+        assert!(heap.over_hard_limit(), "no collection frees it");
+        assert!(!heap.wants_collection());
+        heap.set_external_bytes(0);
+        assert!(!heap.over_hard_limit());
+    }
+}
+
+valk_harness::test! {
+    fn the_hard_limit_cannot_go_below_usage() {
+        let mut heap = small_heap();
+        let mut roots = [heap.string_from(2 * MIB, |_| ())];
+        let used = heap.used_bytes();
+        assert_eq!(heap.set_hard_limit(MIB), Err(HeapError::LimitBelowUsage { limit: MIB, used }));
+        assert_eq!(heap.hard_limit_bytes(), 64 * MIB);
+        assert_eq!(heap.set_hard_limit(4 * MIB), Ok(64 * MIB));
+        let statistics = heap.statistics();
+        assert_eq!((statistics.hard_limit_bytes, statistics.soft_limit_bytes), (4 * MIB, 3 * MIB));
+        heap.string_from(2 * MIB, |_| ());
+        assert!(heap.wants_collection() && heap.over_hard_limit());
+        collect(&mut heap, Collection::Auto, &mut roots);
+        assert!(!heap.over_hard_limit());
+    }
+}
+
+valk_harness::test! {
+    fn class_usage_adds_up() {
+        let mut heap = small_heap();
+        let mut roots: Vec<Value> =
+            (0..500).map(|count| heap.fields(Kind::Vector, &vec![Value::NIL; count])).collect();
+        collect(&mut heap, Collection::Minor, &mut roots);
+        let classes: Vec<_> = heap.class_usage().collect();
+        assert!(classes.windows(2).all(|pair| pair[0].slot_bytes < pair[1].slot_bytes));
+        assert!(classes.iter().all(|class| class.slots_used <= class.slots_total));
+        let bytes: usize = classes.iter().map(|class| class.slots_used * class.slot_bytes).sum();
+        assert_eq!(bytes, heap.statistics().old_bytes);
+        assert_eq!(classes.iter().map(|class| class.slots_used).sum::<usize>(), 500);
+    }
+}
+
+valk_harness::test! {
+    fn two_heaps_do_not_see_each_other() {
+        let (mut first, mut second) = (small_heap(), small_heap());
+        let text = first.string(b"first");
+        let root = first.root(text);
+        second.string(b"second");
+        collect(&mut second, Collection::Full, &mut ());
+        assert_eq!(first.resolve(&root).bytes(&first), b"first");
+        assert_eq!(second.used_bytes(), 0);
+        first.release(root);
+    }
+}

@@ -1,0 +1,104 @@
+//! The checker: walks everything reachable and asserts what the heap promises.
+//!
+//! 1. Every reference leads to an initialised cell inside one of the spaces.
+//! 2. No cell was freed or moved without its reference having been told.
+//! 3. An old cell that refers to a young one is in the remembered set, once.
+//!
+//! For tests and stress builds: it costs many times a full collection.
+
+use std::collections::HashSet;
+
+use crate::collect::{Pass, Tracer};
+use crate::heap::Heap;
+use crate::object::{self, FORWARDED, PAIR_BYTES, UNLOGGED};
+use crate::old::{OldMap, Page};
+use crate::roots::Roots;
+use crate::value::{POISON, Value};
+
+impl Heap {
+    /// Checks the heap as reached from `roots` and the root table; returns the number of cells.
+    ///
+    /// # Panics
+    /// When a rule is broken, with the rule in the message.
+    pub fn verify(&mut self, roots: &mut dyn Roots) -> usize {
+        self.verify_remembered();
+        let mut work = self.inspect(Vec::new(), |tracer, table| {
+            roots.trace(tracer);
+            table.trace(tracer);
+        });
+        let map = self.old.map();
+        let mut seen = HashSet::new();
+        while let Some(cell) = work.pop() {
+            if !seen.insert(cell.address()) {
+                continue;
+            }
+            self.verify_cell(&map, cell);
+            let known = work.len();
+            work = self.inspect(work, |tracer, _| tracer.scan(cell));
+            let refers_to_young = work[known..].iter().any(|child| self.is_young(*child));
+            assert!(
+                !refers_to_young || self.is_young(cell) || is_logged(cell),
+                "rule 3: old {cell:?} refers to a young cell and is not remembered"
+            );
+        }
+        seen.len()
+    }
+
+    fn is_young(&self, cell: Value) -> bool {
+        self.young.contains(cell.address())
+    }
+
+    fn inspect(
+        &mut self,
+        work: Vec<Value>,
+        visit: impl FnOnce(&mut Tracer<'_>, &mut crate::roots::RootTable),
+    ) -> Vec<Value> {
+        let mut tracer = Tracer::new(Pass::Inspect, &self.young, &mut self.old, work);
+        visit(&mut tracer, &mut self.roots);
+        tracer.take_work()
+    }
+
+    fn verify_remembered(&self) {
+        let distinct: HashSet<usize> = self.remembered.iter().map(|cell| cell.address()).collect();
+        assert_eq!(distinct.len(), self.remembered.len(), "rule 3: a cell is remembered twice");
+        for &cell in &self.remembered {
+            assert!(!self.is_young(cell), "rule 3: young {cell:?} is remembered");
+            assert!(is_logged(cell), "rule 3: {cell:?} is remembered and does not say so");
+        }
+    }
+
+    fn verify_cell(&self, map: &OldMap, cell: Value) {
+        let address = cell.address();
+        let bytes = if cell.is_pair() { PAIR_BYTES } else { object::GRANULE_BYTES };
+        assert!(self.holds(map, address, bytes), "rule 1: {cell:?} leads outside the spaces");
+        // SAFETY: the address is that of at least one granule inside a space.
+        let first = unsafe { object::load(address) };
+        assert_ne!(first, POISON, "rule 2: {cell:?} leads to freed memory");
+        if cell.is_pair() {
+            assert_ne!(first, Value::FORWARD.bits(), "rule 2: {cell:?} leads to a moved pair");
+            return;
+        }
+        let header = cell.header();
+        assert_ne!(header.kind, FORWARDED, "rule 2: {cell:?} leads to a moved object");
+        let bytes = header.object_bytes();
+        assert!(
+            self.holds(map, address, bytes),
+            "rule 1: {cell:?} of {bytes} bytes leaves its slot"
+        );
+    }
+
+    fn holds(&self, map: &OldMap, address: usize, bytes: usize) -> bool {
+        if self.young.contains(address) {
+            return address + bytes <= self.young.cursor;
+        }
+        map.holds(address, bytes)
+    }
+}
+
+fn is_logged(cell: Value) -> bool {
+    if cell.is_pair() {
+        // SAFETY: only asked of old cells.
+        return unsafe { Page::of(cell.address()) }.is_logged(cell.address());
+    }
+    cell.header().flags & UNLOGGED == 0
+}

@@ -1,0 +1,57 @@
+//! Time, process, memory.
+
+use super::{Row, number};
+use crate::runtime::Language;
+use std::time::{Duration, Instant};
+use valk_heap::Value;
+use valk_vm::{Arity, Outcome, Vm};
+
+/// The global that decides the exit status.
+pub const EXIT_CODE: &str = "VALK_EXIT_CODE";
+
+pub(super) const TABLE: &[Row] = &[
+    ("time-us", Arity::Any, time_us),
+    ("sleep", Arity::Exactly(1), sleep),
+    ("stack-depth", Arity::Any, stack_depth),
+    ("exit", Arity::AtMost(1), exit),
+    ("mem/heap/usage", Arity::Any, heap_usage),
+    ("mem/heap/hard-limit", Arity::Any, heap_hard_limit),
+];
+
+fn time_us(vm: &mut Vm, _: &[Value]) -> Outcome {
+    let start = *vm.extension::<Language>().start.get_or_insert_with(Instant::now);
+    Value::fixnum(start.elapsed().as_micros() as i64).into()
+}
+
+fn sleep(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    let milliseconds = number!(vm, arguments[0]);
+    if milliseconds > 0 {
+        vm.extension::<Language>().output.flush();
+        std::thread::sleep(Duration::from_millis(milliseconds as u64));
+    }
+    Value::NIL.into()
+}
+
+fn stack_depth(_: &mut Vm, _: &[Value]) -> Outcome {
+    Outcome::Depth
+}
+
+fn exit(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    let code = match arguments {
+        [] => 0,
+        [code, ..] => number!(vm, *code),
+    };
+    let code = vm.heap.integer(code);
+    let symbol = vm.intern(EXIT_CODE);
+    vm.set_global(symbol, code);
+    vm.extension::<Language>().stopping = true;
+    code.into()
+}
+
+fn heap_usage(vm: &mut Vm, _: &[Value]) -> Outcome {
+    Value::fixnum(vm.heap.used_bytes() as i64).into()
+}
+
+fn heap_hard_limit(vm: &mut Vm, _: &[Value]) -> Outcome {
+    Value::fixnum(vm.heap.hard_limit_bytes() as i64).into()
+}

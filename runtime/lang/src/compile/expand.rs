@@ -1,0 +1,458 @@
+//! Forms to core forms: recognises special forms and literal uses of builtins, collects what each
+//! scope binds and what nested functions mention.
+//!
+//! A form that asks for variables by name at run time inside a function (`eval` of computed code,
+//! computed `\`, `penv`, …) sets `reflective`; the whole form is then compiled with environment
+//! objects instead of registers.
+
+use super::names::{Inline, Names, Special};
+use super::node::{Arena, Lambda, Node, NodeId, Scope};
+use crate::source::Sources;
+use std::collections::HashSet;
+use valk_heap::{SymbolId, Value};
+use valk_vm::{Opcode, Vm};
+
+/// Host stack the expander wants to be left with at each level, and what it gets otherwise.
+pub const STACK_RED_ZONE_BYTES: usize = 128 * 1024;
+/// Size of each further piece of host stack for deep forms.
+pub const STACK_PIECE_BYTES: usize = 4 * 1024 * 1024;
+
+/// Elements of a quasiquoted list handled in one go.
+const TEMPLATE_CHUNK: usize = 60;
+/// Arguments of `list` handled by one instruction.
+const LIST_MAX: usize = 60;
+
+/// Expands one top-level form.
+pub struct Expander<'a> {
+    vm: &'a mut Vm,
+    names: &'a Names,
+    sources: &'a Sources,
+    /// The nodes made.
+    pub arena: Arena,
+    /// See the module.
+    pub reflective: bool,
+    /// Inlined names that this form binds itself.
+    shadowed: HashSet<SymbolId>,
+    /// Scopes from the outermost function or `let` inwards.
+    scopes: Vec<Scope>,
+    /// For each function being expanded: names mentioned, index of its first scope.
+    mentions: Vec<HashSet<SymbolId>>,
+}
+
+/// The elements of a proper list.
+pub fn elements(mut list: Value) -> Vec<Value> {
+    let mut items = Vec::new();
+    while list.is_pair() {
+        items.push(list.head());
+        list = list.tail();
+    }
+    items
+}
+
+impl<'a> Expander<'a> {
+    /// An expander; `form` is looked through for names it binds.
+    pub fn new(
+        vm: &'a mut Vm,
+        names: &'a Names,
+        sources: &'a Sources,
+        form: Value,
+    ) -> Expander<'a> {
+        let shadowed = bound_names(names, form);
+        Expander {
+            vm,
+            names,
+            sources,
+            arena: Arena::default(),
+            reflective: false,
+            shadowed,
+            scopes: Vec::new(),
+            mentions: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, node: Node, form: Value) -> NodeId {
+        let position = self.sources.position(form);
+        self.arena.add(node, position)
+    }
+
+    fn constant(&mut self, value: Value) -> NodeId {
+        self.arena.add(Node::Constant(value), None)
+    }
+
+    fn error(&mut self, text: &str, form: Value) -> NodeId {
+        let error = self.vm.error(text);
+        if let Some(position) = self.sources.position(form) {
+            crate::source::set_location(self.vm, error, position);
+        }
+        self.constant(error)
+    }
+
+    /// Expands a form in value position.
+    pub fn expand(&mut self, form: Value) -> NodeId {
+        stacker::maybe_grow(STACK_RED_ZONE_BYTES, STACK_PIECE_BYTES, || {
+            if let Some(symbol) = form.as_symbol() {
+                if form.is_keyword() {
+                    return self.constant(form);
+                }
+                return self.variable(symbol, form);
+            }
+            if form.is_pair() && !form.is_quoted() {
+                return self.application(form);
+            }
+            self.constant(form)
+        })
+    }
+
+    fn variable(&mut self, symbol: SymbolId, form: Value) -> NodeId {
+        if let Some(mentions) = self.mentions.last_mut() {
+            mentions.insert(symbol);
+        }
+        self.add(Node::Variable(symbol), form)
+    }
+
+    /// Expands a form in one of the places where a quoted list is code.
+    fn code(&mut self, form: Value) -> NodeId {
+        if form.is_pair() && form.is_quoted() { self.application(form) } else { self.expand(form) }
+    }
+
+    /// Expands a body: one expression, or a sequence when its first element is a list.
+    fn body(&mut self, body: Value) -> NodeId {
+        if !body.is_pair() {
+            return self.constant(Value::NIL);
+        }
+        if !body.head().is_list() {
+            return self.application(body);
+        }
+        let mut ids: Vec<NodeId> = elements(body).into_iter().map(|f| self.expand(f)).collect();
+        if ids.len() == 1 {
+            return ids.remove(0);
+        }
+        self.add(Node::Sequence(ids), body)
+    }
+
+    /// Expands a list as an application, whatever its bracket.
+    fn application(&mut self, list: Value) -> NodeId {
+        let items = elements(list);
+        if let [only] = items[..] {
+            let inner = self.expand(only);
+            return self.add(Node::Single(inner), list);
+        }
+        if let Some(symbol) = items[0].as_symbol() {
+            if let Some(special) = self.names.special(symbol) {
+                return self.special(special, &items, list);
+            }
+            if !self.shadowed.contains(&symbol)
+                && let Some(inline) = self.names.inline(self.vm, symbol)
+                && let Some(id) = self.inlined(inline, symbol, &items[1..], list)
+            {
+                return id;
+            }
+        }
+        let head = self.expand(items[0]);
+        let arguments = items[1..].iter().map(|form| self.expand(*form)).collect();
+        self.add(Node::Call(head, arguments), list)
+    }
+
+    fn special(&mut self, special: Special, items: &[Value], list: Value) -> NodeId {
+        let given = items.len() - 1;
+        match special {
+            Special::Quote if given != 1 => {
+                self.error(&format!("quote expects exactly 1 argument, got {given}"), list)
+            }
+            Special::Quote => self.constant(items[1]),
+            Special::Quasiquote if given != 1 => {
+                self.error(&format!("quasiquote expects exactly 1 argument, got {given}"), list)
+            }
+            Special::Quasiquote => self.template_root(items[1], list),
+            Special::If if !(2..=3).contains(&given) => {
+                self.error(&format!("if requires 2-3 arguments, got {given}"), list)
+            }
+            Special::If => {
+                let condition = self.expand(items[1]);
+                let then = self.code(items[2]);
+                let otherwise = items.get(3).map(|form| self.code(*form));
+                self.add(Node::If(condition, then, otherwise), list)
+            }
+            Special::LoadedForms => {
+                let ids = items[1..].iter().map(|form| self.expand(*form)).collect();
+                self.add(Node::Load(ids), list)
+            }
+        }
+    }
+
+    /// Expands a literal use of a builtin; `None` when its arguments have another shape.
+    fn inlined(
+        &mut self,
+        inline: Inline,
+        symbol: SymbolId,
+        arguments: &[Value],
+        list: Value,
+    ) -> Option<NodeId> {
+        match (inline, arguments) {
+            (Inline::Primitive(opcode, count), _) if arguments.len() == count => {
+                let ids = arguments.iter().map(|form| self.expand(*form)).collect();
+                Some(self.add(Node::Primitive(opcode, ids), list))
+            }
+            (Inline::Primitive(..), _) => None,
+            (Inline::List, _) if arguments.len() <= LIST_MAX => {
+                let ids = arguments.iter().map(|form| self.expand(*form)).collect();
+                Some(self.add(Node::List(ids), list))
+            }
+            (Inline::List, _) => None,
+            (Inline::Do, _) => {
+                let ids = arguments.iter().map(|form| self.expand(*form)).collect();
+                Some(self.add(Node::Do(ids), list))
+            }
+            (Inline::And, [x, y]) => {
+                let (x, y) = (self.expand(*x), self.expand(*y));
+                Some(self.add(Node::And(x, y), list))
+            }
+            (Inline::Or, [x, y]) => {
+                let (x, y) = (self.expand(*x), self.expand(*y));
+                Some(self.add(Node::Or(x, y), list))
+            }
+            (Inline::And | Inline::Or, _) => None,
+            (Inline::Assign | Inline::Define, [names, values @ ..]) if !values.is_empty() => {
+                self.assignment(inline, *names, values, list)
+                    .or_else(|| self.reflective(symbol, arguments, list))
+            }
+            (Inline::Lambda, [formals, body]) if is_literal(*formals) && is_literal(*body) => {
+                let lambda = self.lambda(*formals, *body)?;
+                Some(self.add(Node::Lambda(Box::new(lambda)), list))
+            }
+            (Inline::Fun, [spec, body]) if is_literal(*body) => self.fun(*spec, *body, list),
+            (Inline::Fun, _) => None,
+            (Inline::Let, [body]) if is_literal(*body) => {
+                self.scopes.push(Scope::default());
+                let body = self.body(*body);
+                let scope = self.scopes.pop().expect("pushed above");
+                Some(self.add(Node::Let(scope, body), list))
+            }
+            (Inline::Select, clauses) if clauses.iter().all(|c| is_clause(*c)) => {
+                let ids = clauses
+                    .iter()
+                    .map(|c| (self.expand(c.head()), self.code(c.tail().head())))
+                    .collect();
+                Some(self.add(Node::Select(ids), list))
+            }
+            (Inline::Case, [x, clauses @ ..]) if clauses.iter().all(|c| is_clause(*c)) => {
+                let x = self.expand(*x);
+                let ids = clauses
+                    .iter()
+                    .map(|c| (self.code(c.head()), c.tail().head()))
+                    .collect();
+                Some(self.add(Node::Case(x, ids), list))
+            }
+            (Inline::Eval, [form]) if is_literal(*form) => Some(self.code(*form)),
+            _ => self.reflective(symbol, arguments, list),
+        }
+    }
+
+    /// A call that needs the environment.
+    fn reflective(
+        &mut self,
+        symbol: SymbolId,
+        arguments: &[Value],
+        list: Value,
+    ) -> Option<NodeId> {
+        self.reflective |= !self.scopes.is_empty();
+        let ids = arguments.iter().map(|form| self.expand(*form)).collect();
+        Some(self.add(Node::Reflective(symbol, ids), list))
+    }
+
+    fn assignment(
+        &mut self,
+        inline: Inline,
+        names: Value,
+        values: &[Value],
+        list: Value,
+    ) -> Option<NodeId> {
+        let names = symbols(names)?;
+        if names.len() != values.len() {
+            return None;
+        }
+        let ids = values.iter().map(|form| self.expand(*form)).collect();
+        if inline == Inline::Define {
+            return Some(self.add(Node::Define(names, ids), list));
+        }
+        if let Some(scope) = self.scopes.last_mut() {
+            for name in &names {
+                if !scope.assigned.contains(name) {
+                    scope.assigned.push(*name);
+                }
+            }
+        }
+        Some(self.add(Node::Assign(names, ids), list))
+    }
+
+    fn lambda(&mut self, formals: Value, body: Value) -> Option<Lambda> {
+        let names = if formals.is_nil() { Vec::new() } else { symbols(formals)? };
+        let at = names.iter().position(|name| Some(*name) == self.names.ampersand);
+        let (parameters, rest, broken) = match at {
+            None => (names.clone(), None, false),
+            Some(i) if i + 2 == names.len() => (names[..i].to_vec(), Some(names[i + 1]), false),
+            Some(i) => (names[..i].to_vec(), None, true),
+        };
+        self.scopes.push(Scope::default());
+        self.mentions.push(HashSet::new());
+        let source = body;
+        let body = self.body(body);
+        let scope = self.scopes.pop().expect("pushed above");
+        let mut mentioned = self.mentions.pop().expect("pushed above");
+        mentioned.retain(|name| !names.contains(name));
+        for outer in &mut self.scopes {
+            outer.inner.extend(&mentioned);
+        }
+        if let Some(outer) = self.mentions.last_mut() {
+            outer.extend(&mentioned);
+        }
+        Some(Lambda {
+            parameters,
+            rest,
+            broken,
+            scope,
+            body,
+            formals,
+            source,
+            global_only: false,
+            name: None,
+        })
+    }
+
+    fn fun(&mut self, spec: Value, body: Value, list: Value) -> Option<NodeId> {
+        if !is_literal(spec) || !spec.is_pair() {
+            return None;
+        }
+        let name = *symbols(spec)?.first()?;
+        // A `fun` sees no scope around it.
+        let scopes = std::mem::take(&mut self.scopes);
+        let mentions = std::mem::take(&mut self.mentions);
+        let lambda = self.lambda(spec.tail().with_quoted(true), body);
+        self.scopes = scopes;
+        self.mentions = mentions;
+        let mut lambda = lambda?;
+        lambda.formals = spec.tail();
+        lambda.global_only = true;
+        lambda.name = Some(name);
+        let lambda = self.add(Node::Lambda(Box::new(lambda)), list);
+        Some(self.add(Node::Fun(name, lambda), list))
+    }
+
+    /// Expands the argument of `quasiquote`.
+    fn template_root(&mut self, form: Value, list: Value) -> NodeId {
+        if self.tagged(form, self.names.unquote_splicing) {
+            let text = "unquote-splicing (,@) not valid at top level of quasiquote";
+            return self.error(text, list);
+        }
+        self.template(form)
+    }
+
+    fn tagged(&self, form: Value, tag: Option<SymbolId>) -> bool {
+        form.is_pair() && form.head().as_symbol() == tag && tag.is_some()
+    }
+
+    fn template(&mut self, form: Value) -> NodeId {
+        stacker::maybe_grow(STACK_RED_ZONE_BYTES, STACK_PIECE_BYTES, || {
+            if !form.is_pair() {
+                return self.constant(form);
+            }
+            if self.tagged(form, self.names.unquote) {
+                return match elements(form)[..] {
+                    [_, inner] => self.expand(inner),
+                    _ => self.error("unquote expects exactly 1 argument", form),
+                };
+            }
+            let mut items = Vec::new();
+            for item in elements(form) {
+                if self.tagged(item, self.names.unquote_splicing) {
+                    let id = match elements(item)[..] {
+                        [_, inner] => self.expand(inner),
+                        _ => self.error("unquote-splicing expects exactly 1 argument", form),
+                    };
+                    items.push((id, true));
+                } else {
+                    items.push((self.template(item), false));
+                }
+            }
+            self.chunked_template(items, form)
+        })
+    }
+
+    fn chunked_template(&mut self, mut items: Vec<(NodeId, bool)>, form: Value) -> NodeId {
+        while items.len() > TEMPLATE_CHUNK {
+            items = items
+                .chunks(TEMPLATE_CHUNK)
+                .map(|chunk| {
+                    (self.add(Node::Template(chunk.to_vec(), form.is_quoted()), form), true)
+                })
+                .collect();
+        }
+        self.add(Node::Template(items, form.is_quoted()), form)
+    }
+}
+
+/// True for a value that evaluates to itself as a list: a quoted list or nil.
+fn is_literal(form: Value) -> bool {
+    form.is_nil() || form.is_pair() && form.is_quoted()
+}
+
+/// True for a literal list of exactly two elements.
+fn is_clause(form: Value) -> bool {
+    form.is_pair() && form.is_quoted() && form.tail().is_pair() && form.tail().tail().is_nil()
+}
+
+/// The elements of a quoted list of symbols.
+fn symbols(list: Value) -> Option<Vec<SymbolId>> {
+    if !list.is_pair() || !list.is_quoted() {
+        return None;
+    }
+    elements(list).into_iter().map(Value::as_symbol).collect()
+}
+
+/// Inlinable names that stand in a list some form of `form` binds: formals, targets of `=`, `def`
+/// and `fun`. Found by looking, not by understanding, so there may be a few too many.
+fn bound_names(names: &Names, form: Value) -> HashSet<SymbolId> {
+    let mut found = HashSet::new();
+    let mut pending = vec![form];
+    while let Some(mut list) = pending.pop() {
+        let mut first = true;
+        while list.is_pair() {
+            let item = list.head();
+            if item.is_pair() {
+                pending.push(item);
+            }
+            if first
+                && let Some(head) = item.as_symbol()
+                && names.is_inlined(head)
+                && list.tail().is_pair()
+            {
+                let bound = elements(list.tail().head());
+                let symbols = bound.into_iter().filter_map(Value::as_symbol);
+                found.extend(symbols.filter(|symbol| {
+                    binds(names, head) && names.is_inlined(*symbol)
+                }));
+            }
+            first = false;
+            list = list.tail();
+        }
+    }
+    found
+}
+
+/// True for the builtins whose first argument names variables.
+fn binds(names: &Names, head: SymbolId) -> bool {
+    names.binders.contains(&head)
+}
+
+/// Opcode of the fused branch for a comparison primitive.
+pub fn branch_of(opcode: Opcode) -> Option<(Opcode, Opcode)> {
+    Some(match opcode {
+        Opcode::Less => (Opcode::BranchLess, Opcode::BranchLessNumber),
+        Opcode::LessEqual => (Opcode::BranchLessEqual, Opcode::BranchLessEqualNumber),
+        Opcode::Greater => (Opcode::BranchGreater, Opcode::BranchGreaterNumber),
+        Opcode::GreaterEqual => (Opcode::BranchGreaterEqual, Opcode::BranchGreaterEqualNumber),
+        Opcode::Equal => (Opcode::BranchEqual, Opcode::BranchEqualNumber),
+        Opcode::NotEqual => (Opcode::BranchNotEqual, Opcode::BranchNotEqualNumber),
+        _ => return None,
+    })
+}

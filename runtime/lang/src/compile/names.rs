@@ -1,0 +1,150 @@
+//! The names the compiler knows.
+//!
+//! Special forms are recognised by name and cannot be shadowed (spec 01 §3.1 rule 5). Builtins are
+//! recognised when the form that uses them does not rebind the name and the global still holds
+//! the builtin.
+
+use std::collections::HashMap;
+use valk_heap::{SymbolId, Value};
+use valk_vm::{Opcode, Vm};
+
+/// What the compiler does with a builtin's literal use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inline {
+    /// An instruction on exactly this many operands.
+    Primitive(Opcode, usize),
+    /// `list`.
+    List,
+    /// `=`
+    Assign,
+    /// `def`
+    Define,
+    /// `\`
+    Lambda,
+    /// `fun`
+    Fun,
+    /// `do`
+    Do,
+    /// `let`
+    Let,
+    /// `select`
+    Select,
+    /// `case`
+    Case,
+    /// `and`
+    And,
+    /// `or`
+    Or,
+    /// `eval`
+    Eval,
+    /// Needs the environment whatever its arguments are: `penv`, `load`.
+    Reflective,
+}
+
+/// Builtins that code inlines, by name.
+pub const INLINED: &[(&str, Inline)] = &[
+    ("+", Inline::Primitive(Opcode::Add, 2)),
+    ("-", Inline::Primitive(Opcode::Subtract, 2)),
+    ("*", Inline::Primitive(Opcode::Multiply, 2)),
+    ("/", Inline::Primitive(Opcode::Divide, 2)),
+    ("<", Inline::Primitive(Opcode::Less, 2)),
+    ("<=", Inline::Primitive(Opcode::LessEqual, 2)),
+    (">", Inline::Primitive(Opcode::Greater, 2)),
+    (">=", Inline::Primitive(Opcode::GreaterEqual, 2)),
+    ("==", Inline::Primitive(Opcode::Equal, 2)),
+    ("!=", Inline::Primitive(Opcode::NotEqual, 2)),
+    ("head", Inline::Primitive(Opcode::Head, 1)),
+    ("tail", Inline::Primitive(Opcode::Tail, 1)),
+    ("cons", Inline::Primitive(Opcode::Cons, 2)),
+    ("error?", Inline::Primitive(Opcode::IsError, 1)),
+    ("nil?", Inline::Primitive(Opcode::IsNil, 1)),
+    ("list", Inline::List),
+    ("=", Inline::Assign),
+    ("def", Inline::Define),
+    ("\\", Inline::Lambda),
+    ("fun", Inline::Fun),
+    ("do", Inline::Do),
+    ("let", Inline::Let),
+    ("select", Inline::Select),
+    ("case", Inline::Case),
+    ("and", Inline::And),
+    ("or", Inline::Or),
+    ("eval", Inline::Eval),
+    ("penv", Inline::Reflective),
+    ("load", Inline::Reflective),
+];
+
+/// Head of the internal form that holds a file's forms; unreadable, so programs cannot write it.
+pub const LOADED_FORMS: &str = "loaded forms";
+
+/// A special form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Special {
+    /// `quote`
+    Quote,
+    /// `quasiquote`
+    Quasiquote,
+    /// `if`
+    If,
+    /// [`LOADED_FORMS`]
+    LoadedForms,
+}
+
+/// Symbol ids of everything above; made once per machine.
+#[derive(Debug, Default)]
+pub struct Names {
+    inlined: HashMap<SymbolId, (Inline, Value)>,
+    special: HashMap<SymbolId, Special>,
+    /// Builtins whose first argument names variables.
+    pub binders: Vec<SymbolId>,
+    /// `unquote`
+    pub unquote: Option<SymbolId>,
+    /// `unquote-splicing`
+    pub unquote_splicing: Option<SymbolId>,
+    /// `&`
+    pub ampersand: Option<SymbolId>,
+}
+
+impl Names {
+    /// Interns the names; the builtins must be registered already.
+    pub fn new(vm: &mut Vm) -> Names {
+        let mut names = Names {
+            unquote: Some(vm.intern("unquote")),
+            unquote_splicing: Some(vm.intern("unquote-splicing")),
+            ampersand: Some(vm.intern("&")),
+            ..Names::default()
+        };
+        for (name, inline) in INLINED {
+            let symbol = vm.intern(name);
+            let builtin = vm.global(symbol).expect("inlined builtins are registered");
+            names.inlined.insert(symbol, (*inline, builtin));
+        }
+        names.binders = ["=", "def", "\\", "fun"].map(|name| vm.intern(name)).to_vec();
+        let special = [
+            ("quote", Special::Quote),
+            ("quasiquote", Special::Quasiquote),
+            ("if", Special::If),
+            (LOADED_FORMS, Special::LoadedForms),
+        ];
+        for (name, form) in special {
+            names.special.insert(vm.intern(name), form);
+        }
+        names
+    }
+
+    /// The special form of this name.
+    pub fn special(&self, symbol: SymbolId) -> Option<Special> {
+        self.special.get(&symbol).copied()
+    }
+
+    /// The builtin of this name, if its global is untouched.
+    pub fn inline(&self, vm: &Vm, symbol: SymbolId) -> Option<Inline> {
+        let (inline, builtin) = self.inlined.get(&symbol)?;
+        (vm.global(symbol) == Some(*builtin)).then_some(*inline)
+    }
+
+    /// True for names that [`Names::inline`] may answer for.
+    pub fn is_inlined(&self, symbol: SymbolId) -> bool {
+        self.inlined.contains_key(&symbol)
+    }
+}

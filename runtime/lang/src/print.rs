@@ -1,0 +1,152 @@
+//! Printed forms of values (spec 01 §2.4): *display* for `str` and `print`, *repr* for the REPL and
+//! error reports. Any depth, any length, bytes kept as they are.
+
+use valk_heap::{ERROR_MESSAGE, Heap, Kind, Value};
+use valk_vm::closure_code;
+
+/// Which of the two printed forms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Strings as their bytes.
+    Display,
+    /// Strings quoted, numbers as `Num[…]`.
+    Repr,
+}
+
+/// What is still to be printed.
+enum Work {
+    Value(Value),
+    Rest(Value, u8),
+    Text(&'static [u8]),
+}
+
+/// Appends the printed form of `value` to `out`.
+pub fn print(heap: &Heap, value: Value, style: Style, out: &mut Vec<u8>) {
+    let mut work = vec![Work::Value(value)];
+    while let Some(item) = work.pop() {
+        match item {
+            Work::Text(text) => out.extend_from_slice(text),
+            Work::Value(value) if value.is_pair() => {
+                let (open, close) = if value.is_quoted() { (b'{', b'}') } else { (b'(', b')') };
+                out.push(open);
+                work.push(Work::Rest(value.tail(), close));
+                work.push(Work::Value(value.head()));
+            }
+            Work::Value(value) => atom(heap, value, style, out, &mut work),
+            Work::Rest(rest, close) if rest.is_pair() => {
+                out.push(b' ');
+                work.push(Work::Rest(rest.tail(), close));
+                work.push(Work::Value(rest.head()));
+            }
+            Work::Rest(rest, close) => {
+                if rest.is_nil() {
+                    out.push(close);
+                } else {
+                    out.extend_from_slice(b" . ");
+                    work.push(Work::Text(if close == b')' { b")" } else { b"}" }));
+                    work.push(Work::Value(rest));
+                }
+            }
+        }
+    }
+}
+
+fn atom(heap: &Heap, value: Value, style: Style, out: &mut Vec<u8>, work: &mut Vec<Work>) {
+    let repr = style == Style::Repr;
+    match value.kind() {
+        Kind::Integer => {
+            let number = value.as_integer().expect("kind says integer");
+            let text = if repr { format!("Num[{number}]") } else { number.to_string() };
+            out.extend_from_slice(text.as_bytes());
+        }
+        Kind::Symbol => {
+            let id = value.as_symbol().expect("kind says symbol");
+            out.extend_from_slice(heap.symbols.name(id));
+        }
+        Kind::String if repr => quote(value.bytes(heap), out),
+        Kind::String => out.extend_from_slice(value.bytes(heap)),
+        Kind::Nil | Kind::Pair => out.extend_from_slice(b"()"),
+        Kind::Error => {
+            out.extend_from_slice(if repr { b"Error[" } else { b"Error: " });
+            let message = value.field(ERROR_MESSAGE);
+            if message.is_string() {
+                out.extend_from_slice(message.bytes(heap));
+            }
+            out.extend_from_slice(if repr { b"]" } else { b"" });
+        }
+        Kind::Builtin => out.extend_from_slice(b"<builtin>"),
+        Kind::Closure | Kind::Partial if repr => function(heap, value, out, work),
+        Kind::Closure | Kind::Partial => out.extend_from_slice(b"<lambda>"),
+        Kind::Host => {
+            let name = value.host_object(heap).map_or("object", |host| host.type_name());
+            let text = if repr {
+                format!("Reference[{name}:0x{:x}]", value.address())
+            } else {
+                format!("<ref:{name}>")
+            };
+            out.extend_from_slice(text.as_bytes());
+        }
+        Kind::Undefined | Kind::Cell | Kind::Environment | Kind::Vector => {
+            out.extend_from_slice(b"<undefined>");
+        }
+    }
+}
+
+/// The repr of a function: its remaining formals and its body.
+fn function(heap: &Heap, value: Value, out: &mut Vec<u8>, work: &mut Vec<Work>) {
+    let (closure, bound) = if value.kind() == Kind::Partial {
+        (value.field(0), value.field_count() - 1)
+    } else {
+        (value, 0)
+    };
+    if closure.kind() != Kind::Closure {
+        return out.extend_from_slice(b"<builtin>");
+    }
+    let code = closure_code(heap, closure);
+    let mut formals = code.formals;
+    for _ in 0..bound {
+        formals = formals.tail();
+    }
+    out.extend_from_slice(b"(\\ ");
+    work.push(Work::Text(b")"));
+    work.push(Work::Value(code.body));
+    work.push(Work::Text(b" "));
+    work.push(Work::Value(formals));
+}
+
+/// Escapes as the reader understands them; the single quote is escaped too.
+fn quote(bytes: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    for &byte in bytes {
+        let escape = match byte {
+            0x07 => b'a',
+            0x08 => b'b',
+            0x0c => b'f',
+            b'\n' => b'n',
+            b'\r' => b'r',
+            b'\t' => b't',
+            0x0b => b'v',
+            b'\\' | b'\'' | b'"' => byte,
+            _ => {
+                out.push(byte);
+                continue;
+            }
+        };
+        out.extend_from_slice(&[b'\\', escape]);
+    }
+    out.push(b'"');
+}
+
+/// The display form as bytes.
+pub fn display(heap: &Heap, value: Value) -> Vec<u8> {
+    let mut out = Vec::new();
+    print(heap, value, Style::Display, &mut out);
+    out
+}
+
+/// The repr form as text; bytes that are no UTF-8 become replacement characters.
+pub fn repr(heap: &Heap, value: Value) -> String {
+    let mut out = Vec::new();
+    print(heap, value, Style::Repr, &mut out);
+    String::from_utf8_lossy(&out).into_owned()
+}

@@ -1,0 +1,298 @@
+//! A runtime: one machine with the language in it, for embedding.
+//!
+//! 1. A runtime owns its heap, globals and output; two runtimes in a process share nothing.
+//! 2. Source text is read whole before any of it runs; the first reader error ends the text, the
+//!    forms before it run.
+//! 3. Waiting is the embedder's business: it gives a [`Driver`] that runs a fiber to its end.
+
+use crate::builtins;
+use crate::builtins::process_exit_code as EXIT_CODE;
+use crate::compile::{self, Names};
+use crate::output::Output;
+use crate::print::{display, repr};
+use crate::source::{self, Sources};
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Instant;
+use valk_diagnostics::{Code, Diagnostic, FileId};
+use valk_heap::{Config, ERROR_MESSAGE, Heap, HeapError, Value};
+use valk_syntax::{check_utf8, read_all};
+use valk_vm::{FiberId, Step, Vm};
+
+/// State of the language inside a machine.
+#[derive(Default)]
+pub struct Language {
+    names: Rc<Names>,
+    sources: Sources,
+    /// The program's output.
+    pub output: Output,
+    /// Zero of `time-us`.
+    pub(crate) start: Option<Instant>,
+    /// `exit` was called: whoever waits for events stops.
+    pub stopping: bool,
+}
+
+/// Runs a fiber until its function returns.
+pub trait Driver {
+    /// The function's value.
+    fn run(&mut self, vm: &mut Vm, fiber: FiberId) -> Value;
+}
+
+/// A driver for programs that wait for nothing.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct NoWaiting;
+
+impl Driver for NoWaiting {
+    fn run(&mut self, vm: &mut Vm, fiber: FiberId) -> Value {
+        match vm.resume(fiber, Value::NIL) {
+            Step::Done(value) => value,
+            Step::Suspended(_) => {
+                vm.abandon(fiber);
+                vm.error("this operation waits for an event and cannot be used here")
+            }
+        }
+    }
+}
+
+/// What came of running a text.
+#[derive(Debug)]
+pub enum Ran {
+    /// All forms ran; the last one's value (nil for none).
+    Value(Value),
+    /// This error ended it: the value and what to tell the user.
+    Failed(Value, Box<Diagnostic>),
+}
+
+/// A machine with the language.
+pub struct Runtime {
+    /// The machine.
+    pub vm: Vm,
+}
+
+impl Runtime {
+    /// A runtime with core builtins and prelude.
+    ///
+    /// # Errors
+    /// When the heap cannot be set up with this configuration.
+    ///
+    /// # Panics
+    /// When the embedded prelude does not run, which its tests exclude.
+    pub fn new(config: Config, output: Output) -> Result<Runtime, HeapError> {
+        let mut vm = Vm::new(Heap::new(config)?, compile_hook, report_hook);
+        vm.extension::<Language>().output = output;
+        builtins::register(&mut vm);
+        let constants = [
+            ("nil", Value::NIL),
+            ("true", Value::ONE),
+            ("false", Value::ZERO),
+            ("otherwise", Value::ONE),
+        ];
+        for (name, value) in constants {
+            let symbol = vm.intern(name);
+            vm.set_global(symbol, value);
+        }
+        let names = Rc::new(Names::new(&mut vm));
+        vm.extension::<Language>().names = names;
+        let mut runtime = Runtime { vm };
+        let prelude = valk_stdlib::PRELUDE;
+        let ran = runtime.run_text(prelude.name, prelude.text.as_bytes(), &mut NoWaiting);
+        if let Ran::Failed(error, _) = ran {
+            panic!("the prelude does not run: {}", runtime.repr(error));
+        }
+        Ok(runtime)
+    }
+
+    /// Runs the forms of a text in the global environment.
+    pub fn run_text(&mut self, name: &str, text: &[u8], driver: &mut dyn Driver) -> Ran {
+        if let Err(problem) = check_utf8(text) {
+            return self.not_utf8(name, text, problem.offset);
+        }
+        let (forms, error) = read(&mut self.vm, name, text);
+        let mut last = Value::NIL;
+        let kept = self.vm.heap.root(last);
+        for form in forms {
+            last = evaluate(&mut self.vm, form, driver);
+            self.vm.heap.set_root(&kept, last);
+            if last.is_error() {
+                let diagnostic = self.diagnostic(last);
+                self.vm.heap.release(kept);
+                return Ran::Failed(last, Box::new(diagnostic));
+            }
+        }
+        self.vm.heap.release(kept);
+        match error {
+            None => Ran::Value(last),
+            Some((error, diagnostic)) => Ran::Failed(error, diagnostic),
+        }
+    }
+
+    /// Runs a file; see [`Runtime::run_text`].
+    pub fn run_file(&mut self, path: &str, driver: &mut dyn Driver) -> Ran {
+        match open(path) {
+            Ok(text) => self.run_text(path, &text, driver),
+            Err(problem) => {
+                let error = self.vm.error(&problem.legacy);
+                Ran::Failed(error, problem.diagnostic)
+            }
+        }
+    }
+
+    /// Reads and compiles a text without running it: the first problem, if any.
+    pub fn check_text(&mut self, name: &str, text: &[u8]) -> Option<Diagnostic> {
+        if let Err(problem) = check_utf8(text)
+            && let Ran::Failed(_, diagnostic) = self.not_utf8(name, text, problem.offset)
+        {
+            return Some(*diagnostic);
+        }
+        let (forms, error) = read(&mut self.vm, name, text);
+        for form in forms {
+            if let Err(error) = (self.vm.compile)(&mut self.vm, form, Value::NIL) {
+                return Some(self.diagnostic(error));
+            }
+        }
+        error.map(|(_, diagnostic)| *diagnostic)
+    }
+
+    fn not_utf8(&mut self, name: &str, text: &[u8], offset: usize) -> Ran {
+        let file = self.vm.extension::<Language>().sources.map.add(name, text);
+        let legacy = format!("[offset: {offset}] source is not UTF-8");
+        let at = valk_diagnostics::Span { file, start: offset as u32, end: offset as u32 + 1 };
+        let diagnostic =
+            Diagnostic::error(Code::NotUtf8, format!("{name} is not UTF-8 text at byte {offset}"))
+                .primary(at, "this byte is not part of a UTF-8 character")
+                .help("save the file as UTF-8");
+        Ran::Failed(self.vm.error(&legacy), Box::new(diagnostic))
+    }
+
+    /// The diagnostic for an uncaught error value.
+    pub fn diagnostic(&mut self, error: Value) -> Diagnostic {
+        let message = error.field(ERROR_MESSAGE);
+        let text = String::from_utf8_lossy(&display(&self.vm.heap, message)).into_owned();
+        let diagnostic = Diagnostic::error(Code::RuntimeError, text);
+        match source::location(error) {
+            Some(span) => diagnostic.primary(span, "the error value was made here"),
+            None => diagnostic,
+        }
+    }
+
+    /// The texts read so far.
+    pub fn sources(&mut self) -> &valk_diagnostics::SourceMap {
+        &self.vm.extension::<Language>().sources.map
+    }
+
+    /// The program's output.
+    pub fn output(&mut self) -> &mut Output {
+        &mut self.vm.extension::<Language>().output
+    }
+
+    /// The repr form of a value.
+    pub fn repr(&self, value: Value) -> String {
+        repr(&self.vm.heap, value)
+    }
+
+    /// The exit status the program asked for (low 8 bits), if it did.
+    pub fn exit_code(&mut self) -> Option<u8> {
+        let symbol = self.vm.intern(EXIT_CODE);
+        let code = self.vm.global(symbol)?.as_integer()?;
+        Some(code as u8)
+    }
+}
+
+/// Compiles and runs one form.
+fn evaluate(vm: &mut Vm, form: Value, driver: &mut dyn Driver) -> Value {
+    match (vm.compile)(vm, form, Value::NIL) {
+        Ok(closure) => {
+            let fiber = vm.spawn(closure, &[]);
+            driver.run(vm, fiber)
+        }
+        Err(error) => error,
+    }
+}
+
+fn compile_hook(vm: &mut Vm, form: Value, environment: Value) -> Result<Value, Value> {
+    let names = Rc::clone(&vm.extension::<Language>().names);
+    let sources = std::mem::take(&mut vm.extension::<Language>().sources);
+    let compiled = compile::compile(vm, &names, &sources, form, environment);
+    vm.extension::<Language>().sources = sources;
+    compiled
+}
+
+/// `load`'s report: errors are printed and skipped, other values remembered.
+fn report_hook(vm: &mut Vm, value: Value) {
+    if value.is_error() {
+        let text = format!("{}\n", repr(&vm.heap, value));
+        let output = &mut vm.extension::<Language>().output;
+        output.write(text.as_bytes());
+        output.flush();
+    } else {
+        let symbol = vm.intern("VALK_LAST_VALUE");
+        vm.set_global(symbol, value);
+    }
+}
+
+type ReadProblem = (Value, Box<Diagnostic>);
+
+/// Reads a text into forms that stay; the reader error that ended it, if any.
+fn read(vm: &mut Vm, name: &str, text: &[u8]) -> (Vec<Value>, Option<ReadProblem>) {
+    let mut sources = std::mem::take(&mut vm.extension::<Language>().sources);
+    let file: FileId = sources.map.add(name, text);
+    let reading = read_all(file, text);
+    let forms = source::forms(vm, &reading.tree, Some(&mut sources));
+    vm.extension::<Language>().sources = sources;
+    let problem = reading.error.map(|error| {
+        let diagnostic = error.diagnostic();
+        let value = vm.error(&error.legacy);
+        source::set_location(vm, value, source::position_of(error.span));
+        (value, Box::new(diagnostic))
+    });
+    (forms, problem)
+}
+
+/// A file that cannot be run.
+struct OpenProblem {
+    legacy: String,
+    diagnostic: Box<Diagnostic>,
+}
+
+fn open(path: &str) -> Result<Vec<u8>, OpenProblem> {
+    let problem = |code, text: String, help: &str| OpenProblem {
+        legacy: format!("Could not open file ({path})"),
+        diagnostic: Box::new(Diagnostic::error(code, text).help(help)),
+    };
+    if Path::new(path).is_dir() {
+        let text = format!("{path} is a directory, not a program");
+        return Err(problem(Code::FileUnreadable, text, "name a file inside it"));
+    }
+    std::fs::read(path).map_err(|error| {
+        if error.kind() == std::io::ErrorKind::NotFound {
+            let text = format!("there is no file {path}");
+            problem(Code::FileNotFound, text, "paths are relative to the working directory")
+        } else {
+            let text = format!("{path} cannot be read: {error}");
+            problem(Code::FileUnreadable, text, "check the file's permissions")
+        }
+    })
+}
+
+/// The forms of a file for `load`: nothing to do for an embedded module that is always there.
+pub(crate) fn load_forms(vm: &mut Vm, path: &str) -> Result<Option<Vec<Value>>, Value> {
+    if !Path::new(path).exists() {
+        match valk_stdlib::find(path) {
+            Some(module) if module.preloaded => return Ok(None),
+            Some(module) => {
+                let (forms, _) = read(vm, module.name, module.text.as_bytes());
+                return Ok(Some(forms));
+            }
+            None => {}
+        }
+    }
+    let text = open(path).map_err(|problem| vm.error(&problem.legacy))?;
+    if let Err(problem) = check_utf8(&text) {
+        return Err(vm.error(&format!("[offset: {}] {path} is not UTF-8", problem.offset)));
+    }
+    let (mut forms, problem) = read(vm, path, &text);
+    if let Some((error, _)) = problem {
+        forms.push(error);
+    }
+    Ok(Some(forms))
+}

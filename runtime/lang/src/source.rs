@@ -1,0 +1,91 @@
+//! Source texts: forms as values, and where each was written.
+//!
+//! A list read from a file stays in the old space at its address for the life of the runtime, so a
+//! side table from addresses to positions suffices. Lists made at run time have no entry.
+
+use std::collections::HashMap;
+use valk_diagnostics::{FileId, SourceMap, Span};
+use valk_heap::{ERROR_LOCATION, Kind, Value};
+use valk_syntax::{NodeKind, Tree};
+use valk_vm::{Position, Vm};
+
+/// The texts of a runtime and the positions of their forms.
+#[derive(Default)]
+pub struct Sources {
+    /// The texts.
+    pub map: SourceMap,
+    positions: HashMap<usize, Position>,
+}
+
+impl Sources {
+    /// Where a list was written.
+    pub fn position(&self, form: Value) -> Option<Position> {
+        form.is_pair().then(|| self.positions.get(&form.address()).copied()).flatten()
+    }
+}
+
+/// A span as the machine keeps it.
+pub fn position_of(span: Span) -> Position {
+    Position { file: span.file.0, start: span.start, end: span.end }
+}
+
+/// The span of an error's location, if it has one.
+pub fn location(error: Value) -> Option<Span> {
+    let location = error.field(ERROR_LOCATION);
+    if location.kind() != Kind::Vector {
+        return None;
+    }
+    let number = |index| location.field(index).as_fixnum() as u32;
+    Some(Span { file: FileId(number(0)), start: number(1), end: number(2) })
+}
+
+/// Gives an error value a location.
+pub fn set_location(vm: &mut Vm, error: Value, position: Position) {
+    let fields =
+        [position.file, position.start, position.end].map(|n| Value::fixnum(i64::from(n)));
+    let location = vm.heap.fields(Kind::Vector, &fields);
+    vm.heap.write(error, ERROR_LOCATION, location);
+}
+
+/// Makes values of a tree's forms. With `sources` the forms are kept for ever and their positions
+/// recorded; without, they are ordinary garbage.
+pub fn forms(vm: &mut Vm, tree: &Tree, mut sources: Option<&mut Sources>) -> Vec<Value> {
+    let symbols: Vec<Value> =
+        tree.symbols.iter().map(|name| vm.heap.intern(name.as_bytes())).collect();
+    let mut values = vec![Value::NIL; tree.nodes.len()];
+    for index in (0..tree.nodes.len() as u32).rev() {
+        let node = tree.node(index);
+        values[index as usize] = match node.kind {
+            NodeKind::Integer(number) => vm.heap.integer(number),
+            NodeKind::Symbol(id) => symbols[id.0 as usize],
+            NodeKind::Name(name) => vm.heap.intern(name.as_bytes()),
+            NodeKind::String(text) => vm.heap.string(tree.string(text).as_bytes()),
+            NodeKind::List { quoted } => {
+                let children: Vec<u32> = tree.children(index).collect();
+                let mut list = Value::NIL;
+                for child in children.into_iter().rev() {
+                    let head = values[child as usize];
+                    list = if sources.is_some() {
+                        vm.heap.old_cons(head, list, quoted)
+                    } else {
+                        vm.heap.cons(head, list, quoted)
+                    };
+                }
+                if let Some(sources) = sources.as_deref_mut()
+                    && list.is_pair()
+                {
+                    sources.positions.insert(list.address(), position_of(node.span));
+                }
+                list
+            }
+        };
+    }
+    let roots: Vec<Value> = tree.roots().map(|index| values[index as usize]).collect();
+    if sources.is_some() {
+        for root in &roots {
+            // Kept on purpose: rule of the module.
+            let _kept = vm.heap.root(*root);
+        }
+    }
+    roots
+}

@@ -1,0 +1,158 @@
+//! What texts read as: spec 01 §1 and the reader lines of §10.
+
+use super::{FILE, forms, read, shape};
+use crate::{Node, NodeKind, SymbolId, read_one};
+use valk_diagnostics::Span;
+
+/// The first form of `source`, or the text of the error value.
+fn first(source: &str) -> String {
+    match read_one(FILE, source.as_bytes()) {
+        Ok(tree) => shape(&tree, 0),
+        Err(error) => error.legacy,
+    }
+}
+
+valk_harness::test! {
+    fn integers() {
+        assert_eq!(forms("42 -5 007 -0 -007"), "42 -5 7 0 -7");
+        assert_eq!(forms("9223372036854775807 -9223372036854775808"),
+            "9223372036854775807 -9223372036854775808");
+        assert_eq!(forms(&format!("{}5", "0".repeat(500))), "5");
+    }
+}
+
+valk_harness::test! {
+    fn tokens_that_look_like_integers_are_symbols() {
+        let words = "- +5 --1 1-2 12abc 5a -5- -a 1: : :kw a\\b foo/bar \\ _ <= != ?& **";
+        assert_eq!(forms(words), words);
+        let tree = read(words.as_bytes()).tree;
+        assert!(tree.nodes.iter().all(|node| matches!(node.kind, NodeKind::Symbol(_))));
+    }
+}
+
+valk_harness::test! {
+    fn symbols_have_no_length_limit() {
+        let (one, other) = ("x".repeat(100_000), "x".repeat(99_999) + "y");
+        let tree = read(format!("{one} {other} {one}").as_bytes()).tree;
+        assert_eq!(tree.symbols.len(), 2, "the two differ in their last character");
+        assert_eq!(tree.name(0), Some(one.as_str()));
+        assert_eq!(tree.name(1), Some(other.as_str()));
+        assert_eq!(tree.node(0).kind, tree.node(2).kind);
+    }
+}
+
+valk_harness::test! {
+    fn lists_of_both_kinds() {
+        assert_eq!(forms("(+ 1 2) {a {b} (c)} () {}"), "(+ 1 2) {a {b} (c)} () {}");
+    }
+}
+
+valk_harness::test! {
+    fn blanks_before_closers_are_accepted() {
+        assert_eq!(forms("( ) { } {\n} (;c\n) (1 ) ( 1) (\t\r\n\x0b)"), "() {} {} () (1) (1) ()");
+    }
+}
+
+valk_harness::test! {
+    fn adjacent_tokens_need_no_blanks() {
+        assert_eq!(forms("1\"a\"2"), "1 \"a\" 2");
+        assert_eq!(forms("'x'y"), "{x} {y}");
+        assert_eq!(forms("(\\{x}{+ x 1})"), "(\\ {x} {+ x 1})");
+        assert_eq!(forms("1;c\n2"), "1 2");
+    }
+}
+
+valk_harness::test! {
+    fn prefixes() {
+        assert_eq!(forms("'a '(1 2) ''a '()"), "{a} {(1 2)} {{a}} {()}");
+        assert_eq!(forms("`(a ,b ,@c)"), "(quasiquote (a (unquote b) (unquote-splicing c)))");
+        assert_eq!(forms("' x ` ;c\n y , @"), "{x} (quasiquote y) ![offset: 14] Unexpected character @");
+        assert_eq!(forms(",@x ,'x"), "(unquote-splicing x) (unquote {x})");
+        assert_eq!(forms("('a b)"), "({a} b)");
+    }
+}
+
+valk_harness::test! {
+    fn escapes() {
+        let tree = read(br#""\a\b\f\n\r\t\v\\\'\"""#).tree;
+        assert_eq!(tree.string(0), "\x07\x08\x0c\n\r\t\x0b\\'\"");
+    }
+}
+
+valk_harness::test! {
+    fn strings_hold_newlines_nul_and_any_text() {
+        assert_eq!(read("\"a\n;b\0é(\"".as_bytes()).tree.string(0), "a\n;b\0é(");
+        let tree = read(br#""" "a\nb" "c""#).tree;
+        let strings: Vec<&str> = tree.strings.iter().map(AsRef::as_ref).collect();
+        assert_eq!(strings, ["", "a\nb", "c"], "contents are not carried over");
+    }
+}
+
+valk_harness::test! {
+    fn reading_one_form_ignores_the_rest() {
+        assert_eq!(first("1 2 3"), "1");
+        assert_eq!(first("(a) \"never closed"), "(a)");
+        assert_eq!(first("'x )"), "{x}");
+        assert_eq!(first("; c\n x"), "x");
+        assert_eq!(read_one(FILE, b"(a b) c").unwrap().nodes.len(), 3);
+    }
+}
+
+valk_harness::test! {
+    fn nothing_to_read_is_an_error_for_one_and_not_for_all() {
+        for source in ["", " \n\t", "; only", ";\n"] {
+            assert_eq!(first(source), "Unexpected  end of input");
+            assert_eq!(forms(source), "");
+        }
+    }
+}
+
+valk_harness::test! {
+    fn shebang_is_for_files() {
+        let reading = read(b"#!/usr/bin/env valk\n(a)");
+        assert_eq!(reading.tree.shebang, Some(Span::new(FILE, 0, 19)));
+        assert_eq!(shape(&reading.tree, 0), "(a)");
+        assert_eq!(forms("#!"), "");
+        assert_eq!(forms(" #!x"), "![offset: 1] Unexpected character #");
+        assert_eq!(forms("#x"), "![offset: 0] Unexpected character #");
+        assert_eq!(first("#!x"), "[offset: 0] Unexpected character #");
+        assert_eq!(read(b"x").tree.shebang, None);
+    }
+}
+
+valk_harness::test! {
+    fn forms_before_the_error_are_kept_whole() {
+        let reading = read(b"(a \"s\") 'b (c \"t\" ;x\n (d");
+        assert_eq!(reading.tree.nodes.len(), 5);
+        assert_eq!(reading.roots, [0, 3]);
+        assert_eq!(reading.tree.roots().collect::<Vec<_>>(), reading.roots);
+        assert_eq!(reading.tree.strings.len(), 1);
+        assert_eq!(reading.tree.comments.len(), 1);
+        assert!(reading.error.is_some());
+        assert_eq!(forms("(print \"a\")) (print \"b\")"),
+            "(print \"a\") ![offset: 11] Unexpected character )");
+    }
+}
+
+valk_harness::test! {
+    fn nodes_spans_and_comments() {
+        let tree = read(b"; c\n`(a {1}) \"x\" ;e").tree;
+        let node = |kind, start, end, last| Node { kind, span: Span::new(FILE, start, end), end: last };
+        let expected = [
+            node(NodeKind::List { quoted: false }, 4, 12, 6),
+            node(NodeKind::Name("quasiquote"), 4, 5, 2),
+            node(NodeKind::List { quoted: false }, 5, 12, 6),
+            node(NodeKind::Symbol(SymbolId(0)), 6, 7, 4),
+            node(NodeKind::List { quoted: true }, 8, 11, 6),
+            node(NodeKind::Integer(1), 9, 10, 6),
+            node(NodeKind::String(0), 13, 16, 7),
+        ];
+        assert_eq!(tree.nodes, expected);
+        assert_eq!(tree.comments, [Span::new(FILE, 0, 3), Span::new(FILE, 17, 19)]);
+        assert_eq!(tree.children(0).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(tree.children(2).collect::<Vec<_>>(), [3, 4]);
+        assert_eq!(tree.children(6).count(), 0);
+        assert_eq!((tree.name(1), tree.name(3)), (Some("quasiquote"), Some("a")));
+        assert_eq!((tree.name(0), tree.name(5), tree.name(6)), (None, None, None));
+    }
+}

@@ -1,0 +1,78 @@
+//! The uncommon cases of number operations: boxed integers, errors, wrong types.
+//!
+//! An error argument is the result (the first one); any other non-number gives a type error.
+//! `+ - *` wrap at 64 bits, `/` rounds toward zero and only 0 is an error (spec 01 D5, D6).
+
+use crate::opcode::Opcode;
+use crate::vm::Vm;
+use valk_heap::Value;
+
+/// The name of a value's type as error texts spell it.
+pub fn type_name(value: Value) -> &'static str {
+    use valk_heap::Kind::{
+        Builtin, Cell, Closure, Environment, Error, Host, Integer, Nil, Pair, Partial, String,
+        Symbol, Undefined, Vector,
+    };
+    match value.kind() {
+        Integer => "Number",
+        Symbol => "Symbol",
+        String => "String",
+        Builtin | Closure | Partial => "Function",
+        Nil => "Nil",
+        Pair => "List",
+        Error => "Error",
+        Host => "Reference",
+        Undefined | Cell | Environment | Vector => "UNDEFINED",
+    }
+}
+
+/// Integer operation of an arithmetic opcode on any integers. `None` is a division by zero.
+fn apply(opcode: Opcode, x: i64, y: i64) -> Option<i64> {
+    Some(match opcode {
+        Opcode::Add | Opcode::AddNumber => x.wrapping_add(y),
+        Opcode::Subtract | Opcode::SubtractNumber => x.wrapping_sub(y),
+        Opcode::Multiply => x.wrapping_mul(y),
+        Opcode::Divide if y == 0 => return None,
+        Opcode::Divide => x.wrapping_div(y),
+        Opcode::Less | Opcode::BranchLess | Opcode::BranchLessNumber => i64::from(x < y),
+        Opcode::LessEqual | Opcode::BranchLessEqual | Opcode::BranchLessEqualNumber => {
+            i64::from(x <= y)
+        }
+        Opcode::Greater | Opcode::BranchGreater | Opcode::BranchGreaterNumber => i64::from(x > y),
+        _ => i64::from(x >= y),
+    })
+}
+
+/// True for operations whose type error is the comparison's.
+fn compares(opcode: Opcode) -> bool {
+    !matches!(
+        opcode,
+        Opcode::Add
+            | Opcode::AddNumber
+            | Opcode::Subtract
+            | Opcode::SubtractNumber
+            | Opcode::Multiply
+            | Opcode::Divide
+    )
+}
+
+/// The result of an arithmetic or ordering operation on any two values.
+#[cold]
+pub fn operate(vm: &mut Vm, opcode: Opcode, a: Value, b: Value) -> Value {
+    if let (Some(x), Some(y)) = (a.as_integer(), b.as_integer()) {
+        return match apply(opcode, x, y) {
+            Some(result) => vm.heap.integer(result),
+            None => vm.error("Division By Zero"),
+        };
+    }
+    if let Some(error) = [a, b].into_iter().find(|v| v.is_error()) {
+        return error;
+    }
+    let wrong = if a.as_integer().is_none() { a } else { b };
+    let text = if compares(opcode) {
+        format!("Actual: {}, Expected(One-Of): [Number]", type_name(wrong))
+    } else {
+        format!("This function only supports Numbers : {}", type_name(wrong))
+    };
+    vm.error(&text)
+}

@@ -1,0 +1,333 @@
+//! Calls that the interpreter loop does not handle inline: wrong argument counts, rest parameters,
+//! partial applications, builtins, stack growth, collections.
+//!
+//! The window of a call starts at `base + window`: callee, two link slots, arguments. On return
+//! either a new frame is entered or the result stands in the callee's slot.
+
+use crate::arithmetic::type_name;
+use crate::code::{Code, CodeKind, FIRST_CAPTURE, WINDOW_SLOTS};
+use crate::environment::{bind_cell, new_environment};
+use crate::fiber::{Fiber, number_word};
+use crate::interpreter::Exit;
+use crate::native::{Arity, NativeKind, Outcome, too_many_arguments};
+use crate::vm::Vm;
+use valk_heap::{Collection, ERROR_LOCATION, Kind, Value};
+
+/// A call about to happen.
+#[derive(Clone, Copy)]
+pub(crate) struct CallSite {
+    /// Register of the callee.
+    pub window: usize,
+    /// Number of arguments in the window.
+    pub count: usize,
+    /// Reuse the running frame.
+    pub tail: bool,
+    /// The calling instruction is executed again when the result is there.
+    pub again: bool,
+    /// The environment reflective builtins see; undefined when the frame has none.
+    pub environment: Value,
+}
+
+/// Bytes the heap may grow after an out-of-memory error before the next attempt to collect.
+const OUT_OF_MEMORY_RETRY_BYTES: usize = 1 << 20;
+
+/// Address of a closure's code.
+#[inline(always)]
+pub(crate) fn code_of(closure: Value) -> *const Code {
+    closure.field(1).bits() as *const Code
+}
+
+impl Vm {
+    /// Installs compiled code: a host object that closures refer to.
+    pub fn install(&mut self, mut code: Code) -> Value {
+        let simple = !code.rest && !code.broken_formals;
+        code.simple_parameters = if simple { code.parameters } else { u32::MAX };
+        for symbol in crate::verify::verify(&code) {
+            if symbol as usize >= self.globals.len() {
+                let len = (symbol as usize + 1).next_power_of_two().max(1024);
+                self.globals.resize(len, Value::UNDEFINED);
+            }
+        }
+        self.heap.host(Box::new(code))
+    }
+
+    /// A closure over installed code.
+    pub fn closure(&mut self, code: Value, captures: &[Value]) -> Value {
+        crate::slow::make_closure(self, code, captures.iter().copied())
+    }
+
+    /// The address of installed code, as the number that closures keep in field 1.
+    pub(crate) fn code_address(&self, code: Value) -> Value {
+        let address: *const Code =
+            code.host::<Code>(&self.heap).expect("closures are made over installed code");
+        number_word(address as u64)
+    }
+
+    /// Performs a call; see the module.
+    pub(crate) fn call_any(&mut self, fiber: &mut Fiber, mut site: CallSite) -> Result<(), Exit> {
+        loop {
+            let at = fiber.base + site.window;
+            let callee = fiber.stack[at];
+            let result = match callee.kind() {
+                Kind::Closure => match self.enter(fiber, site) {
+                    None => return Ok(()),
+                    Some(result) => result,
+                },
+                Kind::Builtin => match self.call_native(fiber, &mut site) {
+                    Native::Result(value) => value,
+                    Native::Again => continue,
+                    Native::Exit(exit) => return Err(exit),
+                },
+                Kind::Partial => {
+                    let bound: Vec<Value> =
+                        (1..callee.field_count()).map(|i| callee.field(i)).collect();
+                    let first = at + WINDOW_SLOTS;
+                    fiber.ensure(first + bound.len() + site.count);
+                    fiber.stack.copy_within(first..first + site.count, first + bound.len());
+                    fiber.stack[first..first + bound.len()].copy_from_slice(&bound);
+                    fiber.stack[at] = callee.field(0);
+                    site.count += bound.len();
+                    continue;
+                }
+                Kind::Error => callee,
+                _ => self.error(&format!("Cannot call non-function: {}", type_name(callee))),
+            };
+            self.locate(fiber, result);
+            self.finish_call(fiber, site, result);
+            return Ok(());
+        }
+    }
+
+    /// Stores a call's result where the calling instruction expects it.
+    fn finish_call(&mut self, fiber: &mut Fiber, site: CallSite, result: Value) {
+        fiber.stack[fiber.base + site.window] = result;
+        fiber.pending = site.again;
+    }
+
+    /// Enters a closure's frame, or gives the call's result when there is nothing to enter.
+    fn enter(&mut self, fiber: &mut Fiber, site: CallSite) -> Option<Value> {
+        let at = fiber.base + site.window;
+        let callee = fiber.stack[at];
+        // SAFETY: code.rs rule 1 — the closure is on the stack, so its code is alive and does not
+        // move; nobody mutates installed code.
+        let code = unsafe { &*code_of(callee) };
+        let first = at + WINDOW_SLOTS;
+        let parameters = code.parameters as usize;
+        if code.broken_formals && site.count > parameters {
+            return Some(
+                self.error("Invalid function format: & not followed by varargs name"),
+            );
+        }
+        if site.count < parameters {
+            return Some(self.partial(callee, &fiber.stack[first..first + site.count]));
+        }
+        if site.count > parameters && !code.rest {
+            return Some(self.error(&too_many_arguments(site.count, parameters)));
+        }
+        let window_end = first + site.count.max(code.registers as usize);
+        if let Some(error) = self.make_room(fiber, window_end) {
+            return Some(error);
+        }
+        if code.rest {
+            let mut rest = Value::NIL;
+            for i in (first + parameters..first + site.count).rev() {
+                rest = self.heap.cons(fiber.stack[i], rest, true);
+            }
+            fiber.stack[first + parameters] = rest;
+        }
+        let copied = parameters + usize::from(code.rest);
+        if site.tail {
+            let base = fiber.base;
+            fiber.stack[base - WINDOW_SLOTS] = fiber.stack[at];
+            fiber.stack.copy_within(first..first + copied, base);
+            fiber.ensure(base + code.registers as usize);
+        } else {
+            let link = (first - fiber.base) << 1 | usize::from(site.again);
+            fiber.stack[at + 1] = number_word(fiber.pc as u64);
+            fiber.stack[at + 2] = Value::fixnum(link as i64);
+            fiber.base = first;
+        }
+        fiber.pending = false;
+        fiber.pc = code.words.as_ptr();
+        None
+    }
+
+    /// Makes the stack reach `end`, and collects if it is time. An error value when the memory
+    /// limit stands in the way; everything live must be below `end`.
+    fn make_room(&mut self, fiber: &mut Fiber, end: usize) -> Option<Value> {
+        let before = fiber.bytes();
+        if end > fiber.stack.len()
+            && self.heap.used_bytes() + before > self.heap.hard_limit_bytes()
+        {
+            return Some(self.out_of_memory());
+        }
+        fiber.ensure(end);
+        self.stack_bytes += fiber.bytes() - before;
+        if !self.heap.wants_collection() {
+            return None;
+        }
+        if let Some(used) = self.out_of_memory_at
+            && self.heap.used_bytes() < used + OUT_OF_MEMORY_RETRY_BYTES
+            && self.heap.over_hard_limit()
+        {
+            return Some(self.out_of_memory());
+        }
+        fiber.top = end;
+        if self.collect(fiber, Collection::Auto) {
+            fiber.ensure(end);
+            self.out_of_memory_at = None;
+            return None;
+        }
+        fiber.ensure(end);
+        self.out_of_memory_at = Some(self.heap.used_bytes());
+        Some(self.out_of_memory())
+    }
+
+    fn out_of_memory(&mut self) -> Value {
+        let limit = self.heap.hard_limit_bytes();
+        self.error(&format!("out of memory: the heap hard limit of {limit} bytes is reached"))
+    }
+
+    /// A function that waits for its remaining arguments; the function itself when none are given.
+    fn partial(&mut self, function: Value, arguments: &[Value]) -> Value {
+        if arguments.is_empty() {
+            return function;
+        }
+        let mut fields = vec![function];
+        fields.extend_from_slice(arguments);
+        self.heap.fields(Kind::Partial, &fields)
+    }
+
+    fn call_native(&mut self, fiber: &mut Fiber, site: &mut CallSite) -> Native {
+        let at = fiber.base + site.window;
+        let first = at + WINDOW_SLOTS;
+        let index = fiber.stack[at].as_builtin().expect("call_any dispatches on the kind");
+        let native = self.natives[index as usize];
+        if let Some(problem) = native.arity.problem(site.count) {
+            return Native::Result(self.error(&problem));
+        }
+        if let Arity::Curried(n) = native.arity
+            && site.count < n as usize
+        {
+            let callee = fiber.stack[at];
+            let partial = self.partial(callee, &fiber.stack[first..first + site.count]);
+            return Native::Result(partial);
+        }
+        let outcome = match native.kind {
+            NativeKind::Plain(run) => run(self, &fiber.stack[first..first + site.count]),
+            NativeKind::Reflective(run) => {
+                let environment = self.environment(fiber, site);
+                run(self, environment, &fiber.stack[first..first + site.count])
+            }
+        };
+        match outcome {
+            Outcome::Value(value) => Native::Result(value),
+            Outcome::Depth => {
+                let depth = Vm::depth(fiber);
+                Native::Result(Value::fixnum(depth as i64))
+            }
+            Outcome::Suspend(question) => {
+                fiber.result = at;
+                fiber.top = first;
+                fiber.pending = site.again;
+                Native::Exit(Exit::Suspended(question))
+            }
+            Outcome::Call(function, arguments) => {
+                fiber.ensure(first + arguments.len());
+                fiber.stack[at] = function;
+                fiber.stack[first..first + arguments.len()].copy_from_slice(&arguments);
+                site.count = arguments.len();
+                Native::Again
+            }
+            Outcome::Evaluate(form) => {
+                let environment = self.environment(fiber, site);
+                match (self.compile)(self, form, environment) {
+                    Ok(closure) => {
+                        fiber.stack[at] = closure;
+                        site.count = 0;
+                        Native::Again
+                    }
+                    Err(error) => Native::Result(error),
+                }
+            }
+        }
+    }
+
+    /// The environment a reflective builtin sees at this call.
+    fn environment(&mut self, fiber: &Fiber, site: &mut CallSite) -> Value {
+        if site.environment.is_undefined() {
+            site.environment = self.snapshot(fiber);
+        }
+        site.environment
+    }
+
+    /// The variables of the running frame as an environment: cells are shared, plain registers are
+    /// copied. Nil when the frame has no variables.
+    pub(crate) fn snapshot(&mut self, fiber: &Fiber) -> Value {
+        let Some(code) = frame_code(fiber) else { return Value::NIL };
+        if code.variables.is_empty() {
+            return Value::NIL;
+        }
+        let closure = fiber.stack[fiber.base - WINDOW_SLOTS];
+        let environment = new_environment(&mut self.heap, Value::NIL);
+        for variable in &code.variables {
+            let place = variable.place as usize;
+            let held = if variable.captured {
+                closure.field(FIRST_CAPTURE + place)
+            } else {
+                fiber.stack[fiber.base + place]
+            };
+            let is_cell = held.kind() == Kind::Cell;
+            let cell = if variable.cell && is_cell {
+                held
+            } else {
+                self.heap.fields(Kind::Cell, &[held])
+            };
+            bind_cell(&mut self.heap, environment, Value::symbol(variable.name), cell);
+        }
+        environment
+    }
+
+    /// Number of language functions on the fiber's stack.
+    fn depth(fiber: &Fiber) -> usize {
+        let (mut base, mut depth) = (fiber.base, 0);
+        while base > 0 {
+            let closure = fiber.stack[base - WINDOW_SLOTS];
+            // SAFETY: code.rs rule 1 — the closure of a frame on the stack keeps its code alive.
+            let code = unsafe { &*code_of(closure) };
+            depth += usize::from(code.kind == CodeKind::Function);
+            base -= (fiber.stack[base - 1].as_fixnum() >> 1) as usize;
+        }
+        depth
+    }
+
+    /// Gives a fresh error the position of the running instruction.
+    pub(crate) fn locate(&mut self, fiber: &Fiber, value: Value) {
+        if !value.is_error() || !value.field(ERROR_LOCATION).is_nil() {
+            return;
+        }
+        let Some(code) = frame_code(fiber) else { return };
+        let offset = (fiber.pc as usize).wrapping_sub(code.words.as_ptr() as usize) / 4;
+        if let Some(position) = code.position_at(offset.saturating_sub(1)) {
+            let fields = [position.file, position.start, position.end]
+                .map(|n| Value::fixnum(i64::from(n)));
+            let location = self.heap.fields(Kind::Vector, &fields);
+            self.heap.write(value, ERROR_LOCATION, location);
+        }
+    }
+}
+
+/// The code of the running frame; none before the first call.
+pub(crate) fn frame_code(fiber: &Fiber) -> Option<&'static Code> {
+    let closure = *fiber.stack.get(fiber.base.checked_sub(WINDOW_SLOTS)?)?;
+    // SAFETY: code.rs rule 1 — the frame's closure is on the stack and keeps its code alive; the
+    // callers drop the reference before the frame can be left.
+    Some(unsafe { &*code_of(closure) })
+}
+
+/// What came of calling a builtin.
+enum Native {
+    Result(Value),
+    Again,
+    Exit(Exit),
+}

@@ -1,0 +1,110 @@
+//! Fibers: a growable VM stack with the frames in it.
+//!
+//! A frame is a window of the stack: callee, return address, link, then registers. The return
+//! address is a word pointer and the link the distance to the caller's base, doubled, plus 1 when
+//! the caller's instruction is executed again on return; both read as fixnums, so the collector
+//! scans the whole stack without knowing frames.
+//!
+//! 1. Slots below the running frame's end hold valid values or numbers.
+//! 2. Slots between that end and `limit` may hold values that were valid after the last
+//!    collection; a collection clears them. Slots above `limit` hold nil.
+//!
+//! Does not know instructions.
+
+use crate::code::WINDOW_SLOTS;
+use valk_heap::Value;
+
+/// Slots of a new fiber's stack.
+pub const STACK_SLOTS_INITIAL: usize = 256;
+
+/// Distance in slots by which the limit moves ahead of the running frame.
+pub const STACK_SLOTS_STEP: usize = 4096;
+
+/// What a fiber is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Not started, or suspended until it gets a value.
+    Waiting,
+    /// In the interpreter.
+    Running,
+    /// Its function returned.
+    Finished,
+}
+
+/// A running program: its stack and where it stopped.
+#[derive(Debug)]
+pub struct Fiber {
+    pub(crate) stack: Vec<Value>,
+    /// First slot the running code may not use without asking.
+    pub(crate) limit: usize,
+    /// Base of the frame that was running when the fiber stopped.
+    pub(crate) base: usize,
+    /// End of that frame.
+    pub(crate) top: usize,
+    /// Next instruction.
+    pub(crate) pc: *const u32,
+    /// Slot that receives the value the fiber waits for.
+    pub(crate) result: usize,
+    /// The next instruction is executed again and finds its operation's result at the frame's end.
+    pub(crate) pending: bool,
+    /// The first two instructions: call what the stack starts with, stop.
+    pub(crate) boot: Box<[u32; 2]>,
+    pub(crate) state: State,
+}
+
+impl Fiber {
+    /// A fiber with nothing on its stack.
+    pub(crate) fn new() -> Fiber {
+        Fiber {
+            stack: vec![Value::NIL; STACK_SLOTS_INITIAL],
+            limit: STACK_SLOTS_INITIAL,
+            base: 0,
+            top: WINDOW_SLOTS,
+            pc: std::ptr::null(),
+            result: 0,
+            pending: false,
+            boot: Box::new([0; 2]),
+            state: State::Waiting,
+        }
+    }
+
+    /// Makes the stack at least `needed` slots long and moves the limit past it.
+    pub(crate) fn reserve(&mut self, needed: usize) {
+        if needed > self.stack.len() {
+            let slots = needed.max(self.stack.len() * 2);
+            self.stack.resize(slots, Value::NIL);
+        }
+        self.limit = self.stack.len().min(needed + STACK_SLOTS_STEP);
+    }
+
+    /// [`Fiber::reserve`] when the limit does not reach `needed`.
+    pub(crate) fn ensure(&mut self, needed: usize) {
+        if needed > self.limit {
+            self.reserve(needed);
+        }
+    }
+
+    /// Size of the stack in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.stack.len() * size_of::<Value>()
+    }
+
+    /// Forgets what lies between the running frame's end and the limit (rule 2).
+    pub(crate) fn clear_dead_slots(&mut self) {
+        let (top, limit) = (self.top, self.limit);
+        self.stack[top..limit].fill(Value::NIL);
+        self.limit = self.stack.len().min(top + STACK_SLOTS_STEP);
+        if self.stack.len() > STACK_SLOTS_STEP * 4 && self.limit < self.stack.len() / 8 {
+            self.stack.truncate(self.stack.len() / 4);
+            self.stack.shrink_to_fit();
+        }
+    }
+}
+
+/// A machine word that the collector takes for a number: its two low bits are zero.
+#[inline(always)]
+pub(crate) fn number_word(bits: u64) -> Value {
+    debug_assert!(bits & 3 == 0, "an address is aligned to words, a sum of fixnums is a fixnum");
+    // SAFETY: a word with two low zero bits is a fixnum, whatever the other bits are.
+    unsafe { Value::from_bits(bits) }
+}

@@ -1,0 +1,747 @@
+//! The interpreter loop.
+//!
+//! One function; program counter and frame base live in registers, everything uncommon is out of
+//! line. It exists twice: the plain form trusts that inlined builtins are still the builtins, the
+//! guarded form checks each inlined operation and calls what the program put in its place. A
+//! replaced operation is performed by calling the replacement in a window at the end of the frame
+//! and executing the instruction again, which then finds the result there.
+//!
+//! SAFETY rules used below:
+//! 1. `pc` points into the words of the running frame's code, which [`crate::verify`] accepted:
+//!    opcodes exist, registers are below `registers`, jumps land on instructions, constants and
+//!    global indices exist. The frame's closure on the stack keeps the code alive.
+//! 2. `base` points into the fiber's stack and `base + registers <= limit`; both are reloaded after
+//!    every operation that may grow the stack.
+
+use crate::call::{CallSite, code_of, frame_code};
+use crate::code::{FIRST_CAPTURE, WINDOW_SLOTS};
+use crate::environment;
+use crate::equality::equal;
+use crate::fiber::{Fiber, State, number_word};
+use crate::opcode::{FROM_CAPTURE, Opcode};
+use crate::slow;
+use crate::vm::{Step, Vm};
+use valk_heap::{Kind, SymbolId, Value};
+
+/// Why the loop was left.
+pub(crate) enum Exit {
+    /// Go on in the guarded form.
+    Guarded,
+    /// The fiber's function returned this.
+    Done(Value),
+    /// The fiber waits for an answer to this.
+    Suspended(Value),
+}
+
+impl Vm {
+    /// Puts a call on a new fiber's stack.
+    pub(crate) fn prepare(&mut self, fiber: &mut Fiber, function: Value, arguments: &[Value]) {
+        let count = arguments.len();
+        assert!(count <= crate::code::REGISTERS_MAX, "an embedder passes few arguments");
+        fiber.ensure(WINDOW_SLOTS + count);
+        fiber.stack[0] = function;
+        fiber.stack[WINDOW_SLOTS..WINDOW_SLOTS + count].copy_from_slice(arguments);
+        fiber.top = WINDOW_SLOTS + count;
+        *fiber.boot = [Opcode::Call as u32 | (count as u32) << 16, Opcode::Halt as u32];
+        fiber.pc = fiber.boot.as_ptr();
+        fiber.result = WINDOW_SLOTS - 1;
+    }
+
+    /// Runs a waiting fiber until it stops.
+    pub(crate) fn interpret(&mut self, fiber: &mut Fiber, answer: Value) -> Step {
+        fiber.stack[fiber.result] = answer;
+        fiber.state = State::Running;
+        loop {
+            let exit = if self.guarded {
+                run::<true>(self, fiber)
+            } else {
+                run::<false>(self, fiber)
+            };
+            match exit {
+                Exit::Guarded => {}
+                Exit::Done(value) => {
+                    fiber.state = State::Finished;
+                    return Step::Done(value);
+                }
+                Exit::Suspended(question) => {
+                    fiber.state = State::Waiting;
+                    return Step::Suspended(question);
+                }
+            }
+        }
+    }
+
+    /// The value of a global for the instruction that is running.
+    #[cold]
+    fn missing_global(&mut self, fiber: &Fiber, symbol: u32) -> Value {
+        let symbol = SymbolId(symbol);
+        let error = self.unbound(symbol);
+        self.locate(fiber, error);
+        error
+    }
+
+    /// Starts calling the program's replacement of an inlined builtin.
+    #[cold]
+    fn call_replacement(
+        &mut self,
+        fiber: &mut Fiber,
+        opcode: Opcode,
+        arguments: &[Value],
+    ) -> Result<(), Exit> {
+        let guard = self.guard_of[opcode as usize].expect("only guarded opcodes are replaced");
+        let window = frame_code(fiber).map_or(0, |code| code.registers as usize);
+        let at = fiber.base + window;
+        fiber.ensure(at + WINDOW_SLOTS + arguments.len());
+        fiber.stack[at] = self.globals[guard.symbol.0 as usize];
+        let first = at + WINDOW_SLOTS;
+        fiber.stack[first..first + arguments.len()].copy_from_slice(arguments);
+        self.call_any(
+            fiber,
+            CallSite {
+                window,
+                count: arguments.len(),
+                tail: false,
+                again: true,
+                environment: Value::UNDEFINED,
+            },
+        )
+    }
+
+    /// True when the program replaced the builtin that `opcode` inlines.
+    fn replaced(&self, opcode: Opcode) -> bool {
+        self.guard_of[opcode as usize].is_some_and(|guard| !guard.pristine)
+    }
+}
+
+/// Executes instructions until the fiber stops. `GUARDED` checks inlined builtins.
+#[expect(clippy::cognitive_complexity, reason = "one arm per instruction, most of them short")]
+fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
+    let mut pc = fiber.pc;
+    // SAFETY: rule 2 — base is inside the stack.
+    let mut base = unsafe { fiber.stack.as_mut_ptr().add(fiber.base) };
+    // SAFETY: rule 2 — limit is at most the stack's length.
+    let mut limit = unsafe { fiber.stack.as_mut_ptr().add(fiber.limit) };
+
+    macro_rules! r {
+        ($i:expr) => {
+            // SAFETY: rules 1 and 2 — the register is inside the frame.
+            *unsafe { &mut *base.offset($i as isize) }
+        };
+    }
+    macro_rules! word {
+        ($i:expr) => {
+            // SAFETY: rule 1 — the instruction has this extra word.
+            unsafe { *pc.add($i) }
+        };
+    }
+    macro_rules! advance {
+        ($n:expr) => {
+            // SAFETY: rule 1 — another instruction follows the extra words.
+            pc = unsafe { pc.offset($n as isize) }
+        };
+    }
+    macro_rules! save {
+        () => {
+            fiber.pc = pc;
+            // SAFETY: rule 2 — both point into the same stack.
+            fiber.base = unsafe { base.offset_from(fiber.stack.as_ptr()) } as usize;
+        };
+    }
+    macro_rules! load {
+        () => {
+            pc = fiber.pc;
+            // SAFETY: rule 2, after the stack may have moved.
+            base = unsafe { fiber.stack.as_mut_ptr().add(fiber.base) };
+            // SAFETY: rule 2, after the stack may have moved.
+            limit = unsafe { fiber.stack.as_mut_ptr().add(fiber.limit) };
+        };
+    }
+    macro_rules! code {
+        () => {{
+            let running = r!(-(WINDOW_SLOTS as isize));
+            // SAFETY: rule 1 — the running frame's closure keeps its code alive.
+            unsafe { &*code_of(running) }
+        }};
+    }
+    macro_rules! closure {
+        () => {
+            r!(-(WINDOW_SLOTS as isize))
+        };
+    }
+    // A call the loop does not handle inline.
+    macro_rules! call_any {
+        ($window:expr, $count:expr, $tail:expr, $environment:expr) => {{
+            save!();
+            let site = CallSite {
+                window: $window as usize,
+                count: $count as usize,
+                tail: $tail,
+                again: false,
+                environment: $environment,
+            };
+            if let Err(exit) = vm.call_any(fiber, site) {
+                return exit;
+            }
+            load!();
+            if !GUARDED && vm.guarded {
+                return Exit::Guarded;
+            }
+        }};
+    }
+    macro_rules! call {
+        ($a:expr, $count:expr) => {{
+            let (a, count) = ($a, $count);
+            let callee = r!(a);
+            if callee.is_closure() {
+                // SAFETY: rule 1 for the callee, which is on the stack.
+                let code = unsafe { &*code_of(callee) };
+                let new_base = base.wrapping_add(a as usize + WINDOW_SLOTS);
+                if code.simple_parameters == count as u32
+                    && new_base.wrapping_add(code.registers as usize) <= limit
+                    && !vm.heap.wants_collection()
+                {
+                    r!(a as usize + 1) = number_word(pc as u64);
+                    r!(a as usize + 2) =
+                        Value::fixnum((a as i64 + WINDOW_SLOTS as i64) << 1);
+                    base = new_base;
+                    pc = code.words.as_ptr();
+                    continue;
+                }
+            }
+            call_any!(a, count, false, Value::UNDEFINED);
+        }};
+    }
+    macro_rules! tail_call {
+        ($a:expr, $count:expr) => {{
+            let (a, count) = ($a, $count);
+            let callee = r!(a);
+            if callee.is_closure() {
+                // SAFETY: rule 1 for the callee, which is on the stack.
+                let code = unsafe { &*code_of(callee) };
+                if code.simple_parameters == count as u32
+                    && base.wrapping_add(code.registers as usize) <= limit
+                    && !vm.heap.wants_collection()
+                {
+                    closure!() = callee;
+                    for i in 0..count as usize {
+                        r!(i) = r!(a as usize + WINDOW_SLOTS + i);
+                    }
+                    pc = code.words.as_ptr();
+                    continue;
+                }
+            }
+            call_any!(a, count, true, Value::UNDEFINED);
+        }};
+    }
+    // Runs `$inline` unless the program replaced the builtin; then `$result` is what its
+    // replacement returned.
+    macro_rules! guarded {
+        ($opcode:expr, [$($argument:expr),*], $inline:expr) => {
+            if GUARDED && vm.replaced($opcode) {
+                if fiber.pending {
+                    fiber.pending = false;
+                    let code = code!();
+                    r!(code.registers)
+                } else {
+                    advance!(-1);
+                    save!();
+                    if let Err(exit) = vm.call_replacement(fiber, $opcode, &[$($argument),*]) {
+                        return exit;
+                    }
+                    load!();
+                    continue;
+                }
+            } else {
+                $inline
+            }
+        };
+    }
+    macro_rules! arithmetic {
+        ($opcode:expr, $a:expr, $x:expr, $y:expr, |$p:ident, $q:ident| $fast:expr) => {{
+            let ($p, $q) = ($x, $y);
+            r!($a) = guarded!($opcode, [$p, $q], {
+                let fast: Option<Value> =
+                    if Value::both_fixnum($p, $q) { $fast } else { None };
+                match fast {
+                    Some(value) => value,
+                    None => {
+                        save!();
+                        slow::operate(vm, fiber, $opcode, $p, $q)
+                    }
+                }
+            });
+        }};
+    }
+    macro_rules! flag {
+        ($condition:expr) => {
+            Some(if $condition { Value::ONE } else { Value::ZERO })
+        };
+    }
+    macro_rules! jump {
+        ($index:expr, $words:expr) => {{
+            let distance = word!($index) as i32;
+            advance!($words + distance as isize);
+            continue;
+        }};
+    }
+    // Follows a comparison's value: true goes on, false takes the first jump, an error the second.
+    macro_rules! branch_on {
+        ($value:expr, $error_register:expr) => {{
+            let value = $value;
+            if value == Value::ZERO || value.is_nil() {
+                jump!(0, 2);
+            }
+            if value.is_error() {
+                r!($error_register) = value;
+                jump!(1, 2);
+            }
+            advance!(2);
+        }};
+    }
+    macro_rules! compare {
+        ($opcode:expr, $x:expr, $y:expr, $c:expr, |$p:ident, $q:ident| $condition:expr) => {{
+            let ($p, $q) = ($x, $y);
+            if !(GUARDED && vm.replaced($opcode)) && Value::both_fixnum($p, $q) {
+                if $condition {
+                    advance!(2);
+                } else {
+                    jump!(0, 2);
+                }
+            } else {
+                let value = guarded!($opcode, [$p, $q], {
+                    save!();
+                    slow::operate(vm, fiber, $opcode, $p, $q)
+                });
+                branch_on!(value, $c);
+            }
+        }};
+    }
+    macro_rules! compare_equal {
+        ($opcode:expr, $x:expr, $y:expr, $c:expr, $negated:expr) => {{
+            let (p, q) = ($x, $y);
+            let value = guarded!($opcode, [p, q], {
+                let same = p == q
+                    || (!Value::both_fixnum(p, q) && equal(&vm.heap, p, q));
+                if same == $negated { Value::ZERO } else { Value::ONE }
+            });
+            branch_on!(value, $c);
+        }};
+    }
+
+    loop {
+        // SAFETY: rule 1.
+        let instruction = unsafe { *pc };
+        advance!(1);
+        let a = (instruction >> 8) as u8;
+        let b = (instruction >> 16) as u8;
+        let c = (instruction >> 24) as u8;
+        // SAFETY: rule 1 — the low byte is an opcode, and opcodes are numbered without gaps.
+        match unsafe { std::mem::transmute::<u8, Opcode>(instruction as u8) } {
+            Opcode::Move => r!(a) = r!(b),
+            Opcode::Constant => {
+                r!(a) = code!().constants[word!(0) as usize];
+                advance!(1);
+            }
+            Opcode::Number => {
+                r!(a) = Value::fixnum(i64::from(word!(0) as i32));
+                advance!(1);
+            }
+            Opcode::Nil => r!(a) = Value::NIL,
+            Opcode::Undefined => r!(a) = Value::UNDEFINED,
+            Opcode::Global => {
+                let index = word!(0) as usize;
+                // SAFETY: rule 1 — the global index exists.
+                let value = *unsafe { vm.globals.get_unchecked(index) };
+                r!(a) = if value.is_undefined() {
+                    save!();
+                    vm.missing_global(fiber, word!(0))
+                } else {
+                    value
+                };
+                advance!(1);
+            }
+            Opcode::SetGlobal => {
+                vm.set_global(SymbolId(word!(0)), r!(a));
+                advance!(1);
+                if !GUARDED && vm.guarded {
+                    save!();
+                    return Exit::Guarded;
+                }
+            }
+            Opcode::Define => {
+                save!();
+                r!(a) = slow::define(vm, fiber, SymbolId(word!(0)), r!(a));
+                advance!(1);
+                if !GUARDED && vm.guarded {
+                    save!();
+                    return Exit::Guarded;
+                }
+            }
+            Opcode::Resolve => {
+                if r!(a).is_symbol() && !r!(a).is_keyword() {
+                    save!();
+                    r!(a) = slow::resolve(vm, fiber, Value::UNDEFINED, r!(a));
+                }
+            }
+            Opcode::Capture => r!(a) = closure!().field(FIRST_CAPTURE + b as usize),
+            Opcode::Cell => r!(a) = vm.heap.fields(Kind::Cell, &[r!(a)]),
+            Opcode::GetCell => r!(a) = r!(b).field(0),
+            Opcode::SetCell => vm.heap.write(r!(a), 0, r!(b)),
+            Opcode::GetCaptured => {
+                r!(a) = closure!().field(FIRST_CAPTURE + b as usize).field(0);
+            }
+            Opcode::SetCaptured => {
+                let cell = closure!().field(FIRST_CAPTURE + a as usize);
+                vm.heap.write(cell, 0, r!(b));
+            }
+            Opcode::JumpDefined => {
+                if r!(a).is_undefined() {
+                    advance!(1);
+                } else {
+                    jump!(0, 1);
+                }
+            }
+            Opcode::Jump => jump!(0, 1),
+            Opcode::JumpError => {
+                if r!(a).is_error() {
+                    jump!(0, 1);
+                }
+                advance!(1);
+            }
+            Opcode::ReturnError | Opcode::Return => {
+                let value = r!(a);
+                if (instruction as u8) == Opcode::ReturnError as u8 && !value.is_error() {
+                    continue;
+                }
+                let link = r!(-1isize).as_fixnum();
+                pc = r!(-2isize).bits() as *const u32;
+                r!(-3isize) = value;
+                base = base.wrapping_sub((link >> 1) as usize);
+                if GUARDED && link & 1 == 1 {
+                    fiber.pending = true;
+                }
+            }
+            Opcode::Branch => branch_on!(r!(a), a),
+            Opcode::BranchNumber => {
+                let value = r!(a);
+                if value.as_integer().is_none() {
+                    save!();
+                    r!(c) = slow::not_a_number(vm, fiber, value);
+                    jump!(1, 2);
+                }
+                if value == Value::ZERO {
+                    jump!(0, 2);
+                }
+                advance!(2);
+            }
+            Opcode::BranchLess => compare!(Opcode::BranchLess, r!(a), r!(b), c, |x, y| {
+                (x.bits() as i64) < y.bits() as i64
+            }),
+            Opcode::BranchLessEqual => {
+                compare!(Opcode::BranchLessEqual, r!(a), r!(b), c, |x, y| {
+                    (x.bits() as i64) <= y.bits() as i64
+                });
+            }
+            Opcode::BranchGreater => compare!(Opcode::BranchGreater, r!(a), r!(b), c, |x, y| {
+                (x.bits() as i64) > y.bits() as i64
+            }),
+            Opcode::BranchGreaterEqual => {
+                compare!(Opcode::BranchGreaterEqual, r!(a), r!(b), c, |x, y| {
+                    (x.bits() as i64) >= y.bits() as i64
+                });
+            }
+            Opcode::BranchEqual => {
+                compare_equal!(Opcode::BranchEqual, r!(a), r!(b), c, false);
+            }
+            Opcode::BranchNotEqual => {
+                compare_equal!(Opcode::BranchNotEqual, r!(a), r!(b), c, true);
+            }
+            Opcode::BranchLessNumber => {
+                compare!(Opcode::BranchLessNumber, r!(a), immediate(b), c, |x, y| {
+                    (x.bits() as i64) < y.bits() as i64
+                });
+            }
+            Opcode::BranchLessEqualNumber => {
+                compare!(Opcode::BranchLessEqualNumber, r!(a), immediate(b), c, |x, y| {
+                    (x.bits() as i64) <= y.bits() as i64
+                });
+            }
+            Opcode::BranchGreaterNumber => {
+                compare!(Opcode::BranchGreaterNumber, r!(a), immediate(b), c, |x, y| {
+                    (x.bits() as i64) > y.bits() as i64
+                });
+            }
+            Opcode::BranchGreaterEqualNumber => {
+                compare!(Opcode::BranchGreaterEqualNumber, r!(a), immediate(b), c, |x, y| {
+                    (x.bits() as i64) >= y.bits() as i64
+                });
+            }
+            Opcode::BranchEqualNumber => {
+                compare_equal!(Opcode::BranchEqualNumber, r!(a), immediate(b), c, false);
+            }
+            Opcode::BranchNotEqualNumber => {
+                compare_equal!(Opcode::BranchNotEqualNumber, r!(a), immediate(b), c, true);
+            }
+            Opcode::Add => arithmetic!(Opcode::Add, a, r!(b), r!(c), |x, y| add(x, y)),
+            Opcode::Subtract => {
+                arithmetic!(Opcode::Subtract, a, r!(b), r!(c), |x, y| subtract(x, y));
+            }
+            Opcode::Multiply => arithmetic!(Opcode::Multiply, a, r!(b), r!(c), |x, y| {
+                let product = (x.bits() as i64).checked_mul(y.as_fixnum());
+                product.map(|p| number_word(p as u64))
+            }),
+            Opcode::Divide => arithmetic!(Opcode::Divide, a, r!(b), r!(c), |x, y| {
+                let (x, y) = (x.as_fixnum(), y.as_fixnum());
+                // The one quotient that leaves the fixnums is the smallest number by -1.
+                if y == 0 || y == -1 { None } else { Some(Value::fixnum(x / y)) }
+            }),
+            Opcode::AddNumber => {
+                arithmetic!(Opcode::AddNumber, a, r!(b), immediate(c), |x, y| add(x, y));
+            }
+            Opcode::SubtractNumber => {
+                arithmetic!(Opcode::SubtractNumber, a, r!(b), immediate(c), |x, y| subtract(x, y));
+            }
+            Opcode::Less => arithmetic!(Opcode::Less, a, r!(b), r!(c), |x, y| {
+                flag!((x.bits() as i64) < y.bits() as i64)
+            }),
+            Opcode::LessEqual => arithmetic!(Opcode::LessEqual, a, r!(b), r!(c), |x, y| {
+                flag!((x.bits() as i64) <= y.bits() as i64)
+            }),
+            Opcode::Greater => arithmetic!(Opcode::Greater, a, r!(b), r!(c), |x, y| {
+                flag!((x.bits() as i64) > y.bits() as i64)
+            }),
+            Opcode::GreaterEqual => arithmetic!(Opcode::GreaterEqual, a, r!(b), r!(c), |x, y| {
+                flag!((x.bits() as i64) >= y.bits() as i64)
+            }),
+            Opcode::Equal => {
+                let (x, y) = (r!(b), r!(c));
+                r!(a) = guarded!(Opcode::Equal, [x, y], {
+                    if equal(&vm.heap, x, y) { Value::ONE } else { Value::ZERO }
+                });
+            }
+            Opcode::NotEqual => {
+                let (x, y) = (r!(b), r!(c));
+                r!(a) = guarded!(Opcode::NotEqual, [x, y], {
+                    if equal(&vm.heap, x, y) { Value::ZERO } else { Value::ONE }
+                });
+            }
+            Opcode::Head => {
+                let list = r!(b);
+                r!(a) = guarded!(Opcode::Head, [list], {
+                    if list.is_pair() {
+                        list.head()
+                    } else {
+                        save!();
+                        slow::no_elements(vm, fiber, list)
+                    }
+                });
+            }
+            Opcode::Tail => {
+                let list = r!(b);
+                r!(a) = guarded!(Opcode::Tail, [list], {
+                    if list.is_pair() {
+                        list.tail()
+                    } else {
+                        save!();
+                        slow::no_elements(vm, fiber, list)
+                    }
+                });
+            }
+            Opcode::Cons => {
+                let (head, tail) = (r!(b), r!(c));
+                r!(a) = guarded!(Opcode::Cons, [head, tail], {
+                    if tail.is_list() {
+                        vm.heap.cons(head, tail, false)
+                    } else {
+                        save!();
+                        slow::no_list(vm, fiber, tail)
+                    }
+                });
+            }
+            Opcode::List => {
+                let count = c as usize;
+                // SAFETY: rules 1 and 2 — the registers b..b+c are inside the frame.
+                let items = unsafe {
+                    std::slice::from_raw_parts(base.add(b as usize).cast_const(), count)
+                };
+                if GUARDED && vm.replaced(Opcode::List) {
+                    let items = items.to_vec();
+                    if fiber.pending {
+                        fiber.pending = false;
+                        let code = code!();
+                        r!(a) = r!(code.registers);
+                    } else {
+                        advance!(-1);
+                        save!();
+                        if let Err(exit) = vm.call_replacement(fiber, Opcode::List, &items) {
+                            return exit;
+                        }
+                        load!();
+                    }
+                } else {
+                    let mut list = Value::NIL;
+                    for &item in items.iter().rev() {
+                        list = vm.heap.cons(item, list, true);
+                    }
+                    r!(a) = list;
+                }
+            }
+            Opcode::Pair => {
+                r!(a) = vm.heap.cons(r!(b), r!(c), word!(0) == 1);
+                advance!(1);
+            }
+            Opcode::Splice => {
+                let quoted = word!(0) == 1;
+                advance!(1);
+                save!();
+                r!(a) = slow::splice(vm, fiber, r!(b), r!(c), quoted);
+            }
+            Opcode::IsError => {
+                let value = r!(b);
+                r!(a) = guarded!(Opcode::IsError, [value], {
+                    if value.is_error() { Value::ONE } else { Value::ZERO }
+                });
+            }
+            Opcode::IsNil => {
+                let value = r!(b);
+                r!(a) = guarded!(Opcode::IsNil, [value], {
+                    if value.is_nil() { Value::ONE } else { Value::ZERO }
+                });
+            }
+            Opcode::Closure => {
+                let code = code!().constants[word!(0) as usize];
+                let count = word!(1) as usize;
+                advance!(2);
+                // SAFETY: rule 1 — `count` capture words follow.
+                let words = unsafe { std::slice::from_raw_parts(pc, count) };
+                let captures = words.iter().map(|&word| {
+                    if word & FROM_CAPTURE == 0 {
+                        r!(word)
+                    } else {
+                        closure!().field(FIRST_CAPTURE + (word & !FROM_CAPTURE) as usize)
+                    }
+                });
+                r!(a) = slow::make_closure(vm, code, captures);
+                advance!(count);
+            }
+            Opcode::Call => call!(a, b),
+            Opcode::TailCall => tail_call!(a, b),
+            Opcode::CallGlobal => {
+                let index = word!(0) as usize;
+                // SAFETY: rule 1 — the global index exists.
+                let value = *unsafe { vm.globals.get_unchecked(index) };
+                if value.is_undefined() {
+                    save!();
+                    r!(a) = vm.missing_global(fiber, word!(0));
+                    advance!(1);
+                    continue;
+                }
+                advance!(1);
+                r!(a) = value;
+                call!(a, b);
+            }
+            Opcode::TailCallGlobal => {
+                let index = word!(0) as usize;
+                // SAFETY: rule 1 — the global index exists.
+                let value = *unsafe { vm.globals.get_unchecked(index) };
+                if value.is_undefined() {
+                    save!();
+                    r!(a) = vm.missing_global(fiber, word!(0));
+                    advance!(1);
+                    continue;
+                }
+                advance!(1);
+                r!(a) = value;
+                tail_call!(a, b);
+            }
+            Opcode::CallValue => {
+                if Vm::is_function(r!(a)) {
+                    call!(a, 0u8);
+                }
+            }
+            Opcode::TailCallValue => {
+                if Vm::is_function(r!(a)) {
+                    tail_call!(a, 0u8);
+                }
+            }
+            Opcode::Apply => {
+                let mut list = r!(b);
+                save!();
+                let first = fiber.base + a as usize + WINDOW_SLOTS;
+                let count = slow::length(list);
+                fiber.ensure(first + count);
+                for slot in fiber.stack[first..first + count].iter_mut().rev() {
+                    *slot = list.head();
+                    list = list.tail();
+                }
+                load!();
+                call_any!(a, count, false, Value::UNDEFINED);
+            }
+            Opcode::Run => {
+                let code = code!().constants[word!(0) as usize];
+                advance!(1);
+                r!(a) = vm.closure(code, &[r!(b)]);
+                call!(a, 0u8);
+            }
+            Opcode::EnterFunction => {
+                let parent = closure!().field(FIRST_CAPTURE);
+                let scope = environment::new_environment(&mut vm.heap, parent);
+                for (i, name) in code!().formal_names.iter().enumerate() {
+                    environment::bind(&mut vm.heap, scope, Value::symbol(*name), r!(i));
+                }
+                r!(a) = scope;
+            }
+            Opcode::EnterCode => r!(a) = closure!().field(FIRST_CAPTURE),
+            Opcode::EnterScope => {
+                r!(a) = environment::new_environment(&mut vm.heap, r!(b));
+            }
+            Opcode::Lookup => {
+                save!();
+                r!(a) = slow::lookup(vm, fiber, r!(b), SymbolId(word!(0)));
+                advance!(1);
+            }
+            Opcode::Bind => {
+                let symbol = Value::symbol(SymbolId(word!(0)));
+                slow::bind(vm, r!(a), symbol, r!(b));
+                advance!(1);
+                if !GUARDED && vm.guarded {
+                    save!();
+                    return Exit::Guarded;
+                }
+            }
+            Opcode::ResolveIn => {
+                if r!(a).is_symbol() && !r!(a).is_keyword() {
+                    save!();
+                    r!(a) = slow::resolve(vm, fiber, r!(b), r!(a));
+                }
+            }
+            Opcode::CallIn => call_any!(a, b, false, r!(c)),
+            Opcode::TailCallIn => call_any!(a, b, true, r!(c)),
+            Opcode::Halt => return Exit::Done(r!(0)),
+            Opcode::Report => {
+                let value = r!(a);
+                (vm.report)(vm, value);
+            }
+        }
+    }
+}
+
+/// An 8-bit immediate as a number value.
+#[inline(always)]
+fn immediate(byte: u8) -> Value {
+    Value::fixnum(i64::from(byte as i8))
+}
+
+/// Sum of two fixnums, unless it leaves their range.
+#[inline(always)]
+fn add(x: Value, y: Value) -> Option<Value> {
+    let sum = (x.bits() as i64).checked_add(y.bits() as i64);
+    sum.map(|bits| number_word(bits as u64))
+}
+
+/// Difference of two fixnums, unless it leaves their range.
+#[inline(always)]
+fn subtract(x: Value, y: Value) -> Option<Value> {
+    let difference = (x.bits() as i64).checked_sub(y.bits() as i64);
+    difference.map(|bits| number_word(bits as u64))
+}

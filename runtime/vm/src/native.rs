@@ -1,0 +1,95 @@
+//! Builtins: functions written in Rust that programs call like any other.
+//!
+//! 1. A builtin runs to completion without a collection, so it holds plain values.
+//! 2. What needs the language to go on (calling back, evaluating, waiting) is returned as an
+//!    [`Outcome`]; the interpreter does it without nesting, so recursion through builtins does not
+//!    use the host stack.
+
+use crate::vm::Vm;
+use valk_heap::{SymbolId, Value};
+
+/// What a builtin asks of the interpreter.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The call's result.
+    Value(Value),
+    /// Call this function with these arguments; its result is the call's result.
+    Call(Value, Vec<Value>),
+    /// Evaluate this form as code in the caller's environment; its value is the result.
+    Evaluate(Value),
+    /// Stop the fiber and hand this value to the embedder, whose answer is the result.
+    Suspend(Value),
+    /// The number of functions being called at this moment.
+    Depth,
+}
+
+impl From<Value> for Outcome {
+    fn from(value: Value) -> Outcome {
+        Outcome::Value(value)
+    }
+}
+
+/// A builtin on plain arguments.
+pub type NativeFn = fn(&mut Vm, &[Value]) -> Outcome;
+
+/// A builtin that also sees the caller's environment ([`Value::NIL`] at top level).
+pub type ReflectiveFn = fn(&mut Vm, Value, &[Value]) -> Outcome;
+
+/// The two kinds of builtin.
+#[derive(Clone, Copy)]
+pub enum NativeKind {
+    /// Arguments only.
+    Plain(NativeFn),
+    /// Arguments and the caller's environment.
+    Reflective(ReflectiveFn),
+}
+
+/// Number of arguments a builtin takes, and what a wrong number means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arity {
+    /// Anything goes.
+    Any,
+    /// Exactly this many, else an arity error.
+    Exactly(u32),
+    /// More than this many.
+    MoreThan(u32),
+    /// At most this many.
+    AtMost(u32),
+    /// Exactly this many; fewer give a partial application as for functions of the language.
+    Curried(u32),
+}
+
+/// A registered builtin.
+#[derive(Clone, Copy)]
+pub struct Native {
+    /// The name it was registered under.
+    pub name: SymbolId,
+    /// Accepted argument counts.
+    pub arity: Arity,
+    /// The code.
+    pub kind: NativeKind,
+}
+
+impl Arity {
+    /// The error text for `given` arguments, if that is the wrong number. `Curried` answers for
+    /// too many only; too few are the caller's business.
+    pub fn problem(self, given: usize) -> Option<String> {
+        let (bad, relation, expected) = match self {
+            Arity::Any => return None,
+            Arity::Exactly(n) => (given != n as usize, "==", n),
+            Arity::MoreThan(n) => (given <= n as usize, ">", n),
+            Arity::AtMost(n) => (given > n as usize, "<=", n),
+            Arity::Curried(n) => {
+                return (given > n as usize).then(|| too_many_arguments(given, n as usize));
+            }
+        };
+        bad.then(|| {
+            format!("Invalid argument count, Actual[{given}] {relation} Expected[{expected}]")
+        })
+    }
+}
+
+/// The text for a call with more arguments than formals.
+pub fn too_many_arguments(given: usize, expected: usize) -> String {
+    format!("More arguments were given than required. Actual: {given}, Expected: {expected}")
+}

@@ -1,0 +1,262 @@
+//! The virtual machine: heap, globals, builtins and fibers of one runtime.
+//!
+//! 1. Globals are an array indexed by symbol id; an unbound one holds `undefined`.
+//! 2. Compiled code inlines some builtins on the assumption that their globals still hold them.
+//!    When a program rebinds one, `guarded` is set and every fiber continues in the interpreter
+//!    that checks each inlined operation. There is no way back.
+//! 3. A collection happens only where a frame is entered. Roots are the globals, every fiber's
+//!    stack and the heap's own root table.
+
+use crate::fiber::{Fiber, State};
+use crate::native::{Arity, Native, NativeKind};
+use crate::opcode::Opcode;
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use valk_heap::{Collection, Heap, Kind, Roots, SymbolId, Tracer, Value};
+
+/// What `def` answers inside a request handler.
+pub const DEFINITION_FORBIDDEN: &str =
+    "def cannot be used in request handler context. Use = for local bindings instead.";
+
+/// Identifies a fiber of a [`Vm`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FiberId(pub(crate) usize);
+
+/// Why a fiber stopped running.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// It finished with this value; the fiber is gone.
+    Done(Value),
+    /// It waits for the embedder to answer this value.
+    Suspended(Value),
+}
+
+/// Turns a form into a closure to be called with no arguments. The second value is the environment
+/// to compile in, nil for the globals. An error value is the diagnosis.
+pub type CompileHook = fn(&mut Vm, Value, Value) -> Result<Value, Value>;
+
+/// Receives the reports of `load`: an error value that was skipped.
+pub type ReportHook = fn(&mut Vm, Value);
+
+/// An operation that compiled code inlines, and the builtin it stands for.
+#[derive(Clone, Copy)]
+pub(crate) struct Guard {
+    pub(crate) symbol: SymbolId,
+    pub(crate) builtin: Value,
+    pub(crate) pristine: bool,
+}
+
+/// One runtime's virtual machine.
+pub struct Vm {
+    /// The heap.
+    pub heap: Heap,
+    pub(crate) globals: Vec<Value>,
+    pub(crate) natives: Vec<Native>,
+    pub(crate) guards: HashMap<SymbolId, usize>,
+    pub(crate) guard_of: [Option<Guard>; Opcode::ALL.len()],
+    pub(crate) guarded: bool,
+    pub(crate) fibers: Vec<Option<Fiber>>,
+    pub(crate) free_fibers: Vec<usize>,
+    pub(crate) stack_bytes: usize,
+    pub(crate) out_of_memory_at: Option<usize>,
+    /// Compiler used for code that appears at run time.
+    pub compile: CompileHook,
+    /// Printer of errors that `load` skips.
+    pub report: ReportHook,
+    /// `def` gives an error: a request handler is running.
+    pub definitions_forbidden: bool,
+    extensions: HashMap<TypeId, Box<dyn Any>>,
+}
+
+struct AllRoots<'a> {
+    globals: &'a mut Vec<Value>,
+    fibers: &'a mut Vec<Option<Fiber>>,
+    running: &'a mut Fiber,
+}
+
+impl Roots for AllRoots<'_> {
+    fn trace(&mut self, tracer: &mut Tracer<'_>) {
+        tracer.slice(self.globals);
+        let top = self.running.top;
+        tracer.slice(&mut self.running.stack[..top]);
+        for fiber in self.fibers.iter_mut().flatten() {
+            let top = fiber.top;
+            tracer.slice(&mut fiber.stack[..top]);
+        }
+    }
+}
+
+impl Vm {
+    /// A machine without builtins over `heap`.
+    pub fn new(heap: Heap, compile: CompileHook, report: ReportHook) -> Vm {
+        Vm {
+            heap,
+            globals: Vec::new(),
+            natives: Vec::new(),
+            guards: HashMap::new(),
+            guard_of: [None; Opcode::ALL.len()],
+            guarded: false,
+            fibers: Vec::new(),
+            free_fibers: Vec::new(),
+            stack_bytes: 0,
+            out_of_memory_at: None,
+            compile,
+            report,
+            definitions_forbidden: false,
+            extensions: HashMap::new(),
+        }
+    }
+
+    /// Registers a builtin and binds its global.
+    pub fn define_native(&mut self, name: &str, arity: Arity, kind: NativeKind) -> Value {
+        let symbol = self.intern(name);
+        let builtin = Value::builtin(self.natives.len() as u32);
+        self.natives.push(Native { name: symbol, arity, kind });
+        self.set_global(symbol, builtin);
+        builtin
+    }
+
+    /// Declares that compiled code uses `opcodes` for calls of the builtin bound to `name`.
+    ///
+    /// # Panics
+    /// When `name` is unbound.
+    pub fn guard(&mut self, name: &str, opcodes: &[Opcode]) {
+        let symbol = self.intern(name);
+        let builtin = self.global(symbol).expect("guarded builtins are defined first");
+        for &opcode in opcodes {
+            self.guard_of[opcode as usize] = Some(Guard { symbol, builtin, pristine: true });
+        }
+        self.guards.insert(symbol, opcodes.len());
+    }
+
+    /// The builtin with this index.
+    pub fn native(&self, index: u32) -> &Native {
+        &self.natives[index as usize]
+    }
+
+    /// The id of a symbol name.
+    pub fn intern(&mut self, name: &str) -> SymbolId {
+        let symbol = self.heap.intern(name.as_bytes());
+        symbol.as_symbol().expect("intern makes symbols")
+    }
+
+    /// The value of a global, if bound.
+    pub fn global(&self, symbol: SymbolId) -> Option<Value> {
+        self.globals.get(symbol.0 as usize).copied().filter(|v| !v.is_undefined())
+    }
+
+    /// Binds a global.
+    pub fn set_global(&mut self, symbol: SymbolId, value: Value) {
+        let index = symbol.0 as usize;
+        if index >= self.globals.len() {
+            self.globals.resize((index + 1).next_power_of_two().max(1024), Value::UNDEFINED);
+        }
+        self.globals[index] = value;
+        if self.guards.contains_key(&symbol) {
+            for guard in self.guard_of.iter_mut().flatten().filter(|g| g.symbol == symbol) {
+                guard.pristine = guard.builtin == value;
+                self.guarded |= !guard.pristine;
+            }
+        }
+    }
+
+    /// The bound globals.
+    pub fn global_bindings(&self) -> Vec<(SymbolId, Value)> {
+        let bound = self.globals.iter().enumerate().filter(|(_, v)| !v.is_undefined());
+        bound.map(|(i, v)| (SymbolId(i as u32), *v)).collect()
+    }
+
+    /// An error value with this message.
+    pub fn error(&mut self, message: &str) -> Value {
+        let text = self.heap.string(message.as_bytes());
+        self.heap.error(text)
+    }
+
+    /// The error for an unbound symbol.
+    pub fn unbound(&mut self, symbol: SymbolId) -> Value {
+        let name = String::from_utf8_lossy(self.heap.symbols.name(symbol)).into_owned();
+        self.error(&format!("LEnv: Symbol `{name}` is not bound"))
+    }
+
+    /// The embedder's state of type `T`, made on first use.
+    pub fn extension<T: Any + Default>(&mut self) -> &mut T {
+        let any = self.extensions.entry(TypeId::of::<T>()).or_insert_with(|| Box::<T>::default());
+        any.downcast_mut().expect("an extension is stored under its own type")
+    }
+
+    /// A new fiber that will call `function` with `arguments`.
+    pub fn spawn(&mut self, function: Value, arguments: &[Value]) -> FiberId {
+        let mut fiber = Fiber::new();
+        self.prepare(&mut fiber, function, arguments);
+        self.stack_bytes += fiber.bytes();
+        if let Some(index) = self.free_fibers.pop() {
+            self.fibers[index] = Some(fiber);
+            return FiberId(index);
+        }
+        self.fibers.push(Some(fiber));
+        FiberId(self.fibers.len() - 1)
+    }
+
+    /// Ends a fiber that will not be resumed.
+    pub fn abandon(&mut self, id: FiberId) {
+        if let Some(fiber) = self.fibers[id.0].take() {
+            self.release(id, &fiber);
+        }
+    }
+
+    pub(crate) fn release(&mut self, id: FiberId, fiber: &Fiber) {
+        self.stack_bytes -= fiber.bytes();
+        self.free_fibers.push(id.0);
+    }
+
+    /// Starts a fiber, or continues a suspended one with the answer to its question (ignored at
+    /// the start).
+    ///
+    /// # Panics
+    /// When the fiber has finished or is running.
+    pub fn resume(&mut self, id: FiberId, answer: Value) -> Step {
+        let mut fiber = self.fibers[id.0].take().expect("a fiber is resumed while it waits");
+        assert_eq!(fiber.state, State::Waiting, "a fiber is resumed while it waits");
+        let bytes = fiber.bytes();
+        let step = self.interpret(&mut fiber, answer);
+        self.stack_bytes = (self.stack_bytes + fiber.bytes()).saturating_sub(bytes);
+        match step {
+            Step::Done(_) => self.release(id, &fiber),
+            Step::Suspended(_) => self.fibers[id.0] = Some(fiber),
+        }
+        step
+    }
+
+    /// Calls a function to its end on a fiber of its own; a question to the embedder is an error.
+    pub fn call(&mut self, function: Value, arguments: &[Value]) -> Value {
+        let id = self.spawn(function, arguments);
+        match self.resume(id, Value::NIL) {
+            Step::Done(value) => value,
+            Step::Suspended(_) => {
+                self.abandon(id);
+                self.error("this operation waits and cannot be used here")
+            }
+        }
+    }
+
+    /// Collects garbage with `running` as the fiber in the interpreter. False when the hard limit
+    /// is still exceeded afterwards.
+    pub(crate) fn collect(&mut self, running: &mut Fiber, kind: Collection) -> bool {
+        self.heap.set_external_bytes(self.stack_bytes);
+        running.clear_dead_slots();
+        for fiber in self.fibers.iter_mut().flatten() {
+            fiber.clear_dead_slots();
+        }
+        let mut roots =
+            AllRoots { globals: &mut self.globals, fibers: &mut self.fibers, running };
+        // SAFETY: rule 3 — the interpreter stands at a frame entry, where every value it will use
+        // again is in a global, on a fiber's stack below its top, or in the root table.
+        unsafe { self.heap.collect(kind, &mut roots) };
+        !self.heap.over_hard_limit()
+    }
+
+    /// True for values that can be called.
+    pub fn is_function(value: Value) -> bool {
+        matches!(value.kind(), Kind::Closure | Kind::Builtin | Kind::Partial)
+    }
+}
