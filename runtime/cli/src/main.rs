@@ -1,1 +1,64 @@
-fn main() {}
+//! The `valk` command: arguments and wiring.
+//!
+//! Exit status: 0, or what the program set; 1 after an uncaught error or a file that cannot be
+//! read; 2 for a wrong command line. Programs write to standard output, diagnostics go to standard
+//! error; an uncaught error also prints its `Error[…]` line on standard output, where older tools
+//! look for it.
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod history;
+mod repl;
+mod report;
+mod session;
+
+use arguments::{Arguments, Command};
+use clap::Parser;
+use report::{Format, Reporter};
+use session::Session;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let reporter = Reporter::new(arguments.error_format);
+    let mut session = match Session::new() {
+        Ok(session) => session,
+        Err(problem) => {
+            reporter.failure(&problem);
+            return ExitCode::from(1);
+        }
+    };
+    let code = run(&mut session, &arguments, &reporter);
+    session.finish();
+    ExitCode::from(code)
+}
+
+/// Does what the command line asks for; the exit status.
+fn run(session: &mut Session, arguments: &Arguments, reporter: &Reporter) -> u8 {
+    match &arguments.command {
+        Some(Command::Check { files }) => return session.check(files, reporter),
+        Some(Command::Disasm { files }) => return session.disasm(files, reporter),
+        Some(Command::Repl) => return repl::run(session, reporter),
+        None => {}
+    }
+    let mut failed = false;
+    for expression in &arguments.expressions {
+        failed |= session.evaluate(expression, reporter);
+    }
+    for file in &arguments.files {
+        failed |= session.run_file(file, reporter);
+    }
+    let nothing = arguments.files.is_empty() && arguments.expressions.is_empty();
+    if arguments.repl || nothing && !arguments.script {
+        return repl::run(session, reporter);
+    }
+    session.exit_code().unwrap_or(u8::from(failed))
+}
+
+impl Reporter {
+    /// A reporter for this process's standard error.
+    fn new(format: Format) -> Reporter {
+        use std::io::IsTerminal;
+        Reporter { format, colour: std::io::stderr().is_terminal() }
+    }
+}

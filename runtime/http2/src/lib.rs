@@ -1,4 +1,46 @@
-//! HTTP/2 server over h2, tokio and rustls.
+//! The HTTP/2 server: sockets, TLS, connections, streams, limits; over h2, tokio and rustls.
+//!
+//! ```text
+//! server ─▶ connection ─▶ exchange ─▶ Handler        (a program, through `message`)
+//! ```
+//!
+//! 1. [`bind`] finds every fault of address and certificate; [`Listener::serve`] runs one server on
+//!    one thread inside a `LocalSet`. Nothing here is shared between threads but the socket, the
+//!    TLS configuration and the [`StopSignal`].
+//! 2. Every bound is a field of [`Limits`]; what clients make the server hold is counted per
+//!    connection.
+//! 3. No handler can unwind the server, and no client can make it wait without a timer running.
+//!
+//! Knows HTTP. Does not know the language: values, handles and collections live above.
+
+#![forbid(unsafe_code)]
+
+mod account;
+mod connection;
+mod counters;
+mod encode;
+mod error;
+mod exchange;
+mod language;
+mod limits;
+mod local_authority;
+mod message;
+mod metered;
+mod pem_file;
+mod server;
+mod stop;
+mod tls;
+mod validate;
+
+pub use counters::{Counters, Snapshot};
+pub use error::ServerError;
+pub use language::register;
+pub use limits::{LimitRow, Limits};
+pub use local_authority::local_authority_pem;
+pub use message::{Event, Handler, PendingReply, Reply, Request, Response, Scheme};
+pub use server::{Incoming, Listener, ServeReport, ServerConfig, bind, serve_incoming};
+pub use stop::StopSignal;
+pub use tls::Certificate;
 
 #[cfg(test)]
 mod tests;

@@ -1,3 +1,277 @@
-valk_harness::test! {
-    fn placeholder() {}
+//! A server on in-memory pipes with a stopped clock, clients for it, and raw frames.
+
+mod attacks;
+mod lifecycle;
+mod parts;
+mod requests;
+mod responses;
+mod sockets;
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use h2::client::SendRequest;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, LocalSet, spawn_local};
+
+use crate::{
+    Counters, Event, Handler, Incoming, Limits, Reply, Request, Response, ServeReport, Snapshot,
+    StopSignal, serve_incoming,
+};
+
+/// Runs a test on a clock that jumps to the next timer when everything waits.
+fn virtual_time(test: impl Future<Output = ()>) {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    LocalSet::new().block_on(&runtime.expect("a runtime"), test);
+}
+
+struct Recorder<F> {
+    answer: F,
+    events: Rc<RefCell<Vec<String>>>,
+}
+
+impl<F: Fn(Request) -> Reply> Handler for Recorder<F> {
+    fn handle(&self, request: Request) -> Reply {
+        (self.answer)(request)
+    }
+
+    fn event(&self, event: &Event) {
+        self.events.borrow_mut().push(event.to_string());
+    }
+}
+
+struct Pipes(mpsc::UnboundedReceiver<io::Result<DuplexStream>>);
+
+impl Incoming for Pipes {
+    type Io = DuplexStream;
+
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<DuplexStream>> {
+        match self.0.poll_recv(cx) {
+            Poll::Ready(Some(result)) => Poll::Ready(result),
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+struct TestServer {
+    pipes: mpsc::UnboundedSender<io::Result<DuplexStream>>,
+    counters: Rc<Counters>,
+    stop: StopSignal,
+    events: Rc<RefCell<Vec<String>>>,
+    report: JoinHandle<ServeReport>,
+}
+
+impl TestServer {
+    fn start(limits: Limits, answer: impl Fn(Request) -> Reply + 'static) -> Self {
+        let (pipes, receiver) = mpsc::unbounded_channel();
+        let events = Rc::default();
+        let counters = Rc::<Counters>::default();
+        let stop = StopSignal::new();
+        let handler = Rc::new(Recorder { answer, events: Rc::clone(&events) });
+        let serving = serve_incoming(
+            Pipes(receiver),
+            limits,
+            handler,
+            stop.clone(),
+            Rc::clone(&counters),
+        );
+        Self { pipes, counters, stop, events, report: spawn_local(serving) }
+    }
+
+    fn hello(limits: Limits) -> Self {
+        Self::start(limits, |_| Reply::Ready(Response::text(200, "hello")))
+    }
+
+    /// A client's end of a pipe that holds `bytes` in each direction.
+    fn pipe(&self, bytes: usize) -> DuplexStream {
+        let (near, far) = duplex(bytes);
+        self.pipes.send(Ok(far)).expect("the server listens");
+        near
+    }
+
+    async fn connect(&self) -> Client {
+        Client::over(self.pipe(1 << 20), h2::client::Builder::new()).await
+    }
+
+    async fn connect_with(&self, adjust: impl FnOnce(&mut h2::client::Builder)) -> Client {
+        let mut builder = h2::client::Builder::new();
+        adjust(&mut builder);
+        Client::over(self.pipe(1 << 20), builder).await
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        self.counters.snapshot()
+    }
+
+    /// Stops the server and checks that every request ended in exactly one way.
+    async fn finish(self) -> ServeReport {
+        self.stop.stop();
+        let report = self.report.await.expect("serving does not panic");
+        let totals = report.totals;
+        assert_eq!(totals.connections_open, 0);
+        assert_eq!(totals.requests_open, 0);
+        let ended = totals.cancelled + totals.stalled + totals.refused + totals.aborted;
+        assert_eq!(totals.requests, totals.answered() + ended, "{totals:?}");
+        report
+    }
+
+    fn saw_event(&self, part: &str) -> bool {
+        self.events.borrow().iter().any(|event| event.contains(part))
+    }
+}
+
+struct Client {
+    send: SendRequest<Bytes>,
+    driver: JoinHandle<Result<(), h2::Error>>,
+}
+
+struct Answer {
+    status: u16,
+    headers: http::HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Client {
+    async fn over<IO>(io: IO, builder: h2::client::Builder) -> Self
+    where
+        IO: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + 'static,
+    {
+        let (send, connection) = builder.handshake(io).await.expect("client handshake");
+        Self { send, driver: spawn_local(connection) }
+    }
+
+    fn start(
+        &mut self,
+        request: http::Request<()>,
+        last: bool,
+    ) -> (h2::client::ResponseFuture, h2::SendStream<Bytes>) {
+        self.send.send_request(request, last).expect("a request can be sent")
+    }
+
+    async fn ask(&mut self, request: http::Request<()>, body: Bytes) -> Result<Answer, h2::Error> {
+        self.send = self.send.clone().ready().await?;
+        let (response, mut stream) = self.start(request, body.is_empty());
+        if !body.is_empty() {
+            stream.send_data(body, true)?;
+        }
+        read_answer(response).await
+    }
+
+    async fn get(&mut self, path: &str) -> Result<Answer, h2::Error> {
+        self.ask(get(path), Bytes::new()).await
+    }
+
+    async fn post(&mut self, body: impl Into<Bytes>) -> Result<Answer, h2::Error> {
+        self.ask(request("POST", "/"), body.into()).await
+    }
+}
+
+async fn read_answer(response: h2::client::ResponseFuture) -> Result<Answer, h2::Error> {
+    let (head, mut stream) = response.await?.into_parts();
+    let mut body = Vec::new();
+    while let Some(chunk) = stream.data().await {
+        let chunk = chunk?;
+        body.extend_from_slice(&chunk);
+        stream.flow_control().release_capacity(chunk.len())?;
+    }
+    Ok(Answer { status: head.status.as_u16(), headers: head.headers, body })
+}
+
+fn request(method: &str, path: &str) -> http::Request<()> {
+    http::Request::builder()
+        .method(method)
+        .uri(format!("http://example.test{path}"))
+        .body(())
+        .expect("a valid request")
+}
+
+fn get(path: &str) -> http::Request<()> {
+    request("GET", path)
+}
+
+/// Sets its flag when dropped.
+struct Canary(Rc<Cell<bool>>);
+
+impl Drop for Canary {
+    fn drop(&mut self) {
+        self.0.set(true);
+    }
+}
+
+/// Lets every task that can run do so; the clock may move by a millisecond.
+async fn settle() {
+    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+}
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
+/// END_HEADERS, and with END_STREAM.
+const END_HEADERS: u8 = 4;
+const WHOLE: u8 = 5;
+/// HPACK of GET http / with authority x.
+const GET_BLOCK: &[u8] = &[0x82, 0x86, 0x84, 0x41, 1, b'x'];
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = (payload.len() as u32).to_be_bytes()[1..].to_vec();
+    bytes.extend([kind, flags]);
+    bytes.extend(stream.to_be_bytes());
+    bytes.extend(payload);
+    bytes
+}
+
+/// Preface and empty SETTINGS, with `rest` behind.
+fn greeting(rest: &[u8]) -> Vec<u8> {
+    [PREFACE, &frame(SETTINGS, 0, 0, &[]), rest].concat()
+}
+
+#[derive(Debug)]
+struct Frame {
+    kind: u8,
+    stream: u32,
+    payload: Vec<u8>,
+}
+
+impl Frame {
+    /// Error code of RST_STREAM and GOAWAY.
+    fn code(&self) -> u32 {
+        let at = if self.kind == GOAWAY { 4 } else { 0 };
+        u32::from_be_bytes(self.payload[at..at + 4].try_into().expect("four bytes"))
+    }
+}
+
+/// Writes `bytes`, then reads frames until the server closes.
+async fn talk(mut pipe: DuplexStream, bytes: &[u8]) -> Vec<Frame> {
+    // A server that has enough closes; the rest of the attack then has nowhere to go.
+    let _ = pipe.write_all(bytes).await;
+    let mut frames = Vec::new();
+    while let Ok(head) = read_array::<9>(&mut pipe).await {
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+        let mut payload = vec![0; length];
+        if pipe.read_exact(&mut payload).await.is_err() {
+            break;
+        }
+        let stream = u32::from_be_bytes(head[5..9].try_into().expect("four bytes"));
+        frames.push(Frame { kind: head[3], stream, payload });
+    }
+    frames
+}
+
+async fn read_array<const N: usize>(pipe: &mut DuplexStream) -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    pipe.read_exact(&mut bytes).await.map(|_| bytes)
+}
+
+/// Code of the last GOAWAY.
+fn goaway_code(frames: &[Frame]) -> Option<u32> {
+    frames.iter().rev().find(|frame| frame.kind == GOAWAY).map(Frame::code)
 }

@@ -13,7 +13,7 @@ mod source;
 pub use compile::elements;
 pub use output::Output;
 pub use print::{Style, display, print, repr};
-pub use runtime::{Driver, Language, NoWaiting, Ran, Runtime};
+pub use runtime::{Driver, Language, NoWaiting, Ran, Runtime, SharedVm};
 
 #[cfg(test)]
 mod tests;

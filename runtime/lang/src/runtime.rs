@@ -11,6 +11,7 @@ use crate::compile::{self, Names};
 use crate::output::Output;
 use crate::print::{display, repr};
 use crate::source::{self, Sources};
+use std::cell::{RefCell, RefMut};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
@@ -32,10 +33,14 @@ pub struct Language {
     pub stopping: bool,
 }
 
+/// A machine that the code waiting for events shares with whoever runs programs. Borrowed for the
+/// time of one resumption, never while waiting.
+pub type SharedVm = Rc<RefCell<Vm>>;
+
 /// Runs a fiber until its function returns.
 pub trait Driver {
     /// The function's value.
-    fn run(&mut self, vm: &mut Vm, fiber: FiberId) -> Value;
+    fn run(&mut self, vm: &SharedVm, fiber: FiberId) -> Value;
 }
 
 /// A driver for programs that wait for nothing.
@@ -43,7 +48,8 @@ pub trait Driver {
 pub struct NoWaiting;
 
 impl Driver for NoWaiting {
-    fn run(&mut self, vm: &mut Vm, fiber: FiberId) -> Value {
+    fn run(&mut self, vm: &SharedVm, fiber: FiberId) -> Value {
+        let mut vm = vm.borrow_mut();
         match vm.resume(fiber, Value::NIL) {
             Step::Done(value) => value,
             Step::Suspended(_) => {
@@ -66,7 +72,7 @@ pub enum Ran {
 /// A machine with the language.
 pub struct Runtime {
     /// The machine.
-    pub vm: Vm,
+    pub vm: SharedVm,
 }
 
 impl Runtime {
@@ -93,7 +99,7 @@ impl Runtime {
         }
         let names = Rc::new(Names::new(&mut vm));
         vm.extension::<Language>().names = names;
-        let mut runtime = Runtime { vm };
+        let mut runtime = Runtime { vm: Rc::new(RefCell::new(vm)) };
         let prelude = valk_stdlib::PRELUDE;
         let ran = runtime.run_text(prelude.name, prelude.text.as_bytes(), &mut NoWaiting);
         if let Ran::Failed(error, _) = ran {
@@ -107,20 +113,22 @@ impl Runtime {
         if let Err(problem) = check_utf8(text) {
             return self.not_utf8(name, text, problem.offset);
         }
-        let (forms, error) = read(&mut self.vm, name, text);
+        let (forms, error) = read(&mut self.vm(), name, text);
+        // The reader's error value must outlive the forms before it.
+        let kept = error.as_ref().map(|(value, _)| self.vm().heap.root(*value));
         let mut last = Value::NIL;
-        let kept = self.vm.heap.root(last);
         for form in forms {
-            last = evaluate(&mut self.vm, form, driver);
-            self.vm.heap.set_root(&kept, last);
+            last = evaluate(&self.vm, form, driver);
             if last.is_error() {
-                let diagnostic = self.diagnostic(last);
-                self.vm.heap.release(kept);
-                return Ran::Failed(last, Box::new(diagnostic));
+                break;
             }
         }
-        self.vm.heap.release(kept);
-        match error {
+        let error = kept.map(|root| self.vm().heap.release(root)).zip(error);
+        if last.is_error() {
+            let diagnostic = self.diagnostic(last);
+            return Ran::Failed(last, Box::new(diagnostic));
+        }
+        match error.map(|(value, (_, diagnostic))| (value, diagnostic)) {
             None => Ran::Value(last),
             Some((error, diagnostic)) => Ran::Failed(error, diagnostic),
         }
@@ -131,7 +139,7 @@ impl Runtime {
         match open(path) {
             Ok(text) => self.run_text(path, &text, driver),
             Err(problem) => {
-                let error = self.vm.error(&problem.legacy);
+                let error = self.vm().error(&problem.legacy);
                 Ran::Failed(error, problem.diagnostic)
             }
         }
@@ -144,30 +152,69 @@ impl Runtime {
         {
             return Some(*diagnostic);
         }
-        let (forms, error) = read(&mut self.vm, name, text);
+        let (forms, error) = read(&mut self.vm(), name, text);
         for form in forms {
-            if let Err(error) = (self.vm.compile)(&mut self.vm, form, Value::NIL) {
+            let compiled = {
+                let mut vm = self.vm();
+                (vm.compile)(&mut vm, form, Value::NIL)
+            };
+            if let Err(error) = compiled {
                 return Some(self.diagnostic(error));
             }
         }
         error.map(|(_, diagnostic)| *diagnostic)
     }
 
-    fn not_utf8(&mut self, name: &str, text: &[u8], offset: usize) -> Ran {
-        let file = self.vm.extension::<Language>().sources.map.add(name, text);
+    /// Reads and compiles a file without running it: the first problem, if any.
+    pub fn check_file(&mut self, path: &str) -> Option<Diagnostic> {
+        match open(path) {
+            Ok(text) => self.check_text(path, &text),
+            Err(problem) => Some(*problem.diagnostic),
+        }
+    }
+
+    /// The bytecode of a file's top-level forms and of the functions in them.
+    ///
+    /// # Errors
+    /// The first problem that keeps a form from being compiled.
+    pub fn disasm_file(&mut self, path: &str) -> Result<String, Box<Diagnostic>> {
+        let text = open(path).map_err(|problem| problem.diagnostic)?;
+        if let Some(diagnostic) = self.check_text(path, &text) {
+            return Err(Box::new(diagnostic));
+        }
+        let mut vm = self.vm();
+        let (forms, _) = read(&mut vm, path, &text);
+        let mut listings = String::new();
+        for form in forms {
+            let compiled = (vm.compile)(&mut vm, form, Value::NIL);
+            if let Ok(closure) = compiled {
+                listings.push_str(&valk_vm::listings(&vm.heap, closure));
+            }
+        }
+        Ok(listings)
+    }
+
+    /// Writes to the program's output.
+    pub fn write(&self, bytes: &[u8]) {
+        self.vm().extension::<Language>().output.write(bytes);
+    }
+
+    fn not_utf8(&self, name: &str, text: &[u8], offset: usize) -> Ran {
+        let file = self.vm().extension::<Language>().sources.map.add(name, text);
         let legacy = format!("[offset: {offset}] source is not UTF-8");
         let at = valk_diagnostics::Span { file, start: offset as u32, end: offset as u32 + 1 };
         let diagnostic =
             Diagnostic::error(Code::NotUtf8, format!("{name} is not UTF-8 text at byte {offset}"))
                 .primary(at, "this byte is not part of a UTF-8 character")
                 .help("save the file as UTF-8");
-        Ran::Failed(self.vm.error(&legacy), Box::new(diagnostic))
+        let error = self.vm().error(&legacy);
+        Ran::Failed(error, Box::new(diagnostic))
     }
 
     /// The diagnostic for an uncaught error value.
-    pub fn diagnostic(&mut self, error: Value) -> Diagnostic {
+    pub fn diagnostic(&self, error: Value) -> Diagnostic {
         let message = error.field(ERROR_MESSAGE);
-        let text = String::from_utf8_lossy(&display(&self.vm.heap, message)).into_owned();
+        let text = String::from_utf8_lossy(&display(&self.vm().heap, message)).into_owned();
         let diagnostic = Diagnostic::error(Code::RuntimeError, text);
         match source::location(error) {
             Some(span) => diagnostic.primary(span, "the error value was made here"),
@@ -175,38 +222,50 @@ impl Runtime {
         }
     }
 
-    /// The texts read so far.
-    pub fn sources(&mut self) -> &valk_diagnostics::SourceMap {
-        &self.vm.extension::<Language>().sources.map
+    /// The machine, for the time of the borrow.
+    pub fn vm(&self) -> RefMut<'_, Vm> {
+        self.vm.borrow_mut()
     }
 
-    /// The program's output.
-    pub fn output(&mut self) -> &mut Output {
-        &mut self.vm.extension::<Language>().output
+    /// Renders something with the texts read so far.
+    pub fn with_sources<T>(&self, render: impl FnOnce(&valk_diagnostics::SourceMap) -> T) -> T {
+        render(&self.vm().extension::<Language>().sources.map)
+    }
+
+    /// Passes on what the program printed.
+    pub fn flush(&self) {
+        self.vm().extension::<Language>().output.flush();
+    }
+
+    /// Takes what the program printed to memory.
+    pub fn take_output(&self) -> Vec<u8> {
+        self.vm().extension::<Language>().output.take()
     }
 
     /// The repr form of a value.
     pub fn repr(&self, value: Value) -> String {
-        repr(&self.vm.heap, value)
+        repr(&self.vm().heap, value)
     }
 
     /// The exit status the program asked for (low 8 bits), if it did.
-    pub fn exit_code(&mut self) -> Option<u8> {
-        let symbol = self.vm.intern(EXIT_CODE);
-        let code = self.vm.global(symbol)?.as_integer()?;
+    pub fn exit_code(&self) -> Option<u8> {
+        let mut vm = self.vm();
+        let symbol = vm.intern(EXIT_CODE);
+        let code = vm.global(symbol)?.as_integer()?;
         Some(code as u8)
     }
 }
 
 /// Compiles and runs one form.
-fn evaluate(vm: &mut Vm, form: Value, driver: &mut dyn Driver) -> Value {
-    match (vm.compile)(vm, form, Value::NIL) {
-        Ok(closure) => {
-            let fiber = vm.spawn(closure, &[]);
-            driver.run(vm, fiber)
+fn evaluate(vm: &SharedVm, form: Value, driver: &mut dyn Driver) -> Value {
+    let fiber = {
+        let mut vm = vm.borrow_mut();
+        match (vm.compile)(&mut vm, form, Value::NIL) {
+            Ok(closure) => vm.spawn(closure, &[]),
+            Err(error) => return error,
         }
-        Err(error) => error,
-    }
+    };
+    driver.run(vm, fiber)
 }
 
 fn compile_hook(vm: &mut Vm, form: Value, environment: Value) -> Result<Value, Value> {

@@ -7,6 +7,9 @@ use crate::opcode::Opcode;
 use crate::vm::Vm;
 use valk_heap::Value;
 
+/// Header mark of host objects that are async handles, a type of their own to programs.
+pub const AUX_HANDLE: u16 = 1;
+
 /// The name of a value's type as error texts spell it.
 pub fn type_name(value: Value) -> &'static str {
     use valk_heap::Kind::{
@@ -21,6 +24,7 @@ pub fn type_name(value: Value) -> &'static str {
         Nil => "Nil",
         Pair => "List",
         Error => "Error",
+        Host if value.aux() == AUX_HANDLE => "Handle",
         Host => "Reference",
         Undefined | Cell | Environment | Vector => "UNDEFINED",
     }

@@ -1,6 +1,6 @@
 //! Structural equality (spec 01 §2.3), without recursion.
 
-use crate::code::{Code, FIRST_CAPTURE};
+use crate::code::Code;
 use valk_heap::{Heap, Kind, Value};
 
 /// The code of a closure.
@@ -62,9 +62,4 @@ fn same_atom(heap: &Heap, a: Value, b: Value, pending: &mut Vec<(Value, Value)>)
         }
         _ => a == b,
     }
-}
-
-/// The capture a closure holds at `index`.
-pub fn capture(closure: Value, index: usize) -> Value {
-    closure.field(FIRST_CAPTURE + index)
 }

@@ -50,6 +50,8 @@ pub struct Fiber {
     /// The first two instructions: call what the stack starts with, stop.
     pub(crate) boot: Box<[u32; 2]>,
     pub(crate) state: State,
+    /// `def` gives an error on this fiber: it runs a request handler.
+    pub(crate) forbids_definitions: bool,
 }
 
 impl Fiber {
@@ -65,6 +67,7 @@ impl Fiber {
             pending: false,
             boot: Box::new([0; 2]),
             state: State::Waiting,
+            forbids_definitions: false,
         }
     }
 

@@ -674,7 +674,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                     *slot = list.head();
                     list = list.tail();
                 }
-                load!();
+                // The stack may have moved, but nothing is read from it before the call reloads.
                 call_any!(a, count, false, Value::UNDEFINED);
             }
             Opcode::Run => {

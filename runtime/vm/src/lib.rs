@@ -17,13 +17,13 @@ mod slow;
 mod verify;
 mod vm;
 
-pub use arithmetic::{operate, type_name};
+pub use arithmetic::{AUX_HANDLE, operate, type_name};
 pub use code::{
     Assembler, Code, CodeKind, FIRST_CAPTURE, Label, Position, REGISTERS_MAX, Variable,
     WINDOW_SLOTS,
 };
 pub use equality::{closure_code, equal};
-pub use listing::listing;
+pub use listing::{listing, listings};
 pub use native::{Arity, Native, NativeFn, NativeKind, Outcome, ReflectiveFn, too_many_arguments};
 pub use opcode::{FROM_CAPTURE, Opcode};
 pub use vm::{CompileHook, FiberId, ReportHook, DEFINITION_FORBIDDEN, Step, Vm};

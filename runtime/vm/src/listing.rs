@@ -4,7 +4,7 @@ use crate::code::Code;
 use crate::opcode::{FROM_CAPTURE, Opcode, Operand, Word};
 use crate::verify::length;
 use std::fmt::Write;
-use valk_heap::Heap;
+use valk_heap::{Heap, Kind, Value};
 
 /// Lists the instructions of `code`, one line each: index, name, operands.
 pub fn listing(heap: &Heap, code: &Code) -> String {
@@ -23,6 +23,19 @@ pub fn listing(heap: &Heap, code: &Code) -> String {
         let size = length(&code.words[at..]);
         let _ = writeln!(text, "{at:5}  {}", instruction(heap, code, at, size));
         at += size;
+    }
+    text
+}
+
+/// Lists a closure's code and the code of every function in it, outermost first.
+pub fn listings(heap: &Heap, closure: Value) -> String {
+    let mut pending = vec![closure.field(0)];
+    let mut text = String::new();
+    while let Some(value) = pending.pop() {
+        let Some(code) = value.host::<Code>(heap) else { continue };
+        text.push_str(&listing(heap, code));
+        let inner = code.constants.iter().rev().filter(|c| c.kind() == Kind::Host);
+        pending.extend(inner.copied());
     }
     text
 }

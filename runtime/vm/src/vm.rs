@@ -197,6 +197,15 @@ impl Vm {
         FiberId(self.fibers.len() - 1)
     }
 
+    /// Makes `def` an error on this fiber.
+    ///
+    /// # Panics
+    /// When the fiber has finished or is running.
+    pub fn forbid_definitions(&mut self, id: FiberId) {
+        let fiber = self.fibers[id.0].as_mut().expect("the fiber waits");
+        fiber.forbids_definitions = true;
+    }
+
     /// Ends a fiber that will not be resumed.
     pub fn abandon(&mut self, id: FiberId) {
         if let Some(fiber) = self.fibers[id.0].take() {
@@ -218,8 +227,10 @@ impl Vm {
         let mut fiber = self.fibers[id.0].take().expect("a fiber is resumed while it waits");
         assert_eq!(fiber.state, State::Waiting, "a fiber is resumed while it waits");
         let bytes = fiber.bytes();
+        self.definitions_forbidden = fiber.forbids_definitions;
         let step = self.interpret(&mut fiber, answer);
         self.stack_bytes = (self.stack_bytes + fiber.bytes()).saturating_sub(bytes);
+        self.definitions_forbidden = false;
         match step {
             Step::Done(_) => self.release(id, &fiber),
             Step::Suspended(_) => self.fibers[id.0] = Some(fiber),

@@ -119,7 +119,7 @@ fn is_list(_: &mut Vm, arguments: &[Value]) -> Outcome {
 }
 
 fn is_reference(_: &mut Vm, arguments: &[Value]) -> Outcome {
-    truth(arguments[0].kind() == Kind::Host)
+    truth(arguments[0].kind() == Kind::Host && type_name(arguments[0]) == "Reference")
 }
 
 fn read(vm: &mut Vm, arguments: &[Value]) -> Outcome {

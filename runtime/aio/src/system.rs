@@ -1,0 +1,172 @@
+//! Async systems: what a program starts, listens with, and stops.
+//!
+//! 1. Stopping is asynchronous and happens once: the stop flag is seen by every service of the
+//!    system; when the last service has ended, the system's `stopped` handle completes.
+//! 2. SIGINT and SIGTERM stop every system; a second one ends the process at once.
+
+use crate::executor::Reactor;
+use crate::handle::{HandleState, complete, new_handle};
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use valk_heap::{HostObject, Root, Tracer, Value};
+use valk_lang::SharedVm;
+use valk_vm::Vm;
+
+/// Exit status after a second interrupt, as shells number it: 128 + SIGINT.
+const EXIT_INTERRUPTED: i32 = 130;
+
+/// Parts of a system shared with its tasks.
+struct Shared {
+    stop: watch::Sender<bool>,
+    services: RefCell<Vec<JoinHandle<()>>>,
+    stopped: Cell<bool>,
+    handle: RefCell<Option<Root>>,
+}
+
+/// A running (or stopped) async system.
+#[derive(Clone)]
+pub struct System {
+    shared: Rc<Shared>,
+}
+
+impl HostObject for System {
+    fn trace(&mut self, _: &mut Tracer<'_>) {}
+    fn type_name(&self) -> &'static str {
+        "aio_system"
+    }
+}
+
+/// The systems a machine has started.
+#[derive(Default)]
+pub(crate) struct Systems {
+    list: Vec<System>,
+    machine: Option<Weak<RefCell<Vm>>>,
+    watching_signals: bool,
+}
+
+impl Systems {
+    /// A system is not stopped yet.
+    pub(crate) fn any_running(&self) -> bool {
+        self.list.iter().any(|system| !system.shared.stopped.get())
+    }
+
+    /// Tells builtins how to reach the machine from tasks.
+    pub(crate) fn set_machine(&mut self, vm: &SharedVm) {
+        self.machine = Some(Rc::downgrade(vm));
+    }
+}
+
+/// The shared machine, for tasks that builtins spawn.
+pub fn machine(vm: &mut Vm) -> Option<SharedVm> {
+    vm.extension::<Systems>().machine.as_ref()?.upgrade()
+}
+
+impl System {
+    /// Starts a system. `None` without an executor.
+    pub(crate) fn start(vm: &mut Vm) -> Option<Value> {
+        let shared_vm = machine(vm)?;
+        let tasks = vm.extension::<Reactor>().tasks.clone()?;
+        let handle = new_handle(vm);
+        let shared = Shared {
+            stop: watch::Sender::new(false),
+            services: RefCell::default(),
+            stopped: Cell::new(false),
+            handle: RefCell::new(Some(vm.heap.root(handle))),
+        };
+        let system = System { shared: Rc::new(shared) };
+        let systems = vm.extension::<Systems>();
+        systems.list.retain(|system| !system.shared.stopped.get());
+        systems.list.push(system.clone());
+        if !std::mem::replace(&mut systems.watching_signals, true) {
+            tasks.spawn_local(watch_signals(Rc::clone(&shared_vm)));
+        }
+        tasks.spawn_local(system.clone().end_when_stopped(shared_vm));
+        Some(vm.heap.host(Box::new(system)))
+    }
+
+    /// Asks the system to stop.
+    pub fn stop(&self) {
+        self.shared.stop.send_replace(true);
+    }
+
+    /// Completes when the system was asked to stop.
+    pub async fn stop_requested(&self) {
+        let mut receiver = self.shared.stop.subscribe();
+        // Fails only when the sender is gone, which `self` holds.
+        let _ = receiver.wait_for(|stop| *stop).await;
+    }
+
+    /// Whether it was asked to stop.
+    pub fn is_stopping(&self) -> bool {
+        *self.shared.stop.borrow()
+    }
+
+    /// Runs a service of the system; stopping waits for it.
+    ///
+    /// # Panics
+    /// When no executor exists any more.
+    pub fn spawn(&self, vm: &mut Vm, service: impl Future<Output = ()> + 'static) {
+        let tasks = vm.extension::<Reactor>().tasks.clone().expect("a system has an executor");
+        let task = tasks.spawn_local(service);
+        let mut services = self.shared.services.borrow_mut();
+        services.retain(|service| !service.is_finished());
+        services.push(task);
+    }
+
+    /// The handle that completes when the system has stopped.
+    pub(crate) fn stopped_handle(&self, vm: &mut Vm) -> Value {
+        match &*self.shared.handle.borrow() {
+            Some(root) => vm.heap.resolve(root),
+            None => crate::handle::completed(vm, Value::NIL),
+        }
+    }
+
+    async fn end_when_stopped(self, vm: SharedVm) {
+        self.stop_requested().await;
+        loop {
+            let service = self.shared.services.borrow_mut().pop();
+            match service {
+                // A service that panicked is over, which is all that matters here.
+                Some(service) => drop(service.await),
+                None => break,
+            }
+        }
+        self.shared.stopped.set(true);
+        let root = self.shared.handle.borrow_mut().take();
+        if let Some(root) = root {
+            let handle = vm.borrow_mut().heap.release(root);
+            complete(&vm, handle, HandleState::Completed(Value::NIL));
+        }
+        vm.borrow_mut().extension::<Reactor>().wake.notify_one();
+    }
+}
+
+/// Stops every system of the machine.
+pub fn stop_all(vm: &SharedVm) {
+    for system in &vm.borrow_mut().extension::<Systems>().list {
+        system.stop();
+    }
+}
+
+async fn watch_signals(vm: SharedVm) {
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return;
+    };
+    let mut again = false;
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        if again {
+            std::process::exit(EXIT_INTERRUPTED);
+        }
+        again = true;
+        stop_all(&vm);
+    }
+}

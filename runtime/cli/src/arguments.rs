@@ -1,0 +1,60 @@
+//! The command line.
+
+use crate::report::Format;
+use clap::{Parser, Subcommand};
+
+/// A small Lisp with an HTTP/2 server in its runtime.
+#[derive(Debug, Parser)]
+#[command(
+    name = "valk",
+    version,
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:\n  \
+        valk program.valk          run a program\n  \
+        valk -e '(+ 1 2)'          evaluate an expression, print its value\n  \
+        valk                       read, evaluate, print, again and again\n  \
+        valk check program.valk    read and compile without running\n\n\
+        Environment:\n  \
+        VALK_HEAP_HARD_LIMIT       memory limit in bytes (default 536870912)\n  \
+        VALK_HISTORY               file with the lines typed at the prompt\n\n\
+        Exit status: 0 or what the program sets with (exit n), 1 after an uncaught error, 2 for a \
+        wrong command line."
+)]
+pub struct Arguments {
+    /// What to do other than running files.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Programs, run one after the other in one environment.
+    pub files: Vec<String>,
+    /// Evaluate an expression and print its value; may be given several times, before files.
+    #[arg(short = 'e', long = "eval", value_name = "EXPR", allow_hyphen_values = true)]
+    pub expressions: Vec<String>,
+    /// Do not start the prompt when there is nothing to run.
+    #[arg(long)]
+    pub script: bool,
+    /// Start the prompt after the files.
+    #[arg(long)]
+    pub repl: bool,
+    /// How diagnostics are written to standard error.
+    #[arg(long, value_enum, default_value_t = Format::Text, global = true)]
+    pub error_format: Format,
+}
+
+/// Subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Read and compile files without running them.
+    Check {
+        /// Programs.
+        #[arg(required = true)]
+        files: Vec<String>,
+    },
+    /// Print the bytecode of the top-level forms of files and of the functions in them.
+    Disasm {
+        /// Programs.
+        #[arg(required = true)]
+        files: Vec<String>,
+    },
+    /// Start the prompt.
+    Repl,
+}

@@ -1,0 +1,127 @@
+//! One runtime with its executor, and the things the command does with them.
+
+use crate::report::Reporter;
+use valk_aio::Executor;
+use valk_diagnostics::Diagnostic;
+use valk_heap::{Config, Value};
+use valk_lang::{Output, Ran, Runtime};
+
+/// A runtime ready to run programs.
+pub struct Session {
+    /// The runtime.
+    pub runtime: Runtime,
+    executor: Executor,
+}
+
+/// Heap configuration from the environment.
+fn config() -> Config {
+    let mut config = Config::default();
+    let limit = std::env::var("VALK_HEAP_HARD_LIMIT").ok().and_then(|text| text.parse().ok());
+    if let Some(limit) = limit.filter(|bytes| *bytes > 0) {
+        config.hard_limit_bytes = limit;
+    }
+    config
+}
+
+impl Session {
+    /// A session for this process.
+    ///
+    /// # Errors
+    /// The text to show when memory or reactor cannot be had.
+    pub fn new() -> Result<Session, String> {
+        let runtime =
+            Runtime::new(config(), Output::default()).map_err(|error| error.to_string())?;
+        valk_aio::register(&runtime.vm);
+        valk_http2::register(&runtime.vm);
+        let executor = Executor::new(&runtime.vm)
+            .map_err(|error| format!("the event loop cannot be started: {error}"))?;
+        Ok(Session { runtime, executor })
+    }
+
+    /// Runs a file; true when it failed.
+    pub fn run_file(&mut self, path: &str, reporter: &Reporter) -> bool {
+        let ran = self.runtime.run_file(path, &mut self.executor);
+        self.report(ran, reporter).is_none()
+    }
+
+    /// Evaluates an expression and prints its value; true when it failed.
+    pub fn evaluate(&mut self, text: &str, reporter: &Reporter) -> bool {
+        let ran = self.runtime.run_text("-e", text.as_bytes(), &mut self.executor);
+        match self.report(ran, reporter) {
+            Some(value) => {
+                let shown = valk_lang::display(&self.runtime.vm().heap, value);
+                self.print(&[&shown, &b"\n"[..]].concat());
+                false
+            }
+            None => true,
+        }
+    }
+
+    /// Runs a line of the prompt; its value when it succeeded.
+    pub fn evaluate_line(&mut self, text: &str, reporter: &Reporter) -> Option<Value> {
+        let ran = self.runtime.run_text("<line>", text.as_bytes(), &mut self.executor);
+        self.report(ran, reporter)
+    }
+
+    /// Prints what went wrong; the value when nothing did.
+    fn report(&mut self, ran: Ran, reporter: &Reporter) -> Option<Value> {
+        match ran {
+            Ran::Value(value) => Some(value),
+            Ran::Failed(error, diagnostic) => {
+                let line = format!("{}\n", self.runtime.repr(error));
+                self.print(line.as_bytes());
+                self.show(&diagnostic, reporter);
+                None
+            }
+        }
+    }
+
+    fn show(&self, diagnostic: &Diagnostic, reporter: &Reporter) {
+        let text = self.runtime.with_sources(|sources| reporter.render(diagnostic, sources));
+        eprint!("{text}");
+    }
+
+    /// Writes to standard output, after what the program wrote.
+    pub fn print(&self, bytes: &[u8]) {
+        self.runtime.write(bytes);
+        self.runtime.flush();
+    }
+
+    /// Reads and compiles files; the exit status.
+    pub fn check(&mut self, files: &[String], reporter: &Reporter) -> u8 {
+        let mut status = 0;
+        for file in files {
+            if let Some(diagnostic) = self.runtime.check_file(file) {
+                self.show(&diagnostic, reporter);
+                status = 1;
+            }
+        }
+        status
+    }
+
+    /// Prints the bytecode of files; the exit status.
+    pub fn disasm(&mut self, files: &[String], reporter: &Reporter) -> u8 {
+        let mut status = 0;
+        for file in files {
+            match self.runtime.disasm_file(file) {
+                Ok(text) => self.print(text.as_bytes()),
+                Err(diagnostic) => {
+                    self.show(&diagnostic, reporter);
+                    status = 1;
+                }
+            }
+        }
+        status
+    }
+
+    /// The exit status the program asked for.
+    pub fn exit_code(&self) -> Option<u8> {
+        self.runtime.exit_code()
+    }
+
+    /// Stops what the program left running and passes on its output.
+    pub fn finish(&mut self) {
+        self.executor.finish(&self.runtime.vm);
+        self.runtime.flush();
+    }
+}

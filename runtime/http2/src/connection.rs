@@ -1,0 +1,398 @@
+//! One connection: a task that drives the frames, hands requests to the handler and sends answers.
+//!
+//! The order within one wake-up is what makes it fast, and is the protocol of this file:
+//! 1. Take every request that is ready, without answering any. Taking one polls the connection, and
+//!    polling flushes; answering in between would cost one write per response.
+//! 2. Answer the batch. Answers that are ready go to the framing layer, everything that has to wait
+//!    (bodies to collect, pending replies, closed windows) becomes a local task per stream.
+//! 3. Ask to be woken again: that poll flushes all answers in one write, together with what other
+//!    tasks of the thread have sent meanwhile.
+//!
+//! Backpressure: while the client has not read `connection_response_bytes`, step 1 only drives the
+//! connection and takes nothing, so its requests wait where the stream limit bounds them.
+//!
+//! Generic over the byte stream; time is tokio's, so a test can stop the clock.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, Sleep, sleep, timeout};
+
+use crate::account::{Account, TokenBucket};
+use crate::exchange::Exchange;
+use crate::limits::Limits;
+use crate::message::{Event, Reply, Request, Scheme};
+use crate::metered::{Meter, Metered};
+use crate::server::Service;
+use crate::validate;
+
+type Incoming = (http::Request<RecvStream>, SendResponse<Bytes>);
+type Signal = Pin<Box<dyn Future<Output = ()>>>;
+
+/// What a connection shares with the tasks of its streams.
+pub(crate) struct Link {
+    pub(crate) service: Rc<Service>,
+    pub(crate) scheme: Scheme,
+    /// Header bytes of unanswered requests.
+    pub(crate) header_bytes: Rc<Account>,
+    /// Collected request bodies.
+    pub(crate) body_bytes: Rc<Account>,
+    /// Response bytes that wait for the client's windows.
+    pub(crate) response_bytes: Rc<Account>,
+    /// Response bytes handed to the framing layer since the socket last took everything.
+    unflushed_bytes: Cell<usize>,
+    peer_resets: RefCell<TokenBucket>,
+    overdrawn: Cell<bool>,
+}
+
+impl Link {
+    fn new(service: Rc<Service>, scheme: Scheme) -> Rc<Self> {
+        let limits = &service.limits;
+        let bucket =
+            TokenBucket::full(limits.peer_resets, limits.peer_resets_per_second, Instant::now());
+        Rc::new(Self {
+            scheme,
+            header_bytes: Account::new(limits.connection_header_bytes),
+            body_bytes: Account::new(limits.connection_body_bytes),
+            response_bytes: Account::new(limits.connection_response_bytes),
+            unflushed_bytes: Cell::new(0),
+            peer_resets: RefCell::new(bucket),
+            overdrawn: Cell::new(false),
+            service,
+        })
+    }
+
+    /// Notes that the client cancelled a request. The end of the stream's task, or the batch this
+    /// happens in, makes the driver look at the result.
+    pub(crate) fn note_cancelled(&self) {
+        if !self.peer_resets.borrow_mut().take(Instant::now()) {
+            self.overdrawn.set(true);
+        }
+    }
+
+    /// Notes response bytes handed to the framing layer.
+    pub(crate) fn note_handed(&self, bytes: usize) {
+        self.unflushed_bytes.set(self.unflushed_bytes.get() + bytes);
+    }
+
+    /// The client has more response bytes to read than one connection may hold.
+    fn is_backlogged(&self) -> bool {
+        let waiting = self.response_bytes.used() + self.unflushed_bytes.get();
+        waiting >= self.service.limits.connection_response_bytes
+    }
+}
+
+/// Serves one connection to its end.
+pub(crate) async fn drive<IO>(io: IO, service: Rc<Service>, scheme: Scheme)
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    let (io, meter) = Metered::new(io, &service.counters);
+    let handshake = builder(&service.limits).handshake(io);
+    let greeted = tokio::select! {
+        biased;
+        () = service.stop.stopped() => return,
+        greeted = timeout(service.limits.preface_timeout, handshake) => greeted,
+    };
+    let h2 = match greeted {
+        Ok(Ok(h2)) => h2,
+        Ok(Err(error)) => return service.handshake_failed(format!("HTTP/2 preface: {error}")),
+        Err(_) => {
+            return service.handshake_failed("HTTP/2 preface: none came in time".to_owned());
+        }
+    };
+    let mut driver = Driver::new(h2, meter, Link::new(Rc::clone(&service), scheme));
+    let end = poll_fn(|cx| driver.poll(cx)).await;
+    // Streams see the end of the framing layer and drop what they were doing.
+    let Driver { h2, mut tasks, batch, .. } = driver;
+    drop((batch, h2));
+    while tasks.join_next().await.is_some() {}
+    if let Err(reason) = end {
+        service.handler.event(&Event::ConnectionFailed { reason });
+    }
+}
+
+fn builder(limits: &Limits) -> h2::server::Builder {
+    let mut builder = h2::server::Builder::new();
+    builder
+        .max_concurrent_streams(limits.max_streams)
+        .max_header_list_size(limits.header_list_bytes)
+        .initial_connection_window_size(limits.connection_window)
+        .initial_window_size(limits.stream_window)
+        .max_send_buffer_size(limits.send_buffer_bytes)
+        .max_local_error_reset_streams(Some(limits.local_error_resets))
+        .max_pending_accept_reset_streams(limits.pending_accept_resets)
+        .data_frame_budget(limits.data_frame_budget);
+    builder
+}
+
+/// Where a connection is between its preface and its end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Serving.
+    Open,
+    /// The first GOAWAY is out; streams finish. The timer is the client's time to acknowledge.
+    Draining,
+    /// As `Draining`, and the client has had its time: without streams, leave.
+    Overdue,
+    /// The final GOAWAY is out; the timer is the time to write it.
+    Leaving,
+}
+
+struct Driver<IO> {
+    h2: h2::server::Connection<Metered<IO>, Bytes>,
+    meter: Rc<Meter>,
+    link: Rc<Link>,
+    /// Requests taken and not yet answered; at most `max_streams`.
+    batch: VecDeque<Incoming>,
+    /// Streams that wait for something; at most `max_streams` live ones.
+    tasks: JoinSet<()>,
+    phase: Phase,
+    stopped: Option<Signal>,
+    cut: Signal,
+    watchdog: Pin<Box<Sleep>>,
+    /// Last time a request came or a stream task ended.
+    last_active: Instant,
+    /// When the socket was first seen to refuse bytes, and how many it had taken by then.
+    refused_since: Option<(Instant, u64)>,
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
+    fn new(
+        h2: h2::server::Connection<Metered<IO>, Bytes>,
+        meter: Rc<Meter>,
+        link: Rc<Link>,
+    ) -> Self {
+        let service = &link.service;
+        let patience = service.limits.idle_timeout.min(service.limits.stall_timeout);
+        Self {
+            h2,
+            meter,
+            batch: VecDeque::new(),
+            tasks: JoinSet::new(),
+            phase: Phase::Open,
+            stopped: Some(Box::pin(service.stop.stopped())),
+            cut: Box::pin(service.cut.stopped()),
+            watchdog: Box::pin(sleep(patience)),
+            last_active: Instant::now(),
+            refused_since: None,
+            link,
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), String>> {
+        if self.poll_signals(cx).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        if let Poll::Ready(end) = self.poll_frames(cx) {
+            return Poll::Ready(end.map_err(|error| error.to_string()));
+        }
+        let mut again = self.answer_batch();
+        while let Poll::Ready(Some(_)) = self.tasks.poll_join_next(cx) {
+            again = true;
+        }
+        if again {
+            self.last_active = Instant::now();
+        }
+        if self.link.overdrawn.take() {
+            self.leave(Reason::ENHANCE_YOUR_CALM);
+            again = true;
+        }
+        if self.phase == Phase::Overdue && self.is_quiet() {
+            self.leave(Reason::NO_ERROR);
+            again = true;
+        }
+        if again {
+            cx.waker().wake_by_ref();
+        }
+        self.poll_watchdog(cx)
+    }
+
+    /// Ready when the connection must be cut.
+    fn poll_signals(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(stopped) = &mut self.stopped {
+            if stopped.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.stopped = None;
+            self.begin_draining();
+        }
+        self.cut.as_mut().poll(cx)
+    }
+
+    /// Reads and writes frames and fills the batch; ready when the connection has ended.
+    fn poll_frames(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
+        if self.is_gated() {
+            let closed = self.h2.poll_closed(cx);
+            self.note_flush();
+            if let Poll::Ready(end) = closed {
+                return Poll::Ready(forgive_disconnect(end));
+            }
+        }
+        while !self.is_gated() {
+            match self.h2.poll_accept(cx) {
+                Poll::Ready(Some(Ok(incoming))) => self.batch.push_back(incoming),
+                Poll::Ready(Some(Err(error))) => {
+                    return Poll::Ready(forgive_disconnect(Err(error)));
+                }
+                Poll::Ready(None) => return Poll::Ready(Ok(())),
+                Poll::Pending => {
+                    self.note_flush();
+                    break;
+                }
+            }
+        }
+        Poll::Pending
+    }
+
+    /// No further request may be taken now.
+    fn is_gated(&self) -> bool {
+        let most = self.link.service.limits.max_streams as usize;
+        self.batch.len() >= most || self.link.is_backlogged()
+    }
+
+    fn note_flush(&self) {
+        if !self.meter.write_blocked.get() {
+            self.link.unflushed_bytes.set(0);
+        }
+    }
+
+    /// Answers what the backlog allows; says whether anything was answered.
+    fn answer_batch(&mut self) -> bool {
+        let mut answered = false;
+        while !self.link.is_backlogged() {
+            let Some((request, respond)) = self.batch.pop_front() else { break };
+            self.answer(request, respond);
+            answered = true;
+        }
+        answered
+    }
+
+    fn answer(&mut self, request: http::Request<RecvStream>, respond: SendResponse<Bytes>) {
+        let (head, body) = request.into_parts();
+        let mut exchange = Exchange::open(&self.link, &head, respond);
+        let header_bytes = match validate::check(&head, &self.link.service.limits) {
+            Ok(bytes) => bytes,
+            Err(refusal) => {
+                if let Some(sending) = exchange.send(refusal.into()) {
+                    self.tasks.spawn_local(sending.run());
+                }
+                return;
+            }
+        };
+        let Some(hold) = self.link.header_bytes.try_hold(header_bytes) else {
+            return exchange.refuse();
+        };
+        exchange.holds(hold);
+        if !body.is_end_stream() {
+            self.tasks.spawn_local(exchange.collect(head, body));
+            return;
+        }
+        let id = body.stream_id().as_u32();
+        let request = Request::received(head, Bytes::new(), id, self.link.scheme);
+        match exchange.call(request) {
+            Reply::Ready(response) => {
+                if let Some(sending) = exchange.send(response) {
+                    self.tasks.spawn_local(sending.run());
+                }
+            }
+            Reply::Pending(reply) => {
+                self.tasks.spawn_local(exchange.wait(reply));
+            }
+        }
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.batch.is_empty() && self.tasks.is_empty() && !self.h2.has_streams()
+    }
+
+    fn begin_draining(&mut self) {
+        if self.phase == Phase::Open {
+            self.phase = Phase::Draining;
+            self.h2.graceful_shutdown();
+            let grace = self.link.service.limits.goaway_grace;
+            self.watchdog.as_mut().reset(Instant::now() + grace);
+        }
+    }
+
+    fn leave(&mut self, reason: Reason) {
+        if self.phase != Phase::Leaving {
+            self.phase = Phase::Leaving;
+            self.h2.abrupt_shutdown(reason);
+            let grace = self.link.service.limits.goaway_grace;
+            self.watchdog.as_mut().reset(Instant::now() + grace);
+        }
+    }
+
+    /// Ready when time has ended the connection.
+    fn poll_watchdog(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), String>> {
+        loop {
+            ready!(self.watchdog.as_mut().poll(cx));
+            let now = Instant::now();
+            match self.phase {
+                Phase::Leaving => return Poll::Ready(Ok(())),
+                Phase::Draining => {
+                    self.phase = Phase::Overdue;
+                    cx.waker().wake_by_ref();
+                }
+                Phase::Open | Phase::Overdue => {
+                    if self.is_stuck(now) {
+                        let reason = "the client takes no bytes from its socket".to_owned();
+                        return Poll::Ready(Err(reason));
+                    }
+                }
+            }
+            let next = self.next_look(now);
+            if next <= now {
+                self.begin_draining();
+                cx.waker().wake_by_ref();
+            } else {
+                self.watchdog.as_mut().reset(next);
+            }
+        }
+    }
+
+    /// When the watchdog must look again; not later than `now` when the connection is idle.
+    fn next_look(&self, now: Instant) -> Instant {
+        let limits = &self.link.service.limits;
+        let next = now + limits.stall_timeout;
+        if self.phase == Phase::Open && self.is_quiet() {
+            next.min(self.last_active + limits.idle_timeout)
+        } else {
+            next
+        }
+    }
+
+    /// Whether the socket has refused bytes for a whole stall period, or took only a trickle.
+    fn is_stuck(&mut self, now: Instant) -> bool {
+        let limits = &self.link.service.limits;
+        let written = self.meter.written.get();
+        if !self.meter.write_blocked.get() {
+            self.refused_since = None;
+            return false;
+        }
+        let (since, before) = *self.refused_since.get_or_insert((now, written));
+        if now < since + limits.stall_timeout {
+            return false;
+        }
+        self.refused_since = Some((now, written));
+        written - before < limits.stall_bytes as u64
+    }
+}
+
+/// A client that vanishes is no failure of the server's.
+fn forgive_disconnect(end: Result<(), h2::Error>) -> Result<(), h2::Error> {
+    match end {
+        Err(error) if !error.is_io() => Err(error),
+        _ => Ok(()),
+    }
+}

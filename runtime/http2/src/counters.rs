@@ -1,0 +1,165 @@
+//! What a server has counted so far.
+//!
+//! Invariant, checked by the tests: every request ends in exactly one place, so
+//! `requests = answered + cancelled + stalled + refused + aborted + requests_open`.
+//!
+//! One thread owns a [`Counters`]; cells are enough and cost nothing on the request path.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+macro_rules! counters {
+    ($($(#[$doc:meta])+ $name:ident,)+) => {
+        /// Values of all [`Counters`] at one moment.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct Snapshot {
+            $($(#[$doc])+ pub $name: u64,)+
+        }
+
+        /// Live counters of one server; [`Counters::snapshot`] reads them.
+        #[derive(Debug, Default)]
+        pub struct Counters {
+            $(pub(crate) $name: Count,)+
+        }
+
+        impl Counters {
+            /// All values now.
+            pub fn snapshot(&self) -> Snapshot {
+                Snapshot { $($name: self.$name.get(),)+ }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Connections accepted.
+    connections,
+    /// Connections open now, handshakes included.
+    connections_open,
+    /// Connections that ended before their first request could be read: TLS failure, no ALPN
+    /// `h2`, wrong or missing preface, timeout.
+    handshakes_failed,
+    /// Connections cut because the stop deadline passed.
+    connections_aborted,
+    /// Calls of `accept` that failed.
+    accept_errors,
+    /// Requests whose header block was complete.
+    requests,
+    /// Requests that have not ended yet.
+    requests_open,
+    /// Responses with status 200–299 handed over completely.
+    responses_2xx,
+    /// Responses with status 300–399.
+    responses_3xx,
+    /// Responses with status 400–499.
+    responses_4xx,
+    /// Responses with status 500–599.
+    responses_5xx,
+    /// Requests whose client reset the stream or left before the answer was handed over.
+    cancelled,
+    /// Responses reset because the client read too slowly.
+    stalled,
+    /// Requests refused unprocessed with `REFUSED_STREAM`.
+    refused,
+    /// Requests cut because the stop deadline passed.
+    aborted,
+    /// Bytes read from clients, above TLS.
+    bytes_in,
+    /// Bytes written to clients, above TLS.
+    bytes_out,
+}
+
+impl Snapshot {
+    /// Responses of all classes.
+    pub fn answered(&self) -> u64 {
+        self.responses_2xx + self.responses_3xx + self.responses_4xx + self.responses_5xx
+    }
+}
+
+/// One number of [`Counters`].
+#[derive(Debug, Default)]
+pub(crate) struct Count(Cell<u64>);
+
+impl Count {
+    pub(crate) fn get(&self) -> u64 {
+        self.0.get()
+    }
+
+    pub(crate) fn add(&self, n: u64) {
+        self.0.set(self.0.get().wrapping_add(n));
+    }
+
+    fn subtract(&self, n: u64) {
+        let left = self.0.get().checked_sub(n);
+        self.0.set(left.expect("a gauge falls only after it rose"));
+    }
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// A response with this status was handed over completely.
+    Answered(u16),
+    /// The client reset the stream or the connection broke.
+    Cancelled,
+    /// The client did not read the response.
+    Stalled,
+    /// `REFUSED_STREAM`.
+    Refused,
+}
+
+/// Counts one request from its header block to its end; dropped without an outcome, the request
+/// counts as aborted.
+pub(crate) struct Ticket {
+    counters: Rc<Counters>,
+    outcome: Option<Outcome>,
+}
+
+impl Ticket {
+    pub(crate) fn open(counters: &Rc<Counters>) -> Self {
+        counters.requests.add(1);
+        counters.requests_open.add(1);
+        Self { counters: Rc::clone(counters), outcome: None }
+    }
+
+    pub(crate) fn close(mut self, outcome: Outcome) {
+        self.outcome = Some(outcome);
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let counters = &self.counters;
+        counters.requests_open.subtract(1);
+        let ended = match self.outcome {
+            Some(Outcome::Answered(status)) => match status / 100 {
+                2 => &counters.responses_2xx,
+                3 => &counters.responses_3xx,
+                4 => &counters.responses_4xx,
+                _ => &counters.responses_5xx,
+            },
+            Some(Outcome::Cancelled) => &counters.cancelled,
+            Some(Outcome::Stalled) => &counters.stalled,
+            Some(Outcome::Refused) => &counters.refused,
+            None => &counters.aborted,
+        };
+        ended.add(1);
+    }
+}
+
+/// Counts one connection from accept to close.
+pub(crate) struct ConnectionTicket(Rc<Counters>);
+
+impl ConnectionTicket {
+    pub(crate) fn open(counters: &Rc<Counters>) -> Self {
+        counters.connections.add(1);
+        counters.connections_open.add(1);
+        Self(Rc::clone(counters))
+    }
+}
+
+impl Drop for ConnectionTicket {
+    fn drop(&mut self) {
+        self.0.connections_open.subtract(1);
+    }
+}

@@ -1,0 +1,355 @@
+//! One request and its answer, from complete header block to last byte.
+//!
+//! An [`Exchange`] ends in exactly one way: answered, cancelled by the client, stalled, refused, or
+//! cut by the stop deadline. Its fast path ([`Exchange::call`] then [`Exchange::send`]) runs inside
+//! the connection's task; what has to wait runs in a task of its own: [`Exchange::collect`] for a
+//! body, [`Exchange::wait`] for a pending reply, [`Sending::run`] for a closed window.
+//!
+//! Every wait also watches for the end of its stream, so a client that cancels frees everything at
+//! once, and the end of the connection ends its tasks.
+
+use std::any::Any;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream, SendStream};
+use http::header::CONTENT_LENGTH;
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{Method, StatusCode};
+use tokio::time::{Instant, Sleep, sleep};
+
+use crate::account::Hold;
+use crate::connection::Link;
+use crate::counters::{Outcome, Ticket};
+use crate::encode::{Encoded, encode};
+use crate::limits::Limits;
+use crate::message::{Event, PendingReply, Reply, Request, Response};
+use crate::validate::Refusal;
+
+/// Largest buffer reserved on a client's word about the length of its body, in bytes.
+const BODY_RESERVE_BYTES_MAX: usize = 64 * 1024;
+
+/// A request on its way to an answer.
+pub(crate) struct Exchange {
+    link: Rc<Link>,
+    respond: SendResponse<Bytes>,
+    method: Method,
+    path: Option<PathAndQuery>,
+    ticket: Ticket,
+    /// Header and body bytes held for this request.
+    header_hold: Option<Hold>,
+    body_hold: Option<Hold>,
+}
+
+impl Exchange {
+    pub(crate) fn open(link: &Rc<Link>, head: &Parts, respond: SendResponse<Bytes>) -> Self {
+        Self {
+            link: Rc::clone(link),
+            respond,
+            method: head.method.clone(),
+            path: head.uri.path_and_query().cloned(),
+            ticket: Ticket::open(&link.service.counters),
+            header_hold: None,
+            body_hold: None,
+        }
+    }
+
+    /// Keeps `hold` until the answer is handed over.
+    pub(crate) fn holds(&mut self, hold: Hold) {
+        self.header_hold = Some(hold);
+    }
+
+    /// Resets the stream with the promise that nothing was processed.
+    pub(crate) fn refuse(mut self) {
+        self.respond.send_reset(Reason::REFUSED_STREAM);
+        self.ticket.close(Outcome::Refused);
+    }
+
+    /// Calls the handler.
+    pub(crate) fn call(&self, request: Request) -> Reply {
+        let handler = &self.link.service.handler;
+        catch_unwind(AssertUnwindSafe(|| handler.handle(request)))
+            .unwrap_or_else(|panic| Reply::Ready(self.panicked(panic.as_ref())))
+    }
+
+    /// Hands `response` to the framing layer; gives back what the client's windows do not take yet.
+    pub(crate) fn send(mut self, response: Response) -> Option<Sending> {
+        let Encoded { head, body } = self.encode(response);
+        let status = head.status().as_u16();
+        let end_of_stream = body.is_empty();
+        let Ok(mut stream) = self.respond.send_response(head, end_of_stream) else {
+            self.cancelled();
+            return None;
+        };
+        if end_of_stream {
+            self.ticket.close(Outcome::Answered(status));
+            return None;
+        }
+        stream.reserve_capacity(body.len());
+        if stream.capacity() < body.len() {
+            let hold = self.link.response_bytes.hold(body.len());
+            return Some(Sending { exchange: self, stream, body, status, hold });
+        }
+        self.link.note_handed(body.len());
+        match stream.send_data(body, true) {
+            Ok(()) => self.ticket.close(Outcome::Answered(status)),
+            Err(_) => self.cancelled(),
+        }
+        None
+    }
+
+    /// Waits for a reply and sends it.
+    pub(crate) async fn wait(mut self, mut reply: PendingReply) {
+        let response = poll_fn(|cx| self.poll_reply(cx, &mut reply)).await;
+        // Also when cancelled: the reply must be gone before the cancellation is counted.
+        drop(reply);
+        match response {
+            Some(response) => self.send_all(response).await,
+            None => self.cancelled(),
+        }
+    }
+
+    /// The reply's response, or `None` when the stream ended first.
+    fn poll_reply(
+        &mut self,
+        cx: &mut Context<'_>,
+        reply: &mut PendingReply,
+    ) -> Poll<Option<Response>> {
+        match catch_unwind(AssertUnwindSafe(|| reply.as_mut().poll(cx))) {
+            Ok(Poll::Ready(response)) => return Poll::Ready(Some(response)),
+            Ok(Poll::Pending) => {}
+            Err(panic) => return Poll::Ready(Some(self.panicked(panic.as_ref()))),
+        }
+        self.respond.poll_reset(cx).map(|_| None)
+    }
+
+    /// Collects the body, then calls the handler and answers.
+    pub(crate) async fn collect(mut self, head: Parts, mut body: RecvStream) {
+        match self.gather(&head, &mut body).await {
+            Gathered::Whole(bytes) => {
+                let id = body.stream_id().as_u32();
+                // The stream may still bring trailers, which nobody reads.
+                drop(body);
+                let request = Request::received(head, bytes, id, self.link.scheme);
+                match self.call(request) {
+                    Reply::Ready(response) => self.send_all(response).await,
+                    Reply::Pending(reply) => self.wait(reply).await,
+                }
+            }
+            // Dropping the unread body after the answer makes the framing layer reset the stream
+            // with NO_ERROR: stop sending, the answer is valid (RFC 9113 section 8.1).
+            Gathered::Refused(response) => self.send_all(response).await,
+            Gathered::Gone => self.cancelled(),
+        }
+    }
+
+    async fn gather(&mut self, head: &Parts, body: &mut RecvStream) -> Gathered {
+        let link = Rc::clone(&self.link);
+        let limits = &link.service.limits;
+        let declared = head.headers.get(CONTENT_LENGTH);
+        let declared = declared.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        let declared = declared.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        if declared > limits.body_bytes {
+            return Gathered::Refused(too_large(limits));
+        }
+        let mut hold = link.body_bytes.hold(0);
+        let mut bytes = Vec::with_capacity(declared.min(BODY_RESERVE_BYTES_MAX));
+        let mut watch = StallWatch::new(limits);
+        loop {
+            let chunk = match poll_fn(|cx| poll_chunk(cx, body, &mut watch)).await {
+                Chunk::Data(chunk) => chunk,
+                Chunk::End => break,
+                Chunk::Stalled => return Gathered::Refused(too_slow()),
+                Chunk::Gone => return Gathered::Gone,
+            };
+            if bytes.len() + chunk.len() > limits.body_bytes {
+                return Gathered::Refused(too_large(limits));
+            }
+            if !hold.try_grow(chunk.len()) {
+                return Gathered::Refused(overloaded());
+            }
+            bytes.extend_from_slice(&chunk);
+            watch.moved(chunk.len());
+            // Fails only for more than was received.
+            let _ = body.flow_control().release_capacity(chunk.len());
+        }
+        self.body_hold = Some(hold);
+        Gathered::Whole(Bytes::from(bytes))
+    }
+
+    async fn send_all(self, response: Response) {
+        if let Some(sending) = self.send(response) {
+            sending.run().await;
+        }
+    }
+
+    fn encode(&self, response: Response) -> Encoded {
+        let service = &self.link.service;
+        encode(response, &self.method, &service.limits).unwrap_or_else(|reason| {
+            service.handler.event(&Event::InvalidResponse { reason });
+            Encoded::bare(StatusCode::INTERNAL_SERVER_ERROR)
+        })
+    }
+
+    fn panicked(&self, panic: &(dyn Any + Send)) -> Response {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        self.link.service.handler.event(&Event::HandlerPanicked {
+            method: self.method.to_string(),
+            path: self.path.as_ref().map_or("/", PathAndQuery::as_str).to_owned(),
+            message: text.unwrap_or("a panic without text").to_owned(),
+        });
+        Response::text(500, "internal server error\n")
+    }
+
+    /// The client reset the stream or left. After the stop deadline it was the server who left.
+    fn cancelled(self) {
+        if !self.link.service.cut.is_stopped() {
+            self.link.note_cancelled();
+            self.ticket.close(Outcome::Cancelled);
+        }
+    }
+}
+
+/// What became of a request body.
+enum Gathered {
+    Whole(Bytes),
+    Refused(Response),
+    Gone,
+}
+
+enum Chunk {
+    Data(Bytes),
+    End,
+    Stalled,
+    Gone,
+}
+
+fn poll_chunk(cx: &mut Context<'_>, body: &mut RecvStream, watch: &mut StallWatch) -> Poll<Chunk> {
+    match body.poll_data(cx) {
+        Poll::Ready(Some(Ok(chunk))) => Poll::Ready(Chunk::Data(chunk)),
+        Poll::Ready(Some(Err(_))) => Poll::Ready(Chunk::Gone),
+        Poll::Ready(None) => Poll::Ready(Chunk::End),
+        Poll::Pending => watch.poll_stalled(cx).map(|()| Chunk::Stalled),
+    }
+}
+
+/// A response whose body the client's windows have not taken yet.
+pub(crate) struct Sending {
+    exchange: Exchange,
+    stream: SendStream<Bytes>,
+    body: Bytes,
+    status: u16,
+    hold: Hold,
+}
+
+enum Window {
+    Open(usize),
+    Stalled,
+    Gone,
+}
+
+impl Sending {
+    /// Sends the body as the windows open.
+    pub(crate) async fn run(mut self) {
+        let link = Rc::clone(&self.exchange.link);
+        let mut watch = StallWatch::new(&link.service.limits);
+        while !self.body.is_empty() {
+            match poll_fn(|cx| self.poll_window(cx, &mut watch)).await {
+                Window::Open(bytes) => {
+                    let part = self.body.split_to(bytes.min(self.body.len()));
+                    let bytes = part.len();
+                    watch.moved(bytes);
+                    self.hold.shrink(bytes);
+                    link.note_handed(bytes);
+                    if self.stream.send_data(part, self.body.is_empty()).is_err() {
+                        return self.exchange.cancelled();
+                    }
+                }
+                Window::Stalled => {
+                    self.stream.send_reset(Reason::CANCEL);
+                    return self.exchange.ticket.close(Outcome::Stalled);
+                }
+                Window::Gone => return self.exchange.cancelled(),
+            }
+        }
+        self.exchange.ticket.close(Outcome::Answered(self.status));
+    }
+
+    fn poll_window(&mut self, cx: &mut Context<'_>, watch: &mut StallWatch) -> Poll<Window> {
+        // Only what is in hand is reserved: reserved window is taken from the other streams.
+        self.stream.reserve_capacity(self.body.len());
+        let capacity = self.stream.capacity();
+        if capacity > 0 {
+            return Poll::Ready(Window::Open(capacity));
+        }
+        match self.stream.poll_capacity(cx) {
+            Poll::Ready(Some(Ok(bytes))) => Poll::Ready(Window::Open(bytes)),
+            Poll::Ready(Some(Err(_)) | None) => Poll::Ready(Window::Gone),
+            Poll::Pending => watch.poll_stalled(cx).map(|()| Window::Stalled),
+        }
+    }
+}
+
+/// Demands progress from a client: some bytes in every period, so that one byte now and then does
+/// not keep a stream alive.
+struct StallWatch {
+    /// Made at the first wait; most bodies never wait.
+    timer: Option<Pin<Box<Sleep>>>,
+    period: std::time::Duration,
+    demanded_bytes: usize,
+    moved_bytes: usize,
+}
+
+impl StallWatch {
+    fn new(limits: &Limits) -> Self {
+        Self {
+            timer: None,
+            period: limits.stall_timeout,
+            demanded_bytes: limits.stall_bytes,
+            moved_bytes: 0,
+        }
+    }
+
+    fn moved(&mut self, bytes: usize) {
+        self.moved_bytes += bytes;
+    }
+
+    fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let period = self.period;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(period)));
+        while timer.as_mut().poll(cx).is_ready() {
+            if self.moved_bytes < self.demanded_bytes {
+                return Poll::Ready(());
+            }
+            self.moved_bytes = 0;
+            timer.as_mut().reset(Instant::now() + period);
+        }
+        Poll::Pending
+    }
+}
+
+impl From<Refusal> for Response {
+    fn from(refusal: Refusal) -> Self {
+        Self::text(refusal.status, refusal.reason)
+    }
+}
+
+fn too_large(limits: &Limits) -> Response {
+    Response::text(413, format!("the body may have at most {} bytes\n", limits.body_bytes))
+}
+
+fn too_slow() -> Response {
+    Response::text(408, "the body did not arrive in time\n")
+}
+
+fn overloaded() -> Response {
+    let body = "too many request bodies on this connection\n";
+    Response::text(503, body).with_header("retry-after", &b"1"[..])
+}

@@ -1,0 +1,21 @@
+//! The server as programs see it: the `http2/server-…` and `req/…` builtins, requests as
+//! references, handler results as responses.
+//!
+//! 1. A handler is called on a fiber of its own when its request is complete. One that does not
+//!    wait is answered in the same turn of its connection; one that waits suspends its fiber only.
+//! 2. Whatever a handler does, its stream gets exactly one response.
+
+mod answer;
+mod handler;
+mod request;
+mod server;
+
+use valk_lang::SharedVm;
+use valk_lang::builtins::register_table;
+
+/// Registers the builtins in a machine that has the `aio/` builtins.
+pub fn register(vm: &SharedVm) {
+    let mut machine = vm.borrow_mut();
+    register_table(&mut machine, server::TABLE);
+    register_table(&mut machine, request::TABLE);
+}

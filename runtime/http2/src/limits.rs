@@ -1,0 +1,139 @@
+//! Every bound of the server, each with its unit, its default and what happens at it.
+//!
+//! The macro below is the only definition: the fields, the defaults and [`Limits::table`], which
+//! documentation and configuration keys are made from, cannot disagree.
+//!
+//! Knows numbers. Does not know who enforces them: a row says it in words, a test reaches it.
+
+use std::time::Duration;
+
+/// One row of [`Limits::table`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitRow {
+    /// Field name in [`Limits`]; also the configuration key.
+    pub name: &'static str,
+    /// Unit of `value`.
+    pub unit: &'static str,
+    /// Current value; durations are in milliseconds, as their unit says.
+    pub value: u64,
+}
+
+/// A number a limit can have, as the table shows it.
+trait LimitValue: Copy {
+    fn in_units(self) -> u64;
+}
+
+impl LimitValue for u32 {
+    fn in_units(self) -> u64 {
+        u64::from(self)
+    }
+}
+
+impl LimitValue for usize {
+    fn in_units(self) -> u64 {
+        self as u64
+    }
+}
+
+impl LimitValue for Duration {
+    fn in_units(self) -> u64 {
+        u64::try_from(self.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+macro_rules! limits {
+    ($($(#[$doc:meta])+ $name:ident: $kind:ty = $default:expr, $unit:literal;)+) => {
+        /// The bounds of one server. Field documentation says what happens when one is reached.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct Limits {
+            $($(#[$doc])+ pub $name: $kind,)+
+        }
+
+        impl Default for Limits {
+            fn default() -> Self {
+                Self { $($name: $default,)+ }
+            }
+        }
+
+        impl Limits {
+            /// Name, unit and current value of every limit, in the order of the fields.
+            pub fn table(&self) -> Vec<LimitRow> {
+                vec![$(LimitRow {
+                    name: stringify!($name),
+                    unit: $unit,
+                    value: self.$name.in_units(),
+                }),+]
+            }
+        }
+    };
+}
+
+const KIB: u32 = 1024;
+const MIB: u32 = 1024 * KIB;
+
+limits! {
+    /// Connections open at once. At the limit the server stops accepting: further clients wait in
+    /// the kernel's backlog, so an overloaded server costs them time and itself nothing.
+    max_connections: usize = 1024, "connections";
+    /// Streams a client may have open on one connection (`SETTINGS_MAX_CONCURRENT_STREAMS`).
+    /// Further ones are refused with `REFUSED_STREAM`.
+    max_streams: u32 = 128, "streams per connection";
+    /// Decoded header list of a request (RFC 9113 section 6.5.2 counting): above it 431, above
+    /// four times it the connection ends. Also bounds the header list of a response.
+    header_list_bytes: u32 = 16 * KIB, "bytes";
+    /// Fields in a request, cookie crumbs counted one by one: above it 431. Also bounds the fields
+    /// of a response. This is what stops the small-reference header bomb.
+    header_fields: usize = 100, "fields";
+    /// Header bytes of unanswered requests on one connection: above it `REFUSED_STREAM`, which
+    /// promises the client that nothing was processed.
+    connection_header_bytes: usize = (256 * KIB) as usize, "bytes per connection";
+    /// Body of one request: above it 413, and the rest of the body is not read.
+    body_bytes: usize = (8 * MIB) as usize, "bytes";
+    /// Request bodies held for one connection: above it 503 with `retry-after`.
+    connection_body_bytes: usize = (32 * MIB) as usize, "bytes per connection";
+    /// Unsent response bytes of one connection. At the limit no further request of the connection
+    /// reaches the handler until the client has read. Overshoot: one response.
+    connection_response_bytes: usize = MIB as usize, "bytes per connection";
+    /// Receive window of the connection: body bytes on their way that nobody has collected yet.
+    connection_window: u32 = MIB, "bytes";
+    /// Receive window of one stream.
+    stream_window: u32 = 64 * KIB, "bytes";
+    /// Response bytes handed to the framing layer ahead of the socket, per stream.
+    send_buffer_bytes: usize = (64 * KIB) as usize, "bytes per stream";
+    /// Streams the server itself had to reset for protocol errors: above it the connection ends
+    /// with `ENHANCE_YOUR_CALM` (the `MadeYouReset` class of attacks).
+    local_error_resets: usize = 256, "streams per connection";
+    /// Streams reset by the client before the server looked at them: above it the connection ends
+    /// with `ENHANCE_YOUR_CALM` (rapid reset).
+    pending_accept_resets: usize = 20, "streams";
+    /// Requests a client may cancel in a burst: above it `ENHANCE_YOUR_CALM`. Refills, so that a
+    /// long-lived client that cancels now and then is never cut.
+    peer_resets: u32 = 200, "cancelled requests per connection";
+    /// Refill of `peer_resets`.
+    peer_resets_per_second: u32 = 20, "cancelled requests per second";
+    /// Bookkeeping bytes that small DATA frames may pin before the application reads them: above
+    /// it the connection ends with `ENHANCE_YOUR_CALM`.
+    data_frame_budget: usize = (MIB / 2) as usize, "bytes per connection";
+    /// Time for the TLS handshake; then the socket is closed.
+    tls_timeout: Duration = Duration::from_secs(5), "ms";
+    /// Time for the HTTP/2 connection preface; then the socket is closed.
+    preface_timeout: Duration = Duration::from_secs(3), "ms";
+    /// Time without an open stream; then GOAWAY and close. Bytes that open no stream (PING, half a
+    /// header block) do not count as life.
+    idle_timeout: Duration = Duration::from_mins(2), "ms";
+    /// Period in which a stream that waits for its client, in either direction, must move
+    /// `stall_bytes`. Otherwise: a body upload gets 408, a response gets `RST_STREAM(CANCEL)`, a
+    /// socket that takes no bytes is closed.
+    stall_timeout: Duration = Duration::from_secs(15), "ms";
+    /// Progress demanded per `stall_timeout`.
+    stall_bytes: usize = (15 * KIB) as usize, "bytes per period";
+    /// How long a connection without streams may take to answer the first GOAWAY of a graceful
+    /// stop; then it gets the final GOAWAY unasked and is closed.
+    goaway_grace: Duration = Duration::from_millis(100), "ms";
+    /// Time from the stop signal to the end of the last request; then connections are cut.
+    stop_timeout: Duration = Duration::from_secs(5), "ms";
+    /// First pause after `accept` failed for want of descriptors or memory; doubles per failure.
+    accept_backoff: Duration = Duration::from_millis(10), "ms";
+    /// Longest pause between two attempts to accept.
+    accept_backoff_max: Duration = Duration::from_secs(1), "ms";
+}

@@ -1,0 +1,230 @@
+//! What passes between the server and a handler: requests, responses, replies, events.
+//!
+//! A [`Request`] keeps the decoded header block as it arrived and hands out slices of it, so a
+//! handler pays only for what it looks at.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use http::header::HOST;
+use http::request::Parts;
+
+/// One complete request: header block and whole body.
+pub struct Request {
+    head: Parts,
+    body: Bytes,
+    stream_id: u32,
+    scheme: Scheme,
+}
+
+/// Scheme of a connection, for requests that do not state one the server can show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// Clear text.
+    Http,
+    /// TLS.
+    Https,
+}
+
+impl Request {
+    /// A request outside any connection, as a test of a handler needs it.
+    pub fn new(request: http::Request<Bytes>, stream_id: u32) -> Self {
+        let (head, body) = request.into_parts();
+        Self::received(head, body, stream_id, Scheme::Https)
+    }
+
+    pub(crate) fn received(head: Parts, body: Bytes, stream_id: u32, scheme: Scheme) -> Self {
+        Self { head, body, stream_id, scheme }
+    }
+
+    /// `:method`, case-sensitive.
+    pub fn method(&self) -> &str {
+        self.head.method.as_str()
+    }
+
+    /// `:path` with the query; `/` when the request has none (`CONNECT`).
+    pub fn path(&self) -> &str {
+        self.head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str)
+    }
+
+    /// `:scheme`. The framing layer forgets it for a request without `:authority`; such a request
+    /// shows the scheme of its connection.
+    pub fn scheme(&self) -> &str {
+        self.head.uri.scheme_str().unwrap_or(match self.scheme {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        })
+    }
+
+    /// `:authority`, or the `host` field when the client sent only that (RFC 9113 section 8.3.1).
+    pub fn authority(&self) -> Option<&str> {
+        let authority = self.head.uri.authority().map(http::uri::Authority::as_str);
+        authority.or_else(|| self.head.headers.get(HOST)?.to_str().ok())
+    }
+
+    /// Fields in arrival order, names in lower case, without pseudo-header fields. Fields of the
+    /// same name stand together at the place of the first, which changes no meaning (RFC 9110
+    /// section 5.3).
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()))
+    }
+
+    /// First value of the named field; the name's case does not matter.
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.head.headers.get(name).map(http::HeaderValue::as_bytes)
+    }
+
+    /// The whole body; empty when there is none.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// Number of the stream on its connection (odd, RFC 9113 section 5.1.1).
+    pub fn stream_id(&self) -> u32 {
+        self.stream_id
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method())
+            .field("path", &self.path())
+            .field("stream_id", &self.stream_id)
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a handler answers. The server adds `content-length`, drops the body where HTTP forbids one
+/// (`HEAD`, 204, 205, 304) and answers 500 instead when the parts are not valid HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// Final status, 200 to 599.
+    pub status: u16,
+    /// Fields in the order to send; names in any case.
+    pub headers: Vec<(Cow<'static, str>, Bytes)>,
+    /// The whole body.
+    pub body: Bytes,
+}
+
+impl Response {
+    /// A response without fields and body.
+    pub fn new(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: Bytes::new() }
+    }
+
+    /// A `text/plain` response.
+    pub fn text(status: u16, body: impl Into<Bytes>) -> Self {
+        Self::new(status)
+            .with_header("content-type", &b"text/plain; charset=utf-8"[..])
+            .with_body(body)
+    }
+
+    /// Adds a field after the present ones.
+    #[must_use]
+    pub fn with_header(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        value: impl Into<Bytes>,
+    ) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Replaces the body.
+    #[must_use]
+    pub fn with_body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+}
+
+/// A reply that is not ready yet. Runs on the thread of its connection; dropped when the client
+/// cancels the request or leaves.
+pub type PendingReply = Pin<Box<dyn Future<Output = Response>>>;
+
+/// What [`Handler::handle`] returns.
+pub enum Reply {
+    /// The answer; the cheapest case, sent together with the other answers of the same wake-up.
+    Ready(Response),
+    /// The answer comes later; other streams go on meanwhile.
+    Pending(PendingReply),
+}
+
+impl Reply {
+    /// A reply from a future.
+    pub fn pending(future: impl Future<Output = Response> + 'static) -> Self {
+        Self::Pending(Box::pin(future))
+    }
+}
+
+/// The program behind the server. Called on the server's thread, one request at a time.
+pub trait Handler {
+    /// Answers a request. A panic, here or in a pending reply, becomes a 500 and an event.
+    fn handle(&self, request: Request) -> Reply;
+
+    /// Told what an operator should know and no client is told. Does nothing by default.
+    fn event(&self, event: &Event) {
+        let _ = event;
+    }
+}
+
+/// Something that went wrong without ending the server.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// The handler panicked; the client got 500.
+    HandlerPanicked {
+        /// Request method.
+        method: String,
+        /// Request path.
+        path: String,
+        /// Text of the panic.
+        message: String,
+    },
+    /// The handler's response was not valid HTTP; the client got 500.
+    InvalidResponse {
+        /// What was wrong and what would be right.
+        reason: String,
+    },
+    /// `accept` failed. The server goes on after `pause_ms`.
+    AcceptFailed {
+        /// The system's error.
+        error: io::Error,
+        /// Pause before the next attempt in milliseconds; 0 when the failure concerned one
+        /// connection only.
+        pause_ms: u64,
+    },
+    /// A connection ended before its first request.
+    HandshakeFailed {
+        /// Why.
+        reason: String,
+    },
+    /// A connection ended with an error.
+    ConnectionFailed {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::HandlerPanicked { method, path, message } => {
+                write!(f, "handler panicked on {method} {path}: {message}; answered 500")
+            }
+            Self::InvalidResponse { reason } => {
+                write!(f, "handler made an invalid response: {reason}; answered 500")
+            }
+            Self::AcceptFailed { error, pause_ms } => {
+                write!(f, "cannot accept a connection: {error}; next attempt in {pause_ms} ms")
+            }
+            Self::HandshakeFailed { reason } => write!(f, "handshake failed: {reason}"),
+            Self::ConnectionFailed { reason } => write!(f, "connection failed: {reason}"),
+        }
+    }
+}
