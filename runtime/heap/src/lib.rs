@@ -6,8 +6,9 @@
 //! 2. [`Heap::collect`] is the only operation that moves or frees. The mutator calls it at a
 //!    safepoint, after [`Heap::wants_collection`] said so, and hands over every `Value` it still
 //!    needs through [`Roots`]; a `Value` that was neither traced nor reachable is dead afterwards.
-//! 3. Objects are born in the nursery (hosts, large objects and [`Heap::old_cons`] in the old space)
-//!    and move at most once, at the first collection they survive. Old objects never move.
+//! 3. Objects are born in the nursery, but for hosts, [`Heap::old_cons`] and what is larger than
+//!    [`YOUNG_OBJECT_MAX_BYTES`], which are born old. They move at most once, at the first
+//!    collection they survive. Old objects never move.
 //! 4. An existing object is changed only through [`Heap::write`] (or, for the `Value`s inside a
 //!    host, announced by [`Heap::touch_host`]), which keeps the remembered set complete.
 //! 5. Memory limits never abort: the heap reports [`Heap::over_hard_limit`] and the mutator turns

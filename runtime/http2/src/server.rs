@@ -176,7 +176,7 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    fn new(
+    pub(crate) fn new(
         handler: Rc<dyn Handler>,
         limits: Limits,
         counters: Rc<Counters>,
@@ -185,7 +185,7 @@ impl Service {
         Rc::new(Self { handler, limits, counters, stop, cut: StopSignal::new() })
     }
 
-    async fn serve(
+    pub(crate) async fn serve(
         self: Rc<Self>,
         mut incoming: impl Incoming,
         tls: Option<Arc<rustls::ServerConfig>>,

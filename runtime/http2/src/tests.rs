@@ -73,13 +73,8 @@ impl TestServer {
         let counters = Rc::<Counters>::default();
         let stop = StopSignal::new();
         let handler = Rc::new(Recorder { answer, events: Rc::clone(&events) });
-        let serving = serve_incoming(
-            Pipes(receiver),
-            limits,
-            handler,
-            stop.clone(),
-            Rc::clone(&counters),
-        );
+        let serving =
+            serve_incoming(Pipes(receiver), limits, handler, stop.clone(), Rc::clone(&counters));
         Self { pipes, counters, stop, events, report: spawn_local(serving) }
     }
 

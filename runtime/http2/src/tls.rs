@@ -50,10 +50,9 @@ pub(crate) fn server_config(
             let chain = read_certificates(certificate)?;
             let private = read_key(key)?;
             certify(chain, private, &provider).map_err(|error| match error {
-                rustls::Error::InconsistentKeys(_) => ServerError::KeyMismatch {
-                    certificate: certificate.clone(),
-                    key: key.clone(),
-                },
+                rustls::Error::InconsistentKeys(_) => {
+                    ServerError::KeyMismatch { certificate: certificate.clone(), key: key.clone() }
+                }
                 rustls::Error::InvalidCertificate(error) => ServerError::CertificateFile {
                     path: certificate.clone(),
                     problem: format!("its first certificate is not valid X.509 ({error:?})"),

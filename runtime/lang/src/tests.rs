@@ -1,3 +1,4 @@
-valk_harness::test! {
-    fn placeholder() {}
-}
+//! Conformance tables (tests/conformance/*.txt) and the embedding API.
+
+mod conformance;
+mod embedding;

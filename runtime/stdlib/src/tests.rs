@@ -1,3 +1,10 @@
+use crate::{PRELUDE, TEST, find};
+
 valk_harness::test! {
-    fn placeholder() {}
+    fn load_paths_of_older_programs_find_modules() {
+        assert_eq!(find("src/prelude.valk"), Some(PRELUDE));
+        assert_eq!(find("src/modules/test.valk"), Some(TEST));
+        assert_eq!(find("no/such.valk"), None);
+        assert!(PRELUDE.preloaded && !TEST.preloaded);
+    }
 }

@@ -1,4 +1,16 @@
-//! Lock-free queues and the safepoint coordinator.
+//! Lock-free structures of the runtime, each proven by loom models beside its tests.
+//!
+//! 1. Atomics, fences, tracked cells and thread primitives are named in [`shim`] only, so that the
+//!    same source is compiled against `std` and, under `cfg(valk_loom)`, against loom.
+//! 2. Every ordering that is stronger than `Relaxed` creates one documented edge, and a model fails
+//!    when it is weakened (`ci/loom-mutants`, table in `docs/concurrency.md`).
+//! 3. Every structure has a bound; the bounds are in [`limits`].
+//!
+//! Knows `std` and loom. Does not know values, tasks, heaps or reactors.
+
+pub mod deque;
+pub mod limits;
+pub mod shim;
 
 #[cfg(test)]
 mod tests;

@@ -1,3 +1,4 @@
-valk_harness::test! {
-    fn placeholder() {}
-}
+//! Tests of the structures on `std`; the models under `tests/models` cover the interleavings.
+
+mod deque;
+mod shim;

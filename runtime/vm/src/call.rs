@@ -226,6 +226,15 @@ impl Vm {
                 let depth = Vm::depth(fiber);
                 Native::Result(Value::fixnum(depth as i64))
             }
+            Outcome::NeedsRoom(bytes) => {
+                fiber.top = first + site.count;
+                self.collect(fiber, Collection::Full);
+                fiber.ensure(first + site.count);
+                match self.heap.room(bytes) {
+                    Ok(()) => Native::Again,
+                    Err(_) => Native::Result(self.out_of_memory()),
+                }
+            }
             Outcome::Suspend(question) => {
                 fiber.result = at;
                 fiber.top = first;

@@ -674,7 +674,8 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                     *slot = list.head();
                     list = list.tail();
                 }
-                // The stack may have moved, but nothing is read from it before the call reloads.
+                // SAFETY: rule 2, after the stack may have moved.
+                base = unsafe { fiber.stack.as_mut_ptr().add(fiber.base) };
                 call_any!(a, count, false, Value::UNDEFINED);
             }
             Opcode::Run => {

@@ -65,9 +65,7 @@ fn path(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 }
 
 fn authority(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    access(vm, "authority", arguments, |vm, r| {
-        part(vm, r, |r| r.authority().map(str::as_bytes))
-    })
+    access(vm, "authority", arguments, |vm, r| part(vm, r, |r| r.authority().map(str::as_bytes)))
 }
 
 fn scheme(vm: &mut Vm, arguments: &[Value]) -> Outcome {

@@ -164,9 +164,7 @@ fn server_of<'h>(vm: &'h mut Vm, name: &str, value: Value) -> Result<&'h ServerO
 
 fn port(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     match server_of(vm, "http2/server-port", arguments[0]) {
-        Ok(server) if server.stop.is_stopped() => {
-            fail(vm, "http2/server-port: server is stopped")
-        }
+        Ok(server) if server.stop.is_stopped() => fail(vm, "http2/server-port: server is stopped"),
         Ok(server) => Value::fixnum(i64::from(server.port)).into(),
         Err(outcome) => outcome,
     }

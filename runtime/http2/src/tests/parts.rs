@@ -1,1 +1,107 @@
-//! placeholder
+//! The pieces by themselves: limits, accounts, signals, accessors, texts.
+
+use super::*;
+use crate::account::{Account, TokenBucket};
+use std::time::Duration;
+
+valk_harness::test! {
+    fn limits_table_shows_every_limit_with_unit_and_value() {
+        let limits = Limits { accept_backoff_max: Duration::MAX, ..Limits::default() };
+        let table = limits.table();
+        let row = |name: &str| table.iter().find(|row| row.name == name).copied().unwrap();
+        assert_eq!((row("body_bytes").value, row("body_bytes").unit), (8 << 20, "bytes"));
+        assert_eq!((row("idle_timeout").value, row("idle_timeout").unit), (120_000, "ms"));
+        assert_eq!(row("max_streams").value, 128);
+        assert_eq!(row("accept_backoff_max").value, u64::MAX);
+    }
+}
+
+valk_harness::test! {
+    fn account_gives_back_what_ends() {
+        let account = Account::new(10);
+        let mut first = account.try_hold(6).unwrap();
+        assert!(account.try_hold(5).is_none());
+        assert!(!first.try_grow(5) && first.try_grow(4));
+        let above = account.hold(7);
+        assert_eq!(account.used(), 17);
+        assert!(account.try_hold(1).is_none(), "above the limit nothing fits");
+        first.shrink(3);
+        drop(above);
+        assert_eq!(account.used(), 7);
+        drop(first);
+        assert_eq!(account.used(), 0);
+    }
+}
+
+valk_harness::test! {
+    fn token_bucket_refills_without_losing_fractions() {
+        let start = tokio::time::Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut bucket = TokenBucket::full(2, 1, start);
+        assert!(bucket.take(start) && bucket.take(start) && !bucket.take(start));
+        assert!(!bucket.take(at(999)));
+        assert!(bucket.take(at(1000)) && !bucket.take(at(1000)));
+        assert!(bucket.take(at(100_000)) && bucket.take(at(100_000)));
+        assert!(!bucket.take(at(100_000)), "never more than the burst");
+    }
+}
+
+valk_harness::test! {
+    fn stop_signal_reaches_waiters_before_and_after() {
+        virtual_time(async {
+            let signal = StopSignal::default();
+            let early = spawn_local(signal.stopped());
+            settle().await;
+            assert!(!early.is_finished() && !signal.is_stopped());
+            let other = signal.clone();
+            std::thread::spawn(move || other.stop()).join().unwrap();
+            early.await.unwrap();
+            signal.stopped().await;
+            assert!(signal.is_stopped());
+        });
+    }
+}
+
+valk_harness::test! {
+    fn request_without_authority_shows_host_and_defaults() {
+        let bare = http::Request::builder().uri("/p").header("host", "h:1");
+        let request = Request::new(bare.body(Bytes::new()).unwrap(), 3);
+        assert_eq!((request.scheme(), request.authority()), ("https", Some("h:1")));
+        let tunnel = http::Request::connect("h:1").body(Bytes::new()).unwrap();
+        let request = Request::new(tunnel, 5);
+        assert_eq!((request.path(), request.authority()), ("/", Some("h:1")));
+        assert_eq!(request.header("missing"), None);
+        let text = format!("{request:?}");
+        assert!(text.contains("CONNECT") && text.contains('5'), "{text}");
+    }
+}
+
+valk_harness::test! {
+    fn clear_text_request_without_authority_has_scheme_http() {
+        virtual_time(async {
+            let server = TestServer::start(Limits::default(), |request| {
+                assert_eq!((request.scheme(), request.authority()), ("http", None));
+                Reply::Ready(Response::new(200))
+            });
+            let block = &GET_BLOCK[..3];
+            let mut pipe = server.pipe(1 << 16);
+            pipe.write_all(&greeting(&frame(HEADERS, WHOLE, 1, block))).await.unwrap();
+            settle().await;
+            assert_eq!(server.snapshot().responses_2xx, 1);
+            drop(pipe);
+            server.finish().await;
+        });
+    }
+}
+
+valk_harness::test! {
+    fn handler_need_not_listen_to_events() {
+        struct Silent;
+        impl Handler for Silent {
+            fn handle(&self, _request: Request) -> Reply {
+                Reply::Ready(Response::new(200))
+            }
+        }
+        Silent.event(&Event::HandshakeFailed { reason: String::new() });
+    }
+}

@@ -276,12 +276,13 @@ valk_harness::test! {
 valk_harness::test! {
     fn refusal_waits_for_a_closed_window_too() {
         virtual_time(async {
-            let server = TestServer::hello(Limits { header_fields: 0, ..Limits::default() });
+            let server = TestServer::hello(Limits { header_fields: 1, ..Limits::default() });
             let mut client = server.connect_with(|client| {
                 client.initial_window_size(1);
             }).await;
             let mut ask = get("/");
             ask.headers_mut().insert("x", "y".parse().unwrap());
+            ask.headers_mut().append("x", "z".parse().unwrap());
             let answer = client.ask(ask, Bytes::new()).await.unwrap();
             assert_eq!(answer.body, b"too many header fields\n");
             server.finish().await;

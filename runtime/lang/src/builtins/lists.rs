@@ -111,8 +111,9 @@ fn len(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 fn range(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let (from, to) = (number!(vm, arguments[0]), number!(vm, arguments[1]));
     let count = to.saturating_sub(from).max(0) as usize;
-    if let Err(error) = vm.heap.room(count.saturating_mul(CELL_BYTES)) {
-        return fail(vm, &error.to_string());
+    let bytes = count.saturating_mul(CELL_BYTES);
+    if vm.heap.room(bytes).is_err() {
+        return Outcome::NeedsRoom(bytes);
     }
     let mut list = Value::NIL;
     for number in (from..to).rev() {

@@ -16,11 +16,11 @@ pub(super) const TABLE: &[Row] = &[
     ("str/slice", Arity::Exactly(3), slice),
 ];
 
-/// A new string, or the out-of-memory error.
+/// A new string, if there is room.
 fn new_string(vm: &mut Vm, bytes: &[u8]) -> Outcome {
     match vm.heap.room(bytes.len()) {
         Ok(()) => vm.heap.string(bytes).into(),
-        Err(error) => fail(vm, &error.to_string()),
+        Err(_) => Outcome::NeedsRoom(bytes.len()),
     }
 }
 

@@ -222,7 +222,7 @@ fn write_string(random: &mut Random, text: &mut String, shape: &mut String) {
         contents.push_str(meant);
     }
     text.push('"');
-    shape.push_str(&format!("{contents:?}"));
+    shape.extend([format!("{contents:?}")]);
 }
 
 valk_harness::test! {

@@ -1,0 +1,109 @@
+//! Runs the tables of expressions and expected outputs.
+
+use crate::{NoWaiting, Output, Ran, Runtime};
+use valk_heap::{Config, Stress};
+
+const TABLES: &[(&str, &str)] = &[
+    ("language", include_str!("../../../../tests/conformance/language.txt")),
+    ("targets", include_str!("../../../../tests/conformance/targets.txt")),
+    ("more", include_str!("../../../../tests/conformance/more.txt")),
+];
+
+/// A line of a table.
+struct Case<'a> {
+    line: usize,
+    mode: char,
+    code: &'a str,
+    expected: String,
+    status: Option<u8>,
+}
+
+fn cases(table: &str) -> Vec<Case<'_>> {
+    let numbered = table.lines().enumerate();
+    numbered
+        .filter(|(_, line)| !line.is_empty() && !line.starts_with(';'))
+        .map(|(index, line)| {
+            let mode = line.chars().next().expect("not empty");
+            let split = if mode == 'P' { line.split_once(" =>") } else { line.rsplit_once(" =>") };
+            let (code, expected) = split.unwrap_or_else(|| panic!("line {}: no =>", index + 1));
+            let expected = expected.strip_prefix(' ').unwrap_or(expected).replace('⏎', "\n");
+            let (expected, status) = if mode == 'P' { status(&expected) } else { (expected, None) };
+            Case { line: index + 1, mode, code: &code[2..], expected, status }
+        })
+        .collect()
+}
+
+/// Splits an exit status `[n]` from the end of an expected output.
+fn status(expected: &str) -> (String, Option<u8>) {
+    let Some((text, code)) = expected.strip_suffix(']').and_then(|rest| rest.rsplit_once('['))
+    else {
+        return (expected.to_string(), None);
+    };
+    match code.parse() {
+        Ok(code) if text.is_empty() || text.ends_with(' ') => {
+            (text.trim_end().to_string(), Some(code))
+        }
+        _ => (expected.to_string(), None),
+    }
+}
+
+/// What a program prints, and the exit status it asks for.
+fn run(config: Config, mode: char, code: &str) -> (String, Option<u8>) {
+    let mut runtime = Runtime::new(config, Output::Memory(Vec::new())).expect("a heap");
+    let program = if mode == 'E' { format!("(print {code})") } else { code.to_string() };
+    let ran = runtime.run_text("case", program.as_bytes(), &mut NoWaiting);
+    let mut out = String::from_utf8(runtime.take_output()).expect("cases print UTF-8");
+    match ran {
+        Ran::Failed(error, _) => out.push_str(&runtime.repr(error)),
+        Ran::Value(value) if mode == 'R' => out.push_str(&runtime.repr(value)),
+        Ran::Value(_) => {}
+    }
+    let text = out.strip_suffix('\n').unwrap_or(&out).to_string();
+    (text, runtime.exit_code())
+}
+
+fn check(config: &Config, only_short: bool) {
+    let mut wrong = Vec::new();
+    let mut ran = 0;
+    for (name, table) in TABLES {
+        for case in cases(table) {
+            if only_short && case.code.contains("000") {
+                continue;
+            }
+            let (output, code) = run(config.clone(), case.mode, case.code);
+            ran += 1;
+            if output != case.expected || case.status.is_some_and(|status| code != Some(status)) {
+                wrong.push(format!(
+                    "{name}.txt:{}: {}\n  expected {:?} {:?}\n  got      {output:?} {code:?}",
+                    case.line, case.code, case.expected, case.status
+                ));
+            }
+        }
+    }
+    assert!(ran > 250, "the tables have been read: {ran} cases");
+    assert!(wrong.is_empty(), "{} of {ran} cases differ\n{}", wrong.len(), wrong.join("\n"));
+}
+
+valk_harness::test! {
+    fn every_line_prints_what_it_should() {
+        check(&Config::default(), false);
+    }
+}
+
+valk_harness::test! {
+    fn a_collection_at_every_safepoint_changes_nothing() {
+        let config = Config { stress: Stress::EverySafepoint, ..Config::default() };
+        check(&config, true);
+    }
+}
+
+valk_harness::test! {
+    fn a_collector_without_generations_gives_the_same_results() {
+        let config = Config {
+            stress: Stress::EverySafepoint,
+            generational: false,
+            ..Config::default()
+        };
+        check(&config, true);
+    }
+}

@@ -1,0 +1,227 @@
+//! Running texts and files from Rust.
+
+use crate::{Driver, NoWaiting, Output, Ran, Runtime};
+use valk_diagnostics::{Code, render_plain};
+use valk_heap::{Config, Value};
+
+fn runtime() -> Runtime {
+    Runtime::new(Config::default(), Output::Memory(Vec::new())).expect("a heap")
+}
+
+/// The diagnostic a text ends with, rendered.
+fn complaint(text: &str) -> String {
+    let mut runtime = runtime();
+    match runtime.run_text("program.valk", text.as_bytes(), &mut NoWaiting) {
+        Ran::Value(_) => panic!("{text} runs"),
+        Ran::Failed(_, diagnostic) => {
+            runtime.with_sources(|sources| render_plain(&diagnostic, sources))
+        }
+    }
+}
+
+fn limited(bytes: usize) -> Runtime {
+    let config = Config { hard_limit_bytes: bytes, ..Config::default() };
+    Runtime::new(config, Output::Memory(Vec::new())).expect("a heap")
+}
+
+valk_harness::test! {
+    fn an_error_shows_the_line_where_it_was_made() {
+        let text = complaint("(print 1)\n(fun {f x} {+ 1 (g x)})\n(f 2)\n");
+        assert!(text.contains("program.valk:2:17"), "{text}");
+        assert!(text.contains("LEnv: Symbol `g` is not bound"), "{text}");
+    }
+}
+
+valk_harness::test! {
+    fn errors_of_every_kind_have_a_place() {
+        for (program, place) in [
+            ("\n(def {x} (head {}))", ":2:"),
+            ("\n (+ 1 \"a\")", ":2:2"),
+            ("\n(fun {f} {1})\n(f 2)", ":3:1"),
+            ("(if (< 1 \"a\") 1 2)", ":1:"),
+            ("\n(select {0 1})", ":2:"),
+            ("\n(quote 1 2)", ":2:"),
+            ("\n(error \"mine\")", ":2:1"),
+            ("(cons 1 2)", ":1:1"),
+            ("`(1 ,@5)", ":1:"),
+        ] {
+            let text = complaint(program);
+            assert!(text.contains(&format!("program.valk{place}")), "{program}\n{text}");
+        }
+    }
+}
+
+valk_harness::test! {
+    fn forms_before_a_reader_error_run() {
+        let mut runtime = runtime();
+        let ran = runtime.run_text("p", b"(print 1)\n(print 2", &mut NoWaiting);
+        assert_eq!(runtime.take_output(), b"1\n");
+        let Ran::Failed(error, diagnostic) = ran else { panic!("the list is open") };
+        assert!(runtime.repr(error).contains("Unexpected end of input"));
+        assert_eq!(diagnostic.code, Code::EndInList);
+    }
+}
+
+valk_harness::test! {
+    fn text_that_is_not_utf8_names_the_byte() {
+        let mut runtime = runtime();
+        let Ran::Failed(_, diagnostic) = runtime.run_text("p", b"(a \xff)", &mut NoWaiting) else {
+            panic!("not UTF-8");
+        };
+        assert_eq!(diagnostic.code, Code::NotUtf8);
+        assert!(diagnostic.message.contains("byte 3"), "{}", diagnostic.message);
+        assert_eq!(runtime.check_text("p", b"\xff").map(|d| d.code), Some(Code::NotUtf8));
+    }
+}
+
+valk_harness::test! {
+    fn files_that_cannot_be_run_say_why() {
+        let mut runtime = runtime();
+        let missing = runtime.check_file("no-such.valk").expect("missing");
+        assert_eq!(missing.code, Code::FileNotFound);
+        let Ran::Failed(_, directory) = runtime.run_file(".", &mut NoWaiting) else {
+            panic!("a directory is no program");
+        };
+        assert_eq!(directory.code, Code::FileUnreadable);
+        assert!(runtime.disasm_file("no-such.valk").is_err());
+    }
+}
+
+valk_harness::test! {
+    fn checking_reads_and_compiles_without_running() {
+        let mut runtime = runtime();
+        assert!(runtime.check_text("p", b"(print \"no\")").is_none());
+        assert_eq!(runtime.take_output(), b"");
+        assert_eq!(runtime.check_text("p", b"(a").map(|d| d.code), Some(Code::EndInList));
+    }
+}
+
+valk_harness::test! {
+    fn load_prints_errors_and_remembers_the_last_value() {
+        let path = std::env::temp_dir().join(format!("valk-load-{}.valk", std::process::id()));
+        std::fs::write(&path, "(print \"in\") nosuch (= {inner} 5) (+ inner 1)\n(").expect("file");
+        let program = format!("(load \"{}\") (print VALK_LAST_VALUE inner)", path.display());
+        let mut runtime = runtime();
+        let ran = runtime.run_text("p", program.as_bytes(), &mut NoWaiting);
+        std::fs::remove_file(&path).expect("made above");
+        let out = String::from_utf8(runtime.take_output()).expect("text");
+        assert!(matches!(ran, Ran::Value(_)), "{out}");
+        assert!(out.starts_with("in\nError[LEnv: Symbol `nosuch` is not bound]\nError[[offset:"));
+        assert!(out.ends_with("6 5\n"), "{out}");
+    }
+}
+
+valk_harness::test! {
+    fn load_inside_a_function_binds_there() {
+        let path = std::env::temp_dir().join(format!("valk-inner-{}.valk", std::process::id()));
+        std::fs::write(&path, "(= {v} (+ x 1))").expect("file");
+        let path_text = path.display();
+        let program = format!("(fun {{f x}} {{(load \"{path_text}\") (+ 0 v)}}) (print (f 4)) (print v)");
+        let mut runtime = runtime();
+        runtime.run_text("p", program.as_bytes(), &mut NoWaiting);
+        std::fs::write(&path, b"\xff").expect("file");
+        let program = format!("(print (load \"{path_text}\"))");
+        runtime.run_text("p", program.as_bytes(), &mut NoWaiting);
+        std::fs::remove_file(&path).expect("made above");
+        let out = String::from_utf8(runtime.take_output()).expect("text");
+        assert!(out.starts_with("5\nError: LEnv: Symbol `v` is not bound\n"), "{out}");
+        assert!(out.contains("is not UTF-8"), "{out}");
+    }
+}
+
+valk_harness::test! {
+    fn the_memory_limit_is_an_error_the_program_can_handle() {
+        let mut runtime = limited(16 << 20);
+        let program = "(fun {grow l} {grow (cons 1 l)})
+            (= {r} (grow {})) (print (error? r) r)
+            (print (len (range 0 100000)))
+            (fun {deep n} {+ 1 (deep n)}) (= {d} (deep 1)) (print (error? d))
+            (= {s} (make-string 50000000 \"a\")) (print (error? s))
+            (= {l} (range 0 100000000)) (print (error? l))
+            (print \"still here\")";
+        let ran = runtime.run_text("p", program.as_bytes(), &mut NoWaiting);
+        let out = String::from_utf8(runtime.take_output()).expect("text");
+        assert!(matches!(ran, Ran::Value(_)), "{out}");
+        assert!(out.starts_with("1 Error: out of memory"), "{out}");
+        assert!(out.ends_with("100000\n1\n1\n1\nstill here\n"), "{out}");
+    }
+}
+
+valk_harness::test! {
+    fn deep_source_is_read_and_compiled() {
+        let depth = 20_000;
+        let nested = format!("(print {}1{})", "(* 1 ".repeat(depth), ")".repeat(depth));
+        let called = format!("(print {}1{})", "(id (+ 1 ".repeat(500), "))".repeat(500));
+        let quoted = format!("(print (len {{{}{}}}))", "(".repeat(depth), ")".repeat(depth));
+        let template = format!("(print (len `{}1{}))", "(".repeat(500), ")".repeat(500));
+        let many: String = (0..500).map(|n| format!("{n} ")).collect();
+        let wide = format!("(fun {{f}} {{len (list {many})}}) (print (f) (+ {many}) (len `({many})))");
+        let mut runtime = runtime();
+        for (text, expected) in [
+            (nested, "1\n"),
+            (called, "501\n"),
+            (quoted, "1\n"),
+            (template, "1\n"),
+            (wide, "500 124750 500\n"),
+        ] {
+            let ran = runtime.run_text("p", text.as_bytes(), &mut NoWaiting);
+            let out = String::from_utf8(runtime.take_output()).expect("text");
+            assert_eq!(out, expected, "{ran:?}");
+        }
+    }
+}
+
+valk_harness::test! {
+    fn too_many_parameters_are_an_error() {
+        let names: String = (0..300).map(|n| format!("p{n} ")).collect();
+        let text = complaint(&format!("(\\ {{{names}}} {{1}})"));
+        assert!(text.contains("too many parameters"), "{text}");
+    }
+}
+
+valk_harness::test! {
+    fn the_listing_names_globals_and_jumps() {
+        let path = std::env::temp_dir().join(format!("valk-listing-{}.valk", std::process::id()));
+        std::fs::write(&path, "(fun {f x & r} {(= {y} (\\ {} {+ x y})) (if (< x 2) {g x} {y})})")
+            .expect("file");
+        let listing = runtime().disasm_file(&path.display().to_string()).expect("it compiles");
+        std::fs::write(&path, "(f").expect("file");
+        assert!(runtime().disasm_file(&path.display().to_string()).is_err());
+        std::fs::remove_file(&path).expect("made above");
+        for part in ["f (1+ parameters", "branch-less-number", "tail-call-global", " g", "-> "] {
+            assert!(listing.contains(part), "{part}\n{listing}");
+        }
+    }
+}
+
+valk_harness::test! {
+    fn a_question_without_an_executor_is_an_error() {
+        let runtime = runtime();
+        let fiber = {
+            let mut vm = runtime.vm();
+            let builtin = vm.define_native(
+                "ask",
+                valk_vm::Arity::Any,
+                valk_vm::NativeKind::Plain(|_, _| valk_vm::Outcome::Suspend(Value::ONE)),
+            );
+            let answer = vm.call(builtin, &[]);
+            assert!(answer.is_error());
+            vm.spawn(builtin, &[])
+        };
+        let value = NoWaiting.run(&runtime.vm, fiber);
+        assert!(runtime.repr(value).contains("waits for an event"));
+    }
+}
+
+valk_harness::test! {
+    fn output_goes_where_the_embedder_wants_it() {
+        let mut out = Output::default();
+        out.write(b"");
+        out.flush();
+        assert!(out.take().is_empty());
+        let runtime = runtime();
+        runtime.write(b"text");
+        runtime.flush();
+        assert_eq!(runtime.take_output(), b"text");
+    }
+}

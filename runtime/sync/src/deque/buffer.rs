@@ -1,0 +1,60 @@
+//! Circular array of one-word slots, addressed by item index (rules 1, 5 and 6).
+
+use crate::shim::{AtomicPtr, Mark, Ordering::Relaxed};
+use std::ptr;
+
+/// One generation of slots and the chain of generations it replaced.
+pub(super) struct Buffer {
+    /// A power of two of them.
+    slots: Box<[AtomicPtr<()>]>,
+    /// The buffer this one replaced; kept because a slow thief may still read it.
+    predecessor: Option<*mut Buffer>,
+    /// Probe: a successor has been published.
+    pub(super) replaced: Mark,
+}
+
+impl Buffer {
+    /// An empty buffer of `slots` slots, a power of two, on the heap. [`Buffer::free`] takes it back.
+    pub(super) fn allocate(slots: usize, predecessor: Option<*mut Buffer>) -> *mut Buffer {
+        assert!(slots.is_power_of_two(), "rule 1 of deque: slot indices are masked");
+        Box::into_raw(Box::new(Self {
+            slots: (0..slots).map(|_| AtomicPtr::new(ptr::null_mut())).collect(),
+            predecessor,
+            replaced: Mark::default(),
+        }))
+    }
+
+    /// Frees `buffer` and every buffer it replaced, directly or not.
+    ///
+    /// # Safety
+    ///
+    /// `buffer` must come from [`Buffer::allocate`], must not have been freed, and nobody may use
+    /// it or its predecessors any more.
+    pub(super) unsafe fn free(buffer: *mut Buffer) {
+        let mut next = Some(buffer);
+        while let Some(buffer) = next {
+            // SAFETY: the caller owns the whole chain, and each link is visited once.
+            let buffer = unsafe { Box::from_raw(buffer) };
+            next = buffer.predecessor;
+        }
+    }
+
+    /// Number of slots.
+    pub(super) fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The word in the slot of item `index`, whatever it is.
+    pub(super) fn read(&self, index: isize) -> *mut () {
+        self.slot(index).load(Relaxed)
+    }
+
+    /// Puts `word` into the slot of item `index`. Owner only (rule 2).
+    pub(super) fn write(&self, index: isize, word: *mut ()) {
+        self.slot(index).store(word, Relaxed);
+    }
+
+    fn slot(&self, index: isize) -> &AtomicPtr<()> {
+        &self.slots[index.cast_unsigned() & (self.slots.len() - 1)]
+    }
+}

@@ -1,0 +1,63 @@
+//! What owner and thieves share: the two ends, the current buffer, and the final clean-up.
+
+use super::Word;
+use super::buffer::Buffer;
+use crate::shim::{AtomicIsize, AtomicPtr, Ordering::Relaxed};
+use std::marker::PhantomData;
+
+/// Keeps its content on cache lines of its own: 128 bytes, because adjacent lines are fetched in
+/// pairs on x86 and lines are that long on some ARM cores.
+#[repr(align(128))]
+pub(super) struct OwnLine<T>(pub(super) T);
+
+/// The shared half of a deque; lives until the last handle is gone.
+pub(super) struct Shared<T: Word> {
+    /// Index of the oldest item; moved by thieves and, for the last item, by the owner.
+    pub(super) top: OwnLine<AtomicIsize>,
+    /// Index after the newest item; written by the owner only.
+    pub(super) bottom: OwnLine<AtomicIsize>,
+    /// The current buffer; replaced by the owner only.
+    pub(super) buffer: AtomicPtr<Buffer>,
+    items: PhantomData<T>,
+}
+
+// SAFETY: the deque moves items between threads, which `Word: Send` permits, and never gives two
+// threads access to the same item (rule 2), so `T: Sync` is not needed. The fields are atomics.
+unsafe impl<T: Word> Send for Shared<T> {}
+// SAFETY: as above.
+unsafe impl<T: Word> Sync for Shared<T> {}
+
+impl<T: Word> Shared<T> {
+    /// An empty deque on `buffer`, which it owns from here on.
+    pub(super) fn new(buffer: *mut Buffer) -> Self {
+        Self {
+            top: OwnLine(AtomicIsize::new(0)),
+            bottom: OwnLine(AtomicIsize::new(0)),
+            buffer: AtomicPtr::new(buffer),
+            items: PhantomData,
+        }
+    }
+
+    /// Number of items, as far as the caller can know while others work.
+    pub(super) fn len_estimate(&self) -> usize {
+        let bottom = self.bottom.0.load(Relaxed);
+        let top = self.top.0.load(Relaxed);
+        usize::try_from(bottom - top).unwrap_or(0)
+    }
+}
+
+impl<T: Word> Drop for Shared<T> {
+    fn drop(&mut self) {
+        // Relaxed is enough in this function: `&mut self` means that every other handle was
+        // dropped before, and the reference count made their last operations visible.
+        let buffer = self.buffer.load(Relaxed);
+        for index in self.top.0.load(Relaxed)..self.bottom.0.load(Relaxed) {
+            // SAFETY: rule 5: the current buffer is freed below, not before.
+            let word = unsafe { &*buffer }.read(index);
+            // SAFETY: rule 2: nobody took the items of `top..bottom`, and nobody is left to.
+            drop(unsafe { T::from_word(word) });
+        }
+        // SAFETY: `allocate` made the chain, and no handle is left that could read it.
+        unsafe { Buffer::free(buffer) };
+    }
+}

@@ -1,0 +1,10 @@
+//! Bounds of the structures in this crate, each with its unit.
+//!
+//! Under `cfg(valk_loom)` the small ones shrink so that models wrap around and grow.
+
+/// Slots of a deque made by `Worker::new`: 512 bytes, enough for most task queues.
+pub const DEQUE_SLOTS_INITIAL: usize = if cfg!(valk_loom) { 2 } else { 64 };
+
+/// Most slots a deque may be given: 2^30 words, 8 GiB. A deque that is full at its own limit
+/// refuses the item (`Full`); nothing is dropped and nothing aborts.
+pub const DEQUE_SLOTS_MAX: usize = 1 << 30;

@@ -1,0 +1,130 @@
+//! The only place that names atomics, fences, tracked cells, shared ownership and threads.
+//!
+//! 1. Normally everything is `std`; under `cfg(valk_loom)` everything is loom's double of it.
+//! 2. Both sides offer the same names, so code above never asks which one it got.
+//! 3. [`reached_if`] and [`Mark`] let a model prove that the interesting state occurred. They are
+//!    not modelled (loom sees no access) and cost nothing in a normal build.
+//!
+//! For this crate and its models; other crates use the structures built on it.
+
+pub use std::sync::atomic::Ordering;
+
+#[cfg(not(valk_loom))]
+pub use native::*;
+
+#[cfg(valk_loom)]
+pub use modelled::*;
+
+#[cfg(not(valk_loom))]
+mod native {
+    pub use std::sync::Arc;
+    pub use std::sync::atomic::{AtomicIsize, AtomicPtr, fence};
+
+    /// Spawning, parking and yielding.
+    pub mod thread {
+        pub use std::thread::{JoinHandle, Thread, current, park, spawn, yield_now};
+    }
+
+    /// Interior mutability whose accesses loom can track, hence closures instead of `get`.
+    #[derive(Debug, Default)]
+    #[repr(transparent)]
+    pub struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+    impl<T> UnsafeCell<T> {
+        /// Wraps `value`.
+        pub const fn new(value: T) -> Self {
+            Self(std::cell::UnsafeCell::new(value))
+        }
+
+        /// Runs `access` on a pointer for reading. Dereferencing it is the caller's obligation:
+        /// no writer may be active.
+        pub fn with<R>(&self, access: impl FnOnce(*const T) -> R) -> R {
+            access(self.0.get())
+        }
+
+        /// Runs `access` on a pointer for writing. Dereferencing it is the caller's obligation:
+        /// nobody else may be active.
+        pub fn with_mut<R>(&self, access: impl FnOnce(*mut T) -> R) -> R {
+            access(self.0.get())
+        }
+    }
+
+    /// A flag for probes; in a normal build it does not exist and is never set.
+    #[derive(Debug, Default)]
+    pub struct Mark(());
+
+    impl Mark {
+        /// Sets the flag, in a model.
+        #[inline]
+        pub fn set(&self) {}
+
+        /// Whether the flag was set, in a model.
+        #[inline]
+        pub fn is_set(&self) -> bool {
+            false
+        }
+    }
+
+    /// Records, in a model, that `state` occurred.
+    #[inline]
+    pub fn reached_if(_condition: bool, _state: &'static str) {}
+}
+
+#[cfg(valk_loom)]
+mod modelled {
+    pub use loom::cell::UnsafeCell;
+    pub use loom::sync::Arc;
+    pub use loom::sync::atomic::{AtomicIsize, AtomicPtr, fence};
+
+    use std::collections::BTreeMap;
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+    use std::sync::{Mutex, PoisonError};
+
+    /// Spawning, parking and yielding.
+    pub mod thread {
+        pub use loom::thread::{JoinHandle, Thread, current, park, spawn, yield_now};
+    }
+
+    /// A flag for probes. Invisible to loom: it adds no access and no happens-before edge.
+    ///
+    /// It also has loom report its owner when that is never dropped.
+    #[derive(Debug)]
+    pub struct Mark {
+        set: AtomicBool,
+        _leak_report: loom::alloc::Track<()>,
+    }
+
+    impl Default for Mark {
+        fn default() -> Self {
+            Self { set: AtomicBool::new(false), _leak_report: loom::alloc::Track::new(()) }
+        }
+    }
+
+    impl Mark {
+        /// Sets the flag.
+        pub fn set(&self) {
+            self.set.store(true, Relaxed);
+        }
+
+        /// Whether the flag was set earlier in this execution.
+        pub fn is_set(&self) -> bool {
+            self.set.load(Relaxed)
+        }
+    }
+
+    /// How often each state was reached over all executions of this process.
+    static REACHED: Mutex<BTreeMap<&'static str, u64>> = Mutex::new(BTreeMap::new());
+
+    /// Records that `state` occurred when `condition` holds.
+    pub fn reached_if(condition: bool, state: &'static str) {
+        if condition {
+            let mut reached = REACHED.lock().unwrap_or_else(PoisonError::into_inner);
+            *reached.entry(state).or_default() += 1;
+        }
+    }
+
+    /// The states recorded so far with their number of occurrences.
+    pub fn reached_states() -> BTreeMap<&'static str, u64> {
+        REACHED.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

@@ -1,0 +1,58 @@
+//! Models with planted faults: the runner must catch each for the right reason, in every run.
+
+use crate::model::{Model, Set};
+use crate::verdict::Fault;
+use std::time::Duration;
+use valk_sync::shim::{Arc, AtomicIsize, Ordering::Relaxed, UnsafeCell, thread};
+
+/// The faults.
+pub const MODELS: &[Model] = &[
+    planted("planted::panic", Fault::Violation, || panic!("planted")),
+    planted("planted::race", Fault::Violation, race),
+    planted("planted::deadlock", Fault::Violation, thread::park),
+    planted("planted::leak", Fault::Violation, || {
+        std::mem::forget(loom::alloc::Track::new(()));
+    }),
+    planted("planted::endless_spin", Fault::Incomplete, endless_spin),
+    Model {
+        time_limit: Duration::from_millis(100),
+        ..planted("planted::hang", Fault::Incomplete, || {
+            loop {
+                std::hint::spin_loop();
+            }
+        })
+    },
+    planted("planted::early_exit", Fault::NoToken, || std::process::exit(0)),
+    Model {
+        states: &["a state that does not exist"],
+        ..planted("planted::unreached", Fault::Unreached, || ())
+    },
+    planted("planted::count_not_on_file", Fault::Count, || ()),
+];
+
+const fn planted(name: &'static str, fault: Fault, body: fn()) -> Model {
+    Model { name, set: Set::Pull, planted: Some(fault), body, ..Model::EMPTY }
+}
+
+struct Unguarded(UnsafeCell<usize>);
+
+// SAFETY: none; this is the planted fault, and loom must report it.
+unsafe impl Sync for Unguarded {}
+// SAFETY: as above.
+unsafe impl Send for Unguarded {}
+
+fn race() {
+    let cell = Arc::new(Unguarded(UnsafeCell::new(0)));
+    let other = cell.clone();
+    let writer = thread::spawn(move || {
+        // SAFETY: the pointer is not dereferenced; loom judges the access as such.
+        other.0.with_mut(|_| ());
+    });
+    cell.0.with(|_| ());
+    writer.join().expect("loom reports the race first");
+}
+
+fn endless_spin() {
+    let never = AtomicIsize::new(0);
+    while never.load(Relaxed) == 0 {}
+}
