@@ -1,45 +1,67 @@
-//! Test runner library: discovery, isolation, skip accounting, snapshots and reports.
+//! Test harness: authoring macros, forked isolation, honest verdicts, skips with reasons,
+//! snapshots, reports. docs/testing.md is its manual.
+//!
+//! How a run goes, in the order of the modules:
+//!
+//! 1. `authoring` registers tests; `definition` collects them into one sorted list.
+//! 2. `runner` reads the command line (`options`), selects tests into a `plan` and, while the
+//!    process has one thread, starts the `zygote`. libtest-mimic then drives the workers.
+//! 3. The zygote builds session `fixture`s and forks a `slot` per worker. Over its `lane` a slot
+//!    gets one order at a time and forks the test, which sets itself up in `child`, runs the body
+//!    in its `context` (or by `exec` in a fresh process) and sends its account in a `token`.
+//! 4. The slot captures output in a `spool`, sweeps leftover `processes`, and has `verdict` judge
+//!    the evidence. The `result` goes to `ledger`, `junit` and terminal `report`; `merge` joins
+//!    the ledgers of many binaries.
+//!
+//! Knows nothing of the Valk runtime: `suite` only knows a program and its output lines.
+//! Linux only: it relies on process descriptors and on adopting orphans.
+#![cfg_attr(coverage_nightly, feature(coverage_attribute))]
+#![deny(unsafe_code)]
 
-/// One discovered test; made by [`test!`] and [`cases!`], collected by `inventory`.
-pub struct Registration {
-    /// `module::path::name`.
-    pub name: &'static str,
-    /// Module path of the test.
-    pub module: &'static str,
-    /// The body; a panic is a failure.
-    pub body: fn(),
-}
-inventory::collect!(Registration);
+mod authoring;
+mod binary;
+mod child;
+mod context;
+mod definition;
+mod error;
+mod exec;
+#[expect(unsafe_code, reason = "the one file that forks and calls the C library")]
+mod ffi;
+mod fixture;
+mod junit;
+mod lane;
+mod ledger;
+pub mod merge;
+mod options;
+mod outcome;
+mod plan;
+mod processes;
+mod random;
+mod report;
+mod result;
+mod runner;
+mod skip;
+mod slot;
+pub mod snapshot;
+mod spool;
+mod suite;
+mod token;
+mod verdict;
+mod zygote;
 
+pub use context::{current_test, record_subtest, seed};
+pub use definition::{Attributes, Body, Isolation, Registered, Registration, TestDefinition};
+pub use error::Error;
+#[doc(hidden)]
+pub use ffi::fault;
+pub use fixture::{Fixture, SessionFixture};
 /// Re-export for the macros.
 pub use inventory;
+pub use outcome::{Subtest, SubtestState};
+// Also the entry point of this crate's own unit tests.
+pub use runner::main;
+pub use skip::{SkipCode, StaticSkip, skip_broken, skip_expected};
+pub use suite::{BINARY_VARIABLE, Suites, valk_suites};
 
-/// Declares a test: `test! { fn name() { body } }`.
-#[macro_export]
-macro_rules! test {
-    ($(#[$key:ident = $value:expr])* fn $name:ident() $body:block) => {
-        fn $name() $body
-        $crate::inventory::submit! {
-            $crate::Registration {
-                name: stringify!($name),
-                module: module_path!(),
-                body: $name,
-            }
-        }
-    };
-}
-
-/// Runs every discovered test of this binary.
-pub fn main() -> std::process::ExitCode {
-    let args = libtest_mimic::Arguments::from_args();
-    let trials = inventory::iter::<Registration>()
-        .map(|r| {
-            let body = r.body;
-            libtest_mimic::Trial::test(format!("{}::{}", r.module, r.name), move || {
-                body();
-                Ok(())
-            })
-        })
-        .collect();
-    libtest_mimic::run(&args, trials).exit_code()
-}
+#[cfg(test)]
+mod tests;

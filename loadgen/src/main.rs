@@ -1,1 +1,14 @@
-fn main() {}
+//! The `valk-load` program: arguments in, exit code out.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use valk_load::command::run;
+use valk_load::run::Interrupt;
+
+fn main() -> ExitCode {
+    let code =
+        run(std::env::args_os(), Interrupt::CtrlC, &mut std::io::stdout(), &mut std::io::stderr());
+    // `exit` instead of returning: threads of an interrupted run may still wait for a server.
+    std::process::exit(i32::from(code));
+}

@@ -31,6 +31,7 @@ pub(crate) struct Waiting {
 pub(crate) struct Reactor {
     pub(crate) tasks: Option<Rc<LocalSet>>,
     pub(crate) wake: Rc<Notify>,
+    pub(crate) handle: Option<tokio::runtime::Handle>,
 }
 
 /// Resumes `fiber` with `answer`. Its final value goes to `then`, now or after it has waited.
@@ -86,6 +87,7 @@ impl Executor {
         let mut machine = vm.borrow_mut();
         let reactor = machine.extension::<Reactor>();
         reactor.tasks = Some(Rc::clone(&tasks));
+        reactor.handle = Some(runtime.handle().clone());
         let wake = Rc::clone(&reactor.wake);
         drop(machine);
         Ok(Executor { runtime, tasks, wake })

@@ -8,7 +8,7 @@ use crate::executor::Reactor;
 use crate::handle::{HandleState, complete, new_handle};
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use valk_heap::{HostObject, Root, Tracer, Value};
@@ -81,7 +81,12 @@ impl System {
         systems.list.retain(|system| !system.shared.stopped.get());
         systems.list.push(system.clone());
         if !std::mem::replace(&mut systems.watching_signals, true) {
-            tasks.spawn_local(watch_signals(Rc::clone(&shared_vm)));
+            // Installed now and not in the task: a signal may come before the loop runs.
+            let _context = vm.extension::<Reactor>().handle.as_ref()?.enter();
+            let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+            if let (Ok(interrupt), Ok(terminate)) = signals {
+                tasks.spawn_local(watch_signals(Rc::clone(&shared_vm), interrupt, terminate));
+            }
         }
         tasks.spawn_local(system.clone().end_when_stopped(shared_vm));
         Some(vm.heap.host(Box::new(system)))
@@ -151,12 +156,7 @@ pub fn stop_all(vm: &SharedVm) {
     }
 }
 
-async fn watch_signals(vm: SharedVm) {
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return;
-    };
+async fn watch_signals(vm: SharedVm, mut interrupt: Signal, mut terminate: Signal) {
     let mut again = false;
     loop {
         tokio::select! {

@@ -10,11 +10,8 @@ use http::header::{
 };
 use http::{Method, StatusCode};
 
-use crate::limits::Limits;
+use crate::limits::{FIELD_OVERHEAD_BYTES, Limits};
 use crate::message::Response;
-
-/// Cost of a field beside its text (RFC 9113 section 6.5.2).
-const FIELD_OVERHEAD_BYTES: usize = 32;
 
 /// Head and body ready for the framing layer; the body is empty where HTTP forbids one.
 pub(crate) struct Encoded {
@@ -42,7 +39,7 @@ pub(crate) fn encode(
     if !(200..=599).contains(&status) {
         return Err(format!("status {status}, expected a final status from 200 to 599"));
     }
-    let status = StatusCode::from_u16(status).map_err(|error| error.to_string())?;
+    let status = StatusCode::from_u16(status).expect("the range above holds only valid codes");
     let mut map = encode_fields(headers, limits)?;
     let bodiless = matches!(status.as_u16(), 204 | 205 | 304);
     let body = if bodiless { Bytes::new() } else { body };

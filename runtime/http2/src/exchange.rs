@@ -91,7 +91,8 @@ impl Exchange {
             self.ticket.close(Outcome::Answered(status));
             return None;
         }
-        stream.reserve_capacity(body.len());
+        let buffer_bytes = self.link.service.limits.send_buffer_bytes;
+        stream.reserve_capacity(body.len().min(buffer_bytes));
         if stream.capacity() < body.len() {
             let hold = self.link.response_bytes.hold(body.len());
             return Some(Sending { exchange: self, stream, body, status, hold });
@@ -283,8 +284,9 @@ impl Sending {
     }
 
     fn poll_window(&mut self, cx: &mut Context<'_>, watch: &mut StallWatch) -> Poll<Window> {
-        // Only what is in hand is reserved: reserved window is taken from the other streams.
-        self.stream.reserve_capacity(self.body.len());
+        // Reserved window is taken from the other streams: only what can be sent at once.
+        let buffer_bytes = self.exchange.link.service.limits.send_buffer_bytes;
+        self.stream.reserve_capacity(self.body.len().min(buffer_bytes));
         let capacity = self.stream.capacity();
         if capacity > 0 {
             return Poll::Ready(Window::Open(capacity));
@@ -328,7 +330,7 @@ impl StallWatch {
             if self.moved_bytes < self.demanded_bytes {
                 return Poll::Ready(());
             }
-            self.moved_bytes = 0;
+            
             timer.as_mut().reset(Instant::now() + period);
         }
         Poll::Pending

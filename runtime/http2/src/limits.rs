@@ -7,6 +7,9 @@
 
 use std::time::Duration;
 
+/// Cost of a header field beside its text (RFC 9113 section 6.5.2).
+pub(crate) const FIELD_OVERHEAD_BYTES: usize = 32;
+
 /// One row of [`Limits::table`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LimitRow {
@@ -100,9 +103,11 @@ limits! {
     stream_window: u32 = 64 * KIB, "bytes";
     /// Response bytes handed to the framing layer ahead of the socket, per stream.
     send_buffer_bytes: usize = (64 * KIB) as usize, "bytes per stream";
-    /// Streams the server itself had to reset for protocol errors: above it the connection ends
-    /// with `ENHANCE_YOUR_CALM` (the `MadeYouReset` class of attacks).
-    local_error_resets: usize = 256, "streams per connection";
+    /// Streams the server itself had to reset, for protocol errors or because they were over
+    /// `max_streams`: above it the connection ends with `ENHANCE_YOUR_CALM` (the `MadeYouReset`
+    /// class of attacks). Counted over the life of the connection; smaller values cut clients that
+    /// open a large burst before they have read the server's SETTINGS.
+    local_error_resets: usize = 1024, "streams per connection";
     /// Streams reset by the client before the server looked at them: above it the connection ends
     /// with `ENHANCE_YOUR_CALM` (rapid reset).
     pending_accept_resets: usize = 20, "streams";

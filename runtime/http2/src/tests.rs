@@ -210,7 +210,7 @@ const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const GOAWAY: u8 = 7;
 const WINDOW_UPDATE: u8 = 8;
-/// END_HEADERS, and with END_STREAM.
+/// `END_HEADERS`, and with `END_STREAM`.
 const END_HEADERS: u8 = 4;
 const WHOLE: u8 = 5;
 /// HPACK of GET http / with authority x.
@@ -237,7 +237,7 @@ struct Frame {
 }
 
 impl Frame {
-    /// Error code of RST_STREAM and GOAWAY.
+    /// Error code of `RST_STREAM` and GOAWAY.
     fn code(&self) -> u32 {
         let at = if self.kind == GOAWAY { 4 } else { 0 };
         u32::from_be_bytes(self.payload[at..at + 4].try_into().expect("four bytes"))

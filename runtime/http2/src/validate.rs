@@ -6,10 +6,7 @@ use http::header::HOST;
 use http::request::Parts;
 use http::{HeaderValue, Method};
 
-use crate::limits::Limits;
-
-/// Cost of a field beside its text (RFC 9113 section 6.5.2).
-const FIELD_OVERHEAD_BYTES: usize = 32;
+use crate::limits::{FIELD_OVERHEAD_BYTES, Limits};
 
 /// A request answered by the server itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,9 @@
 //!
 //! 1. Normally everything is `std`; under `cfg(valk_loom)` everything is loom's double of it.
 //! 2. Both sides offer the same names, so code above never asks which one it got.
-//! 3. [`reached_if`] and [`Mark`] let a model prove that the interesting state occurred. They are
+//! 3. `SingleWriter…` is for atomics with one writer that never loads them; anything else is
+//!    `Atomic…`. To `std` they are the same, to loom they are not.
+//! 4. [`reached_if`] and [`Mark`] let a model prove that the interesting state occurred. They are
 //!    not modelled (loom sees no access) and cost nothing in a normal build.
 //!
 //! For this crate and its models; other crates use the structures built on it.
@@ -18,7 +20,8 @@ pub use modelled::*;
 #[cfg(not(valk_loom))]
 mod native {
     pub use std::sync::Arc;
-    pub use std::sync::atomic::{AtomicIsize, AtomicPtr, fence};
+    pub use std::sync::atomic::{AtomicIsize, AtomicIsize as SingleWriterIsize};
+    pub use std::sync::atomic::{AtomicPtr as SingleWriterPtr, fence};
 
     /// Spawning, parking and yielding.
     pub mod thread {
@@ -74,15 +77,58 @@ mod native {
 mod modelled {
     pub use loom::cell::UnsafeCell;
     pub use loom::sync::Arc;
-    pub use loom::sync::atomic::{AtomicIsize, AtomicPtr, fence};
+    pub use loom::sync::atomic::fence;
+    pub use loom::sync::atomic::{AtomicIsize as SingleWriterIsize, AtomicPtr as SingleWriterPtr};
 
+    use loom::sync::atomic;
     use std::collections::BTreeMap;
-    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+    use std::ops::Deref;
+    use std::sync::atomic::{AtomicBool, Ordering, Ordering::Relaxed};
     use std::sync::{Mutex, PoisonError};
 
     /// Spawning, parking and yielding.
     pub mod thread {
         pub use loom::thread::{JoinHandle, Thread, current, park, spawn, yield_now};
+    }
+
+    /// loom's atomic with loads that its scheduler cannot overlook.
+    ///
+    /// Which interleavings are worth exploring loom decides from the last access to an object. When
+    /// A loads, B loads and B exchanges, B's own load hides A's, and "B exchanges before A loads" is
+    /// never tried (loom 0.7.3; the `reached_if` states of the models exposed it). So each load first
+    /// does a failing exchange on a companion: to the scheduler a conflict with every other load, to
+    /// the memory model a relaxed read of a value that never changes, which orders nothing.
+    ///
+    /// [`SingleWriterIsize`] and [`SingleWriterPtr`] are loom's own: their writer never loads them, so
+    /// no load of its own can hide another's, and the models stay small.
+    #[derive(Debug)]
+    pub struct AtomicIsize {
+        value: atomic::AtomicIsize,
+        turn: atomic::AtomicUsize,
+    }
+
+    impl AtomicIsize {
+        /// An atomic with `value`.
+        #[track_caller]
+        pub fn new(value: isize) -> Self {
+            Self { value: atomic::AtomicIsize::new(value), turn: atomic::AtomicUsize::new(0) }
+        }
+
+        /// Loads the value.
+        #[track_caller]
+        pub fn load(&self, order: Ordering) -> isize {
+            let refused = self.turn.compare_exchange(1, 1, Relaxed, Relaxed);
+            debug_assert_eq!(refused, Err(0), "nobody writes `turn`");
+            self.value.load(order)
+        }
+    }
+
+    impl Deref for AtomicIsize {
+        type Target = atomic::AtomicIsize;
+
+        fn deref(&self) -> &atomic::AtomicIsize {
+            &self.value
+        }
     }
 
     /// A flag for probes. Invisible to loom: it adds no access and no happens-before edge.

@@ -27,7 +27,7 @@ valk_harness::test! {
             talk(server.pipe(1 << 16), b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
             drop(server.pipe(1 << 16));
             // A frame longer than allowed, then one on a stream that cannot be a client's.
-            for attack in [frame(DATA, 0, 1, &[0; 20_000]), frame(HEADERS, WHOLE, 2, GET_BLOCK)] {
+            for attack in [frame(DATA, 0, 1, &vec![0; 20_000]), frame(HEADERS, WHOLE, 2, GET_BLOCK)] {
                 let frames = talk(server.pipe(1 << 16), &greeting(&attack)).await;
                 assert!(goaway_code(&frames).is_some_and(|code| code != 0), "{frames:?}");
             }
@@ -45,7 +45,7 @@ valk_harness::test! {
         virtual_time(async {
             let server = TestServer::hello(Limits::default());
             let mut client = server.connect().await;
-            tokio::time::sleep(Duration::from_secs(60)).await;
+            tokio::time::sleep(Duration::from_mins(1)).await;
             client.get("/").await.unwrap();
             let began = Instant::now();
             client.driver.await.unwrap().expect("a clean end");
@@ -84,6 +84,7 @@ valk_harness::test! {
             // Open HTTP/2 windows, closed pipe.
             let mut pipe = server.pipe(1000);
             pipe.write_all(&greeting(&frame(HEADERS, WHOLE, 1, GET_BLOCK))).await.unwrap();
+            settle().await;
             let began = Instant::now();
             while server.snapshot().connections_open > 0 {
                 tokio::time::sleep(Duration::from_secs(1)).await;

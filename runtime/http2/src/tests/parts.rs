@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::account::{Account, TokenBucket};
+use crate::metered::Metered;
 use std::time::Duration;
 
 valk_harness::test! {
@@ -43,6 +44,27 @@ valk_harness::test! {
         assert!(bucket.take(at(1000)) && !bucket.take(at(1000)));
         assert!(bucket.take(at(100_000)) && bucket.take(at(100_000)));
         assert!(!bucket.take(at(100_000)), "never more than the burst");
+    }
+}
+
+valk_harness::test! {
+    fn meter_counts_and_sees_a_closed_window() {
+        virtual_time(async {
+            let counters = Rc::<Counters>::default();
+            let (near, mut far) = duplex(10);
+            let (mut io, meter) = Metered::new(near, &counters);
+            io.write_all(b"0123456789").await.unwrap();
+            assert!(!meter.write_blocked.get());
+            let blocked = tokio::time::timeout(Duration::from_secs(1), io.write_all(b"x")).await;
+            assert!(blocked.is_err() && meter.write_blocked.get());
+            far.read_exact(&mut [0; 10]).await.unwrap();
+            io.write_all(b"y").await.unwrap();
+            far.write_all(b"abc").await.unwrap();
+            io.read_exact(&mut [0; 3]).await.unwrap();
+            assert_eq!((meter.written.get(), meter.write_blocked.get()), (11, false));
+            let totals = counters.snapshot();
+            assert_eq!((totals.bytes_out, totals.bytes_in), (11, 3));
+        });
     }
 }
 

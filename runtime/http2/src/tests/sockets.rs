@@ -101,6 +101,7 @@ valk_harness::test! {
     fn tls_with_the_local_authority() {
         real_time(async {
             let listener = loopback(Some(Certificate::Local)).unwrap();
+            assert!(format!("{listener:?}").contains("OnlyForH2"));
             let (address, stop) = (listener.local_addr(), StopSignal::new());
             let serving = spawn_local(listener.serve(Rc::new(Hello), stop.clone()));
             let connector = connector(&[b"h2"], local_authority_pem().unwrap());

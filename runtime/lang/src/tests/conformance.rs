@@ -62,21 +62,49 @@ fn run(config: Config, mode: char, code: &str) -> (String, Option<u8>) {
     (text, runtime.exit_code())
 }
 
-fn check(config: &Config, only_short: bool) {
+/// Every case of every table, named by its place.
+fn rows() -> Vec<(String, (&'static str, usize))> {
+    let tables = TABLES.iter();
+    tables
+        .flat_map(|(name, table)| {
+            let lines = cases(table).into_iter().map(|case| case.line);
+            lines.map(move |line| (format!("{name}.txt:{line}"), (*table, line)))
+        })
+        .collect()
+}
+
+/// What is wrong with a case, if anything.
+fn difference(config: &Config, case: &Case<'_>) -> Option<String> {
+    let (output, code) = run(config.clone(), case.mode, case.code);
+    let status_differs = case.status.is_some_and(|status| code != Some(status));
+    (output != case.expected || status_differs).then(|| {
+        format!(
+            "{}\n  expected {:?} {:?}\n  got      {output:?} {code:?}",
+            case.code, case.expected, case.status
+        )
+    })
+}
+
+valk_harness::cases! {
+    #[timeout_ms = 120_000]
+    fn line((table, line): (&'static str, usize)) in rows() {
+        let cases = cases(table);
+        let case = cases.iter().find(|case| case.line == line).expect("rows come from cases");
+        if let Some(difference) = difference(&Config::default(), case) {
+            panic!("{difference}");
+        }
+    }
+}
+
+/// Runs all but the long cases with an unusual collector.
+fn check(config: &Config) {
     let mut wrong = Vec::new();
     let mut ran = 0;
     for (name, table) in TABLES {
-        for case in cases(table) {
-            if only_short && case.code.contains("000") {
-                continue;
-            }
-            let (output, code) = run(config.clone(), case.mode, case.code);
+        for case in cases(table).iter().filter(|case| !case.code.contains("000")) {
             ran += 1;
-            if output != case.expected || case.status.is_some_and(|status| code != Some(status)) {
-                wrong.push(format!(
-                    "{name}.txt:{}: {}\n  expected {:?} {:?}\n  got      {output:?} {code:?}",
-                    case.line, case.code, case.expected, case.status
-                ));
+            if let Some(difference) = difference(config, case) {
+                wrong.push(format!("{name}.txt:{}: {difference}", case.line));
             }
         }
     }
@@ -85,25 +113,16 @@ fn check(config: &Config, only_short: bool) {
 }
 
 valk_harness::test! {
-    fn every_line_prints_what_it_should() {
-        check(&Config::default(), false);
-    }
-}
-
-valk_harness::test! {
+    #[timeout_ms = 600_000]
     fn a_collection_at_every_safepoint_changes_nothing() {
-        let config = Config { stress: Stress::EverySafepoint, ..Config::default() };
-        check(&config, true);
+        check(&Config { stress: Stress::EverySafepoint, ..Config::default() });
     }
 }
 
 valk_harness::test! {
+    #[timeout_ms = 600_000]
     fn a_collector_without_generations_gives_the_same_results() {
-        let config = Config {
-            stress: Stress::EverySafepoint,
-            generational: false,
-            ..Config::default()
-        };
-        check(&config, true);
+        let stress = Stress::EverySafepoint;
+        check(&Config { stress, generational: false, ..Config::default() });
     }
 }

@@ -1,12 +1,12 @@
 //! Circular array of one-word slots, addressed by item index (rules 1, 5 and 6).
 
-use crate::shim::{AtomicPtr, Mark, Ordering::Relaxed};
+use crate::shim::{Mark, Ordering::Relaxed, SingleWriterPtr};
 use std::ptr;
 
 /// One generation of slots and the chain of generations it replaced.
 pub(super) struct Buffer {
     /// A power of two of them.
-    slots: Box<[AtomicPtr<()>]>,
+    slots: Box<[SingleWriterPtr<()>]>,
     /// The buffer this one replaced; kept because a slow thief may still read it.
     predecessor: Option<*mut Buffer>,
     /// Probe: a successor has been published.
@@ -18,7 +18,7 @@ impl Buffer {
     pub(super) fn allocate(slots: usize, predecessor: Option<*mut Buffer>) -> *mut Buffer {
         assert!(slots.is_power_of_two(), "rule 1 of deque: slot indices are masked");
         Box::into_raw(Box::new(Self {
-            slots: (0..slots).map(|_| AtomicPtr::new(ptr::null_mut())).collect(),
+            slots: (0..slots).map(|_| SingleWriterPtr::new(ptr::null_mut())).collect(),
             predecessor,
             replaced: Mark::default(),
         }))
@@ -54,7 +54,7 @@ impl Buffer {
         self.slot(index).store(word, Relaxed);
     }
 
-    fn slot(&self, index: isize) -> &AtomicPtr<()> {
+    fn slot(&self, index: isize) -> &SingleWriterPtr<()> {
         &self.slots[index.cast_unsigned() & (self.slots.len() - 1)]
     }
 }

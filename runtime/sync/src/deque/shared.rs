@@ -2,7 +2,7 @@
 
 use super::Word;
 use super::buffer::Buffer;
-use crate::shim::{AtomicIsize, AtomicPtr, Ordering::Relaxed};
+use crate::shim::{AtomicIsize, Ordering::Relaxed, SingleWriterIsize, SingleWriterPtr};
 use std::marker::PhantomData;
 
 /// Keeps its content on cache lines of its own: 128 bytes, because adjacent lines are fetched in
@@ -15,9 +15,9 @@ pub(super) struct Shared<T: Word> {
     /// Index of the oldest item; moved by thieves and, for the last item, by the owner.
     pub(super) top: OwnLine<AtomicIsize>,
     /// Index after the newest item; written by the owner only.
-    pub(super) bottom: OwnLine<AtomicIsize>,
+    pub(super) bottom: OwnLine<SingleWriterIsize>,
     /// The current buffer; replaced by the owner only.
-    pub(super) buffer: AtomicPtr<Buffer>,
+    pub(super) buffer: SingleWriterPtr<Buffer>,
     items: PhantomData<T>,
 }
 
@@ -32,17 +32,10 @@ impl<T: Word> Shared<T> {
     pub(super) fn new(buffer: *mut Buffer) -> Self {
         Self {
             top: OwnLine(AtomicIsize::new(0)),
-            bottom: OwnLine(AtomicIsize::new(0)),
-            buffer: AtomicPtr::new(buffer),
+            bottom: OwnLine(SingleWriterIsize::new(0)),
+            buffer: SingleWriterPtr::new(buffer),
             items: PhantomData,
         }
-    }
-
-    /// Number of items, as far as the caller can know while others work.
-    pub(super) fn len_estimate(&self) -> usize {
-        let bottom = self.bottom.0.load(Relaxed);
-        let top = self.top.0.load(Relaxed);
-        usize::try_from(bottom - top).unwrap_or(0)
     }
 }
 

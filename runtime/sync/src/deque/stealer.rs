@@ -50,7 +50,9 @@ impl<T: Word> Stealer<T> {
 
     /// Number of items, an estimate: both ends may move while it is taken.
     pub fn len(&self) -> usize {
-        self.shared.len_estimate()
+        let bottom = self.shared.bottom.0.load(Relaxed);
+        let top = self.shared.top.0.load(Relaxed);
+        usize::try_from(bottom - top).unwrap_or(0)
     }
 
     /// Whether [`Stealer::len`] is zero.

@@ -108,7 +108,7 @@ impl<T: Word> Worker<T> {
 
     /// Number of items; while thieves work, an upper bound.
     pub fn len(&self) -> usize {
-        self.shared.len_estimate()
+        self.len_since(self.shared.top.0.load(Relaxed))
     }
 
     /// Whether [`Worker::len`] is zero.

@@ -51,7 +51,7 @@ pub const MODELS: &[Model] = &[
     Model {
         name: "deque::grow_then_pop",
         states: &[GREW, FROM_REPLACED, LOST_RACE, LOST_LAST],
-        body: grow_then_pop,
+        body: grow_then_pop::<1>,
         ..Model::EMPTY
     },
     Model {
@@ -78,6 +78,13 @@ pub const MODELS: &[Model] = &[
         preemptions: Some(2),
         states: &[LOST_RACE, GREW, FROM_REPLACED, REUSED, STOLEN],
         body: two_thieves_six_items,
+        ..Model::EMPTY
+    },
+    Model {
+        name: "deque::grow_then_pop_deep",
+        set: Set::Nightly,
+        states: &[GREW, FROM_REPLACED, LOST_RACE, LOST_LAST],
+        body: grow_then_pop::<2>,
         ..Model::EMPTY
     },
     Model {
@@ -263,10 +270,10 @@ fn grow_during_steal() {
 }
 
 /// Growth, then the owner takes from the new buffer what a thief claims from the old one.
-fn grow_then_pop() {
+fn grow_then_pop<const ATTEMPTS: usize>() {
     let (deque, ledger) = deque(1, 2, 2);
     push(&deque, &ledger, 0..1);
-    let thief = thief(&deque, 2);
+    let thief = thief(&deque, ATTEMPTS);
     push(&deque, &ledger, 1..2);
     reached_if(deque.slots() == 2, GREW);
     let popped = pop(&deque, 2);
@@ -276,8 +283,8 @@ fn grow_then_pop() {
 /// The owner leaves items, after growing; whoever goes last drops them and both buffers.
 fn drop_with_items() {
     let (deque, ledger) = deque(1, 2, 2);
-    push(&deque, &ledger, 0..2);
     let thief = thief(&deque, 1);
+    push(&deque, &ledger, 0..2);
     // Unmodelled bookkeeping: did the deque's items survive the owner's handle?
     let before = ledger.dropped();
     drop(deque);
@@ -309,6 +316,7 @@ fn two_thieves_six_items() {
     push(&deque, &ledger, 0..2);
     let thieves = vec![thief(&deque, 2), thief(&deque, 1)];
     push(&deque, &ledger, 2..4);
+    reached_if(deque.slots() == 4, GREW);
     let mut out = pop(&deque, 1);
     for id in 4..6 {
         if let Err(Full(ticket)) = deque.push(ledger.issue(id)) {

@@ -112,6 +112,7 @@ pub fn explore(model: &Model, nonce: &str, locations: bool) -> ExitCode {
     explorer.log = false;
 
     let executions = Arc::new(AtomicU64::new(0));
+    report_panics(executions.clone());
     let (counter, body) = (executions.clone(), model.body);
     explorer.check(move || {
         body();
@@ -129,6 +130,18 @@ pub fn explore(model: &Model, nonce: &str, locations: bool) -> ExitCode {
     };
     println!("{}", token.line(nonce));
     ExitCode::SUCCESS
+}
+
+/// Starts the line of standard error that says in which execution a rule was broken.
+pub const BROKEN_IN: &str = "in execution ";
+
+/// Has every panic say in which execution it happened.
+fn report_panics(complete: Arc<AtomicU64>) {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        eprintln!("{BROKEN_IN}{}", complete.load(Relaxed) + 1);
+        default(info);
+    }));
 }
 
 /// Exit status of a child that ran out of time.

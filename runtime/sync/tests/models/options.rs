@@ -11,7 +11,7 @@ Explores the loom models whose names contain one of the FILTERs, each in its own
   --list             print the models and stop
   --set SET          pull (default), nightly, or all; a FILTER selects from all
   --jobs N           processes at a time; default: the number of processors
-  --fail-fast        start no further model after a failure
+  --fail-fast        start no further model after a violation
   --bless            write the counts found to models.toml and print the differences
   --ignore-counts    do not compare counts; for ci/loom-mutants
   --locations        have loom name source lines in its reports (slow)

@@ -70,7 +70,8 @@ fn parent(models: &[Model], options: &Options) -> Result<ExitCode, String> {
     let mut found = Vec::new();
     explore_all(&selected, options, &counts, |model, run| {
         report.model(model, &run);
-        if let (None, Some(executions)) = (model.planted, run.verdict.executions) {
+        let passed = model.planted.is_none() && run.verdict.fault.is_none();
+        if let (true, Some(executions)) = (passed, run.verdict.executions) {
             found.push((*model, executions));
         }
     });
@@ -102,7 +103,8 @@ fn explore_all(
                     let index = next.fetch_add(1, Relaxed);
                     let Some(model) = models.get(index) else { break };
                     let run = run_child(model, options, counts);
-                    if options.fail_fast && run.verdict.fault != model.planted {
+                    let violation = run.verdict.fault == Some(Fault::Violation);
+                    if options.fail_fast && violation && model.planted.is_none() {
                         stop.store(true, Relaxed);
                     }
                     send.send((index, run)).expect("the receiver outlives the scope");

@@ -1,7 +1,7 @@
 //! From a child's remains to a verdict. Nothing passes by default.
 
 use crate::counts::Expected;
-use crate::model::{Model, TIMED_OUT, Token};
+use crate::model::{BROKEN_IN, Model, TIMED_OUT, Token};
 use std::fmt;
 use std::process::Output;
 
@@ -37,7 +37,7 @@ impl fmt::Display for Fault {
 pub struct Verdict {
     /// `None` for a complete, correct exploration.
     pub fault: Option<Fault>,
-    /// Executions, when the exploration ended.
+    /// Executions explored; after a violation the number of the execution that broke the rule.
     pub executions: Option<u64>,
     /// One line on the fault, for people.
     pub detail: String,
@@ -54,7 +54,12 @@ pub fn judge(model: &Model, output: &Output, nonce: &str, expected: Option<&Expe
         let unfinished = output.status.code() == Some(TIMED_OUT)
             || stderr.contains("exceeded maximum number of branches");
         let kind = if unfinished { Fault::Incomplete } else { Fault::Violation };
-        return fault(kind, format!("{}: {}", output.status, cause(&stderr)));
+        let broken_in = stderr.lines().find_map(|line| line.strip_prefix(BROKEN_IN));
+        return Verdict {
+            fault: Some(kind),
+            executions: broken_in.and_then(|number| number.parse().ok()),
+            detail: format!("{}: {}", output.status, cause(&stderr)),
+        };
     }
     let Some(token) = &token else {
         return fault(Fault::NoToken, "the child exited early and claims nothing".into());
@@ -84,7 +89,7 @@ pub fn judge(model: &Model, output: &Output, nonce: &str, expected: Option<&Expe
 /// The first panic message in a child's standard error.
 fn cause(stderr: &str) -> String {
     let mut lines = stderr.lines().map(str::trim).filter(|line| !line.is_empty());
-    let first = lines.clone().find(|line| !line.starts_with("thread '"));
+    let first = lines.clone().find(|line| !line.starts_with(BROKEN_IN));
     let message = lines.by_ref().skip_while(|line| !line.contains("panicked at")).nth(1);
     let line = message.or(first).unwrap_or("it left no message");
     line.chars().take(160).collect()

@@ -1,0 +1,110 @@
+//! Processes left behind by tests, and the threads of a test that hangs; read from `/proc`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use crate::ffi::{self, Pid, Wait};
+use crate::verdict::Leaked;
+
+/// Time a test's descendants get to end by themselves after the test: a killed process takes a
+/// moment to vanish, and that is no leak.
+const LEAK_GRACE: Duration = Duration::from_millis(100);
+/// Time after which killed processes are given up (uninterruptible sleep in the kernel).
+const KILL_PATIENCE: Duration = Duration::from_secs(5);
+/// Pause between two looks.
+const PAUSE: Duration = Duration::from_millis(1);
+/// Threads described of a hanging test.
+const MAX_THREADS_SHOWN: usize = 64;
+
+/// Kills whatever a test left behind and tells what that was.
+///
+/// To be called when the caller's only child has been reaped; `leader` is its process group.
+pub fn sweep(leader: Option<Pid>) -> Vec<Leaked> {
+    if all_gone_within(LEAK_GRACE) {
+        return Vec::new();
+    }
+    let leaked = descendants();
+    let started = Instant::now();
+    while started.elapsed() < KILL_PATIENCE {
+        if let Some(leader) = leader {
+            ffi::kill_group(leader, ffi::SIGKILL);
+        }
+        for process in descendants() {
+            ffi::kill(process.pid, ffi::SIGKILL);
+        }
+        if all_gone_within(10 * PAUSE) {
+            break;
+        }
+    }
+    leaked
+}
+
+/// Reaps ended children; whether none is left, waiting a little for the last ones.
+fn all_gone_within(patience: Duration) -> bool {
+    let mut started = None;
+    loop {
+        match ffi::try_wait(None) {
+            Wait::NoChild => return true,
+            Wait::Ended(..) => {}
+            Wait::Running => {
+                // The clock is not read in the usual case, where nothing is left.
+                if started.get_or_insert_with(Instant::now).elapsed() >= patience {
+                    return false;
+                }
+                std::thread::sleep(PAUSE);
+            }
+        }
+    }
+}
+
+/// All living descendants of the calling process.
+fn descendants() -> Vec<Leaked> {
+    let mut children: BTreeMap<Pid, Vec<Leaked>> = BTreeMap::new();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        if let Some((parent, process)) = parse_stat(&stat) {
+            children.entry(parent).or_default().push(process);
+        }
+    }
+    let mut found = Vec::new();
+    let mut parents = vec![std::process::id() as Pid];
+    while let Some(parent) = parents.pop() {
+        for process in children.remove(&parent).unwrap_or_default() {
+            parents.push(process.pid);
+            found.push(process);
+        }
+    }
+    found
+}
+
+/// Parent and process of a line `pid (command) state parent …`; `None` for zombies and other text.
+pub(crate) fn parse_stat(stat: &str) -> Option<(Pid, Leaked)> {
+    let (pid, rest) = stat.split_once(" (")?;
+    let (command, rest) = rest.rsplit_once(") ")?;
+    let mut fields = rest.split(' ');
+    let state = fields.next()?;
+    let parent = fields.next()?.parse().ok()?;
+    let process = Leaked { command: command.into(), pid: pid.parse().ok()? };
+    (state != "Z").then_some((parent, process))
+}
+
+/// One line per thread of a process: number, name, state, and where in the kernel it waits.
+pub fn describe_threads(pid: Pid) -> String {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return String::new() };
+    let mut lines = Vec::new();
+    for task in tasks.flatten().take(MAX_THREADS_SHOWN) {
+        let read = |file| fs::read_to_string(task.path().join(file)).unwrap_or_default();
+        let stat = read("stat");
+        let name = parse_stat(&stat).map_or_else(String::new, |(_, process)| process.command);
+        let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').next());
+        let wait = read("wchan");
+        lines.push(format!(
+            "thread {} `{name}` state {} waits in {}",
+            task.file_name().to_string_lossy(),
+            state.unwrap_or("?"),
+            if wait.is_empty() || wait == "0" { "user code" } else { &wait },
+        ));
+    }
+    lines.join("\n")
+}

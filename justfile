@@ -1,0 +1,60 @@
+# One command for each thing there is to do; the work is in ci/, which sets directories and tools.
+# Without `just`: ci/just RECIPE installs it and runs the recipe.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+set positional-arguments
+
+# list the recipes
+[no-exit-message]
+default:
+    @"{{ just_executable() }}" --list --unsorted
+
+# build, start the example service, put it under load, keep it running (--once: stop afterwards)
+[no-exit-message]
+demo *ARGS:
+    @ci/demo "$@"
+
+# everything CI runs; or only the stages named, as in `just test-all fmt tests`
+[no-exit-message]
+test-all *ARGS:
+    @ci/test-all "$@"
+
+# all tests with the project's harness: [-p PACKAGE]... [FILTER] [--option=value]...
+[no-exit-message]
+test *ARGS:
+    @ci/test "$@"
+
+# the tests whose name contains NAME, quickly: -p PACKAGE builds only that package
+[no-exit-message]
+t NAME *ARGS:
+    @ci/test "$@"
+
+# model checking of the lock-free code
+[no-exit-message]
+loom *ARGS:
+    @ci/loom "$@"
+
+# coverage of every source file and its gate: [-p PACKAGE]... [--html] [--all]
+[no-exit-message]
+coverage *ARGS:
+    @ci/coverage "$@"
+
+# a load scenario against a server: `just load steady --target http://127.0.0.1:8080`
+[no-exit-message]
+load SCENARIO *ARGS:
+    @. ci/env.sh && cargo run --release --quiet --target-dir "$VALK_RELEASE_DIR" -p valk-load -- run "$@"
+
+# formatting, lints and documentation, without changing anything
+[no-exit-message]
+lint:
+    @ci/test-all fmt clippy docs
+
+# format all code
+[no-exit-message]
+fmt:
+    @. ci/env.sh && cargo fmt --all
+
+# benchmarks against the goals
+[no-exit-message]
+bench *ARGS:
+    @ci/bench "$@"

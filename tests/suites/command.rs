@@ -1,0 +1,223 @@
+//! The `valk` command from outside: output, diagnostics, exit status.
+
+use std::io::{Read, Write};
+use valk_tests::program::{file, run, run_with_input, stderr, stdout, valk};
+
+valk_harness::test! {
+    fn an_expression_prints_its_value() {
+        let output = run(&["-e", "(+ 1 2)", "-e", "-5"]);
+        assert_eq!(stdout(&output), "3\n-5\n");
+        assert_eq!(output.status.code(), Some(0));
+    }
+}
+
+valk_harness::test! {
+    fn files_share_one_environment() {
+        let (first, second) = (file("a.valk", "(def {x} 20)"), file("b.valk", "(print (+ x 1))"));
+        let output = run(&[&first, &second]);
+        assert_eq!(stdout(&output), "21\n");
+    }
+}
+
+/// Runs a file with this content: output, diagnostics, status.
+fn program(content: impl AsRef<[u8]>) -> (String, String, Option<i32>) {
+    let path = file("program.valk", content);
+    let output = run(&[&path]);
+    (stdout(&output), stderr(&output), output.status.code())
+}
+
+valk_harness::test! {
+    fn an_uncaught_error_ends_the_program_with_one_and_shows_the_line() {
+        let (out, err, status) = program("(print \"a\")\n(fun {f x} {+ 1 (g x)})\n(f 1)\n(print \"b\")");
+        assert_eq!(out, "a\nError[LEnv: Symbol `g` is not bound]\n");
+        assert!(err.contains("program.valk:2:17") && err.contains("(g x)"), "{err}");
+        assert!(!err.contains("panicked") && !err.contains("backtrace"), "{err}");
+        assert_eq!(status, Some(1));
+    }
+}
+
+valk_harness::test! {
+    fn an_unbalanced_form_names_place_and_hint() {
+        let (out, err, status) = program("(print 1)\n(print (+ 1 2)\n");
+        assert!(out.starts_with("1\nError[[offset:"), "{out}");
+        assert!(err.contains("program.valk:") && err.contains("= help:"), "{err}");
+        assert_eq!(err.matches("error[").count(), 1, "{err}");
+        assert_eq!(status, Some(1));
+    }
+}
+
+valk_harness::test! {
+    fn a_file_that_is_not_utf8_names_the_byte() {
+        let (_, err, status) = program(b"(print 1)\n(print \"\xff\")");
+        assert!(err.contains("not UTF-8") && err.contains("program.valk:2:"), "{err}");
+        assert_eq!(status, Some(1));
+    }
+}
+
+valk_harness::test! {
+    fn a_missing_file_is_reported_and_the_next_one_runs() {
+        let second = file("second.valk", "(print \"second\")");
+        let output = run(&["no-such-file.valk", &second]);
+        assert!(stdout(&output).ends_with("second\n"));
+        assert!(stderr(&output).contains("no-such-file.valk"));
+        assert_eq!(output.status.code(), Some(1));
+    }
+}
+
+valk_harness::test! {
+    fn a_directory_is_no_program() {
+        let output = run(&["examples"]);
+        assert!(stderr(&output).contains("is a directory"));
+        assert_eq!(output.status.code(), Some(1));
+    }
+}
+
+valk_harness::test! {
+    fn a_wrong_option_is_a_usage_error() {
+        let output = run(&["--no-such-option"]);
+        assert!(stderr(&output).contains("Usage:"));
+        assert_eq!(output.status.code(), Some(2));
+    }
+}
+
+valk_harness::test! {
+    fn the_program_decides_the_exit_status() {
+        assert_eq!(run(&["-e", "(exit 7)"]).status.code(), Some(7));
+        assert_eq!(program("(exit 3) (nosuch)").2, Some(3));
+        assert_eq!(program("(def {VALK_EXIT_CODE} 256)").2, Some(0));
+    }
+}
+
+valk_harness::test! {
+    fn help_and_version_teach() {
+        let help = stdout(&run(&["--help"]));
+        for part in ["Examples:", "check", "disasm", "VALK_HEAP_HARD_LIMIT", "Exit status"] {
+            assert!(help.contains(part), "{part}\n{help}");
+        }
+        assert!(stdout(&run(&["--version"])).starts_with("valk 0."));
+    }
+}
+
+valk_harness::test! {
+    fn check_compiles_without_running() {
+        let (good, bad) = (file("good.valk", "(print \"no\")"), file("bad.valk", "(print"));
+        let output = run(&["check", &good]);
+        assert_eq!((stdout(&output).as_str(), output.status.code()), ("", Some(0)));
+        let output = run(&["check", &bad, &good, "missing.valk"]);
+        assert!(stderr(&output).contains("bad.valk:1:") && stderr(&output).contains("missing.valk"));
+        assert_eq!(output.status.code(), Some(1));
+    }
+}
+
+valk_harness::test! {
+    fn disasm_lists_functions() {
+        let path = file("listing.valk", "(fun {f x} {+ x 1})");
+        let output = run(&["disasm", &path]);
+        assert!(stdout(&output).contains("add-number"), "{}", stdout(&output));
+        let output = run(&["disasm", "missing.valk"]);
+        assert_eq!(output.status.code(), Some(1));
+    }
+}
+
+valk_harness::test! {
+    fn diagnostics_can_be_json() {
+        let path = file("json.valk", "(f");
+        let output = run(&["--error-format", "json", &path]);
+        let line = stderr(&output);
+        assert!(line.starts_with('{') && line.contains("\"code\"") && line.ends_with("}\n"), "{line}");
+    }
+}
+
+valk_harness::test! {
+    fn the_prompt_reads_over_several_lines() {
+        let output = run_with_input(&[], b"(+ 1\n   2)\n\"a\nb\"\n1 2 3\n(nosuch)\n(def {x} 5)\nx\n(+ 1");
+        let text = stdout(&output);
+        let expected = "Num[3]\n\"a\\nb\"\nNum[3]\nError[LEnv: Symbol `nosuch` is not bound]\n()\nNum[5]\n";
+        assert!(text.starts_with(expected), "{text}");
+        assert!(text.contains("Unexpected end of input"), "{text}");
+        assert_eq!(output.status.code(), Some(0));
+    }
+}
+
+valk_harness::test! {
+    fn the_prompt_survives_input_that_is_not_text() {
+        let output = run_with_input(&["repl"], b"1\n\xff\xfe\n2\n");
+        assert!(stdout(&output).starts_with("Num[1]\n"));
+        assert!(stderr(&output).contains("not UTF-8"));
+    }
+}
+
+valk_harness::test! {
+    fn the_prompt_after_files_knows_their_definitions() {
+        let path = file("defs.valk", "(def {x} 41)");
+        let output = run_with_input(&["--repl", &path], b"(+ x 1)\n");
+        assert_eq!(stdout(&output), "Num[42]\n");
+        assert_eq!(stdout(&run_with_input(&["--script"], b"(+ 1 1)\n")), "");
+    }
+}
+
+valk_harness::test! {
+    fn the_prompt_at_a_terminal_keeps_a_history() {
+        // script(1) gives the program a terminal.
+        let history = file("history", "");
+        let command = format!("{} repl", valk_tests::program::binary().display());
+        let mut script = std::process::Command::new("script");
+        script.args(["-qec", &command, "/dev/null"]).env("VALK_HISTORY", &history);
+        script.env("TERM", "xterm");
+        script.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+        let mut child = match script.spawn() {
+            Ok(child) => child,
+            Err(_) => valk_harness::skip_expected(
+                valk_harness::SkipCode::ToolMissing("script"),
+                "script(1) gives the prompt a terminal",
+            ),
+        };
+        let mut stdin = child.stdin.take().expect("piped above");
+        let mut stdout = child.stdout.take().expect("piped above");
+        let mut text = String::new();
+        // What is typed before the editor listens would go to the terminal driver instead.
+        for (awaited, typed) in [("valk> ", "(+ 40\r 2)\r"), ("Num[42]", ""), ("valk> ", "\x04")] {
+            let seen = text.len();
+            while !text[seen..].contains(awaited) {
+                let mut byte = [0];
+                stdout.read_exact(&mut byte).expect("the program goes on");
+                text.push(char::from(byte[0]));
+            }
+            stdin.write_all(typed.as_bytes()).expect("the terminal takes input");
+        }
+        assert!(child.wait().expect("it ends").success(), "{text}");
+        let kept = std::fs::read_to_string(&history).expect("the history is written");
+        assert!(kept.contains("(+ 40"), "{kept}");
+    }
+}
+
+valk_harness::test! {
+    fn the_memory_limit_is_an_error_of_the_language() {
+        let mut command = valk(&["-e", "(do (fun {f n} {+ 1 (f n)}) (f 0))"]);
+        command.env("VALK_HEAP_HARD_LIMIT", "16777216");
+        let output = command.output().expect("it runs");
+        assert!(stdout(&output).contains("out of memory"), "{}", stdout(&output));
+        assert_eq!(output.status.code(), Some(1));
+    }
+}
+
+valk_harness::test! {
+    fn an_impossible_memory_limit_is_reported() {
+        let mut command = valk(&["-e", "1"]);
+        command.env("VALK_HEAP_HARD_LIMIT", "1000");
+        let output = command.output().expect("it runs");
+        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        assert!(!stderr(&output).contains("panicked"), "{}", stderr(&output));
+    }
+}
+
+valk_harness::test! {
+    fn deep_programs_need_no_host_stack() {
+        let depth = 100_000;
+        let nested = format!("(print (len {{{}{}}}))", "(".repeat(depth), ")".repeat(depth));
+        let path = file("deep.valk", nested);
+        let line = format!("ulimit -s 256 && exec {} {path}", valk_tests::program::binary().display());
+        let output = std::process::Command::new("sh").args(["-c", &line]).output().expect("sh runs");
+        assert_eq!(stdout(&output), "1\n", "{}", stderr(&output));
+    }
+}

@@ -1,0 +1,331 @@
+//! A service written in the language, used over HTTP/2.
+
+use http::Method;
+use valk_tests::client::{Client, block_on};
+use valk_tests::program::{Service, file, run, stdout};
+
+/// A service on a free port in clear text; its first line is the port.
+fn service(handler: &str) -> (Service, u16) {
+    let program = format!(
+        "(def {{sys}} (aio/await (aio/start)))
+         (def {{handler}} {handler})
+         (def {{server}} (aio/await (http2/server-listen sys 0 handler {{:host \"127.0.0.1\" :tls 0}})))
+         (println \"port:%d\" (http2/server-port server))
+         (aio/run sys)
+         (print \"over\")"
+    );
+    let mut service = Service::start(&[&file("service.valk", program)]);
+    let port = service.port();
+    (service, port)
+}
+
+valk_harness::test! {
+    fn a_handler_sees_the_request_and_makes_the_response() {
+        let (_service, port) = service(
+            "(\\ {r} {list :status 201 :headers (list (list \"x-one\" \"1\") (list \"content-type\" \"text/x\"))
+               :body (str (req/method r) \" \" (req/path r) \" \" (req/header r \"X-Name\") \" \" (req/body r)
+                 \" \" (req/scheme r) \" \" (> (req/stream-id r) 0) \" \" (len (req/headers r)))})",
+        );
+        let answer = block_on(async {
+            let mut client = Client::connect(port).await;
+            let headers = [("x-name", "valk"), ("x-other", "2")];
+            let sent = client.send(Method::POST, "/a?b=c", &headers, b"the body").await;
+            sent.await.expect("an answer")
+        });
+        assert_eq!(answer.status, 201);
+        assert_eq!(answer.headers["x-one"], "1");
+        assert_eq!(answer.headers["content-type"], "text/x");
+        assert_eq!(answer.body, "POST /a?b=c valk the body http 1 2");
+    }
+}
+
+/// Handlers, and the status and body of their answer to `GET /`.
+const HANDLERS: &[(&str, &str, u16, &str)] = &[
+    ("plain list", "(\\ {r} {list :body \"text\"})", 200, "text"),
+    ("status as text", "(\\ {r} {list :status \"404\" :body 5})", 404, "5"),
+    ("number", "(\\ {r} {+ 1 1})", 200, ""),
+    ("nil body", "(\\ {r} {list :body nil})", 200, ""),
+    ("error", "(\\ {r} {error \"went wrong\"})", 500, "went wrong"),
+    ("unbound", "(\\ {r} {nosuch r})", 500, "LEnv: Symbol `nosuch` is not bound"),
+    (
+        "wrong status",
+        "(\\ {r} {list :status 99})",
+        500,
+        "handler: :status must be a number from 200 to 599, got 99",
+    ),
+    (
+        "wrong headers",
+        "(\\ {r} {list :headers (list (list 1))})",
+        500,
+        "handler: each of :headers must be a list {name value}",
+    ),
+    (
+        "cache control",
+        "(\\ {r} {list :content-type \"a/b\" :cache-control \"no-store\" :body \"c\"})",
+        200,
+        "c",
+    ),
+    (
+        "global definition",
+        "(\\ {r} {def {x} 1})",
+        500,
+        "def cannot be used in request handler context. Use = for local bindings instead.",
+    ),
+    (
+        "sleeping",
+        "(\\ {r} {do (aio/await (aio/sleep sys 5)) (list :body \"awake\")})",
+        200,
+        "awake",
+    ),
+    ("handle", "(\\ {r} {aio/sleep sys 5})", 200, ""),
+    ("settled handle", "(\\ {r} {aio/start})", 200, ""),
+    (
+        "no body",
+        "(\\ {r} {list :body (str \"body:\" (req/body r) (req/header r \"x-none\"))})",
+        200,
+        "body:()()",
+    ),
+    (
+        "authority",
+        "(\\ {r} {list :body (str (len (str/split (req/authority r) \":\")))})",
+        200,
+        "2",
+    ),
+    (
+        "accessor without request",
+        "(\\ {r} {req/path 5})",
+        500,
+        "req/path: argument must be http request",
+    ),
+    (
+        "accessor arity",
+        "(\\ {r} {req/path})",
+        500,
+        "req/path: expected 1 argument (request), got 0",
+    ),
+    (
+        "header arity",
+        "(\\ {r} {req/header r})",
+        500,
+        "req/header: expected 2 arguments (request name), got 1",
+    ),
+    (
+        "header of nothing",
+        "(\\ {r} {req/header 5 \"a\"})",
+        500,
+        "req/header: first argument must be http request",
+    ),
+    (
+        "header by number",
+        "(\\ {r} {req/header r 5})",
+        500,
+        "req/header: second argument must be string",
+    ),
+    ("error passed on", "(\\ {r} {req/body (error \"inner\")})", 500, "inner"),
+];
+
+fn handlers() -> Vec<(String, (&'static str, u16, &'static str))> {
+    let rows = HANDLERS.iter();
+    rows.map(|(name, handler, status, body)| (name.to_string(), (*handler, *status, *body)))
+        .collect()
+}
+
+valk_harness::cases! {
+    fn answers((handler, status, body): (&'static str, u16, &'static str)) in handlers() {
+        let (_service, port) = service(handler);
+        let (answer, again) = block_on(async {
+            let mut client = Client::connect(port).await;
+            (client.get("/").await, client.get("/").await)
+        });
+        assert_eq!((answer.status, answer.body.as_str()), (status, body));
+        assert_eq!(again.status, status, "the server lives on");
+    }
+}
+
+valk_harness::test! {
+    fn a_waiting_handler_does_not_hold_up_others() {
+        let (_service, port) = service(
+            "(\\ {r} {if (== (req/path r) \"/slow\")
+               {do (aio/await (aio/sleep sys 300000)) (list :body \"slow\")}
+               {list :body \"quick\"}})",
+        );
+        block_on(async {
+            let mut client = Client::connect(port).await;
+            let slow = client.send(Method::GET, "/slow", &[], b"").await;
+            assert_eq!(client.get("/").await.body, "quick");
+            drop(slow);
+            assert_eq!(client.get("/").await.body, "quick");
+        });
+    }
+}
+
+valk_harness::test! {
+    fn stopping_finishes_requests_in_progress() {
+        let (service, port) = service(
+            "(\\ {r} {do (print \"begun\") (aio/await (aio/sleep sys 300000)) (list :body \"finished\")})",
+        );
+        let mut service = service;
+        let answer = block_on(async {
+            let mut client = Client::connect(port).await;
+            let pending = client.send(Method::GET, "/", &[], b"").await;
+            let pending = tokio::spawn(pending);
+            let begun = tokio::task::block_in_place(|| service.line());
+            assert_eq!(begun, "begun");
+            service.signal("INT");
+            pending.await.expect("the task ends").expect("an answer")
+        });
+        assert_eq!((answer.status, answer.body.as_str()), (200, "finished"));
+        assert_eq!(service.wait(), (Some(0), "over\n".to_string()));
+    }
+}
+
+valk_harness::test! {
+    fn exit_in_a_handler_ends_the_program_with_its_status() {
+        let (service, port) = service("(\\ {r} {do (exit 4) (list :body \"bye\")})");
+        let answer = block_on(async { Client::connect(port).await.get("/").await });
+        assert_eq!(answer.body, "bye");
+        assert_eq!(service.wait(), (Some(4), "over\n".to_string()));
+    }
+}
+
+/// Programs without requests, and what they print.
+const PROGRAMS: &[(&str, &str, &str)] = &[
+    (
+        "arguments",
+        "(print (http2/server-listen 1))",
+        "Error: http2/server-listen expects 3 or 4 arguments, got 1",
+    ),
+    (
+        "no system",
+        "(print (http2/server-listen 1 2 print))",
+        "Error: Actual: Number, Expected(One-Of): [Reference]",
+    ),
+    (
+        "no port",
+        "(print (http2/server-listen sys \"80\" print))",
+        "Error: Actual: String, Expected(One-Of): [Number]",
+    ),
+    (
+        "no function",
+        "(print (http2/server-listen sys 0 5))",
+        "Error: Actual: Number, Expected(One-Of): [Function]",
+    ),
+    (
+        "port range",
+        "(print (aio/await (http2/server-listen sys 70000 print)))",
+        "Error: Error on Bind: a port is a number from 0 to 65535",
+    ),
+    (
+        "host",
+        "(print (aio/await (http2/server-listen sys 0 print {:host \"nowhere\"})))",
+        "Error: http2/server-listen: :host must be an IP address such as \"127.0.0.1\", got \"nowhere\"",
+    ),
+    (
+        "host type",
+        "(print (aio/await (http2/server-listen sys 0 print {:host 5})))",
+        "Error: http2/server-listen: :host must be a string, got Number",
+    ),
+    (
+        "key alone",
+        "(print (aio/await (http2/server-listen sys 0 print {:key \"k\"})))",
+        "Error: http2/server-listen: :key needs :cert beside it",
+    ),
+    (
+        "certificate alone",
+        "(print (aio/await (http2/server-listen sys 0 print {:cert \"c\"})))",
+        "Error: http2/server-listen: :cert needs :key beside it",
+    ),
+    (
+        "body limit",
+        "(print (aio/await (http2/server-listen sys 0 print {:max-request-body-size 5})))",
+        "Error: http2/server-listen: max_request_body_size must be between 1KB and 1GB",
+    ),
+    (
+        "port of nothing",
+        "(print (http2/server-port 5))",
+        "Error: http2/server-port: expected Handle or Reference, got Number",
+    ),
+    ("port of an error", "(print (http2/server-port (error \"e\")))", "Error: e"),
+    (
+        "port of a system",
+        "(print (http2/server-port (aio/start)))",
+        "Error: http2/server-port: handle result is not a server ref",
+    ),
+    (
+        "port of a failure",
+        "(print (error? (http2/server-port (http2/server-listen sys 70000 print))))",
+        "1",
+    ),
+    (
+        "stop of nothing",
+        "(print (http2/server-stop 5))",
+        "Error: http2/server-stop: expected Handle or Reference, got Number",
+    ),
+    (
+        "stop twice",
+        "(= {s} (http2/server-listen sys 0 print {:host \"127.0.0.1\" :max-request-body-size 4096})) (print (> (http2/server-port s) 0) (aio/await (http2/server-stop s)) (aio/await (http2/server-stop s)) (http2/server-port s))",
+        "1 () () Error: http2/server-port: server is stopped",
+    ),
+    (
+        "await nothing",
+        "(print (aio/await 5) (handle? 5) (handle? (aio/sleep sys 0)))",
+        "Error: Actual: Number, Expected(One-Of): [Handle] 0 1",
+    ),
+    (
+        "sleep",
+        "(print (aio/await (aio/sleep sys 1)) (aio/sleep 5 1) (aio/sleep sys \"a\"))",
+        "() Error: Actual: Number, Expected(One-Of): [Reference] Error: Actual: String, Expected(One-Of): [Number]",
+    ),
+    (
+        "run and stop",
+        "(print (aio/stop sys) (aio/run sys) (aio/run sys) (aio/stop 5) (aio/run 5))",
+        "() () () Error: Actual: Number, Expected(One-Of): [Reference] Error: Actual: Number, Expected(One-Of): [Reference]",
+    ),
+    (
+        "two waiters",
+        "(= {h} (aio/sleep sys 1)) (print (aio/await h) (aio/await h) h (ref? sys) (ref? h))",
+        "() () <handle> 1 0",
+    ),
+];
+
+fn programs() -> Vec<(String, (&'static str, &'static str))> {
+    PROGRAMS.iter().map(|(name, code, text)| (name.to_string(), (*code, *text))).collect()
+}
+
+valk_harness::cases! {
+    fn prints((code, expected): (&'static str, &'static str)) in programs() {
+        let path = file("p.valk", format!("(def {{sys}} (aio/await (aio/start))) {code}"));
+        let output = run(&[&path]);
+        assert_eq!(stdout(&output), format!("{expected}\n"));
+        assert_eq!(output.status.code(), Some(0));
+    }
+}
+
+valk_harness::test! {
+    fn a_port_in_use_and_a_bad_certificate_are_explained() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = taken.local_addr().expect("bound").port();
+        let program = format!(
+            "(def {{sys}} (aio/await (aio/start)))
+             (print (aio/await (http2/server-listen sys {port} print {{:host \"127.0.0.1\"}})))
+             (print (aio/await (http2/server-listen sys 0 print {{:cert \"no.pem\" :key \"no.key\"}})))
+             (def {{server}} (aio/await (http2/server-listen sys {port} print {{:host \"127.0.0.1\"}})))"
+        );
+        let output = run(&[&file("taken.valk", program)]);
+        let text = stdout(&output);
+        assert!(text.contains("Error on Bind") && text.contains(&port.to_string()), "{text}");
+        assert!(text.contains("no.pem"), "{text}");
+        assert_eq!(output.status.code(), Some(1), "an uncaught error");
+    }
+}
+
+valk_harness::test! {
+    fn an_unknown_configuration_key_is_a_warning() {
+        let program = "(def {sys} (aio/await (aio/start)))
+            (print (ref? (aio/await (http2/server-listen sys 0 print {:host \"127.0.0.1\" :prot 5}))))";
+        let output = run(&[&file("key.valk", program)]);
+        assert_eq!(stdout(&output), "1\n");
+        let warning = valk_tests::program::stderr(&output);
+        assert!(warning.contains(":prot") && warning.contains(":host"), "{warning}");
+    }
+}
