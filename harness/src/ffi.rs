@@ -14,6 +14,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitStatus;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 pub use libc::{SIGKILL, SIGTERM};
@@ -49,6 +51,30 @@ pub fn fork(child: &mut dyn FnMut()) -> io::Result<Pid> {
 pub fn exit_now(status: i32) -> ! {
     // SAFETY: always allowed; that nothing is cleaned up is the purpose.
     unsafe { libc::_exit(status) }
+}
+
+/// The process that must not end by `exit`, and what to say if it does.
+static GUARDED: AtomicI32 = AtomicI32::new(0);
+static COMPLAINT: OnceLock<&'static str> = OnceLock::new();
+
+/// From now on `exit` in this process says `complaint` and ends with status 101: an in-process test
+/// that calls `exit(0)` would otherwise end the whole run in green. Forked children are free.
+pub fn forbid_exit(complaint: &'static str) {
+    extern "C" fn object() {
+        if GUARDED.load(Ordering::Relaxed) == std::process::id() as Pid {
+            eprintln!("{}", COMPLAINT.get().unwrap_or(&""));
+            exit_now(101);
+        }
+    }
+    let _ = COMPLAINT.set(complaint);
+    GUARDED.store(std::process::id() as Pid, Ordering::Relaxed);
+    // SAFETY: `object` is a function without captures that does not unwind.
+    unsafe { libc::atexit(object) };
+}
+
+/// The run is over: `exit` is allowed again.
+pub fn allow_exit() {
+    GUARDED.store(0, Ordering::Relaxed);
 }
 
 /// Turns a `-1` result into the error it announces.

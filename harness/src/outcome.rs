@@ -52,6 +52,11 @@ impl SubtestState {
         (Self::Undeclared, "undeclared"),
     ];
 
+    /// Every state.
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Pass, Self::Fail, Self::Timeout, Self::Skip, Self::Crash, Self::Undeclared];
+
     /// Name in the ledger.
     pub fn name(self) -> &'static str {
         Self::NAMES

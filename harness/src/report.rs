@@ -43,6 +43,15 @@ pub fn summary(results: &[TestResult], about: &Summary<'_>) -> String {
         failure(&mut text, result, about);
     }
     text.push('\n');
+    let of = |verdict| results.iter().filter(|result| result.verdict() == verdict).count();
+    let (broken, stale) = (of(Verdict::SkipBroken), of(Verdict::SkipStale));
+    if broken + stale > 0 {
+        let _ = writeln!(
+            text,
+            "{} skipped as expected; {broken} as broken and {stale} for a stale reason, which fail",
+            counts.skipped
+        );
+    }
     if counts.not_run > 0 {
         let _ = writeln!(text, "{} not run after the first failure", counts.not_run);
     }

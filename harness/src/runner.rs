@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use crate::context::{self, Scope};
 use crate::definition::{self, Isolation, TestDefinition};
 use crate::error::Error;
+use crate::ffi;
 use crate::fixture::SessionFixture;
 use crate::ledger::{self, Counts, Ledger};
 use crate::options::{self, Options};
@@ -60,8 +61,9 @@ fn run() -> Result<u8, Error> {
     context::note_panics();
     snapshot::configure();
     let run = Run::prepare(options, tests)?;
-    let status = run.clone().execute();
-    let _ = std::fs::remove_dir_all(&run.plan.scratch);
+    ffi::forbid_exit("harness: a test that runs in the runner's process ended the whole run");
+    let status = run.execute();
+    ffi::allow_exit();
     status
 }
 

@@ -178,7 +178,7 @@ fn cores() -> usize {
 }
 
 fn coverage_build() -> bool {
-    std::env::var_os("LLVM_PROFILE_FILE").is_some()
+    cfg!(coverage_nightly)
 }
 
 fn find_tool(tool: &str) -> Option<PathBuf> {

@@ -187,7 +187,7 @@ impl Slot<'_> {
                 return overrun;
             }
             if ready.lane {
-                abandon(running.pid, self.plan);
+                abandon(running.pid);
             }
             if Instant::now() < deadline {
                 continue;
@@ -213,12 +213,11 @@ impl Slot<'_> {
 }
 
 /// The runner is gone: nobody waits for this test any more.
-fn abandon(pid: Pid, plan: &Plan) -> ! {
+fn abandon(pid: Pid) -> ! {
     ffi::kill_group(pid, ffi::SIGKILL);
     ffi::kill(pid, ffi::SIGKILL);
     ffi::wait(Some(pid));
     processes::sweep(Some(pid));
-    let _ = std::fs::remove_dir_all(&plan.scratch);
     ffi::exit_now(1)
 }
 

@@ -1,7 +1,59 @@
+//! Unit tests of the parts; the whole is tested from outside by the fault suite in `tests/faults`.
+
 use crate as valk_harness;
-valk_harness::test! { fn smoke() { assert_eq!(1 + 1, 2); } }
-valk_harness::cases! { fn bulk(n: usize) in numbers() { assert!(n < 100_000); } }
-fn numbers() -> impl Iterator<Item = (String, usize)> {
-    let n = std::env::var("VALK_BULK").ok().and_then(|n| n.parse().ok()).unwrap_or(3usize);
-    (0..n).map(|n| (n.to_string(), n))
+
+mod evidence;
+mod names;
+mod reports;
+mod suites;
+
+valk_harness::test! {
+    /// The test's own name, and a seed that is stable within it.
+    fn context_is_visible() {
+        assert_eq!(crate::current_test(), "context_is_visible");
+        assert_eq!(crate::seed(), crate::seed());
+        let from_thread = std::thread::spawn(crate::current_test);
+        assert_eq!(from_thread.join().expect("it returns"), "context_is_visible");
+    }
+
+    #[isolation = InProcess]
+    fn context_is_visible_in_process() {
+        assert_eq!(crate::current_test(), "context_is_visible_in_process");
+        let elsewhere = std::thread::spawn(crate::current_test);
+        assert!(elsewhere.join().is_err(), "threads of in-process tests have no context");
+    }
+
+    fn tmpdir_is_private_and_empty() {
+        let directory = std::env::temp_dir();
+        assert!(directory.to_string_lossy().contains("valk-test-"), "{directory:?}");
+        assert_eq!(std::fs::read_dir(&directory).expect("it exists").count(), 0);
+        std::fs::write(directory.join("left behind"), "x").expect("it is writable");
+    }
+
+    fn tmpdir_is_private_and_empty_again() { tmpdir_is_private_and_empty(); }
+
+    fn stdin_is_empty() {
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut std::io::stdin(), &mut text).expect("it is open");
+        assert_eq!(text, "");
+    }
+
+    #[isolation = Exec]
+    fn exec_runs_in_a_fresh_process() {
+        assert_eq!(crate::current_test(), "exec_runs_in_a_fresh_process");
+    }
+
+    fn shuffling_keeps_every_item() {
+        let mut items: Vec<u32> = (0..100).collect();
+        crate::random::shuffle(&mut items, 7);
+        assert_ne!(items, (0..100).collect::<Vec<_>>());
+        items.sort_unstable();
+        assert_eq!(items, (0..100).collect::<Vec<_>>());
+        assert_ne!(crate::random::secret(), crate::random::secret());
+    }
+
+    fn an_undeclared_fixture_is_built_in_the_test() {
+        static LATE: crate::Fixture<u32> = crate::Fixture::new("late", || 7);
+        assert_eq!(*LATE.get(), 7);
+    }
 }

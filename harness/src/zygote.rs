@@ -3,7 +3,8 @@
 //! 1. Started in `main` before any thread exists, in a process group of its own, so that a
 //!    keyboard interrupt reaches the runner only and the cleaning up below still happens.
 //! 2. Builds the session fixtures of the selected tests, then forks one slot per worker.
-//! 3. Ends when its slots have ended, and those end when the runner closes their lanes or dies.
+//! 3. Ends when its slots have ended, and those end when the runner closes their lanes or dies;
+//!    removes the scratch directory on the way.
 
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
@@ -20,7 +21,7 @@ use crate::{child, lane, processes, slot};
 
 /// Time beyond a test's own limit after which its slot is given up. Building the session fixtures
 /// must fit in it.
-const SLOT_PATIENCE: Duration = Duration::from_secs(60);
+const SLOT_PATIENCE: Duration = Duration::from_mins(1);
 /// Time the zygote gets to end after the lanes are closed.
 const END_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -59,7 +60,7 @@ impl Zygote {
         let free = self.lanes().pop();
         let outcome = match free {
             None => Err(io::Error::other("no slot is left")),
-            Some(mut lane) => self.converse(&mut lane, identity, limit).inspect(|_| {
+            Some(mut lane) => converse(&mut lane, identity, limit).inspect(|_| {
                 self.lanes().push(lane);
             }),
         };
@@ -70,17 +71,6 @@ impl Zygote {
             );
             TestResult::new(Judgement::new(Verdict::Crash, text))
         })
-    }
-
-    fn converse(
-        &self,
-        lane: &mut UnixStream,
-        identity: Identity,
-        limit: Duration,
-    ) -> io::Result<TestResult> {
-        lane.set_read_timeout(Some(limit + SLOT_PATIENCE))?;
-        lane::send_order(&mut *lane, identity)?;
-        lane::receive_result(&mut *lane)
     }
 
     fn lanes(&self) -> std::sync::MutexGuard<'_, Vec<UnixStream>> {
@@ -101,6 +91,12 @@ impl Zygote {
             std::thread::sleep(Duration::from_micros(200));
         }
     }
+}
+
+fn converse(lane: &mut UnixStream, identity: Identity, limit: Duration) -> io::Result<TestResult> {
+    lane.set_read_timeout(Some(limit + SLOT_PATIENCE))?;
+    lane::send_order(&mut *lane, identity)?;
+    lane::receive_result(&mut *lane)
 }
 
 /// The life of the zygote: rules 2 and 3.
@@ -137,6 +133,7 @@ fn live(plan: &Plan, fixtures: &[&'static dyn SessionFixture], lanes: Vec<UnixSt
         slots.retain(|slot| *slot != ended);
     }
     processes::sweep(None);
+    let _ = std::fs::remove_dir_all(&plan.scratch);
 }
 
 /// Rule 3 of fixtures: a forked child would lack the threads, and their locks would stay taken.

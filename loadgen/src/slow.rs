@@ -136,14 +136,15 @@ impl SlowConnection {
         for _ in 0..self.spec.streams {
             let opened_ns = self.clock.now_ns();
             tokio::select! {
+                // The release comes first: a stream opened behind it would not be a slow one.
                 biased;
-                // Failure shows again in `send_request`.
-                _ = poll_fn(|cx| sender.poll_ready(cx)) => {}
                 // The server allows fewer streams than asked for; the rest never left.
                 _ = self.released.wait_for(Option::is_some) => {
                     self.recorder.unsent(opened_ns);
                     continue;
                 }
+                // Failure shows again in `send_request`.
+                _ = poll_fn(|cx| sender.poll_ready(cx)) => {}
             }
             self.recorder.offered(opened_ns);
             let mut request = Request::new(());
@@ -189,25 +190,26 @@ impl SlowConnection {
             return Err((kind, protocol));
         }
         let mut body = response.into_body();
-        let mut stamps = Stamps {
-            intended: opened_ns,
-            sent: opened_ns,
-            first: self.clock.now_ns(),
-            ..Stamps::default()
-        };
+        let from =
+            |start: u64, first: u64| Stamps { intended: start, sent: start, first, last: first };
+        let mut stamps = from(opened_ns, self.clock.now_ns());
         let mut bytes = 0;
         // Owed to the server's window: taken in, not given back.
         let mut withheld = 0;
         let mut holding = true;
+        // h2 keeps streams above the server's limit back until others end: such a stream may come
+        // to life only after the release, and then nobody has held it.
+        if let Some(release_ns) = *self.released.borrow() {
+            stamps = from(release_ns, stamps.first);
+            holding = false;
+        }
         loop {
             let chunk = tokio::select! {
                 biased;
                 chunk = body.data() => chunk,
                 _ = self.released.wait_for(Option::is_some), if holding => {
                     let release_ns = self.clock.now_ns();
-                    stamps = Stamps {
-                        intended: release_ns, sent: release_ns, first: release_ns, ..stamps
-                    };
+                    stamps = from(release_ns, release_ns);
                     self.recorder.held(bytes);
                     holding = false;
                     let _ = body.flow_control().release_capacity(withheld);

@@ -149,6 +149,30 @@ valk_harness::test! {
         assert_eq!(ignored.text, "ignored_exec_panics: test\nignored_panics: test\n");
     }
 
+    fn an_in_process_exit_is_red() {
+        let ended = run(&["--exact", "in_process_exits"]);
+        ended.expect_status(101);
+        ended.expect(&["ended the whole run"]);
+    }
+
+    fn a_session_fixture_is_built_once() {
+        let ended = run(&["shares_a_fixture", "--test-threads=2"]);
+        assert_eq!(ended.text.matches("building the answer").count(), 1, "{}", ended.text);
+        let ended = run(&["--exact", "passes"]);
+        assert!(!ended.text.contains("building"), "{}", ended.text);
+    }
+
+    fn leaves_no_files_behind() {
+        run(&["--exact", "passes", "aborts", "hangs", "leaves_a_daemon"]).expect_status(101);
+        let left: Vec<_> = std::fs::read_dir(std::env::temp_dir()).expect("is ours").collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+
+    fn counts_kinds_of_skips() {
+        let ended = run(&["--exact", "skips_as_expected", "skips_as_broken", "skips_for_a_stale_reason"]);
+        ended.expect(&["1 skipped as expected; 1 as broken and 1 for a stale reason", "0 passed, 2 failed, 1 skipped\n"]);
+    }
+
     fn stops_after_the_first_failure() {
         let ended =
             run(&["fails_an_assertion", "passes", "--fail-fast", "--test-threads=1", "--skip=_passes"]);

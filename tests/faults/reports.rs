@@ -1,4 +1,4 @@
-//! Faults of and in the reports: ledgers, JUnit, merging, snapshots, a closed terminal.
+//! Faults of and in the reports: ledgers, `JUnit`, merging, snapshots, a closed terminal.
 
 use std::fs;
 use std::io::Read;

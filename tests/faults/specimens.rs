@@ -24,7 +24,7 @@ fn main() -> ExitCode {
 
 fn sleep_for_ever() {
     loop {
-        std::thread::sleep(Duration::from_secs(60));
+        std::thread::sleep(Duration::from_mins(1));
     }
 }
 
@@ -45,6 +45,7 @@ test! {
     fn exec_passes() { println!("fresh"); }
     #[isolation = InProcess]
     fn in_process_passes() {}
+    #[expect(clippy::zombie_processes, reason = "that it is not waited for is the point")]
     fn ends_its_children() {
         let mut child = Command::new("sleep").arg("60").spawn().expect("sleep exists");
         child.kill().expect("it is ours"); // and is not waited for
@@ -83,6 +84,8 @@ test! {
     fn panics_with_a_number() { std::panic::panic_any(42); }
     fn fails_an_assertion() { assert_eq!(1 + 1, 3, "arithmetic"); }
     fn fails_with_a_seed() { panic!("seed {}", valk_harness::seed()); }
+    #[isolation = InProcess]
+    fn in_process_exits() { std::process::exit(0); }
     #[isolation = InProcess]
     fn in_process_fails() { panic!("in the runner"); }
     fn kills_its_supervisor() {
@@ -143,10 +146,9 @@ test! {
         token.extend([0; 12]);
         token.extend(49u32.to_le_bytes());
         token.extend(br#"{"outcome":"passed","seed_used":false,"subtests":[]}"#);
-        for mut stream in [std::io::stdout().lock()] {
-            stream.write_all(&token).expect("stdout is open");
-            stream.flush().expect("stdout is open");
-        }
+        let mut stream = std::io::stdout().lock();
+        stream.write_all(&token).expect("stdout is open");
+        stream.flush().expect("stdout is open");
         std::process::exit(0);
     }
     fn writes_a_fake_token_everywhere() {
@@ -160,7 +162,7 @@ test! {
     }
     fn closes_its_output() { fault::close_output(); println!("lost"); panic!("after closing"); }
     fn prints_much() {
-        let line = [b'x'; 1 << 16];
+        let line = vec![b'x'; 1 << 16];
         let mut stdout = std::io::stdout().lock();
         stdout.write_all(b"the beginning\n").expect("stdout is open");
         for _ in 0..800 { stdout.write_all(&line).expect("stdout is open"); }

@@ -221,3 +221,48 @@ valk_harness::test! {
         assert_eq!(stdout(&output), "1\n", "{}", stderr(&output));
     }
 }
+
+valk_harness::test! {
+    fn an_interrupt_stops_the_systems() {
+        use valk_tests::program::Service;
+        let program = "(def {sys} (aio/await (aio/start))) (print \"ready\")
+            (def {h} (http2/server-listen sys 0 print {:host \"127.0.0.1\"}))
+            (aio/await (aio/sleep sys 1)) (aio/run sys) (print \"stopped\")";
+        let mut service = Service::start(&[&file("interrupt.valk", program)]);
+        assert_eq!(service.line(), "ready");
+        service.signal("INT");
+        assert_eq!(service.wait(), (Some(0), "stopped\n".to_string()));
+    }
+}
+
+valk_harness::test! {
+    fn the_history_file_lies_in_the_state_directory() {
+        let state = std::env::temp_dir().join(format!("state-{}", std::process::id()));
+        let command = format!("{} repl", valk_tests::program::binary().display());
+        let mut script = std::process::Command::new("script");
+        script.args(["-qec", &command, "/dev/null"]).env("XDG_STATE_HOME", &state);
+        script.env_remove("VALK_HISTORY").env("TERM", "xterm");
+        script.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+        let Ok(mut child) = script.spawn() else {
+            valk_harness::skip_expected(
+                valk_harness::SkipCode::ToolMissing("script"),
+                "script(1) gives the prompt a terminal",
+            );
+        };
+        let mut stdin = child.stdin.take().expect("piped above");
+        let mut stdout = child.stdout.take().expect("piped above");
+        let mut text = String::new();
+        for (awaited, typed) in [("valk> ", "(+ 1 1\x03"), ("valk> ", "7\r"), ("Num[7]", ""), ("valk> ", "\x04")] {
+            let seen = text.len();
+            while !text[seen..].contains(awaited) {
+                let mut byte = [0];
+                stdout.read_exact(&mut byte).expect("the program goes on");
+                text.push(char::from(byte[0]));
+            }
+            stdin.write_all(typed.as_bytes()).expect("the terminal takes input");
+        }
+        assert!(child.wait().expect("it ends").success(), "{text}");
+        let kept = std::fs::read_to_string(state.join("valk/history")).expect("written");
+        assert!(kept.contains('7'), "{kept}");
+    }
+}

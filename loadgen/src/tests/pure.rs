@@ -405,3 +405,11 @@ valk_harness::test! {
         Progress::new(None).line(&timeline(), 0, &recorders);
     }
 }
+
+valk_harness::test! {
+    fn a_path_mix_without_weight_is_a_bug() {
+        for weights in [&[][..], &[0], &[1, 0]] {
+            assert!(std::panic::catch_unwind(|| PathMix::new(weights)).is_err(), "{weights:?}");
+        }
+    }
+}

@@ -135,9 +135,12 @@ valk_harness::test! {
 valk_harness::test! {
     fn streams_the_server_does_not_allow_are_not_lost() {
         let server = start_with(Setup { max_streams: 2, ..Setup::default() });
-        let total = readers(&server.base, "/big", |spec| spec.streams = 6).total();
+        let result = readers(&server.base, "/big", |spec| spec.streams = 6);
+        // The other four are refused, kept back by h2, or never sent, as the SETTINGS frame comes
+        // early or late; each of them ends once.
+        let total = result.total();
         assert_eq!((total.offered, total.ok + total.error_count()), (6, 6), "{:?}", total.errors);
-        assert!(total.ok >= 2 && total.error_count() >= 1, "{:?}", total.errors);
+        assert_eq!(result.held_streams, 2, "{:?}", total.errors);
     }
 }
 

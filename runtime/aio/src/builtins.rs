@@ -1,6 +1,5 @@
 //! The `aio/` builtins.
 
-use crate::executor::Reactor;
 use crate::handle::{Handle, HandleState, complete, completed, new_handle};
 use crate::system::{System, Systems, machine};
 use std::time::Duration;
@@ -84,9 +83,6 @@ fn sleep(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         return wrong_type(vm, arguments[1], "Number");
     };
     let Some(shared) = machine(vm) else { return fail(vm, "no executor is running") };
-    if vm.extension::<Reactor>().tasks.is_none() {
-        return fail(vm, "no executor is running");
-    }
     let handle = new_handle(vm);
     let root = vm.heap.root(handle);
     let time = Duration::from_millis(milliseconds.max(0) as u64);

@@ -104,11 +104,6 @@ impl System {
         let _ = receiver.wait_for(|stop| *stop).await;
     }
 
-    /// Whether it was asked to stop.
-    pub fn is_stopping(&self) -> bool {
-        *self.shared.stop.borrow()
-    }
-
     /// Runs a service of the system; stopping waits for it.
     ///
     /// # Panics

@@ -1,3 +1,146 @@
+//! Waiting, resuming, stopping, in one process.
+
+use crate::{Executor, HandleState, complete, completed, config, failed, new_handle, register, settled};
+use valk_heap::{Config, Value};
+use valk_lang::{Driver, NoWaiting, Output, Ran, Runtime};
+
+fn runtime() -> Runtime {
+    let runtime = Runtime::new(Config::default(), Output::Memory(Vec::new())).expect("a heap");
+    register(&runtime.vm);
+    runtime
+}
+
+/// What a program prints.
+fn output(program: &str) -> String {
+    let mut runtime = runtime();
+    let mut executor = Executor::new(&runtime.vm).expect("a reactor");
+    let ran = runtime.run_text("p", program.as_bytes(), &mut executor);
+    executor.finish(&runtime.vm);
+    executor.finish(&runtime.vm);
+    let mut text = String::from_utf8(runtime.take_output()).expect("text");
+    if let Ran::Failed(error, _) = ran {
+        text.push_str(&runtime.repr(error));
+    }
+    text
+}
+
 valk_harness::test! {
-    fn placeholder() {}
+    fn a_handle_becomes_terminal_once() {
+        let runtime = runtime();
+        let handle = new_handle(&mut runtime.vm());
+        assert_eq!(settled(&runtime.vm(), handle), Some(HandleState::Pending));
+        complete(&runtime.vm, handle, HandleState::Completed(Value::ONE));
+        complete(&runtime.vm, handle, HandleState::Completed(Value::ZERO));
+        assert_eq!(settled(&runtime.vm(), handle), Some(HandleState::Completed(Value::ONE)));
+        assert_eq!(settled(&runtime.vm(), Value::ONE), None);
+        let gone = failed(&mut runtime.vm(), "gone");
+        assert!(matches!(settled(&runtime.vm(), gone), Some(HandleState::Failed(_))));
+        assert_eq!(runtime.repr(gone), "<handle>");
+    }
+}
+
+valk_harness::test! {
+    fn handles_and_systems_survive_collections() {
+        let text = output(
+            "(def {sys} (aio/await (aio/start)))
+             (def {kept} (aio/start))
+             (fun {churn n} {if (== n 0) {1} {do (range 0 1000) (churn (- n 1))}})
+             (print (churn 2000))
+             (print (ref? (aio/await kept)) sys)",
+        );
+        assert!(text.starts_with("1\n1 <ref:aio_system>"), "{text}");
+    }
+}
+
+valk_harness::test! {
+    fn several_fibers_wait_for_one_handle() {
+        let runtime = runtime();
+        let (handle, await_, fibers) = {
+            let mut vm = runtime.vm();
+            let name = vm.intern("aio/await");
+            let await_ = vm.global(name).expect("registered");
+            let handle = new_handle(&mut vm);
+            let fibers = [vm.spawn(await_, &[handle]), vm.spawn(await_, &[handle])];
+            (handle, await_, fibers)
+        };
+        let answers = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+        for fiber in fibers {
+            let answers = std::rc::Rc::clone(&answers);
+            let then = Box::new(move |_: &_, value| answers.borrow_mut().push(value));
+            crate::drive(&runtime.vm, fiber, Value::NIL, then);
+        }
+        assert!(answers.borrow().is_empty());
+        complete(&runtime.vm, handle, HandleState::Completed(Value::fixnum(7)));
+        assert_eq!(*answers.borrow(), [Value::fixnum(7); 2]);
+        assert_eq!(runtime.vm().heap.live_roots() > 0, true);
+        let done = completed(&mut runtime.vm(), Value::ONE);
+        assert_eq!(runtime.vm().call(await_, &[done]).is_error(), true);
+    }
+}
+
+valk_harness::test! {
+    fn only_handles_can_be_waited_for() {
+        let runtime = runtime();
+        let mut executor = Executor::new(&runtime.vm).expect("a reactor");
+        let fiber = {
+            let mut vm = runtime.vm();
+            let ask = vm.define_native(
+                "ask",
+                valk_vm::Arity::Any,
+                valk_vm::NativeKind::Plain(|_, _| valk_vm::Outcome::Suspend(Value::ONE)),
+            );
+            vm.spawn(ask, &[])
+        };
+        let value = executor.run(&runtime.vm, fiber);
+        assert!(runtime.repr(value).contains("only handles can be waited for"));
+    }
+}
+
+valk_harness::test! {
+    fn sleeping_waits_and_stopping_wakes() {
+        assert_eq!(
+            output("(= {s} (aio/await (aio/start))) (print (aio/await (aio/sleep s 1)))"),
+            "()\n"
+        );
+        let text = output(
+            "(= {s} (aio/await (aio/start)))
+             (= {h} (aio/sleep s 1000000)) (= {again} (aio/sleep s -5))
+             (aio/stop s) (print (aio/run s) (aio/await h) (aio/await again)) (print (aio/run s))",
+        );
+        assert_eq!(text, "() () ()\n()\n");
+    }
+}
+
+valk_harness::test! {
+    fn several_systems_are_stopped_at_the_end() {
+        let text = output("(= {a} (aio/start)) (= {b} (aio/start {:strict 1})) (exit 3) (print 1)");
+        assert_eq!(text, "1\n");
+    }
+}
+
+valk_harness::test! {
+    fn without_an_executor_nothing_starts() {
+        let mut runtime = runtime();
+        let ran = runtime.run_text("p", b"(aio/start)", &mut NoWaiting);
+        let Ran::Failed(error, _) = ran else { panic!("no executor") };
+        assert_eq!(runtime.repr(error), "Error[Failed to start AIO system]");
+        let vm = &mut runtime.vm();
+        let list = [":a", ":b"].map(|name| vm.heap.intern(name.as_bytes()));
+        let pair = vm.heap.cons(list[1], Value::NIL, true);
+        let pair = vm.heap.cons(list[0], pair, true);
+        assert_eq!(config(vm, pair, ":a"), Some(list[1]));
+        assert_eq!(config(vm, pair, ":b"), None);
+    }
+}
+
+valk_harness::test! {
+    fn wrong_arguments_are_type_errors() {
+        let text = output(
+            "(= {s} (aio/await (aio/start)))
+             (print (aio/run 1) (aio/stop 1) (aio/await 1) (aio/sleep 1 1) (aio/sleep s {}) (aio/start 1 2)
+               (handle? s) (handle? (aio/sleep s 0)))",
+        );
+        assert_eq!(text.matches("Error: Actual:").count(), 5, "{text}");
+        assert!(text.ends_with("Expected[1] 0 1\n"), "{text}");
+    }
 }

@@ -330,7 +330,7 @@ impl StallWatch {
             if self.moved_bytes < self.demanded_bytes {
                 return Poll::Ready(());
             }
-            
+            self.moved_bytes = 0;
             timer.as_mut().reset(Instant::now() + period);
         }
         Poll::Pending

@@ -38,15 +38,8 @@ pub fn print(heap: &Heap, value: Value, style: Style, out: &mut Vec<u8>) {
                 work.push(Work::Rest(rest.tail(), close));
                 work.push(Work::Value(rest.head()));
             }
-            Work::Rest(rest, close) => {
-                if rest.is_nil() {
-                    out.push(close);
-                } else {
-                    out.extend_from_slice(b" . ");
-                    work.push(Work::Text(if close == b')' { b")" } else { b"}" }));
-                    work.push(Work::Value(rest));
-                }
-            }
+            // Every list ends in nil: nothing in the language makes another.
+            Work::Rest(_, close) => out.push(close),
         }
     }
 }
@@ -68,10 +61,7 @@ fn atom(heap: &Heap, value: Value, style: Style, out: &mut Vec<u8>, work: &mut V
         Kind::Nil | Kind::Pair => out.extend_from_slice(b"()"),
         Kind::Error => {
             out.extend_from_slice(if repr { b"Error[" } else { b"Error: " });
-            let message = value.field(ERROR_MESSAGE);
-            if message.is_string() {
-                out.extend_from_slice(message.bytes(heap));
-            }
+            out.extend_from_slice(value.field(ERROR_MESSAGE).bytes(heap));
             out.extend_from_slice(if repr { b"]" } else { b"" });
         }
         Kind::Builtin => out.extend_from_slice(b"<builtin>"),

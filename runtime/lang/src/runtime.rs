@@ -102,16 +102,15 @@ impl Runtime {
         let mut runtime = Runtime { vm: Rc::new(RefCell::new(vm)) };
         let prelude = valk_stdlib::PRELUDE;
         let ran = runtime.run_text(prelude.name, prelude.text.as_bytes(), &mut NoWaiting);
-        if let Ran::Failed(error, _) = ran {
-            panic!("the prelude does not run: {}", runtime.repr(error));
-        }
+        assert!(matches!(ran, Ran::Value(_)), "the prelude runs");
         Ok(runtime)
     }
 
     /// Runs the forms of a text in the global environment.
     pub fn run_text(&mut self, name: &str, text: &[u8], driver: &mut dyn Driver) -> Ran {
         if let Err(problem) = check_utf8(text) {
-            return self.not_utf8(name, text, problem.offset);
+            let (error, diagnostic) = self.not_utf8(name, text, problem.offset);
+            return Ran::Failed(error, diagnostic);
         }
         let (forms, error) = read(&mut self.vm(), name, text);
         // The reader's error value must outlive the forms before it.
@@ -147,10 +146,8 @@ impl Runtime {
 
     /// Reads and compiles a text without running it: the first problem, if any.
     pub fn check_text(&mut self, name: &str, text: &[u8]) -> Option<Diagnostic> {
-        if let Err(problem) = check_utf8(text)
-            && let Ran::Failed(_, diagnostic) = self.not_utf8(name, text, problem.offset)
-        {
-            return Some(*diagnostic);
+        if let Err(problem) = check_utf8(text) {
+            return Some(*self.not_utf8(name, text, problem.offset).1);
         }
         let (forms, error) = read(&mut self.vm(), name, text);
         for form in forms {
@@ -186,10 +183,8 @@ impl Runtime {
         let (forms, _) = read(&mut vm, path, &text);
         let mut listings = String::new();
         for form in forms {
-            let compiled = (vm.compile)(&mut vm, form, Value::NIL);
-            if let Ok(closure) = compiled {
-                listings.push_str(&valk_vm::listings(&vm.heap, closure));
-            }
+            let closure = (vm.compile)(&mut vm, form, Value::NIL).expect("checked above");
+            listings.push_str(&valk_vm::listings(&vm.heap, closure));
         }
         Ok(listings)
     }
@@ -199,7 +194,7 @@ impl Runtime {
         self.vm().extension::<Language>().output.write(bytes);
     }
 
-    fn not_utf8(&self, name: &str, text: &[u8], offset: usize) -> Ran {
+    fn not_utf8(&self, name: &str, text: &[u8], offset: usize) -> ReadProblem {
         let file = self.vm().extension::<Language>().sources.map.add(name, text);
         let legacy = format!("[offset: {offset}] source is not UTF-8");
         let at = valk_diagnostics::Span { file, start: offset as u32, end: offset as u32 + 1 };
@@ -208,7 +203,7 @@ impl Runtime {
                 .primary(at, "this byte is not part of a UTF-8 character")
                 .help("save the file as UTF-8");
         let error = self.vm().error(&legacy);
-        Ran::Failed(error, Box::new(diagnostic))
+        (error, Box::new(diagnostic))
     }
 
     /// The diagnostic for an uncaught error value.

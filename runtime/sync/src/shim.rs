@@ -4,8 +4,8 @@
 //! 2. Both sides offer the same names, so code above never asks which one it got.
 //! 3. `SingleWriter…` is for atomics with one writer that never loads them; anything else is
 //!    `Atomic…`. To `std` they are the same, to loom they are not.
-//! 4. [`reached_if`] and [`Mark`] let a model prove that the interesting state occurred. They are
-//!    not modelled (loom sees no access) and cost nothing in a normal build.
+//! 4. [`reached_if`] and [`Mark`] let a model prove that the interesting state occurred, and
+//!    [`Footprint`] that atomic accesses were ordered. They cost nothing in a normal build.
 //!
 //! For this crate and its models; other crates use the structures built on it.
 
@@ -66,6 +66,20 @@ mod native {
         pub fn is_set(&self) -> bool {
             false
         }
+    }
+
+    /// Tells loom, in a model, of accesses that must be ordered; does not exist in a normal build.
+    #[derive(Debug, Default)]
+    pub struct Footprint(());
+
+    impl Footprint {
+        /// The place is read.
+        #[inline]
+        pub fn read(&self) {}
+
+        /// The place is overwritten.
+        #[inline]
+        pub fn write(&self) {}
     }
 
     /// Records, in a model, that `state` occurred.
@@ -155,6 +169,42 @@ mod modelled {
         /// Whether the flag was set earlier in this execution.
         pub fn is_set(&self) -> bool {
             self.set.load(Relaxed)
+        }
+    }
+
+    /// Has loom check that reads and writes of a place are ordered although the place is atomic.
+    ///
+    /// A race is legal where the reader throws away what it read, so this is off until the model
+    /// calls [`track_footprints`]: a model in which nobody can lose.
+    #[derive(Debug)]
+    pub struct Footprint(UnsafeCell<()>);
+
+    static TRACK_FOOTPRINTS: AtomicBool = AtomicBool::new(false);
+
+    /// Has every [`Footprint`] of this process report unordered accesses.
+    pub fn track_footprints() {
+        TRACK_FOOTPRINTS.store(true, Relaxed);
+    }
+
+    impl Default for Footprint {
+        fn default() -> Self {
+            Self(UnsafeCell::new(()))
+        }
+    }
+
+    impl Footprint {
+        /// The place is read.
+        pub fn read(&self) {
+            if TRACK_FOOTPRINTS.load(Relaxed) {
+                self.0.with(|_| ());
+            }
+        }
+
+        /// The place is overwritten.
+        pub fn write(&self) {
+            if TRACK_FOOTPRINTS.load(Relaxed) {
+                self.0.with_mut(|_| ());
+            }
         }
     }
 

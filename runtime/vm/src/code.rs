@@ -160,16 +160,6 @@ impl Assembler {
         }
     }
 
-    /// Number of words so far.
-    pub fn len(&self) -> usize {
-        self.words.len()
-    }
-
-    /// True before the first instruction.
-    pub fn is_empty(&self) -> bool {
-        self.words.is_empty()
-    }
-
     /// Puts `prologue` in front; jumps are relative and stay right.
     pub fn finish(self, prologue: Assembler) -> (Box<[u32]>, Vec<(u32, Position)>) {
         let shift = prologue.words.len() as u32;

@@ -390,10 +390,6 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             Opcode::GetCaptured => {
                 r!(a) = closure!().field(FIRST_CAPTURE + b as usize).field(0);
             }
-            Opcode::SetCaptured => {
-                let cell = closure!().field(FIRST_CAPTURE + a as usize);
-                vm.heap.write(cell, 0, r!(b));
-            }
             Opcode::JumpDefined => {
                 if r!(a).is_undefined() {
                     advance!(1);

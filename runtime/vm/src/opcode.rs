@@ -98,8 +98,6 @@ opcodes! {
     SetCell "set-cell" [Use Use None] [];
     /// a = contents of the cell that is the b-th capture
     GetCaptured "get-captured" [Def Count None] [];
-    /// contents of the cell that is the a-th capture = b
-    SetCaptured "set-captured" [Count Use None] [];
     /// jump when a is defined
     JumpDefined "jump-defined" [Use None None] [Jump];
     /// jump

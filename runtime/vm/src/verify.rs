@@ -54,8 +54,7 @@ fn check_operands(code: &Code, opcode: Opcode, words: &[u32]) {
                 assert!(byte < registers, "{}: register {byte} exists", opcode.text());
             }
             Operand::Window => {
-                let dynamic = matches!(opcode, Opcode::Apply);
-                let arguments = if counts_arguments(opcode) && !dynamic { bytes[1] } else { 0 };
+                let arguments = if counts_arguments(opcode) { bytes[1] } else { 0 };
                 let end = byte + WINDOW_SLOTS + arguments;
                 assert!(end <= registers, "{}: window {byte} fits", opcode.text());
             }

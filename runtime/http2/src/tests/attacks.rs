@@ -197,3 +197,38 @@ valk_harness::test! {
         });
     }
 }
+
+valk_harness::test! {
+    fn big_response_leaves_window_to_small_ones() {
+        virtual_time(async {
+            let limits = Limits {
+                send_buffer_bytes: 2000,
+                connection_response_bytes: 1_000_000,
+                ..Limits::default()
+            };
+            let server = TestServer::start(limits, |request| {
+                let bytes = if request.path() == "/" { 200_000 } else { 10 };
+                Reply::Ready(Response::new(200).with_body(vec![1; bytes]))
+            });
+            // The first response could take the whole connection window; its socket is slow.
+            let mut pipe = server.pipe(500);
+            let first = frame(HEADERS, WHOLE, 1, GET_BLOCK);
+            pipe.write_all(&greeting(&first)).await.unwrap();
+            settle().await;
+            // As GET_BLOCK, with the path /index.html.
+            let index = [0x82, 0x86, 0x85, 0x41, 1, b'x'];
+            pipe.write_all(&frame(HEADERS, WHOLE, 3, &index)).await.unwrap();
+            settle().await;
+            // Blocked writes must not keep the server from reading the second request.
+            let mut some = [0; 5000];
+            for _ in 0..10 {
+                let _ = pipe.read(&mut some).await.unwrap();
+                settle().await;
+            }
+            let totals = server.snapshot();
+            assert_eq!((totals.requests, totals.responses_2xx), (2, 1), "{totals:?}");
+            drop(pipe);
+            server.finish().await;
+        });
+    }
+}

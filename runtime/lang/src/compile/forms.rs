@@ -4,7 +4,7 @@ use super::emit::Emitter;
 use super::expand::branch_of;
 use super::node::{Node, NodeId, Scope};
 use valk_heap::{SymbolId, Value};
-use valk_vm::{Label, Opcode, Vm};
+use valk_vm::{Label, Opcode};
 
 /// Where a condition that does not hold goes.
 struct Exits {
@@ -494,6 +494,5 @@ impl Emitter<'_> {
 
 /// A number that fits an 8-bit operand.
 fn small_number(value: Value) -> Option<u8> {
-    debug_assert!(!Vm::is_function(value) || value.as_integer().is_none(), "numbers are data");
     value.as_integer().and_then(|n| i8::try_from(n).ok()).map(|n| n as u8)
 }

@@ -1,12 +1,25 @@
 //! Circular array of one-word slots, addressed by item index (rules 1, 5 and 6).
 
-use crate::shim::{Mark, Ordering::Relaxed, SingleWriterPtr};
+use crate::shim::{Footprint, Mark, Ordering::Relaxed, SingleWriterPtr};
 use std::ptr;
+
+/// Room for one word.
+struct Slot {
+    word: SingleWriterPtr<()>,
+    /// Probe: in models without losers, reading and overwriting must be ordered (rule 4).
+    footprint: Footprint,
+}
+
+impl Slot {
+    fn new() -> Self {
+        Self { word: SingleWriterPtr::new(ptr::null_mut()), footprint: Footprint::default() }
+    }
+}
 
 /// One generation of slots and the chain of generations it replaced.
 pub(super) struct Buffer {
     /// A power of two of them.
-    slots: Box<[SingleWriterPtr<()>]>,
+    slots: Box<[Slot]>,
     /// The buffer this one replaced; kept because a slow thief may still read it.
     predecessor: Option<*mut Buffer>,
     /// Probe: a successor has been published.
@@ -18,7 +31,7 @@ impl Buffer {
     pub(super) fn allocate(slots: usize, predecessor: Option<*mut Buffer>) -> *mut Buffer {
         assert!(slots.is_power_of_two(), "rule 1 of deque: slot indices are masked");
         Box::into_raw(Box::new(Self {
-            slots: (0..slots).map(|_| SingleWriterPtr::new(ptr::null_mut())).collect(),
+            slots: (0..slots).map(|_| Slot::new()).collect(),
             predecessor,
             replaced: Mark::default(),
         }))
@@ -46,15 +59,19 @@ impl Buffer {
 
     /// The word in the slot of item `index`, whatever it is.
     pub(super) fn read(&self, index: isize) -> *mut () {
-        self.slot(index).load(Relaxed)
+        let slot = self.slot(index);
+        slot.footprint.read();
+        slot.word.load(Relaxed)
     }
 
     /// Puts `word` into the slot of item `index`. Owner only (rule 2).
     pub(super) fn write(&self, index: isize, word: *mut ()) {
-        self.slot(index).store(word, Relaxed);
+        let slot = self.slot(index);
+        slot.footprint.write();
+        slot.word.store(word, Relaxed);
     }
 
-    fn slot(&self, index: isize) -> &SingleWriterPtr<()> {
+    fn slot(&self, index: isize) -> &Slot {
         &self.slots[index.cast_unsigned() & (self.slots.len() - 1)]
     }
 }

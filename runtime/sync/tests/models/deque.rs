@@ -7,7 +7,7 @@ use crate::ledger::{Ledger, Ticket};
 use crate::model::{Model, Set};
 use valk_sync::deque::{Full, Steal, Stealer, Worker};
 use valk_sync::shim::thread::{JoinHandle, spawn};
-use valk_sync::shim::{Arc, UnsafeCell, reached_if};
+use valk_sync::shim::{reached_if, track_footprints};
 
 /// The models, cheap ones first.
 pub const MODELS: &[Model] = &[
@@ -157,7 +157,7 @@ fn finish(
     deque: Worker<Ticket>,
     ledger: Ledger,
     items: usize,
-    parts: Vec<Vec<usize>>,
+    parts: &[Vec<usize>],
     thieves: Vec<JoinHandle<Vec<usize>>>,
 ) {
     let mut taken = parts.concat();
@@ -178,7 +178,7 @@ fn publish() {
     let (deque, ledger) = deque(2, 2, 1);
     let thief = thief(&deque, 1);
     push(&deque, &ledger, 0..1);
-    finish(deque, ledger, 1, vec![], vec![thief]);
+    finish(deque, ledger, 1, &[], vec![thief]);
 }
 
 /// One item, one pop, one steal: exactly one of them gets it.
@@ -187,7 +187,7 @@ fn last_item() {
     push(&deque, &ledger, 0..1);
     let thief = thief(&deque, 1);
     let popped = pop(&deque, 1);
-    finish(deque, ledger, 1, vec![popped], vec![thief]);
+    finish(deque, ledger, 1, &[popped], vec![thief]);
 }
 
 /// Two of everything: the owner's unsynchronised pop against a thief that comes close.
@@ -196,7 +196,7 @@ fn push_pop_steal() {
     let thief = thief(&deque, 2);
     push(&deque, &ledger, 0..2);
     let popped = pop(&deque, 2);
-    finish(deque, ledger, 2, vec![popped], vec![thief]);
+    finish(deque, ledger, 2, &[popped], vec![thief]);
 }
 
 /// Pop and push again at the index a thief is looking at: it must get the new item or nothing.
@@ -207,55 +207,45 @@ fn same_index_again() {
     let mut popped = pop(&deque, 1);
     push(&deque, &ledger, 2..3);
     popped.extend(pop(&deque, 1));
-    finish(deque, ledger, 3, vec![popped], vec![thief]);
+    finish(deque, ledger, 3, &[popped], vec![thief]);
 }
 
-/// A cell that the thief uses before it steals and the owner after it got a slot back.
-struct Handover(UnsafeCell<()>);
-
-// SAFETY: the model is the check that the two accesses are ordered.
-unsafe impl Sync for Handover {}
-// SAFETY: as above.
-unsafe impl Send for Handover {}
-
-/// The edge from `steal` to the `push` that reuses the slot (rule 4). loom does not explore a load
-/// that reads from a store it precedes, so the thief's slot read cannot be caught directly; the
-/// access to `handover` stands for it: it, too, comes before the exchange in program order.
+/// The edge from `steal` to the `push` that reuses the slot (rule 4). loom never lets a load read
+/// from a store that comes later in the execution, so a slot read too late would look right; instead
+/// it checks that the slot's read and its overwriting are ordered. No thief can lose here.
 fn reuse_happens_after_steal() {
+    track_footprints();
     let (deque, ledger) = deque(2, 2, 3);
     push(&deque, &ledger, 0..2);
-    let handover = Arc::new(Handover(UnsafeCell::new(())));
-    let thief = {
-        let (thief, handover) = (deque.stealer(), handover.clone());
-        spawn(move || {
-            handover.0.with_mut(|_| ());
-            attempt(&thief, 1)
-        })
-    };
-    let mut back = Vec::new();
-    match deque.push(ledger.issue(2)) {
-        Ok(()) => handover.0.with_mut(|_| ()),
-        Err(Full(ticket)) => {
-            reached_if(true, REFUSED);
-            back.push(ticket.redeem());
-        }
-    }
-    finish(deque, ledger, 3, vec![back], vec![thief]);
+    let thief = thief(&deque, 1);
+    let back = push_or_take_back(&deque, &ledger, 2..3);
+    finish(deque, ledger, 3, &[back], vec![thief]);
 }
 
-/// Slots are used a second and a third time while a thief reads them.
-fn wrap_around() {
-    let (deque, ledger) = deque(2, 2, 4);
-    push(&deque, &ledger, 0..2);
-    let thief = thief(&deque, 3);
+/// Pushes the items `ids`; the numbers of those that found the deque full.
+fn push_or_take_back(
+    deque: &Worker<Ticket>,
+    ledger: &Ledger,
+    ids: impl IntoIterator<Item = usize>,
+) -> Vec<usize> {
     let mut back = Vec::new();
-    for id in 2..4 {
+    for id in ids {
         if let Err(Full(ticket)) = deque.push(ledger.issue(id)) {
             reached_if(true, REFUSED);
             back.push(ticket.redeem());
         }
     }
-    finish(deque, ledger, 4, vec![back], vec![thief]);
+    back
+}
+
+/// Slots are used a second time while a thief comes round; no thief can lose here either.
+fn wrap_around() {
+    track_footprints();
+    let (deque, ledger) = deque(2, 2, 4);
+    push(&deque, &ledger, 0..2);
+    let thief = thief(&deque, 3);
+    let back = push_or_take_back(&deque, &ledger, 2..4);
+    finish(deque, ledger, 4, &[back], vec![thief]);
 }
 
 /// Growth while a thief is between reading the buffer and claiming, and while it has an old
@@ -266,7 +256,7 @@ fn grow_during_steal() {
     let thief = thief(&deque, 2);
     push(&deque, &ledger, 2..3);
     reached_if(deque.slots() == 4, GREW);
-    finish(deque, ledger, 3, vec![], vec![thief]);
+    finish(deque, ledger, 3, &[], vec![thief]);
 }
 
 /// Growth, then the owner takes from the new buffer what a thief claims from the old one.
@@ -277,7 +267,7 @@ fn grow_then_pop<const ATTEMPTS: usize>() {
     push(&deque, &ledger, 1..2);
     reached_if(deque.slots() == 2, GREW);
     let popped = pop(&deque, 2);
-    finish(deque, ledger, 2, vec![popped], vec![thief]);
+    finish(deque, ledger, 2, &[popped], vec![thief]);
 }
 
 /// The owner leaves items, after growing; whoever goes last drops them and both buffers.
@@ -298,7 +288,7 @@ fn two_thieves_one_item() {
     let (deque, ledger) = deque(2, 2, 1);
     push(&deque, &ledger, 0..1);
     let thieves = vec![thief(&deque, 1), thief(&deque, 1)];
-    finish(deque, ledger, 1, vec![], thieves);
+    finish(deque, ledger, 1, &[], thieves);
 }
 
 /// Owner and two thieves after two items.
@@ -307,7 +297,7 @@ fn two_thieves() {
     let thieves = vec![thief(&deque, 1), thief(&deque, 1)];
     push(&deque, &ledger, 0..2);
     let popped = pop(&deque, 2);
-    finish(deque, ledger, 2, vec![popped], thieves);
+    finish(deque, ledger, 2, &[popped], thieves);
 }
 
 /// Six items through a deque of two slots: two thieves, growth, reuse and pops together.
@@ -318,10 +308,6 @@ fn two_thieves_six_items() {
     push(&deque, &ledger, 2..4);
     reached_if(deque.slots() == 4, GREW);
     let mut out = pop(&deque, 1);
-    for id in 4..6 {
-        if let Err(Full(ticket)) = deque.push(ledger.issue(id)) {
-            out.push(ticket.redeem());
-        }
-    }
-    finish(deque, ledger, 6, vec![out], thieves);
+    out.extend(push_or_take_back(&deque, &ledger, 4..6));
+    finish(deque, ledger, 6, &[out], thieves);
 }

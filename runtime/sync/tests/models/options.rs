@@ -18,17 +18,34 @@ Explores the loom models whose names contain one of the FILTERs, each in its own
   --json             one JSON object per model on standard output
 ";
 
+/// What is to be done with the selected models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    Help,
+    List,
+    Explore,
+}
+
+/// What is to be done with the execution counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CountPolicy {
+    /// A difference from the file is a failure.
+    Compare,
+    /// The file is rewritten.
+    Bless,
+    /// Nothing.
+    Ignore,
+}
+
 /// What the command line asks for.
 #[derive(Debug)]
 pub struct Options {
-    pub list: bool,
-    pub help: bool,
+    pub action: Action,
+    pub counts: CountPolicy,
     /// `None`: every set.
     pub set: Option<Set>,
     pub jobs: usize,
     pub fail_fast: bool,
-    pub bless: bool,
-    pub ignore_counts: bool,
     pub locations: bool,
     pub json: bool,
     pub filters: Vec<String>,
@@ -42,13 +59,11 @@ impl Options {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let mut set = None;
         let mut options = Self {
-            list: false,
-            help: false,
+            action: Action::Explore,
+            counts: CountPolicy::Compare,
             set: None,
             jobs: processors,
             fail_fast: false,
-            bless: false,
-            ignore_counts: false,
             locations: false,
             json: false,
             filters: Vec::new(),
@@ -59,11 +74,11 @@ impl Options {
             let mut value =
                 || args.next().ok_or_else(|| format!("{arg} needs a value; see --help"));
             match arg.as_str() {
-                "--list" => options.list = true,
-                "--help" | "-h" => options.help = true,
+                "--list" => options.action = Action::List,
+                "--help" | "-h" => options.action = Action::Help,
                 "--fail-fast" => options.fail_fast = true,
-                "--bless" => options.bless = true,
-                "--ignore-counts" => options.ignore_counts = true,
+                "--bless" => options.counts = CountPolicy::Bless,
+                "--ignore-counts" => options.counts = CountPolicy::Ignore,
                 "--locations" => options.locations = true,
                 "--json" => options.json = true,
                 "--set" => set = Some(Self::parse_set(&value()?)?),
@@ -77,9 +92,6 @@ impl Options {
         }
         let default = if options.filters.is_empty() { Some(Set::Pull) } else { None };
         options.set = set.unwrap_or(default);
-        if options.bless && options.ignore_counts {
-            return Err("--bless writes counts and --ignore-counts has none; give one".into());
-        }
         Ok(options)
     }
 

@@ -2,6 +2,7 @@
 
 use crate::model::Model;
 use crate::runner::Run;
+use std::fmt::Write;
 
 /// How results are printed.
 pub struct Report {
@@ -95,7 +96,9 @@ fn quote(text: &str) -> String {
     for character in text.chars() {
         match character {
             '"' | '\\' => out.extend(['\\', character]),
-            c if c.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c if c.is_control() => {
+                write!(out, "\\u{:04x}", u32::from(c)).expect("writing to a string cannot fail");
+            }
             c => out.push(c),
         }
     }

@@ -1,0 +1,158 @@
+//! Records, lanes, terminal summary, `JUnit`, merging.
+
+use crate as valk_harness;
+use crate::junit;
+use crate::lane;
+use crate::ledger::Counts;
+use crate::merge::Merge;
+use crate::outcome::{Subtest, SubtestState};
+use crate::report::{self, Summary};
+use crate::result::TestResult;
+use crate::skip::{Skip, SkipCode};
+use crate::token::Identity;
+use crate::verdict::{Judgement, Verdict};
+
+fn result(name: &str, judgement: Judgement) -> TestResult {
+    TestResult { name: name.into(), duration_us: 1500, ..TestResult::new(judgement) }
+}
+
+fn full() -> TestResult {
+    TestResult {
+        attempt: 2,
+        isolation: "fork".into(),
+        stdout: "out\n".into(),
+        stderr: "err \u{1b}<&\"".into(),
+        threads: "thread 1".into(),
+        subtests: vec![Subtest { name: "s".into(), state: SubtestState::Fail, duration_us: 3 }],
+        seed_used: true,
+        ..result(
+            "a::b",
+            Judgement { file: "f.rs".into(), line: 4, ..Judgement::new(Verdict::Fail, "no\nway") },
+        )
+    }
+}
+
+fn all_verdicts() -> Vec<TestResult> {
+    let skip = |code| Judgement::of_skip(Skip::expected(code, "why"));
+    vec![
+        result("pass", Judgement::new(Verdict::Pass, "")),
+        full(),
+        result("crash", Judgement::new(Verdict::Crash, "crashed")),
+        result("timeout", Judgement::new(Verdict::Timeout, "slow")),
+        result("early", Judgement::new(Verdict::EarlyExit, "early")),
+        result("leak", Judgement::new(Verdict::Leak, "leaked")),
+        result("expected", skip(SkipCode::NeedsCores(9999))),
+        result("stale", skip(SkipCode::NeedsCores(1))),
+        result("broken", Judgement::of_skip(Skip::broken("V-1", "why"))),
+        result("later", Judgement::new(Verdict::NotRun, "an earlier test failed")),
+    ]
+}
+
+fn summary_of(results: &[TestResult]) -> String {
+    let about =
+        Summary { rerun: "run {}", run_seed: 9, slowest: 2, show_output: true, filtered_out: 3 };
+    report::summary(results, &about)
+}
+
+valk_harness::test! {
+    fn records_survive_json() {
+        for result in all_verdicts() {
+            assert_eq!(TestResult::from_json(&result.to_json()), Some(result));
+        }
+    }
+
+    fn lanes_carry_orders_and_results() {
+        let identity = Identity { nonce: u64::MAX - 1, test: 77 };
+        let mut bytes = Vec::new();
+        lane::send_order(&mut bytes, identity).expect("memory is writable");
+        assert_eq!(lane::receive_order(bytes.as_slice()).expect("it is whole"), identity);
+        assert!(lane::receive_order(&bytes[..5]).is_err());
+
+        let mut bytes = Vec::new();
+        lane::send_result(&mut bytes, &full()).expect("memory is writable");
+        assert_eq!(lane::receive_result(bytes.as_slice()).expect("it is whole"), full());
+        assert!(lane::receive_result(&bytes[..bytes.len() - 1]).is_err());
+        assert!(lane::receive_result([0xff; 8].as_slice()).is_err(), "too long");
+        assert!(lane::receive_result([2, 0, 0, 0, b'{', b'}'].as_slice()).is_err(), "no record");
+    }
+
+    fn summary_tells_everything() {
+        let mut results = all_verdicts();
+        results[0].stdout = "a passed test's output".into();
+        let text = summary_of(&results);
+        for words in [
+            "output of pass\n---- stdout\na passed test's output",
+            "skipped:\n    expected - skipped [needs-cores(9999)]: why",
+            "slowest:\n        1.5 ms  pass",
+            "==== a::b (run 2)  [fork, 1.5 ms]\nfail: f.rs:4: no\nway",
+            "---- threads at the time limit\nthread 1",
+            "---- run it again\nrun 'a::b' --seed 9",
+            "1 skipped as expected; 1 as broken and 1 for a stale reason",
+            "1 not run after the first failure",
+            "3 not selected",
+        ] {
+            assert!(text.contains(words), "no {words:?} in {text}");
+        }
+        assert!(text.ends_with("\n1 passed, 7 failed, 1 skipped\n"), "{text}");
+    }
+
+    fn summary_of_success_is_short() {
+        let about = Summary { rerun: "", run_seed: 0, slowest: 0, show_output: false, filtered_out: 0 };
+        let text = report::summary(&[result("a", Judgement::new(Verdict::Pass, ""))], &about);
+        assert_eq!(text, "\n1 passed, 0 failed, 0 skipped\n");
+    }
+
+    fn durations_are_readable() {
+        assert_eq!(report::duration(999), "999 us");
+        assert_eq!(report::duration(1_500), "1.5 ms");
+        assert_eq!(report::duration(2_500_000), "2.50 s");
+    }
+
+    fn junit_has_the_right_elements() {
+        let results = all_verdicts();
+        let xml = junit::document(&[("bin", &results)]);
+        for words in [
+            "<testsuites tests=\"10\" failures=\"7\" skipped=\"2\">",
+            "<testcase classname=\"bin::a\" name=\"b\" time=\"0.001500\" file=\"f.rs\" line=\"4\">",
+            "<failure type=\"fail\" message=\"no&#10;way\"/>",
+            "<error type=\"crash\" message=\"crashed\"/>",
+            "<skipped type=\"skip-expected\" message=\"skipped [needs-cores(9999)]: why\"/>",
+            "<failure type=\"skip-broken\"",
+            "<system-err>err \u{fffd}&lt;&amp;&quot;</system-err>",
+        ] {
+            assert!(xml.contains(words), "no {words:?} in {xml}");
+        }
+        assert_eq!(junit::escape("\u{ffff}\t\u{0}"), "\u{fffd}\t\u{fffd}");
+    }
+
+    fn every_verdict_is_counted_once() {
+        let counts = Counts::of(&all_verdicts());
+        assert_eq!(counts, Counts { passed: 1, failed: 7, skipped: 1, not_run: 1 });
+        assert_eq!(counts.plus(counts).failed, 14);
+    }
+}
+
+valk_harness::cases! {
+    fn merge_refuses((words, says): (&[&str], &str)) [
+        "nothing" => (&[], "which directory"),
+        "unknown flag" => (&["d", "--all"], "unknown flag `--all`"),
+        "missing value" => (&["d", "--expect"], "--expect needs a value"),
+        "no number" => (&["d", "--slowest", "x"], "whole number"),
+        "two directories" => (&["d", "e"], "second directory"),
+    ] {
+        let error = Merge::parse(words.iter().map(ToString::to_string)).expect_err("refused");
+        assert!(error.to_string().contains(says), "{error}");
+    }
+}
+
+valk_harness::test! {
+    fn merge_reads_its_flags() {
+        let words = ["d", "--expect", "a", "--junit", "j", "--slowest", "0"].map(String::from);
+        let merge = Merge::parse(words).expect("they are right").expect("not asked for help");
+        assert_eq!((merge.expect.as_slice(), merge.slowest), (["a".to_string()].as_slice(), 0));
+        assert!(Merge::parse(["--help".to_string()]).expect("it is right").is_none());
+        let missing = Merge { directory: "/no/such/directory".into(), ..Merge::default() };
+        let error = missing.run().expect_err("it does not exist");
+        assert!(error.to_string().contains("cannot read the ledgers in /no/such/directory"), "{error}");
+    }
+}
