@@ -44,14 +44,10 @@ pub struct Errand<'a> {
 
 /// Runs the test in the process just forked, and ends the process.
 pub fn enter(errand: &Errand<'_>, outputs: Option<(PipeWriter, PipeWriter)>, token: PipeWriter) {
-    let account = match prepare(errand, outputs) {
-        Ok(()) => run(errand),
-        Err(error) => Account::of(Outcome::Failed {
-            message: format!("the test's process could not be set up: {error}"),
-            file: String::new(),
-            line: 0,
-        }),
-    };
+    let account = prepare(errand, outputs).map_or_else(
+        |error| Account::of_failure(format!("the test's process could not be set up: {error}")),
+        |()| run(errand),
+    );
     finish(&account, errand.identity, token)
 }
 
@@ -60,8 +56,10 @@ pub fn finish(account: &Account, identity: Identity, token: impl Write) -> ! {
     let _ = io::stdout().flush();
     let _ = io::stderr().flush();
     let sent = token::send(token, identity, account);
-    let red = sent.is_err() || matches!(account.outcome, Outcome::Failed { .. });
-    ffi::exit_now(if red { RED_STATUS } else { 0 })
+    ffi::exit_now(match (sent, &account.outcome) {
+        (Ok(()), Outcome::Passed | Outcome::Skipped(_)) => 0,
+        _ => RED_STATUS,
+    })
 }
 
 /// The part of rules 1 and 2 that is the same for all tests. Call once, in the zygote.
@@ -76,11 +74,7 @@ pub fn prepare_for_all() -> io::Result<()> {
 /// The part that differs from test to test.
 fn prepare(errand: &Errand<'_>, outputs: Option<(PipeWriter, PipeWriter)>) -> io::Result<()> {
     ffi::lead_own_group()?;
-    ffi::die_with_parent()?;
-    if ffi::parent() != errand.slot {
-        // The slot died before the line above could bind us to it.
-        ffi::exit_now(RED_STATUS);
-    }
+    ffi::die_with_parent(errand.slot)?;
     if let Some((stdout, stderr)) = outputs {
         ffi::redirect(stdout.as_fd(), 1)?;
         ffi::redirect(stderr.as_fd(), 2)?;

@@ -19,7 +19,7 @@ use crate::definition::{self, TestDefinition};
 use crate::ffi;
 use crate::options;
 use crate::outcome::{Account, Outcome};
-use crate::token::{self, Identity, MAX_TOKEN_BYTES};
+use crate::token::{self, Identity, MAX_TOKEN_BYTES, TokenError};
 
 /// `descriptor:nonce:seed:name` of the one test that the fresh process runs.
 const ORDER_VARIABLE: &str = "VALK_TEST_EXEC_ORDER";
@@ -29,10 +29,7 @@ const FORK_POINT: &str = "valk-harness exec isolation";
 /// In the forked test: starts a fresh process for it and returns that process's account.
 pub fn run_fresh(errand: &Errand<'_>) -> Account {
     options::announce_flags_to_rusty_fork();
-    let received = start_and_receive(errand);
-    received.unwrap_or_else(|message| {
-        Account::of(Outcome::Failed { message, file: String::new(), line: 0 })
-    })
+    start_and_receive(errand).unwrap_or_else(Account::of_failure)
 }
 
 fn start_and_receive(errand: &Errand<'_>) -> Result<Account, String> {
@@ -65,14 +62,22 @@ fn start_and_receive(errand: &Errand<'_>) -> Result<Account, String> {
     let bytes = bytes.map_err(|error| format!("the fresh process's token is lost: {error}"))?;
     let status = status.map_err(|error| format!("the fresh process is lost: {error}"))?;
     // The fresh process knows its test by name, not by position.
-    let identity = Identity { test: 0, ..identity };
-    let account = token::receive(&bytes, identity)
-        .map_err(|error| format!("the fresh process ended ({status:?}) {}", error.describe()))?;
-    match account.outcome {
-        Outcome::Failed { .. } => Ok(account),
-        _ if status.success() => Ok(account),
-        _ => Err(format!("the body returned, but the fresh process ended badly ({status:?})")),
+    let account = token::receive(&bytes, Identity { test: 0, ..identity });
+    believe(account, status.success(), &format!("{status:?}"))
+}
+
+/// The account, if token and exit status support it.
+pub(crate) fn believe(
+    account: Result<Account, TokenError>,
+    success: bool,
+    status: &str,
+) -> Result<Account, String> {
+    let account = account
+        .map_err(|error| format!("the fresh process ended ({status}) {}", error.describe()))?;
+    if success || matches!(account.outcome, Outcome::Failed { .. }) {
+        return Ok(account);
     }
+    Err(format!("the body returned, but the fresh process ended badly ({status})"))
 }
 
 /// In `main` of the fresh process: runs the ordered test and ends the process.

@@ -91,22 +91,22 @@ pub fn lead_own_group() -> io::Result<()> {
     check(unsafe { libc::setpgid(0, 0) }).map(drop)
 }
 
-/// Asks the kernel to kill the caller when the thread that forked it ends.
-pub fn die_with_parent() -> io::Result<()> {
+/// Asks the kernel to kill the caller when `parent`, which forked it, ends.
+pub fn die_with_parent(parent: Pid) -> io::Result<()> {
     // SAFETY: plain integers.
-    check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::c_long::from(SIGKILL)) }).map(drop)
+    check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::c_long::from(SIGKILL)) })?;
+    // SAFETY: cannot fail.
+    if unsafe { libc::getppid() } == parent {
+        return Ok(());
+    }
+    // It ended before we could ask.
+    Err(io::Error::other("the process that forked this one is gone"))
 }
 
 /// Makes orphaned descendants children of the caller instead of children of process 1.
 pub fn adopt_orphans() -> io::Result<()> {
     // SAFETY: plain integers.
     check(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1 as libc::c_long) }).map(drop)
-}
-
-/// Number of the parent process.
-pub fn parent() -> Pid {
-    // SAFETY: cannot fail.
-    unsafe { libc::getppid() }
 }
 
 /// Whether the caller has the rights of the superuser.

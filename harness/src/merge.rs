@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use crate::error::Error;
 use crate::junit;
@@ -30,13 +31,31 @@ pub struct Merge {
 const DEFAULT_SLOWEST: usize = 5;
 
 /// Text of `valk-test-report --help`.
-pub const HELP: &str = "\
+const HELP: &str = "\
 Merges the ledgers that test binaries left in a directory (VALK_TEST_LEDGER_DIR).
 
 USAGE: valk-test-report DIRECTORY [--expect BINARY]... [--junit FILE] [--slowest N]
 
 Exit status 0 if every ledger is whole and green, 1 if not, 2 for a wrong command line.
 ";
+
+/// The whole of `valk-test-report`: merges as `words` say and prints the report.
+pub fn main(words: impl IntoIterator<Item = String>) -> ExitCode {
+    let ended = Merge::parse(words).and_then(|merge| match merge {
+        None => Ok((HELP.to_string(), true)),
+        Some(merge) => merge.run(),
+    });
+    match ended {
+        Ok((text, green)) => {
+            print!("{text}");
+            ExitCode::from(u8::from(!green))
+        }
+        Err(error) => {
+            eprintln!("valk-test-report: {error}");
+            ExitCode::from(if matches!(error, Error::Usage(_)) { 2 } else { 1 })
+        }
+    }
+}
 
 impl Merge {
     /// Reads the words after the program name; `None` asks for the help text.

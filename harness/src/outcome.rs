@@ -105,6 +105,11 @@ impl Account {
         Self { outcome, subtests: Vec::new(), seed_used: false }
     }
 
+    /// The account of a test whose process could not be set up.
+    pub fn of_failure(message: String) -> Self {
+        Self::of(Outcome::Failed { message, file: String::new(), line: 0 })
+    }
+
     /// As JSON, for the token.
     pub fn to_json(&self) -> Value {
         let mut value = match &self.outcome {

@@ -10,8 +10,10 @@ use crate::verdict::Leaked;
 /// Time a test's descendants get to end by themselves after the test: a killed process takes a
 /// moment to vanish, and that is no leak.
 const LEAK_GRACE: Duration = Duration::from_millis(100);
-/// Time after which killed processes are given up (uninterruptible sleep in the kernel).
-const KILL_PATIENCE: Duration = Duration::from_secs(5);
+/// Rounds after which killed processes are given up (uninterruptible sleep in the kernel).
+const KILL_ROUNDS: usize = 500;
+/// Time killed processes get to vanish before they are killed again.
+const ROUND_PATIENCE: Duration = Duration::from_millis(10);
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_millis(1);
 /// Threads described of a hanging test.
@@ -19,24 +21,19 @@ const MAX_THREADS_SHOWN: usize = 64;
 
 /// Kills whatever a test left behind and tells what that was.
 ///
-/// To be called when the caller's only child has been reaped; `leader` is its process group.
-pub fn sweep(leader: Option<Pid>) -> Vec<Leaked> {
+/// To be called when the caller's only child has been reaped.
+pub fn sweep() -> Vec<Leaked> {
     if all_gone_within(LEAK_GRACE) {
         return Vec::new();
     }
     let leaked = descendants();
-    let started = Instant::now();
-    while started.elapsed() < KILL_PATIENCE {
-        if let Some(leader) = leader {
-            ffi::kill_group(leader, ffi::SIGKILL);
-        }
+    // Killing again catches what was forked meanwhile.
+    (0..KILL_ROUNDS).any(|_| {
         for process in descendants() {
             ffi::kill(process.pid, ffi::SIGKILL);
         }
-        if all_gone_within(10 * PAUSE) {
-            break;
-        }
-    }
+        all_gone_within(ROUND_PATIENCE)
+    });
     leaked
 }
 

@@ -158,7 +158,7 @@ impl Slot<'_> {
             Wait::Running | Wait::NoChild => ExitStatus::from_raw(0xff00),
         };
         let duration_us = running.started.elapsed().as_micros() as u64;
-        let leaked = processes::sweep(Some(running.pid));
+        let leaked = processes::sweep();
         while running.read_ready(None, Some(Duration::ZERO)).any {}
 
         let account = token::receive(&running.token_bytes, identity);
@@ -217,7 +217,7 @@ fn abandon(pid: Pid) -> ! {
     ffi::kill_group(pid, ffi::SIGKILL);
     ffi::kill(pid, ffi::SIGKILL);
     ffi::wait(Some(pid));
-    processes::sweep(Some(pid));
+    processes::sweep();
     ffi::exit_now(1)
 }
 

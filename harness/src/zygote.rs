@@ -132,7 +132,7 @@ fn live(plan: &Plan, fixtures: &[&'static dyn SessionFixture], lanes: Vec<UnixSt
         let Wait::Ended(ended, _) = ffi::wait(None) else { break };
         slots.retain(|slot| *slot != ended);
     }
-    processes::sweep(None);
+    processes::sweep();
     let _ = std::fs::remove_dir_all(&plan.scratch);
 }
 

@@ -92,6 +92,7 @@ cases! {
         "duplicate names" => (2, "FAULT_DUPLICATE", &["passes"], &["duplicate test name `passes`", "specimens.rs:"]),
         "duplicate names in the list" => (2, "FAULT_DUPLICATE", &["--list"], &["duplicate test name `passes`"]),
         "name of two lines" => (2, "FAULT_BAD_NAME", &["passes"], &["\"two\\nlines\"", "control character"]),
+        "order that is none" => (101, "VALK_TEST_EXEC_ORDER", &[], &["VALK_TEST_EXEC_ORDER is \"1\", not descriptor:nonce:seed:name"]),
         "unknown flag" => (2, "", &["--shufle"], &["unknown flag `--shufle`. Did you mean `--shuffle`?"]),
         "flag without value" => (2, "", &["--junit"], &["--junit needs a value: --junit FILE"]),
         "malformed number" => (2, "", &["--repeat", "many"], &["--repeat needs a whole number, found `many`"]),

@@ -165,12 +165,11 @@ valk_harness::test! {
         script.args(["-qec", &command, "/dev/null"]).env("VALK_HISTORY", &history);
         script.env("TERM", "xterm");
         script.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
-        let mut child = match script.spawn() {
-            Ok(child) => child,
-            Err(_) => valk_harness::skip_expected(
+        let Ok(mut child) = script.spawn() else {
+            valk_harness::skip_expected(
                 valk_harness::SkipCode::ToolMissing("script"),
                 "script(1) gives the prompt a terminal",
-            ),
+            );
         };
         let mut stdin = child.stdin.take().expect("piped above");
         let mut stdout = child.stdout.take().expect("piped above");

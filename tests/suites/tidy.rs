@@ -61,7 +61,7 @@ fn sources() -> Vec<(String, String)> {
 }
 
 /// Fails with everything that is wrong.
-fn none(wrong: Vec<String>) {
+fn none(wrong: &[String]) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -85,7 +85,7 @@ valk_harness::test! {
                 wrong.push(format!("{path}: a name that says what is in it"));
             }
         }
-        none(wrong);
+        none(&wrong);
     }
 }
 
@@ -100,7 +100,7 @@ valk_harness::test! {
                 wrong.push(format!("{path}: #![forbid(unsafe_code)] is missing"));
             }
         }
-        none(wrong);
+        none(&wrong);
     }
 }
 
@@ -119,7 +119,7 @@ valk_harness::test! {
                 }
             }
         }
-        none(wrong);
+        none(&wrong);
     }
 }
 
@@ -137,7 +137,7 @@ valk_harness::test! {
                 }
             }
         }
-        none(wrong);
+        none(&wrong);
     }
 }
 
@@ -158,6 +158,6 @@ valk_harness::test! {
                 }
             }
         }
-        none(wrong);
+        none(&wrong);
     }
 }

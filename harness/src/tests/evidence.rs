@@ -4,8 +4,10 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use crate as valk_harness;
+use crate::exec::believe;
+use crate::ffi;
 use crate::outcome::{Account, Outcome, Subtest, SubtestState};
-use crate::processes::parse_stat;
+use crate::processes::{describe_threads, parse_stat};
 use crate::skip::{Skip, SkipClass, SkipCode, StaticSkip};
 use crate::spool::{HEAD_BYTES, Spool, TAIL_BYTES, printable};
 use crate::token::{self, Identity, TokenError};
@@ -178,6 +180,23 @@ valk_harness::test! {
         assert_eq!(printable("\u{9b}é".as_bytes()), "\\x9bé");
     }
 
+    fn a_fresh_process_is_believed_with_both_proofs() {
+        let passed = Account::of(Outcome::Passed);
+        let failed = Account::of(failed());
+        assert_eq!(believe(Ok(passed.clone()), true, "0"), Ok(passed.clone()));
+        assert_eq!(believe(Ok(failed.clone()), false, "70"), Ok(failed));
+        let refusal = believe(Ok(passed), false, "signal 9").expect_err("not without status 0");
+        assert!(refusal.contains("ended badly (signal 9)"), "{refusal}");
+        let refusal = believe(Err(TokenError::Missing), true, "0").expect_err("not without token");
+        assert!(refusal.contains("ended (0) without the token"), "{refusal}");
+    }
+
+    fn system_calls_report_errors() {
+        assert!(ffi::adopt_descriptor(9999).is_err(), "it is not open");
+        let error = ffi::die_with_parent(0).expect_err("process 0 is nobody's parent");
+        assert!(error.to_string().contains("is gone"));
+    }
+
     fn signals_have_names() {
         assert_eq!(signal_name(9), "SIGKILL");
         assert_eq!(signal_name(31), "SIGSYS");
@@ -190,5 +209,11 @@ valk_harness::test! {
         assert_eq!((parent, process.pid, process.command.as_str()), (7, 12, "a) b (c"));
         assert_eq!(parse_stat("12 (dead) Z 7 12"), None);
         assert_eq!(parse_stat(""), None);
+    }
+
+    fn threads_are_described() {
+        let this = describe_threads(std::process::id() as ffi::Pid);
+        assert!(this.contains("state R waits in user code"), "{this}");
+        assert_eq!(describe_threads(0), "");
     }
 }

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::exec::find;
 use crate::options::{Options, Order, help};
 use crate::snapshot::file_stem;
-use crate::{Attributes, Isolation, SkipCode};
+use crate::{Attributes, Fixture, Isolation, SessionFixture, SkipCode, StaticSkip};
 
 fn parse(words: &[&str]) -> Result<Options, String> {
     Options::parse(words.iter().map(ToString::to_string)).map_err(|error| error.to_string())
@@ -32,6 +32,19 @@ valk_harness::test! {
         }
     }
 
+    fn errors_say_what_to_do() {
+        let source = || std::io::Error::other("no memory");
+        let errors = [
+            (Error::Zygote(source()), 101, "could not be started: no memory"),
+            (Error::File { action: "write", path: "x".into(), source: source() }, 101, "cannot write x: no memory"),
+            (Error::Usage("what.".into()), 2, "what.\nTry --help."),
+        ];
+        for (error, code, says) in errors {
+            assert_eq!(error.exit_code(), code);
+            assert!(error.to_string().contains(says), "{error}");
+        }
+    }
+
     fn definitions_are_sorted_and_found() {
         let tests = definition::collect().expect("this binary is in order");
         assert!(tests.is_sorted_by(|a, b| a.name < b.name));
@@ -41,18 +54,25 @@ valk_harness::test! {
     }
 
     fn attributes_add_up() {
+        static FIRST: Fixture<u32> = Fixture::new("first", || 1);
+        static SECOND: Fixture<u32> = Fixture::new("second", || 2);
         let attributes = Attributes::default()
             .timeout_ms(5)
             .isolation(Isolation::Exec)
             .ignore("slow")
             .require(SkipCode::NeedsRoot)
-            .require(SkipCode::NeedsCores(2));
+            .require(SkipCode::NeedsCores(2))
+            .skip(StaticSkip::Broken("V-1", "why"))
+            .fixture(&FIRST)
+            .fixture(&SECOND);
         assert_eq!(attributes.timeout_ms, Some(5));
         assert_eq!(attributes.ignore, Some("slow"));
         assert_eq!(attributes.isolation.name(), "exec");
         let codes: Vec<_> = attributes.requirements().collect();
         assert_eq!(codes, [SkipCode::NeedsRoot, SkipCode::NeedsCores(2)]);
-        assert_eq!(attributes.fixtures().count(), 0);
+        assert_eq!(attributes.skip, Some(StaticSkip::Broken("V-1", "why")));
+        let fixtures: Vec<_> = attributes.fixtures().map(SessionFixture::name).collect();
+        assert_eq!(fixtures, ["first", "second"]);
     }
 
     fn snapshot_files_have_safe_distinct_names() {

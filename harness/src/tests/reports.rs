@@ -79,6 +79,8 @@ valk_harness::test! {
     fn summary_tells_everything() {
         let mut results = all_verdicts();
         results[0].stdout = "a passed test's output".into();
+        results.push(result("quiet", Judgement::new(Verdict::Pass, "")));
+        results.push(result("expected too", results[6].judgement.clone()));
         let text = summary_of(&results);
         for words in [
             "output of pass\n---- stdout\na passed test's output",
@@ -87,13 +89,13 @@ valk_harness::test! {
             "==== a::b (run 2)  [fork, 1.5 ms]\nfail: f.rs:4: no\nway",
             "---- threads at the time limit\nthread 1",
             "---- run it again\nrun 'a::b' --seed 9",
-            "1 skipped as expected; 1 as broken and 1 for a stale reason",
+            "2 skipped as expected; 1 as broken and 1 for a stale reason",
             "1 not run after the first failure",
             "3 not selected",
         ] {
             assert!(text.contains(words), "no {words:?} in {text}");
         }
-        assert!(text.ends_with("\n1 passed, 7 failed, 1 skipped\n"), "{text}");
+        assert!(text.ends_with("\n2 passed, 7 failed, 2 skipped\n"), "{text}");
     }
 
     fn summary_of_success_is_short() {
@@ -151,6 +153,10 @@ valk_harness::test! {
         let merge = Merge::parse(words).expect("they are right").expect("not asked for help");
         assert_eq!((merge.expect.as_slice(), merge.slowest), (["a".to_string()].as_slice(), 0));
         assert!(Merge::parse(["--help".to_string()]).expect("it is right").is_none());
+        for (words, code) in [(vec!["--help"], 0), (vec!["--what"], 2), (vec!["/no/such/directory"], 1)] {
+            let ended = crate::merge::main(words.into_iter().map(String::from));
+            assert_eq!(ended, std::process::ExitCode::from(code));
+        }
         let missing = Merge { directory: "/no/such/directory".into(), ..Merge::default() };
         let error = missing.run().expect_err("it does not exist");
         assert!(error.to_string().contains("cannot read the ledgers in /no/such/directory"), "{error}");

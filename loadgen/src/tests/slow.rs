@@ -81,7 +81,7 @@ valk_harness::test! {
 /// Slow readers alone, on this test's own reactor.
 fn readers(base: &str, path: &str, spec: impl FnOnce(&mut SlowSpec)) -> GroupResult {
     let target = Target::parse(base, &[]).unwrap();
-    let timeline = Timeline::new(&[("hold", 1)], 200_000_000);
+    let timeline = Timeline::new(&[("hold", 1)], 2_000_000_000);
     let recorder = Arc::new(Recorder::new("slow", timeline));
     let mut slow = SlowSpec {
         group: "slow",
@@ -90,7 +90,8 @@ fn readers(base: &str, path: &str, spec: impl FnOnce(&mut SlowSpec)) -> GroupRes
         window: 0,
         uri: target.uri(path).unwrap(),
         start_ns: 0,
-        release_ns: 200_000_000,
+        // Far behind the moment when a busy machine has opened all streams.
+        release_ns: 2_000_000_000,
         timeout: Duration::from_secs(5),
     };
     spec(&mut slow);

@@ -1,6 +1,8 @@
 //! Waiting, resuming, stopping, in one process.
 
-use crate::{Executor, HandleState, complete, completed, config, failed, new_handle, register, settled};
+use crate::{
+    Executor, HandleState, complete, completed, config, failed, new_handle, register, settled,
+};
 use valk_heap::{Config, Value};
 use valk_lang::{Driver, NoWaiting, Output, Ran, Runtime};
 
@@ -72,9 +74,9 @@ valk_harness::test! {
         assert!(answers.borrow().is_empty());
         complete(&runtime.vm, handle, HandleState::Completed(Value::fixnum(7)));
         assert_eq!(*answers.borrow(), [Value::fixnum(7); 2]);
-        assert_eq!(runtime.vm().heap.live_roots() > 0, true);
+        assert!(runtime.vm().heap.live_roots() > 0);
         let done = completed(&mut runtime.vm(), Value::ONE);
-        assert_eq!(runtime.vm().call(await_, &[done]).is_error(), true);
+        assert!(runtime.vm().call(await_, &[done]).is_error());
     }
 }
 

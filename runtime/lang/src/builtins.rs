@@ -28,10 +28,7 @@ const GUARDS: &[(&str, &[Opcode])] = &[
     ("<", &[Opcode::Less, Opcode::BranchLess, Opcode::BranchLessNumber]),
     ("<=", &[Opcode::LessEqual, Opcode::BranchLessEqual, Opcode::BranchLessEqualNumber]),
     (">", &[Opcode::Greater, Opcode::BranchGreater, Opcode::BranchGreaterNumber]),
-    (
-        ">=",
-        &[Opcode::GreaterEqual, Opcode::BranchGreaterEqual, Opcode::BranchGreaterEqualNumber],
-    ),
+    (">=", &[Opcode::GreaterEqual, Opcode::BranchGreaterEqual, Opcode::BranchGreaterEqualNumber]),
     ("==", &[Opcode::Equal, Opcode::BranchEqual, Opcode::BranchEqualNumber]),
     ("!=", &[Opcode::NotEqual, Opcode::BranchNotEqual, Opcode::BranchNotEqualNumber]),
     ("head", &[Opcode::Head]),

@@ -41,8 +41,7 @@ pub fn location(error: Value) -> Option<Span> {
 
 /// Gives an error value a location.
 pub fn set_location(vm: &mut Vm, error: Value, position: Position) {
-    let fields =
-        [position.file, position.start, position.end].map(|n| Value::fixnum(i64::from(n)));
+    let fields = [position.file, position.start, position.end].map(|n| Value::fixnum(i64::from(n)));
     let location = vm.heap.fields(Kind::Vector, &fields);
     vm.heap.write(error, ERROR_LOCATION, location);
 }

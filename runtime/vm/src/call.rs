@@ -93,13 +93,13 @@ impl Vm {
                 _ => self.error(&format!("Cannot call non-function: {}", type_name(callee))),
             };
             self.locate(fiber, result);
-            self.finish_call(fiber, site, result);
+            Vm::finish_call(fiber, site, result);
             return Ok(());
         }
     }
 
     /// Stores a call's result where the calling instruction expects it.
-    fn finish_call(&mut self, fiber: &mut Fiber, site: CallSite, result: Value) {
+    fn finish_call(fiber: &mut Fiber, site: CallSite, result: Value) {
         fiber.stack[fiber.base + site.window] = result;
         fiber.pending = site.again;
     }
@@ -114,9 +114,7 @@ impl Vm {
         let first = at + WINDOW_SLOTS;
         let parameters = code.parameters as usize;
         if code.broken_formals && site.count > parameters {
-            return Some(
-                self.error("Invalid function format: & not followed by varargs name"),
-            );
+            return Some(self.error("Invalid function format: & not followed by varargs name"));
         }
         if site.count < parameters {
             return Some(self.partial(callee, &fiber.stack[first..first + site.count]));
@@ -156,8 +154,7 @@ impl Vm {
     /// limit stands in the way; everything live must be below `end`.
     fn make_room(&mut self, fiber: &mut Fiber, end: usize) -> Option<Value> {
         let before = fiber.bytes();
-        if end > fiber.stack.len()
-            && self.heap.used_bytes() + before > self.heap.hard_limit_bytes()
+        if end > fiber.stack.len() && self.heap.used_bytes() + before > self.heap.hard_limit_bytes()
         {
             return Some(self.out_of_memory());
         }
@@ -287,11 +284,8 @@ impl Vm {
                 fiber.stack[fiber.base + place]
             };
             let is_cell = held.kind() == Kind::Cell;
-            let cell = if variable.cell && is_cell {
-                held
-            } else {
-                self.heap.fields(Kind::Cell, &[held])
-            };
+            let cell =
+                if variable.cell && is_cell { held } else { self.heap.fields(Kind::Cell, &[held]) };
             bind_cell(&mut self.heap, environment, Value::symbol(variable.name), cell);
         }
         environment
@@ -318,8 +312,8 @@ impl Vm {
         let Some(code) = frame_code(fiber) else { return };
         let offset = (fiber.pc as usize).wrapping_sub(code.words.as_ptr() as usize) / 4;
         if let Some(position) = code.position_at(offset.saturating_sub(1)) {
-            let fields = [position.file, position.start, position.end]
-                .map(|n| Value::fixnum(i64::from(n)));
+            let fields =
+                [position.file, position.start, position.end].map(|n| Value::fixnum(i64::from(n)));
             let location = self.heap.fields(Kind::Vector, &fields);
             self.heap.write(value, ERROR_LOCATION, location);
         }

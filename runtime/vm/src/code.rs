@@ -127,9 +127,8 @@ pub struct Label {
 impl Assembler {
     /// Appends an instruction without its extra words.
     pub fn emit(&mut self, opcode: Opcode, a: u8, b: u8, c: u8) {
-        self.words.push(
-            opcode as u32 | u32::from(a) << 8 | u32::from(b) << 16 | u32::from(c) << 24,
-        );
+        self.words
+            .push(opcode as u32 | u32::from(a) << 8 | u32::from(b) << 16 | u32::from(c) << 24);
     }
 
     /// Appends an extra word.

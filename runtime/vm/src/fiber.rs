@@ -107,7 +107,10 @@ impl Fiber {
 /// A machine word that the collector takes for a number: its two low bits are zero.
 #[inline(always)]
 pub(crate) fn number_word(bits: u64) -> Value {
-    debug_assert!(bits & 3 == 0, "an address is aligned to words, a sum of fixnums is a fixnum");
+    debug_assert!(
+        bits.trailing_zeros() >= 2,
+        "an address is aligned to words, a sum of fixnums is a fixnum"
+    );
     // SAFETY: a word with two low zero bits is a fixnum, whatever the other bits are.
     unsafe { Value::from_bits(bits) }
 }

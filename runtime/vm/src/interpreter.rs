@@ -35,7 +35,7 @@ pub(crate) enum Exit {
 
 impl Vm {
     /// Puts a call on a new fiber's stack.
-    pub(crate) fn prepare(&mut self, fiber: &mut Fiber, function: Value, arguments: &[Value]) {
+    pub(crate) fn prepare(fiber: &mut Fiber, function: Value, arguments: &[Value]) {
         let count = arguments.len();
         assert!(count <= crate::code::REGISTERS_MAX, "an embedder passes few arguments");
         fiber.ensure(WINDOW_SLOTS + count);
@@ -52,11 +52,8 @@ impl Vm {
         fiber.stack[fiber.result] = answer;
         fiber.state = State::Running;
         loop {
-            let exit = if self.guarded {
-                run::<true>(self, fiber)
-            } else {
-                run::<false>(self, fiber)
-            };
+            let exit =
+                if self.guarded { run::<true>(self, fiber) } else { run::<false>(self, fiber) };
             match exit {
                 Exit::Guarded => {}
                 Exit::Done(value) => {
@@ -201,8 +198,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                     && !vm.heap.wants_collection()
                 {
                     r!(a as usize + 1) = number_word(pc as u64);
-                    r!(a as usize + 2) =
-                        Value::fixnum((a as i64 + WINDOW_SLOTS as i64) << 1);
+                    r!(a as usize + 2) = Value::fixnum((a as i64 + WINDOW_SLOTS as i64) << 1);
                     base = new_base;
                     pc = code.words.as_ptr();
                     continue;
@@ -260,8 +256,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
         ($opcode:expr, $a:expr, $x:expr, $y:expr, |$p:ident, $q:ident| $fast:expr) => {{
             let ($p, $q) = ($x, $y);
             r!($a) = guarded!($opcode, [$p, $q], {
-                let fast: Option<Value> =
-                    if Value::both_fixnum($p, $q) { $fast } else { None };
+                let fast: Option<Value> = if Value::both_fixnum($p, $q) { $fast } else { None };
                 match fast {
                     Some(value) => value,
                     None => {
@@ -320,8 +315,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
         ($opcode:expr, $x:expr, $y:expr, $c:expr, $negated:expr) => {{
             let (p, q) = ($x, $y);
             let value = guarded!($opcode, [p, q], {
-                let same = p == q
-                    || (!Value::both_fixnum(p, q) && equal(&vm.heap, p, q));
+                let same = p == q || (!Value::both_fixnum(p, q) && equal(&vm.heap, p, q));
                 if same == $negated { Value::ZERO } else { Value::ONE }
             });
             branch_on!(value, $c);
@@ -557,9 +551,8 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             Opcode::List => {
                 let count = c as usize;
                 // SAFETY: rules 1 and 2 — the registers b..b+c are inside the frame.
-                let items = unsafe {
-                    std::slice::from_raw_parts(base.add(b as usize).cast_const(), count)
-                };
+                let items =
+                    unsafe { std::slice::from_raw_parts(base.add(b as usize).cast_const(), count) };
                 if GUARDED && vm.replaced(Opcode::List) {
                     let items = items.to_vec();
                     if fiber.pending {

@@ -26,7 +26,7 @@ pub use equality::{closure_code, equal};
 pub use listing::{listing, listings};
 pub use native::{Arity, Native, NativeFn, NativeKind, Outcome, ReflectiveFn, too_many_arguments};
 pub use opcode::{FROM_CAPTURE, Opcode};
-pub use vm::{CompileHook, FiberId, ReportHook, DEFINITION_FORBIDDEN, Step, Vm};
+pub use vm::{CompileHook, DEFINITION_FORBIDDEN, FiberId, ReportHook, Step, Vm};
 
 #[cfg(test)]
 mod tests;

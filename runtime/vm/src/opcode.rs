@@ -212,7 +212,7 @@ opcodes! {
     TailCallIn "tail-call-in" [Window Count Use] [];
     /// leave the interpreter with the value below the frame
     Halt "halt" [None None None] [];
-    /// print an error in a, else remember a as VALK_LAST_VALUE (`load`)
+    /// print an error in a, else remember a as `VALK_LAST_VALUE` (`load`)
     Report "report" [Use None None] [];
 }
 

@@ -51,13 +51,7 @@ pub(crate) fn not_a_number(vm: &mut Vm, fiber: &Fiber, value: Value) -> Value {
 }
 
 /// The elements of `list` in front of `rest`; the first error among them instead.
-pub(crate) fn splice(
-    vm: &mut Vm,
-    fiber: &Fiber,
-    list: Value,
-    rest: Value,
-    quoted: bool,
-) -> Value {
+pub(crate) fn splice(vm: &mut Vm, fiber: &Fiber, list: Value, rest: Value, quoted: bool) -> Value {
     if list.is_error() {
         return list;
     }

@@ -187,7 +187,7 @@ impl Vm {
     /// A new fiber that will call `function` with `arguments`.
     pub fn spawn(&mut self, function: Value, arguments: &[Value]) -> FiberId {
         let mut fiber = Fiber::new();
-        self.prepare(&mut fiber, function, arguments);
+        Vm::prepare(&mut fiber, function, arguments);
         self.stack_bytes += fiber.bytes();
         if let Some(index) = self.free_fibers.pop() {
             self.fibers[index] = Some(fiber);
@@ -258,8 +258,7 @@ impl Vm {
         for fiber in self.fibers.iter_mut().flatten() {
             fiber.clear_dead_slots();
         }
-        let mut roots =
-            AllRoots { globals: &mut self.globals, fibers: &mut self.fibers, running };
+        let mut roots = AllRoots { globals: &mut self.globals, fibers: &mut self.fibers, running };
         // SAFETY: rule 3 — the interpreter stands at a frame entry, where every value it will use
         // again is in a global, on a fiber's stack below its top, or in the root table.
         unsafe { self.heap.collect(kind, &mut roots) };

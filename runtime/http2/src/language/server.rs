@@ -128,12 +128,11 @@ fn listen(vm: &mut Vm, arguments: &[Value]) -> Outcome {
             report = &mut serving => Some(report),
             () = stopping.stop_requested() => None,
         };
-        let report = match early {
-            Some(report) => report,
-            None => {
-                signal.stop();
-                serving.await
-            }
+        let report = if let Some(report) = early {
+            report
+        } else {
+            signal.stop();
+            serving.await
         };
         if let Err(error) = report {
             eprintln!("[ERROR] http2 | server on port {port} ended: {error}");

@@ -47,8 +47,8 @@ fn form(vm: &mut Vm, name: &str, arguments: &[Value]) -> Value {
 
 /// A form whose value is `value` itself.
 fn quoted(vm: &mut Vm, value: Value) -> Value {
-    let evaluates_to_itself = !value.is_symbol() && !(value.is_pair() && !value.is_quoted());
-    if evaluates_to_itself { value } else { form(vm, "quote", &[value]) }
+    let code = value.is_symbol() || value.is_pair() && !value.is_quoted();
+    if code { form(vm, "quote", &[value]) } else { value }
 }
 
 fn do_(_: &mut Vm, arguments: &[Value]) -> Outcome {
@@ -231,7 +231,11 @@ fn literal(list: Value) -> Value {
 
 fn eval(_: &mut Vm, _: Value, arguments: &[Value]) -> Outcome {
     let form = arguments[0];
-    if form.is_pair() { Outcome::Evaluate(form.with_quoted(false)) } else { Outcome::Evaluate(form) }
+    if form.is_pair() {
+        Outcome::Evaluate(form.with_quoted(false))
+    } else {
+        Outcome::Evaluate(form)
+    }
 }
 
 fn select(vm: &mut Vm, _: Value, arguments: &[Value]) -> Outcome {

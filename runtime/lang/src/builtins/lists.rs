@@ -82,9 +82,7 @@ fn join(vm: &mut Vm, arguments: &[Value]) -> Outcome {
                 let items = elements(*part);
                 build(vm, &items, tail, first.is_quoted())
             }
-            (false, tail) => {
-                vm.heap.cons(*part, tail.unwrap_or(Value::NIL), first.is_quoted())
-            }
+            (false, tail) => vm.heap.cons(*part, tail.unwrap_or(Value::NIL), first.is_quoted()),
         });
     }
     let tail = result.unwrap_or(Value::NIL);

@@ -481,8 +481,7 @@ impl<'a> Emitter<'a> {
         self.frame().reserve(WINDOW_SLOTS);
         let window = self.frame().register();
         self.value(inner, window);
-        let opcode =
-            if target.is_some() { Opcode::CallValue } else { Opcode::TailCallValue };
+        let opcode = if target.is_some() { Opcode::CallValue } else { Opcode::TailCallValue };
         self.emit(opcode, window, 0, 0);
         self.deliver(window, target);
     }

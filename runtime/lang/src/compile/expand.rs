@@ -212,10 +212,9 @@ impl<'a> Expander<'a> {
                 Some(self.add(Node::Or(x, y), list))
             }
             (Inline::And | Inline::Or, _) => None,
-            (Inline::Assign | Inline::Define, [names, values @ ..]) if !values.is_empty() => {
-                self.assignment(inline, *names, values, list)
-                    .or_else(|| self.reflective(symbol, arguments, list))
-            }
+            (Inline::Assign | Inline::Define, [names, values @ ..]) if !values.is_empty() => self
+                .assignment(inline, *names, values, list)
+                .or_else(|| Some(self.reflective(symbol, arguments, list))),
             (Inline::Lambda, [formals, body]) if is_literal(*formals) && is_literal(*body) => {
                 let lambda = self.lambda(*formals, *body)?;
                 Some(self.add(Node::Lambda(Box::new(lambda)), list))
@@ -237,27 +236,19 @@ impl<'a> Expander<'a> {
             }
             (Inline::Case, [x, clauses @ ..]) if clauses.iter().all(|c| is_clause(*c)) => {
                 let x = self.expand(*x);
-                let ids = clauses
-                    .iter()
-                    .map(|c| (self.code(c.head()), c.tail().head()))
-                    .collect();
+                let ids = clauses.iter().map(|c| (self.code(c.head()), c.tail().head())).collect();
                 Some(self.add(Node::Case(x, ids), list))
             }
             (Inline::Eval, [form]) if is_literal(*form) => Some(self.code(*form)),
-            _ => self.reflective(symbol, arguments, list),
+            _ => Some(self.reflective(symbol, arguments, list)),
         }
     }
 
     /// A call that needs the environment.
-    fn reflective(
-        &mut self,
-        symbol: SymbolId,
-        arguments: &[Value],
-        list: Value,
-    ) -> Option<NodeId> {
+    fn reflective(&mut self, symbol: SymbolId, arguments: &[Value], list: Value) -> NodeId {
         self.reflective |= !self.scopes.is_empty();
         let ids = arguments.iter().map(|form| self.expand(*form)).collect();
-        Some(self.add(Node::Reflective(symbol, ids), list))
+        self.add(Node::Reflective(symbol, ids), list)
     }
 
     fn assignment(
@@ -340,15 +331,11 @@ impl<'a> Expander<'a> {
 
     /// Expands the argument of `quasiquote`.
     fn template_root(&mut self, form: Value, list: Value) -> NodeId {
-        if self.tagged(form, self.names.unquote_splicing) {
+        if tagged(form, self.names.unquote_splicing) {
             let text = "unquote-splicing (,@) not valid at top level of quasiquote";
             return self.error(text, list);
         }
         self.template(form)
-    }
-
-    fn tagged(&self, form: Value, tag: Option<SymbolId>) -> bool {
-        form.is_pair() && form.head().as_symbol() == tag && tag.is_some()
     }
 
     fn template(&mut self, form: Value) -> NodeId {
@@ -356,7 +343,7 @@ impl<'a> Expander<'a> {
             if !form.is_pair() {
                 return self.constant(form);
             }
-            if self.tagged(form, self.names.unquote) {
+            if tagged(form, self.names.unquote) {
                 return match elements(form)[..] {
                     [_, inner] => self.expand(inner),
                     _ => self.error("unquote expects exactly 1 argument", form),
@@ -364,7 +351,7 @@ impl<'a> Expander<'a> {
             }
             let mut items = Vec::new();
             for item in elements(form) {
-                if self.tagged(item, self.names.unquote_splicing) {
+                if tagged(item, self.names.unquote_splicing) {
                     let id = match elements(item)[..] {
                         [_, inner] => self.expand(inner),
                         _ => self.error("unquote-splicing expects exactly 1 argument", form),
@@ -389,6 +376,11 @@ impl<'a> Expander<'a> {
         }
         self.add(Node::Template(items, form.is_quoted()), form)
     }
+}
+
+/// True for a list that starts with this symbol.
+fn tagged(form: Value, tag: Option<SymbolId>) -> bool {
+    form.is_pair() && form.head().as_symbol() == tag && tag.is_some()
 }
 
 /// True for a value that evaluates to itself as a list: a quoted list or nil.
@@ -428,9 +420,9 @@ fn bound_names(names: &Names, form: Value) -> HashSet<SymbolId> {
             {
                 let bound = elements(list.tail().head());
                 let symbols = bound.into_iter().filter_map(Value::as_symbol);
-                found.extend(symbols.filter(|symbol| {
-                    binds(names, head) && names.is_inlined(*symbol)
-                }));
+                found.extend(
+                    symbols.filter(|symbol| binds(names, head) && names.is_inlined(*symbol)),
+                );
             }
             first = false;
             list = list.tail();

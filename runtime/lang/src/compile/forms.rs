@@ -346,12 +346,7 @@ impl Emitter<'_> {
     }
 
     /// The end of a choice in which nothing was chosen.
-    fn no_match(
-        &mut self,
-        text: &str,
-        position: Option<valk_vm::Position>,
-        target: Option<u8>,
-    ) {
+    fn no_match(&mut self, text: &str, position: Option<valk_vm::Position>, target: Option<u8>) {
         let error = self.vm.error(text);
         if let Some(position) = position {
             crate::source::set_location(self.vm, error, position);
@@ -429,11 +424,8 @@ impl Emitter<'_> {
         if let Some(number) = small {
             let register = self.operand(nodes[0]);
             self.position(node);
-            let opcode = if opcode == Opcode::Add {
-                Opcode::AddNumber
-            } else {
-                Opcode::SubtractNumber
-            };
+            let opcode =
+                if opcode == Opcode::Add { Opcode::AddNumber } else { Opcode::SubtractNumber };
             return self.emit(opcode, target, register, number);
         }
         let registers = self.operands(nodes);

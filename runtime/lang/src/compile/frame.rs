@@ -122,7 +122,8 @@ impl Frame {
         for (i, name) in formals.iter().enumerate() {
             // Of equal formals the last one wins; the others keep their register without a name.
             if !formals[i + 1..].contains(name) {
-                let cell = lambda.scope.assigned.contains(name) && lambda.scope.inner.contains(name);
+                let cell =
+                    lambda.scope.assigned.contains(name) && lambda.scope.inner.contains(name);
                 let register = (base + i).min(REGISTERS_MAX - 1) as u8;
                 self.declare(*name, register, cell, true);
             }

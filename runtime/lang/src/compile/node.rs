@@ -139,9 +139,7 @@ impl Arena {
         let all = |ids: &[NodeId]| ids.iter().all(|id| self.effects(*id).pure);
         let (pure, assigns) = match node {
             Node::Constant(_) | Node::Variable(_) | Node::Lambda(_) => (true, false),
-            Node::Primitive(_, ids) | Node::List(ids) => {
-                (all(ids), any(&mut ids.iter().copied()))
-            }
+            Node::Primitive(_, ids) | Node::List(ids) => (all(ids), any(&mut ids.iter().copied())),
             Node::If(c, t, e) => (false, any(&mut [*c, *t].into_iter().chain(*e))),
             Node::Call(head, ids) => {
                 (false, any(&mut std::iter::once(*head).chain(ids.iter().copied())))
@@ -152,9 +150,7 @@ impl Arena {
                 (false, any(&mut ids.iter().copied()))
             }
             Node::Assign(..) | Node::Reflective(..) => (false, true),
-            Node::Select(clauses) => {
-                (false, any(&mut clauses.iter().flat_map(|(c, r)| [*c, *r])))
-            }
+            Node::Select(clauses) => (false, any(&mut clauses.iter().flat_map(|(c, r)| [*c, *r]))),
             Node::Case(x, clauses) => {
                 (false, any(&mut std::iter::once(*x).chain(clauses.iter().map(|(k, _)| *k))))
             }
