@@ -1,7 +1,7 @@
 //! Diagnostics on standard error.
 
 use clap::ValueEnum;
-use valk_diagnostics::{Diagnostic, SourceMap, render_ansi, render_json, render_plain};
+use valk_diagnostics::{Code, Diagnostic, SourceMap, render_ansi, render_json, render_plain};
 
 /// How diagnostics are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -34,6 +34,7 @@ impl Reporter {
 
     /// Reports a failure that concerns no source text.
     pub fn failure(&self, text: &str) {
-        eprintln!("error: {text}");
+        let diagnostic = Diagnostic::error(Code::RuntimeError, text);
+        eprint!("{}", self.render(&diagnostic, &SourceMap::new()));
     }
 }
