@@ -54,11 +54,13 @@ impl fmt::Display for Error {
             Self::Usage(text) => write!(f, "{text}\nTry --help."),
             Self::DuplicateName { name, first, second } => write!(
                 f,
-                "duplicate test name `{name}`: defined at {first} and at {second}; rename one of them"
+                "duplicate test name `{name}`: defined at {first} and at {second}; rename one of \
+                 them"
             ),
             Self::BadName { name, at } => write!(
                 f,
-                "test name {name:?} at {at} is empty or holds a control character; names must be printable"
+                "test name {name:?} at {at} is empty or holds a control character; names must be \
+                 printable"
             ),
             Self::Zygote(source) => {
                 write!(f, "the zygote that forks the tests could not be started: {source}")

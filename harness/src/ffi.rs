@@ -68,8 +68,11 @@ pub fn forbid_exit(complaint: &'static str) {
     }
     let _ = COMPLAINT.set(complaint);
     GUARDED.store(std::process::id() as Pid, Ordering::Relaxed);
+    #[cfg(not(miri))] // which has no `atexit`
     // SAFETY: `object` is a function without captures that does not unwind.
-    unsafe { libc::atexit(object) };
+    unsafe {
+        libc::atexit(object)
+    };
 }
 
 /// The run is over: `exit` is allowed again.

@@ -75,7 +75,7 @@ fn descendants() -> Vec<Leaked> {
     found
 }
 
-/// Parent and process of a line `pid (command) state parent …`; `None` for zombies and other text.
+/// Parent and process of a line `pid (command) state parent …`; `None` for zombies and others.
 pub(crate) fn parse_stat(stat: &str) -> Option<(Pid, Leaked)> {
     let (pid, rest) = stat.split_once(" (")?;
     let (command, rest) = rest.rsplit_once(") ")?;

@@ -172,7 +172,9 @@ impl Run {
     /// Runs everything and reports.
     fn execute(self: Arc<Self>) -> Result<u8, Error> {
         if let Some(seed) = self.options.shuffle_seed(self.plan.run_seed) {
-            eprintln!("shuffled with --shuffle={seed}");
+            // In one piece: the zygote may be writing at the same time.
+            let line = format!("shuffled with --shuffle={seed}\n");
+            let _ = std::io::stderr().write_all(line.as_bytes());
         }
         let mimic = libtest_mimic::Arguments {
             // No more workers than slots: a worker without a slot could only fail.
@@ -336,10 +338,11 @@ impl Run {
 fn select(options: &Options, plan: &Plan) -> Vec<Selected> {
     let mut selected = Vec::new();
     for attempt in 1..=options.repeat {
-        for (at, test) in plan.tests.iter().enumerate() {
+        let named = plan.tests.iter().enumerate().filter(|(_, test)| options.selects(&test.name));
+        for (at, test) in named {
             let probe = Trial::test(test.name.as_str(), || Ok(()))
                 .with_ignored_flag(test.attributes.ignore.is_some());
-            if options.selects(&test.name) && !options.mimic.is_filtered_out(&probe) {
+            if !options.mimic.is_filtered_out(&probe) {
                 let ignored = options.mimic.is_ignored(&probe);
                 selected.push(Selected { test: at as u32, attempt, ignored });
             }

@@ -107,7 +107,8 @@ pub fn host_facts() -> Value {
     })
 }
 
-/// A skip fixed in the source: `#[skip = expected(CODE, "reason")]`, `#[skip = broken("id", "reason")]`.
+/// A skip fixed in the source: `#[skip = expected(CODE, "reason")]` or
+/// `#[skip = broken("id", "reason")]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StaticSkip {
     /// Not applicable on some hosts; the predicate is checked.

@@ -30,7 +30,9 @@ valk_harness::test! {
         std::fs::write(directory.join("left behind"), "x").expect("it is writable");
     }
 
-    fn tmpdir_is_private_and_empty_again() { tmpdir_is_private_and_empty(); }
+    fn tmpdir_is_private_and_empty_again() {
+        tmpdir_is_private_and_empty();
+    }
 
     fn stdin_is_empty() {
         let mut text = String::new();

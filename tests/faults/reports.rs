@@ -40,14 +40,18 @@ fn only_file(directory: &str) -> PathBuf {
 test! {
     fn a_skip_reason_reaches_ledger_and_junit() {
         let (ledger, junit) = (scratch().join("l.jsonl"), scratch().join("j.xml"));
-        let paths = [ledger.display().to_string(), junit.display().to_string()];
-        let ended = run(&["--exact", "skips_as_expected", "--ledger", &paths[0], "--junit", &paths[1]]);
-        ended.expect_status(0);
+        let flags =
+            [format!("--ledger={}", ledger.display()), format!("--junit={}", junit.display())];
+        run(&["--exact", "skips_as_expected", &flags[0], &flags[1]]).expect_status(0);
         let ledger = read(&ledger);
-        assert!(ledger.contains(r#""class":"expected","code":"needs-cores(4096)","reason":"wants <4096> \"cores\"""#), "{ledger}");
+        let skip =
+            r#"{"class":"expected","code":"needs-cores(4096)","reason":"wants <4096> \"cores\""}"#;
+        assert!(ledger.contains(skip), "{ledger}");
         assert!(ledger.contains(r#""cores":"#), "{ledger}");
         let junit = read(&junit);
-        assert!(junit.contains("<skipped type=\"skip-expected\" message=\"skipped [needs-cores(4096)]: wants &lt;4096&gt; &quot;cores&quot;\"/>"), "{junit}");
+        let skip = "<skipped type=\"skip-expected\" message=\"skipped [needs-cores(4096)]: \
+                    wants &lt;4096&gt; &quot;cores&quot;\"/>";
+        assert!(junit.contains(skip), "{junit}");
     }
 
     fn subtests_reach_the_ledger() {
@@ -77,7 +81,8 @@ test! {
         assert!(green, "{text}");
         assert!(text.contains("wants <4096>") && text.contains("slowest:"), "{text}");
         assert!(text.ends_with("\n2 passed, 0 failed, 1 skipped\n"), "{text}");
-        assert!(read(junit.as_ref()).contains("<testsuites tests=\"3\" failures=\"0\" skipped=\"1\">"));
+        let xml = read(junit.as_ref());
+        assert!(xml.contains("<testsuites tests=\"3\" failures=\"0\" skipped=\"1\">"), "{xml}");
     }
 
     fn merging_a_red_ledger_is_red() {
@@ -129,7 +134,7 @@ test! {
 
     fn a_killed_run_leaves_a_red_ledger_and_no_process() {
         let directory = scratch().join("ledgers").display().to_string();
-        let mut child = command(&["--exact", "chatters_for_ever", "exec_hangs", "hangs", "--nocapture"])
+        let mut child = command(&["chatters_for_ever", "exec_hangs", "hangs", "--nocapture"])
             .env("VALK_TEST_LEDGER_DIR", &directory)
             .env("VALK_TEST_TIME_SCALE", "1000")
             .stdout(Stdio::piped())
@@ -167,12 +172,15 @@ test! {
     fn snapshots_are_stored_and_compared() {
         let directory = scratch().display().to_string();
         let run = |value: &str, update: &str| {
-            run_with(&["--exact", "matches_a_snapshot_of_its_own"], &[
-                ("FAULT_SNAPSHOTS", &directory),
-                ("FAULT_VALUE", value),
-                ("VALK_UPDATE_SNAPSHOTS", update),
-                ("CI", "true"),
-            ])
+            run_with(
+                &["--exact", "matches_a_snapshot_of_its_own"],
+                &[
+                    ("FAULT_SNAPSHOTS", &directory),
+                    ("FAULT_VALUE", value),
+                    ("VALK_UPDATE_SNAPSHOTS", update),
+                    ("CI", "true"),
+                ],
+            )
         };
         run("at 127.0.0.1:4433 in 12 ms", "0").expect_status(101);
         run("at 127.0.0.1:4433 in 12 ms", "1").expect_status(0);

@@ -38,11 +38,17 @@ static ANSWER: Fixture<u32> = Fixture::new("answer", || {
 test! {
     fn passes() {}
     #[fixture = ANSWER]
-    fn shares_a_fixture_1() { assert_eq!(*ANSWER.get(), 42); }
+    fn shares_a_fixture_1() {
+        assert_eq!(*ANSWER.get(), 42);
+    }
     #[fixture = ANSWER]
-    fn shares_a_fixture_2() { assert_eq!(*ANSWER.get(), 42); }
+    fn shares_a_fixture_2() {
+        assert_eq!(*ANSWER.get(), 42);
+    }
     #[isolation = Exec]
-    fn exec_passes() { println!("fresh"); }
+    fn exec_passes() {
+        println!("fresh");
+    }
     #[isolation = InProcess]
     fn in_process_passes() {}
     #[expect(clippy::zombie_processes, reason = "that it is not waited for is the point")]
@@ -50,14 +56,22 @@ test! {
         let mut child = Command::new("sleep").arg("60").spawn().expect("sleep exists");
         child.kill().expect("it is ours"); // and is not waited for
     }
-    fn skips_as_expected() { skip_expected(SkipCode::NeedsCores(4096), "wants <4096> \"cores\""); }
+    fn skips_as_expected() {
+        skip_expected(SkipCode::NeedsCores(4096), "wants <4096> \"cores\"");
+    }
     #[require = ToolMissing("no-such-tool")]
-    fn requires_a_tool() { panic!("must not run"); }
+    fn requires_a_tool() {
+        panic!("must not run");
+    }
     #[require = NeedsCores(1)]
     fn requires_a_core() {}
     #[skip = expected(NeedsPlatform("plan9"), "no /net here")]
-    fn skipped_in_the_source() { panic!("must not run"); }
-    fn prints_and_passes() { println!("a word"); }
+    fn skipped_in_the_source() {
+        panic!("must not run");
+    }
+    fn prints_and_passes() {
+        println!("a word");
+    }
     fn records_subtests() {
         valk_harness::record_subtest("inner", SubtestState::Pass, 7);
     }
@@ -66,28 +80,54 @@ test! {
 // ---- bad ends
 
 test! {
-    fn exits_early() { std::process::exit(0); }
-    fn exits_with_three() { std::process::exit(3); }
-    fn exits_now() { fault::exit_now(0); }
-    fn becomes_another_program() { panic!("{}", Command::new("true").exec()); }
-    fn aborts() { std::process::abort(); }
-    fn segfaults() { fault::crash(); }
-    fn overflows_the_stack() { assert_eq!(deep(1), 0); }
+    fn exits_early() {
+        std::process::exit(0);
+    }
+    fn exits_with_three() {
+        std::process::exit(3);
+    }
+    fn exits_now() {
+        fault::exit_now(0);
+    }
+    fn becomes_another_program() {
+        panic!("{}", Command::new("true").exec());
+    }
+    fn aborts() {
+        std::process::abort();
+    }
+    fn segfaults() {
+        fault::crash();
+    }
+    fn overflows_the_stack() {
+        assert_eq!(deep(1), 0);
+    }
     fn panics_while_panicking() {
         struct Bomb;
         impl Drop for Bomb {
-            fn drop(&mut self) { panic!("second panic"); }
+            fn drop(&mut self) {
+                panic!("second panic");
+            }
         }
         let _bomb = Bomb;
         panic!("first panic");
     }
-    fn panics_with_a_number() { std::panic::panic_any(42); }
-    fn fails_an_assertion() { assert_eq!(1 + 1, 3, "arithmetic"); }
-    fn fails_with_a_seed() { panic!("seed {}", valk_harness::seed()); }
+    fn panics_with_a_number() {
+        std::panic::panic_any(42);
+    }
+    fn fails_an_assertion() {
+        assert_eq!(1 + 1, 3, "arithmetic");
+    }
+    fn fails_with_a_seed() {
+        panic!("seed {}", valk_harness::seed());
+    }
     #[isolation = InProcess]
-    fn in_process_exits() { std::process::exit(0); }
+    fn in_process_exits() {
+        std::process::exit(0);
+    }
     #[isolation = InProcess]
-    fn in_process_fails() { panic!("in the runner"); }
+    fn in_process_fails() {
+        panic!("in the runner");
+    }
     fn kills_its_supervisor() {
         let _ = Command::new("kill").args(["-9", &parent_id().to_string()]).status();
         sleep_for_ever();
@@ -103,11 +143,21 @@ fn deep(n: u64) -> u64 {
 
 test! {
     #[timeout_ms = 50]
-    fn hangs() { sleep_for_ever(); }
+    fn hangs() {
+        sleep_for_ever();
+    }
     #[timeout_ms = 50]
-    fn hangs_ignoring_sigterm() { fault::ignore_sigterm(); sleep_for_ever(); }
+    fn hangs_ignoring_sigterm() {
+        fault::ignore_sigterm();
+        sleep_for_ever();
+    }
     #[timeout_ms = 200]
-    fn chatters_for_ever() { loop { println!("still here"); std::thread::yield_now(); } }
+    fn chatters_for_ever() {
+        loop {
+            println!("still here");
+            std::thread::yield_now();
+        }
+    }
 }
 
 // ---- processes left behind
@@ -160,12 +210,18 @@ test! {
         }
         std::process::exit(0);
     }
-    fn closes_its_output() { fault::close_output(); println!("lost"); panic!("after closing"); }
+    fn closes_its_output() {
+        fault::close_output();
+        println!("lost");
+        panic!("after closing");
+    }
     fn prints_much() {
         let line = vec![b'x'; 1 << 16];
         let mut stdout = std::io::stdout().lock();
         stdout.write_all(b"the beginning\n").expect("stdout is open");
-        for _ in 0..800 { stdout.write_all(&line).expect("stdout is open"); }
+        for _ in 0..800 {
+            stdout.write_all(&line).expect("stdout is open");
+        }
         stdout.write_all(b"\nthe end\n").expect("stdout is open");
         panic!("after 50 megabytes");
     }
@@ -178,33 +234,52 @@ test! {
 // ---- skips
 
 test! {
-    fn skips_as_broken() { skip_broken("VALK-7", "deque loses an element"); }
+    fn skips_as_broken() {
+        skip_broken("VALK-7", "deque loses an element");
+    }
     #[skip = broken("VALK-8", "never worked")]
     fn skipped_as_broken() {}
-    fn skips_for_a_stale_reason() { skip_expected(SkipCode::NeedsCores(1), "wants one core"); }
+    fn skips_for_a_stale_reason() {
+        skip_expected(SkipCode::NeedsCores(1), "wants one core");
+    }
     #[skip = expected(NeedsCores(1), "wants one core")]
     fn skipped_for_a_stale_reason() {}
     #[ignore = "takes an hour"]
-    fn ignored_panics() { panic!("ran although ignored"); }
+    fn ignored_panics() {
+        panic!("ran although ignored");
+    }
     #[ignore = "takes an hour"]
     #[isolation = Exec]
-    fn ignored_exec_panics() { panic!("ran afresh although ignored"); }
+    fn ignored_exec_panics() {
+        panic!("ran afresh although ignored");
+    }
 }
 
 // ---- exec class
 
 test! {
     #[isolation = Exec]
-    fn exec_panics() { println!("printed afresh"); panic!("in the fresh process"); }
+    fn exec_panics() {
+        println!("printed afresh");
+        panic!("in the fresh process");
+    }
     #[isolation = Exec]
-    fn exec_exits_early() { std::process::exit(0); }
+    fn exec_exits_early() {
+        std::process::exit(0);
+    }
     #[isolation = Exec]
-    fn exec_aborts() { std::process::abort(); }
+    fn exec_aborts() {
+        std::process::abort();
+    }
     #[isolation = Exec]
     #[timeout_ms = 500]
-    fn exec_hangs() { sleep_for_ever(); }
+    fn exec_hangs() {
+        sleep_for_ever();
+    }
     #[isolation = Exec]
-    fn exec_skips() { skip_expected(SkipCode::NeedsCores(4096), "wants many"); }
+    fn exec_skips() {
+        skip_expected(SkipCode::NeedsCores(4096), "wants many");
+    }
 }
 
 // ---- fixtures
@@ -217,9 +292,13 @@ static THREADED: Fixture<u32> = Fixture::new("threaded", || {
 
 test! {
     #[fixture = UNBUILDABLE]
-    fn wants_an_unbuildable_fixture() { UNBUILDABLE.get(); }
+    fn wants_an_unbuildable_fixture() {
+        UNBUILDABLE.get();
+    }
     #[fixture = THREADED]
-    fn wants_a_threaded_fixture() { THREADED.get(); }
+    fn wants_a_threaded_fixture() {
+        THREADED.get();
+    }
 }
 
 // ---- names and providers
@@ -274,7 +353,9 @@ dynamic! {
 }
 
 test! {
-    fn matches_a_missing_snapshot() { valk_harness::assert_snapshot!("missing", "value"); }
+    fn matches_a_missing_snapshot() {
+        valk_harness::assert_snapshot!("missing", "value");
+    }
     fn matches_a_snapshot_of_its_own() {
         let directory = std::env::var("FAULT_SNAPSHOTS").expect("set by the fault suite");
         let value = std::env::var("FAULT_VALUE").expect("set by the fault suite");

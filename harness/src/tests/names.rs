@@ -22,13 +22,17 @@ valk_harness::test! {
     }
 
     fn equal_names_are_refused() {
-        let tests = ["a", "b", "b"].map(|name| TestDefinition::new(name, || {}).at(format!("{name}.rs"), 3));
+        let tests = ["a", "b", "b"]
+            .map(|name| TestDefinition::new(name, || {}).at(format!("{name}.rs"), 3));
         let error = check_names(&tests).expect_err("b is there twice");
         assert_eq!(error.exit_code(), 2);
         assert!(error.to_string().contains("`b`: defined at b.rs:3 and at b.rs:3"), "{error}");
         assert!(check_names(&tests[..2]).is_ok());
         for name in ["", "a\u{1b}b"] {
-            assert!(matches!(check_names(&[TestDefinition::new(name, || {})]), Err(Error::BadName { .. })));
+            assert!(matches!(
+                check_names(&[TestDefinition::new(name, || {})]),
+                Err(Error::BadName { .. })
+            ));
         }
     }
 
@@ -36,7 +40,11 @@ valk_harness::test! {
         let source = || std::io::Error::other("no memory");
         let errors = [
             (Error::Zygote(source()), 101, "could not be started: no memory"),
-            (Error::File { action: "write", path: "x".into(), source: source() }, 101, "cannot write x: no memory"),
+            (
+                Error::File { action: "write", path: "x".into(), source: source() },
+                101,
+                "cannot write x: no memory",
+            ),
             (Error::Usage("what.".into()), 2, "what.\nTry --help."),
         ];
         for (error, code, says) in errors {
@@ -90,17 +98,54 @@ valk_harness::test! {
 
     fn rerun_commands_fit_the_target() {
         assert_eq!(rerun_command(None, "x", "/t/x"), "/t/x --exact {}");
-        assert_eq!(rerun_command(Some("valk-heap"), "valk_heap", ""), "cargo test -p valk-heap --lib -- --exact {}");
-        assert_eq!(rerun_command(Some("valk-tests"), "faults", ""), "cargo test -p valk-tests --test faults -- --exact {}");
+        assert_eq!(
+            rerun_command(Some("valk-heap"), "valk_heap", ""),
+            "cargo test -p valk-heap --lib -- --exact {}"
+        );
+        assert_eq!(
+            rerun_command(Some("valk-tests"), "faults", ""),
+            "cargo test -p valk-tests --test faults -- --exact {}"
+        );
         assert_eq!(crate::report::rerun_command("x {}", "it's"), "x 'it'\\''s'");
     }
 
     fn flags_are_understood() {
-        let options = parse(&["a", "--exact", "--skip", "b", "--skip=c", "--ignored", "--include-ignored",
-            "--test-threads=3", "--nocapture", "--show-output", "--fail-fast", "--shuffle", "--seed", "4",
-            "--repeat", "5", "--slowest=6", "--junit", "j", "--ledger", "l", "--allow-empty", "-q",
-            "--color", "never", "--logfile", "f", "-Z", "unstable-options", "--test", "-h", "--", "--d"])
-            .expect("all flags exist");
+        let options = parse(&[
+            "a",
+            "--exact",
+            "--skip",
+            "b",
+            "--skip=c",
+            "--ignored",
+            "--include-ignored",
+            "--test-threads=3",
+            "--nocapture",
+            "--show-output",
+            "--fail-fast",
+            "--shuffle",
+            "--seed",
+            "4",
+            "--repeat",
+            "5",
+            "--slowest=6",
+            "--junit",
+            "j",
+            "--ledger",
+            "l",
+            "--allow-empty",
+            "-q",
+            "--color",
+            "never",
+            "--logfile",
+            "f",
+            "-Z",
+            "unstable-options",
+            "--test",
+            "-h",
+            "--",
+            "--d",
+        ])
+        .expect("all flags exist");
         assert_eq!(options.filters, ["a", "--d"]);
         assert_eq!(options.mimic.skip, ["b", "c"]);
         assert_eq!(options.mimic.test_threads, Some(3));
@@ -147,7 +192,12 @@ valk_harness::cases! {
 valk_harness::test! {
     fn help_names_every_flag() {
         let text = help();
-        for flag in ["--junit FILE", "--shuffle[=SEED]", "--no-capture, --nocapture", "VALK_TEST_TIME_SCALE"] {
+        for flag in [
+            "--junit FILE",
+            "--shuffle[=SEED]",
+            "--no-capture, --nocapture",
+            "VALK_TEST_TIME_SCALE",
+        ] {
             assert!(text.contains(flag), "no {flag} in {text}");
         }
     }

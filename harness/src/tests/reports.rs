@@ -99,7 +99,8 @@ valk_harness::test! {
     }
 
     fn summary_of_success_is_short() {
-        let about = Summary { rerun: "", run_seed: 0, slowest: 0, show_output: false, filtered_out: 0 };
+        let about =
+            Summary { rerun: "", run_seed: 0, slowest: 0, show_output: false, filtered_out: 0 };
         let text = report::summary(&[result("a", Judgement::new(Verdict::Pass, ""))], &about);
         assert_eq!(text, "\n1 passed, 0 failed, 0 skipped\n");
     }
@@ -153,12 +154,17 @@ valk_harness::test! {
         let merge = Merge::parse(words).expect("they are right").expect("not asked for help");
         assert_eq!((merge.expect.as_slice(), merge.slowest), (["a".to_string()].as_slice(), 0));
         assert!(Merge::parse(["--help".to_string()]).expect("it is right").is_none());
-        for (words, code) in [(vec!["--help"], 0), (vec!["--what"], 2), (vec!["/no/such/directory"], 1)] {
+        for (words, code) in
+            [(vec!["--help"], 0), (vec!["--what"], 2), (vec!["/no/such/directory"], 1)]
+        {
             let ended = crate::merge::main(words.into_iter().map(String::from));
             assert_eq!(ended, std::process::ExitCode::from(code));
         }
         let missing = Merge { directory: "/no/such/directory".into(), ..Merge::default() };
         let error = missing.run().expect_err("it does not exist");
-        assert!(error.to_string().contains("cannot read the ledgers in /no/such/directory"), "{error}");
+        assert!(
+            error.to_string().contains("cannot read the ledgers in /no/such/directory"),
+            "{error}"
+        );
     }
 }

@@ -56,7 +56,9 @@ valk_harness::test! {
         let subtests = parse(text);
         let reason = skipped_whole(text, &subtests).expect("all are skipped");
         assert!(reason.ends_with("no (net) here"), "{reason}");
-        assert!(skipped_whole("", &subtests).is_some_and(|reason| reason.ends_with("no reason given")));
+        assert!(
+            skipped_whole("", &subtests).is_some_and(|reason| reason.ends_with("no reason given"))
+        );
         assert_eq!(skipped_whole(text, &[]), None);
         assert_eq!(skipped_whole(text, &parse("✅ b....  PASS")), None);
     }

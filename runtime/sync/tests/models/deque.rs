@@ -129,10 +129,14 @@ fn push(deque: &Worker<Ticket>, ledger: &Ledger, ids: impl IntoIterator<Item = u
     }
 }
 
-/// A thief with `attempts` attempts; the numbers of what it got, in order.
-fn thief(deque: &Worker<Ticket>, attempts: usize) -> JoinHandle<Vec<usize>> {
+/// A thief and what it will have taken, in order. It hands its handle back, so that the order in
+/// which handles are dropped does not multiply the executions.
+type Thief = JoinHandle<(Vec<usize>, Stealer<Ticket>)>;
+
+/// A thief with `attempts` attempts.
+fn thief(deque: &Worker<Ticket>, attempts: usize) -> Thief {
     let thief = deque.stealer();
-    spawn(move || attempt(&thief, attempts))
+    spawn(move || (attempt(&thief, attempts), thief))
 }
 
 fn attempt(thief: &Stealer<Ticket>, attempts: usize) -> Vec<usize> {
@@ -158,11 +162,12 @@ fn finish(
     ledger: Ledger,
     items: usize,
     parts: &[Vec<usize>],
-    thieves: Vec<JoinHandle<Vec<usize>>>,
+    thieves: Vec<Thief>,
 ) {
     let mut taken = parts.concat();
     for thief in thieves {
-        taken.extend(thief.join().expect("loom reports a thief's panic first"));
+        let (stolen, _handle) = thief.join().expect("loom reports a thief's panic first");
+        taken.extend(stolen);
     }
     // Nobody else is left, so these pops take everything.
     taken.extend(std::iter::from_fn(|| deque.pop()).map(Ticket::redeem));
@@ -273,7 +278,8 @@ fn grow_then_pop<const ATTEMPTS: usize>() {
 /// The owner leaves items, after growing; whoever goes last drops them and both buffers.
 fn drop_with_items() {
     let (deque, ledger) = deque(1, 2, 2);
-    let thief = thief(&deque, 1);
+    let thief = deque.stealer();
+    let thief = spawn(move || drop(attempt(&thief, 1)));
     push(&deque, &ledger, 0..2);
     // Unmodelled bookkeeping: did the deque's items survive the owner's handle?
     let before = ledger.dropped();
