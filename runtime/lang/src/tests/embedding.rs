@@ -154,7 +154,7 @@ valk_harness::test! {
         let called = format!("(print {}1{})", "(id (+ 1 ".repeat(500), "))".repeat(500));
         let quoted = format!("(print (len {{{}{}}}))", "(".repeat(depth), ")".repeat(depth));
         let template = format!("(print (len `{}1{}))", "(".repeat(500), ")".repeat(500));
-        let many: String = (0..500).map(|n| format!("{n} ")).collect();
+        let many: String = (0..500).map(|n: u32| n.to_string() + " ").collect();
         let wide = format!("(fun {{f}} {{len (list {many})}}) (print (f) (+ {many}) (len `({many})))");
         let mut runtime = runtime();
         for (text, expected) in [
@@ -173,7 +173,7 @@ valk_harness::test! {
 
 valk_harness::test! {
     fn too_many_parameters_are_an_error() {
-        let names: String = (0..300).map(|n| format!("p{n} ")).collect();
+        let names: String = (0..300).map(|n: u32| "p".to_string() + &n.to_string() + " ").collect();
         let text = complaint(&format!("(\\ {{{names}}} {{1}})"));
         assert!(text.contains("too many parameters"), "{text}");
     }
