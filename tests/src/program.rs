@@ -11,12 +11,21 @@ pub fn root() -> PathBuf {
 
 /// The program under test: `VALK_BIN`, else the sibling of this test binary.
 pub fn binary() -> PathBuf {
-    if let Some(path) = std::env::var_os("VALK_BIN") {
+    program("valk", "VALK_BIN")
+}
+
+/// The load generator: `VALK_LOAD_BIN`, else the sibling of this test binary.
+pub fn load_generator() -> PathBuf {
+    program("valk-load", "VALK_LOAD_BIN")
+}
+
+fn program(name: &str, variable: &str) -> PathBuf {
+    if let Some(path) = std::env::var_os(variable) {
         return PathBuf::from(path);
     }
     let own = std::env::current_exe().expect("this test has a path");
     let profile = own.parent().and_then(|deps| deps.parent()).expect("target/profile/deps/test");
-    profile.join("valk")
+    profile.join(name)
 }
 
 /// A command that runs the program from the repository root.
@@ -70,7 +79,11 @@ pub struct Service {
 impl Service {
     /// Starts the program.
     pub fn start(arguments: &[&str]) -> Service {
-        let mut command = valk(arguments);
+        Service::spawn(valk(arguments))
+    }
+
+    /// Starts a prepared command of [`valk`].
+    pub fn spawn(mut command: Command) -> Service {
         command.stdout(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
         let output = BufReader::new(child.stdout.take().expect("piped above"));

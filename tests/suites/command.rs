@@ -1,7 +1,8 @@
 //! The `valk` command from outside: output, diagnostics, exit status.
 
 use std::io::{Read, Write};
-use valk_tests::program::{file, run, run_with_input, stderr, stdout, valk};
+use std::process::Command;
+use valk_tests::program::{file, load_generator, run, run_with_input, stderr, stdout, valk};
 
 valk_harness::test! {
     fn an_expression_prints_its_value() {
@@ -263,5 +264,20 @@ valk_harness::test! {
         assert!(child.wait().expect("it ends").success(), "{text}");
         let kept = std::fs::read_to_string(state.join("valk/history")).expect("written");
         assert!(kept.contains('7'), "{kept}");
+    }
+}
+
+valk_harness::test! {
+    fn the_load_generator_lists_its_scenarios_and_refuses_others() {
+        let load = |arguments: &[&str]| {
+            let output = Command::new(load_generator()).args(arguments).output();
+            output.expect("the load generator is built")
+        };
+        let list = load(&["list"]);
+        assert_eq!(list.status.code(), Some(0));
+        assert!(stdout(&list).lines().any(|line| line.starts_with("backpressure")));
+        let refused = load(&["run", "nothing", "--target", "http://127.0.0.1:1"]);
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(stderr(&refused).starts_with("error: "), "{}", stderr(&refused));
     }
 }

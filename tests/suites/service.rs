@@ -2,7 +2,7 @@
 
 use http::Method;
 use valk_tests::client::{Client, block_on};
-use valk_tests::program::{Service, file, run, stdout};
+use valk_tests::program::{Service, file, run, stdout, valk};
 
 /// A service on a free port in clear text; its first line is the port.
 fn service(handler: &str) -> (Service, u16) {
@@ -176,6 +176,50 @@ valk_harness::test! {
         });
         assert_eq!((answer.status, answer.body.as_str()), (200, "finished"));
         assert_eq!(service.wait(), (Some(0), "over\n".to_string()));
+    }
+}
+
+valk_harness::test! {
+    fn a_second_interrupt_ends_the_program_at_once() {
+        let (mut service, port) = service(
+            "(\\ {r} {do (print \"begun\") (list :body (make-string 1000000 \"x\"))})",
+        );
+        block_on(async {
+            let mut client = Client::connect(port).await;
+            // Not polled: the response fills the window and stays in progress.
+            let pending = client.send(Method::GET, "/", &[], b"").await;
+            let begun = tokio::task::block_in_place(|| service.line());
+            assert_eq!(begun, "begun");
+            service.signal("TERM");
+            // The listener is closed when the first signal has been acted upon.
+            while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
+                tokio::task::yield_now().await;
+            }
+            service.signal("INT");
+            assert!(pending.await.is_err(), "the response is cut");
+        });
+        assert_eq!(service.wait(), (Some(130), String::new()));
+    }
+}
+
+valk_harness::test! {
+    fn an_invalid_response_is_a_500_and_a_warning() {
+        let program = "(def {sys} (aio/await (aio/start)))
+            (def {handler} (\\ {r} {list :headers (list (list \"bad name\" \"x\"))}))
+            (def {server} (aio/await (http2/server-listen sys 0 handler {:host \"127.0.0.1\" :tls 0})))
+            (println \"port:%d\" (http2/server-port server))
+            (aio/run sys)";
+        let log = file("invalid.log", "");
+        let mut command = valk(&[&file("invalid.valk", program)]);
+        command.stderr(std::fs::File::create(&log).expect("made above"));
+        let mut service = Service::spawn(command);
+        let port = service.port();
+        let answer = block_on(async { Client::connect(port).await.get("/").await });
+        assert_eq!(answer.status, 500);
+        service.signal("INT");
+        assert_eq!(service.wait(), (Some(0), String::new()));
+        let text = std::fs::read_to_string(&log).expect("made above");
+        assert!(text.contains("[WARN] http2 | ") && text.contains("bad name"), "{text}");
     }
 }
 

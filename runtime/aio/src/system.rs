@@ -65,7 +65,8 @@ pub fn machine(vm: &mut Vm) -> Option<SharedVm> {
 }
 
 impl System {
-    /// Starts a system. `None` without an executor.
+    /// Starts a system. `None` without an executor, or where signals cannot be watched: a system
+    /// that nothing can stop is worse than none.
     pub(crate) fn start(vm: &mut Vm) -> Option<Value> {
         let shared_vm = machine(vm)?;
         let tasks = vm.extension::<Reactor>().tasks.clone()?;
@@ -83,10 +84,9 @@ impl System {
         if !std::mem::replace(&mut systems.watching_signals, true) {
             // Installed now and not in the task: a signal may come before the loop runs.
             let _context = vm.extension::<Reactor>().handle.as_ref()?.enter();
-            let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
-            if let (Ok(interrupt), Ok(terminate)) = signals {
-                tasks.spawn_local(watch_signals(Rc::clone(&shared_vm), interrupt, terminate));
-            }
+            let interrupt = signal(SignalKind::interrupt()).ok()?;
+            let terminate = signal(SignalKind::terminate()).ok()?;
+            tasks.spawn_local(watch_signals(Rc::clone(&shared_vm), interrupt, terminate));
         }
         tasks.spawn_local(system.clone().end_when_stopped(shared_vm));
         Some(vm.heap.host(Box::new(system)))
@@ -135,11 +135,9 @@ impl System {
             }
         }
         self.shared.stopped.set(true);
-        let root = self.shared.handle.borrow_mut().take();
-        if let Some(root) = root {
-            let handle = vm.borrow_mut().heap.release(root);
-            complete(&vm, handle, HandleState::Completed(Value::NIL));
-        }
+        let root = self.shared.handle.borrow_mut().take().expect("a system stops once");
+        let handle = vm.borrow_mut().heap.release(root);
+        complete(&vm, handle, HandleState::Completed(Value::NIL));
         vm.borrow_mut().extension::<Reactor>().wake.notify_one();
     }
 }
