@@ -203,6 +203,25 @@ valk_harness::test! {
 }
 
 valk_harness::test! {
+    fn a_second_interrupt_ends_a_program_that_never_waits() {
+        let (mut service, port) = service(
+            "(\\ {r} {do (print \"begun\") (= {spin} (\\ {n} {spin (+ n 1)})) (spin 0)})",
+        );
+        block_on(async {
+            let mut client = Client::connect(port).await;
+            let pending = client.send(Method::GET, "/", &[], b"").await;
+            let begun = tokio::task::block_in_place(|| service.line());
+            assert_eq!(begun, "begun");
+            service.signal("INT");
+            // Two pending signals of one number are one signal.
+            service.signal("TERM");
+            assert!(pending.await.is_err(), "the connection is gone");
+        });
+        assert_eq!(service.wait(), (Some(130), String::new()));
+    }
+}
+
+valk_harness::test! {
     fn an_invalid_response_is_a_500_and_a_warning() {
         let program = "(def {sys} (aio/await (aio/start)))
             (def {handler} (\\ {r} {list :headers (list (list \"bad name\" \"x\"))}))

@@ -2,13 +2,15 @@
 //!
 //! 1. Stopping is asynchronous and happens once: the stop flag is seen by every service of the
 //!    system; when the last service has ended, the system's `stopped` handle completes.
-//! 2. SIGINT and SIGTERM stop every system; a second one ends the process at once.
+//! 2. SIGINT and SIGTERM stop every system; a second one ends the process at once, even while a
+//!    program never waits: signals are watched on a thread of their own.
 
 use crate::executor::Reactor;
 use crate::handle::{HandleState, complete, new_handle};
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::rc::{Rc, Weak};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use valk_heap::{HostObject, Root, Tracer, Value};
@@ -82,11 +84,8 @@ impl System {
         systems.list.retain(|system| !system.shared.stopped.get());
         systems.list.push(system.clone());
         if !std::mem::replace(&mut systems.watching_signals, true) {
-            // Installed now and not in the task: a signal may come before the loop runs.
-            let _context = vm.extension::<Reactor>().handle.as_ref()?.enter();
-            let interrupt = signal(SignalKind::interrupt()).ok()?;
-            let terminate = signal(SignalKind::terminate()).ok()?;
-            tasks.spawn_local(watch_signals(Rc::clone(&shared_vm), interrupt, terminate));
+            let stop = watch_signals().ok()?;
+            tasks.spawn_local(stop_on_signal(Rc::clone(&shared_vm), stop));
         }
         tasks.spawn_local(system.clone().end_when_stopped(shared_vm));
         Some(vm.heap.host(Box::new(system)))
@@ -149,17 +148,35 @@ pub fn stop_all(vm: &SharedVm) {
     }
 }
 
-async fn watch_signals(vm: SharedVm, mut interrupt: Signal, mut terminate: Signal) {
-    let mut again = false;
-    loop {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+/// Stops every system when the watched value becomes true.
+async fn stop_on_signal(vm: SharedVm, mut stop: watch::Receiver<bool>) {
+    // Fails only when the watching thread is gone, and then no signal can come.
+    let _ = stop.wait_for(|stop| *stop).await;
+    stop_all(&vm);
+}
+
+/// Watches SIGINT and SIGTERM from now on. The value becomes true at the first of them.
+fn watch_signals() -> io::Result<watch::Receiver<bool>> {
+    let (stop, stopping) = watch::channel(false);
+    let reactor = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let (mut interrupt, mut terminate) = {
+        // Installed now and not on the thread: a signal may come before it runs.
+        let _context = reactor.enter();
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+    };
+    let watching = async move {
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if stop.send_replace(true) {
+                std::process::exit(EXIT_INTERRUPTED);
+            }
         }
-        if again {
-            std::process::exit(EXIT_INTERRUPTED);
-        }
-        again = true;
-        stop_all(&vm);
-    }
+    };
+    std::thread::Builder::new()
+        .name("signals".to_string())
+        .spawn(move || reactor.block_on(watching))?;
+    Ok(stopping)
 }
