@@ -34,9 +34,10 @@ const GUARDS: &[(&str, &[Opcode])] = &[
     ("head", &[Opcode::Head]),
     ("tail", &[Opcode::Tail]),
     ("cons", &[Opcode::Cons]),
+    ("list/prepend", &[Opcode::Prepend]),
     ("list", &[Opcode::List]),
     ("error?", &[Opcode::IsError]),
-    ("nil?", &[Opcode::IsNil]),
+    ("nil?", &[Opcode::IsNil, Opcode::BranchNil]),
 ];
 
 /// Registers every core builtin.

@@ -472,6 +472,17 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             Opcode::BranchNotEqualNumber => {
                 compare_equal!(Opcode::BranchNotEqualNumber, r!(a), immediate(b), c, true);
             }
+            Opcode::BranchNil => {
+                let list = r!(a);
+                if GUARDED && vm.replaced(Opcode::BranchNil) {
+                    let value = guarded!(Opcode::BranchNil, [list], Value::NIL);
+                    branch_on!(value, c);
+                } else if list.is_nil() {
+                    advance!(2);
+                } else {
+                    jump!(0, 2);
+                }
+            }
             Opcode::Add => arithmetic!(Opcode::Add, a, r!(b), r!(c), |x, y| add(x, y)),
             Opcode::Subtract => {
                 arithmetic!(Opcode::Subtract, a, r!(b), r!(c), |x, y| subtract(x, y));
@@ -542,6 +553,17 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                 r!(a) = guarded!(Opcode::Cons, [head, tail], {
                     if tail.is_list() {
                         vm.heap.cons(head, tail, false)
+                    } else {
+                        save!();
+                        slow::no_list(vm, fiber, tail)
+                    }
+                });
+            }
+            Opcode::Prepend => {
+                let (head, tail) = (r!(b), r!(c));
+                r!(a) = guarded!(Opcode::Prepend, [head, tail], {
+                    if tail.is_list() {
+                        vm.heap.cons(head, tail, true)
                     } else {
                         save!();
                         slow::no_list(vm, fiber, tail)

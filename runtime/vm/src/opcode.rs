@@ -136,6 +136,8 @@ opcodes! {
     BranchEqualNumber "branch-equal-number" [Use Immediate Def] [Jump Jump];
     /// go on when a != the number b
     BranchNotEqualNumber "branch-not-equal-number" [Use Immediate Def] [Jump Jump];
+    /// go on when a is the empty list; first jump when not, second when c received an error
+    BranchNil "branch-nil" [Use None Def] [Jump Jump];
     /// a = b + c
     Add "add" [Def Use Use] [];
     /// a = b - c
@@ -166,6 +168,8 @@ opcodes! {
     Tail "tail" [Def Use None] [];
     /// a = unquoted cell of b and c
     Cons "cons" [Def Use Use] [];
+    /// a = quoted cell of b and c
+    Prepend "prepend" [Def Use Use] [];
     /// a = quoted list of the c registers from b
     List "list" [Def Use Count] [];
     /// a = cell of b and c, quoted when the word is 1

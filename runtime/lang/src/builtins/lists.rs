@@ -8,6 +8,7 @@ use valk_vm::{Arity, Outcome, Vm};
 pub(super) const TABLE: &[Row] = &[
     ("list", Arity::Any, list),
     ("cons", Arity::Exactly(2), cons),
+    ("list/prepend", Arity::Exactly(2), prepend),
     ("head", Arity::Any, head),
     ("tail", Arity::Any, tail),
     ("init", Arity::Exactly(1), init),
@@ -34,6 +35,14 @@ fn cons(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         return wrong_type(vm, arguments[1], "List, Nil");
     }
     vm.heap.cons(arguments[0], arguments[1], false).into()
+}
+
+/// Like `cons`, but the result is data: a quoted list.
+fn prepend(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    if !arguments[1].is_list() {
+        return wrong_type(vm, arguments[1], "List, Nil");
+    }
+    vm.heap.cons(arguments[0], arguments[1], true).into()
 }
 
 /// The only argument of `head` and `tail`, which have an arity text of their own.

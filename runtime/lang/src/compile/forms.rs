@@ -40,6 +40,14 @@ impl Emitter<'_> {
             let [otherwise, error] = self.frame().code.jumps();
             return Exits { otherwise, error, error_register: spare };
         }
+        if let Node::Primitive(Opcode::IsNil, operands) = self.arena.node(node) {
+            let register = self.operand(operands[0]);
+            self.position(node);
+            self.emit(Opcode::BranchNil, register, 0, spare);
+            self.frame().next = start;
+            let [otherwise, error] = self.frame().code.jumps();
+            return Exits { otherwise, error, error_register: spare };
+        }
         let register = self.operand(node);
         self.emit(Opcode::Branch, register, 0, 0);
         let [otherwise, error] = self.frame().code.jumps();

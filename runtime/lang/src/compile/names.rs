@@ -56,6 +56,7 @@ pub const INLINED: &[(&str, Inline)] = &[
     ("head", Inline::Primitive(Opcode::Head, 1)),
     ("tail", Inline::Primitive(Opcode::Tail, 1)),
     ("cons", Inline::Primitive(Opcode::Cons, 2)),
+    ("list/prepend", Inline::Primitive(Opcode::Prepend, 2)),
     ("error?", Inline::Primitive(Opcode::IsError, 1)),
     ("nil?", Inline::Primitive(Opcode::IsNil, 1)),
     ("list", Inline::List),
