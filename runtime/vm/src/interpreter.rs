@@ -229,6 +229,19 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             call_any!(a, count, true, Value::UNDEFINED);
         }};
     }
+    // Returns to the caller.
+    macro_rules! leave {
+        ($value:expr) => {{
+            let value = $value;
+            let link = r!(-1isize).as_fixnum();
+            pc = r!(-2isize).bits() as *const u32;
+            r!(-3isize) = value;
+            base = base.wrapping_sub((link >> 1) as usize);
+            if GUARDED && link & 1 == 1 {
+                fiber.pending = true;
+            }
+        }};
+    }
     // Runs `$inline` unless the program replaced the builtin; then `$result` is what its
     // replacement returned.
     macro_rules! guarded {
@@ -398,19 +411,13 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                 }
                 advance!(1);
             }
-            Opcode::ReturnError | Opcode::Return => {
+            Opcode::ReturnError => {
                 let value = r!(a);
-                if (instruction as u8) == Opcode::ReturnError as u8 && !value.is_error() {
-                    continue;
-                }
-                let link = r!(-1isize).as_fixnum();
-                pc = r!(-2isize).bits() as *const u32;
-                r!(-3isize) = value;
-                base = base.wrapping_sub((link >> 1) as usize);
-                if GUARDED && link & 1 == 1 {
-                    fiber.pending = true;
+                if value.is_error() {
+                    leave!(value);
                 }
             }
+            Opcode::Return => leave!(r!(a)),
             Opcode::Branch => branch_on!(r!(a), a),
             Opcode::BranchNumber => {
                 let value = r!(a);
@@ -641,7 +648,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                 let index = word!(0) as usize;
                 // SAFETY: rule 1 — the global index exists.
                 let value = *unsafe { vm.globals.get_unchecked(index) };
-                if value.is_undefined() {
+                if !value.is_closure() && value.is_undefined() {
                     save!();
                     r!(a) = vm.missing_global(fiber, word!(0));
                     advance!(1);
