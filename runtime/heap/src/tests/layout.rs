@@ -93,6 +93,60 @@ valk_harness::test! {
     }
 }
 
+/// Sizes of every magnitude: random ones, and those around each power of two.
+fn sizes(random: &mut Random) -> Vec<usize> {
+    let powers = (0..usize::BITS).flat_map(|bit| {
+        let power = 1usize << bit;
+        [power - 1, power, power.saturating_add(1), usize::MAX - (power - 1)]
+    });
+    let mut sizes: Vec<usize> = powers.collect();
+    for _ in 0..2000 {
+        let shift = random.below(64) as u32;
+        sizes.push((random.next() as usize) >> shift);
+    }
+    sizes
+}
+
+/// `value` rounded up to a multiple of `unit`, in numbers that cannot overflow.
+fn rounded(value: u128, unit: usize) -> u128 {
+    value.div_ceil(unit as u128) * unit as u128
+}
+
+valk_harness::test! {
+    fn sizes_agree_with_arithmetic_that_cannot_overflow() {
+        let mut random = Random::new(10);
+        for size in sizes(&mut random) {
+            let exact = rounded(size as u128, GRAIN_BYTES);
+            assert_eq!(round_to_grains(size), usize::try_from(exact).ok(), "grains of {size}");
+            // Lengths are 32-bit numbers in the header.
+            let length = size & u32::MAX as usize;
+            let granules = rounded(length as u128, GRANULE_BYTES);
+            assert_eq!(round_to_granules(length) as u128, granules, "granules of {length}");
+            let string = rounded(length as u128 + 8, GRANULE_BYTES);
+            assert_eq!(string_bytes(length) as u128, string, "string of {length}");
+            let fields = rounded(length as u128 * 8 + 8, GRANULE_BYTES);
+            assert_eq!(fields_bytes(length) as u128, fields, "{length} fields");
+        }
+    }
+
+    fn limits_agree_with_arithmetic_that_cannot_overflow() {
+        let mut random = Random::new(11);
+        for size in sizes(&mut random) {
+            for percent in [1, 33, 75, 99, 100] {
+                let exact = size as u128 * u128::from(percent) / 100;
+                assert_eq!(soft_limit(size, percent) as u128, exact, "{percent} % of {size}");
+            }
+            let soft = (random.next() as usize) >> random.below(64);
+            let live = size as u128;
+            let most = usize::MAX as u128;
+            let grown = (live + live / 8).min(most) + GRAIN_BYTES as u128;
+            let ceiling = grown.min(most).max(soft as u128);
+            let wanted = (live * 2).min(most).max(FULL_FLOOR_BYTES as u128);
+            assert_eq!(next_full(size, soft) as u128, wanted.min(ceiling), "{size} live, {soft}");
+        }
+    }
+}
+
 valk_harness::test! {
     fn errors_say_what_to_do() {
         let shown = [

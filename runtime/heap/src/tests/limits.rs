@@ -222,3 +222,34 @@ valk_harness::test! {
         first.release(root);
     }
 }
+
+valk_harness::test! {
+    fn a_thousand_heaps_on_one_thread_have_exact_statistics() {
+        for round in 0..1000u64 {
+            let mut heap = small_heap();
+            let mut roots = [Value::NIL];
+            for _ in 0..=round % 7 {
+                roots[0] = heap.cons(Value::ONE, roots[0], false);
+            }
+            let cells = round % 7 + 1;
+            let before = heap.statistics();
+            assert_eq!(before.allocated_bytes, cells * 16, "round {round}");
+            assert_eq!((before.young_bytes as u64, before.old_bytes), (cells * 16, 0));
+            collect(&mut heap, Collection::Full, &mut roots);
+            let after = heap.statistics();
+            assert_eq!((after.young_bytes, after.old_bytes as u64), (0, cells * 16));
+            assert_eq!((after.collections_full, after.allocated_bytes), (1, cells * 16));
+        }
+    }
+
+    fn two_heaps_in_turn_do_not_see_each_other() {
+        let (mut one, mut two) = (small_heap(), small_heap());
+        let mut roots_one = [one.cons(Value::ONE, Value::NIL, false)];
+        let mut roots_two = [two.string(b"two")];
+        collect(&mut one, Collection::Full, &mut roots_one);
+        drop(one);
+        collect(&mut two, Collection::Full, &mut roots_two);
+        assert_eq!(roots_two[0].as_bytes(&two), Some(&b"two"[..]));
+        assert_eq!(two.statistics().old_bytes, 16);
+    }
+}
