@@ -25,6 +25,8 @@ const GUARDS: &[(&str, &[Opcode])] = &[
     ("-", &[Opcode::Subtract, Opcode::SubtractNumber]),
     ("*", &[Opcode::Multiply]),
     ("/", &[Opcode::Divide]),
+    ("rem", &[Opcode::Remainder]),
+    ("mod", &[Opcode::Modulo]),
     ("<", &[Opcode::Less, Opcode::BranchLess, Opcode::BranchLessNumber]),
     ("<=", &[Opcode::LessEqual, Opcode::BranchLessEqual, Opcode::BranchLessEqualNumber]),
     (">", &[Opcode::Greater, Opcode::BranchGreater, Opcode::BranchGreaterNumber]),

@@ -1,7 +1,8 @@
 //! The uncommon cases of number operations: boxed integers, errors, wrong types.
 //!
 //! An error argument is the result (the first one); any other non-number gives a type error.
-//! `+ - *` wrap at 64 bits, `/` rounds toward zero and only 0 is an error (spec 01 D5, D6).
+//! `+ - *` wrap at 64 bits, `/` rounds toward zero; it, `rem`
+//! and `mod` give an error for 0 only (spec 01 D5, D6).
 
 use crate::opcode::Opcode;
 use crate::vm::Vm;
@@ -36,8 +37,10 @@ fn apply(opcode: Opcode, x: i64, y: i64) -> Option<i64> {
         Opcode::Add | Opcode::AddNumber => x.wrapping_add(y),
         Opcode::Subtract | Opcode::SubtractNumber => x.wrapping_sub(y),
         Opcode::Multiply => x.wrapping_mul(y),
-        Opcode::Divide if y == 0 => return None,
+        Opcode::Divide | Opcode::Remainder | Opcode::Modulo if y == 0 => return None,
         Opcode::Divide => x.wrapping_div(y),
+        Opcode::Remainder => x.wrapping_rem(y),
+        Opcode::Modulo => modulo(x, y),
         Opcode::Less | Opcode::BranchLess | Opcode::BranchLessNumber => i64::from(x < y),
         Opcode::LessEqual | Opcode::BranchLessEqual | Opcode::BranchLessEqualNumber => {
             i64::from(x <= y)
@@ -45,6 +48,13 @@ fn apply(opcode: Opcode, x: i64, y: i64) -> Option<i64> {
         Opcode::Greater | Opcode::BranchGreater | Opcode::BranchGreaterNumber => i64::from(x > y),
         _ => i64::from(x >= y),
     })
+}
+
+/// `x` modulo `y`, which is not 0: the remainder that has the sign of `y`.
+#[inline(always)]
+pub(crate) fn modulo(x: i64, y: i64) -> i64 {
+    let remainder = x.wrapping_rem(y);
+    if remainder != 0 && (remainder < 0) != (y < 0) { remainder + y } else { remainder }
 }
 
 /// True for operations whose type error is the comparison's.
@@ -57,6 +67,8 @@ fn compares(opcode: Opcode) -> bool {
             | Opcode::SubtractNumber
             | Opcode::Multiply
             | Opcode::Divide
+            | Opcode::Remainder
+            | Opcode::Modulo
     )
 }
 

@@ -13,6 +13,7 @@
 //! 2. `base` points into the fiber's stack and `base + registers <= limit`; both are reloaded after
 //!    every operation that may grow the stack.
 
+use crate::arithmetic::modulo;
 use crate::call::{CallSite, code_of, frame_code};
 use crate::code::{FIRST_CAPTURE, WINDOW_SLOTS};
 use crate::environment;
@@ -502,6 +503,14 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                 let (x, y) = (x.as_fixnum(), y.as_fixnum());
                 // The one quotient that leaves the fixnums is the smallest number by -1.
                 if y == 0 || y == -1 { None } else { Some(Value::fixnum(x / y)) }
+            }),
+            Opcode::Remainder => arithmetic!(Opcode::Remainder, a, r!(b), r!(c), |x, y| {
+                let (x, y) = (x.as_fixnum(), y.as_fixnum());
+                if y == 0 { None } else { Some(Value::fixnum(x.wrapping_rem(y))) }
+            }),
+            Opcode::Modulo => arithmetic!(Opcode::Modulo, a, r!(b), r!(c), |x, y| {
+                let (x, y) = (x.as_fixnum(), y.as_fixnum());
+                if y == 0 { None } else { Some(Value::fixnum(modulo(x, y))) }
             }),
             Opcode::AddNumber => {
                 arithmetic!(Opcode::AddNumber, a, r!(b), immediate(c), |x, y| add(x, y));

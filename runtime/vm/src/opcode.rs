@@ -146,6 +146,10 @@ opcodes! {
     Multiply "multiply" [Def Use Use] [];
     /// a = b / c, rounded toward zero
     Divide "divide" [Def Use Use] [];
+    /// a = remainder of b / c, with the sign of b
+    Remainder "remainder" [Def Use Use] [];
+    /// a = b modulo c, with the sign of c
+    Modulo "modulo" [Def Use Use] [];
     /// a = b + the number c
     AddNumber "add-number" [Def Use Immediate] [];
     /// a = b - the number c

@@ -9,6 +9,8 @@ pub(super) const TABLE: &[Row] = &[
     ("-", Arity::MoreThan(0), subtract),
     ("*", Arity::Any, multiply),
     ("/", Arity::MoreThan(0), divide),
+    ("rem", Arity::Exactly(2), remainder),
+    ("mod", Arity::Exactly(2), modulo),
     ("<", Arity::Exactly(2), less),
     ("<=", Arity::Exactly(2), less_equal),
     (">", Arity::Exactly(2), greater),
@@ -57,6 +59,14 @@ fn subtract(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 
 fn divide(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     fold(vm, Opcode::Divide, None, arguments)
+}
+
+fn remainder(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    operate(vm, Opcode::Remainder, arguments[0], arguments[1]).into()
+}
+
+fn modulo(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    operate(vm, Opcode::Modulo, arguments[0], arguments[1]).into()
 }
 
 fn less(vm: &mut Vm, arguments: &[Value]) -> Outcome {

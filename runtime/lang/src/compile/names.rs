@@ -47,6 +47,8 @@ pub const INLINED: &[(&str, Inline)] = &[
     ("-", Inline::Primitive(Opcode::Subtract, 2)),
     ("*", Inline::Primitive(Opcode::Multiply, 2)),
     ("/", Inline::Primitive(Opcode::Divide, 2)),
+    ("rem", Inline::Primitive(Opcode::Remainder, 2)),
+    ("mod", Inline::Primitive(Opcode::Modulo, 2)),
     ("<", Inline::Primitive(Opcode::Less, 2)),
     ("<=", Inline::Primitive(Opcode::LessEqual, 2)),
     (">", Inline::Primitive(Opcode::Greater, 2)),
