@@ -462,10 +462,17 @@ impl Emitter<'_> {
         let start = self.frame().next;
         let mut errors = Vec::new();
         let mut registers = Vec::new();
-        for (item, splice) in items {
+        for (index, (item, splice)) in items.iter().enumerate() {
             let register = self.frame().take();
             self.value(*item, register);
             errors.push((self.emit_jump(Opcode::JumpError, register), register));
+            if *splice && index + 1 < items.len() {
+                // What cannot be spliced is the result before anything after it is evaluated.
+                let checked = self.frame().register();
+                self.emit(Opcode::Nil, checked, 0, 0);
+                self.emit_word(Opcode::Splice, checked, register, checked, 0);
+                errors.push((self.emit_jump(Opcode::JumpError, checked), checked));
+            }
             registers.push((register, *splice));
         }
         let built = self.frame().take();

@@ -1,0 +1,112 @@
+//! Random programs on the reference evaluator and on the runtime: what they print must be equal.
+
+use super::shrink::shrink;
+use super::source::{Form, text};
+use super::{generate, watchdog};
+use crate::reference;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use valk_heap::{Config, Stress};
+use valk_lang::{NoWaiting, Output, Ran, Runtime};
+
+/// Evaluations after which a program is given up.
+const STEPS_MAX: u64 = 20_000;
+
+/// Host stack of the thread that runs the reference.
+const STACK_BYTES: usize = 1 << 30;
+
+/// How a program came out.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Both printed the same.
+    Same,
+    /// The reference ran out of steps; the runtime did not run it.
+    Endless,
+    /// They differ: reference and runtime.
+    Different(String, String),
+}
+
+/// What the runtime prints for a program, then the repr of its result or error.
+#[must_use]
+pub fn run(text: &[u8], config: &Config) -> Vec<u8> {
+    let mut runtime = Runtime::new(config.clone(), Output::Memory(Vec::new())).expect("a heap");
+    let ran = runtime.run_text("program", text, &mut NoWaiting);
+    let mut out = runtime.take_output();
+    let (Ran::Value(value) | Ran::Failed(value, _)) = ran;
+    out.extend_from_slice(runtime.repr(value).as_bytes());
+    out
+}
+
+/// A collection at every place where one may happen.
+#[must_use]
+pub fn stressed() -> Config {
+    Config { stress: Stress::EverySafepoint, ..Config::default() }
+}
+
+/// Compares one program.
+#[must_use]
+pub fn compare(program: &[Form], config: &Config) -> Verdict {
+    let text = text(program);
+    let Some(expected) = reference::run(text.as_bytes(), STEPS_MAX) else {
+        return Verdict::Endless;
+    };
+    let actual = catch_unwind(AssertUnwindSafe(|| run(text.as_bytes(), config)));
+    let actual = actual.unwrap_or_else(|_| b"the runtime panicked".to_vec());
+    if actual == expected {
+        return Verdict::Same;
+    }
+    let readable = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Verdict::Different(readable(&expected), readable(&actual))
+}
+
+/// What a campaign did.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Programs compared.
+    pub compared: u64,
+    /// Programs given up.
+    pub endless: u64,
+    /// Reports of the failures, at most [`FAILURES_MAX`].
+    pub failures: Vec<String>,
+}
+
+/// Failures after which a campaign ends.
+const FAILURES_MAX: usize = 5;
+
+/// Compares the programs of seeds from `first` on while `more` says so; stops after a few
+/// failures. Runs on a thread with a large stack.
+pub fn campaign(first: u64, config: &Config, more: impl FnMut(&Tally) -> bool + Send) -> Tally {
+    std::thread::scope(|scope| {
+        let builder = std::thread::Builder::new().name("differential".into());
+        let builder = builder.stack_size(STACK_BYTES);
+        let work = || seeds(first, config, more);
+        builder.spawn_scoped(scope, work).expect("a thread").join().expect("the campaign ends")
+    })
+}
+
+fn seeds(first: u64, config: &Config, mut more: impl FnMut(&Tally) -> bool) -> Tally {
+    let mut tally = Tally::default();
+    let mut seed = first;
+    while tally.failures.len() < FAILURES_MAX && more(&tally) {
+        let program = generate::program(seed);
+        watchdog::note(Some(format!("differential seed {seed}\n{}", text(&program))));
+        match compare(&program, config) {
+            Verdict::Same => tally.compared += 1,
+            Verdict::Endless => tally.endless += 1,
+            Verdict::Different(..) => tally.failures.push(report(seed, &program, config)),
+        }
+        watchdog::note(None);
+        seed += 1;
+    }
+    tally
+}
+
+/// A failure made small, with the seed and both outputs.
+fn report(seed: u64, program: &[Form], config: &Config) -> String {
+    let differs = |forms: &[Form]| matches!(compare(forms, config), Verdict::Different(..));
+    let small = shrink(program, differs);
+    let Verdict::Different(expected, actual) = compare(&small, config) else {
+        unreachable!("shrinking keeps the failure");
+    };
+    let text = text(&small);
+    format!("seed {seed}\n{text}--- reference\n{expected}\n--- runtime\n{actual}\n")
+}

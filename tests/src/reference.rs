@@ -1,0 +1,37 @@
+//! A second evaluator of the core language, written to be obviously right rather than fast.
+//!
+//! 1. It walks the forms, one rule of the language per branch, with the host stack as its stack;
+//!    callers give it a thread with a large one.
+//! 2. It shares nothing with the runtime but the reader.
+//! 3. Every evaluation costs a step; a program that runs out of steps has no result.
+//!
+//! What it covers: literals and the quoted bit, the special forms, definitions, functions with
+//! partial application and rest parameters, numbers, lists, byte strings, errors and their flow,
+//! and the prelude functions that programs of the generator use. It knows no files, no time, no
+//! waiting and no limits of memory.
+
+mod builtins;
+mod eval;
+mod value;
+
+pub use eval::{Interpreter, Outcome};
+pub use value::{Value, display, equal, repr};
+
+/// Runs a program on the reference: what it prints, then the repr of its result or error.
+/// `None` when it did not end within `steps` evaluations.
+#[must_use]
+pub fn run(text: &[u8], steps: u64) -> Option<Vec<u8>> {
+    let mut interpreter = Interpreter::new(u64::MAX);
+    let prelude = include_bytes!("reference/prelude.valk");
+    let Outcome::Value(_) = interpreter.run(prelude) else {
+        panic!("the reference's prelude runs");
+    };
+    interpreter.steps = steps;
+    let result = match interpreter.run(text) {
+        Outcome::Value(value) | Outcome::Failed(value) => repr(&value),
+        Outcome::OutOfSteps => return None,
+    };
+    let mut out = interpreter.output;
+    out.extend_from_slice(&result);
+    Some(out)
+}
