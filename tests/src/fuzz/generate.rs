@@ -274,8 +274,8 @@ impl Generator {
                 Form::call("error?", vec![inner])
             }
             _ => {
-                let kind = [Kind::Number, Kind::List, Kind::Text, Kind::Function(1)]
-                    [self.random.below(4)];
+                let kind =
+                    [Kind::Number, Kind::List, Kind::Text, Kind::Function(1)][self.random.below(4)];
                 self.fitting(kind, depth)
             }
         }

@@ -49,7 +49,11 @@ fn smaller_lists(items: &[Form]) -> Vec<Vec<Form>> {
 fn smaller(form: &Form) -> Vec<Form> {
     match form {
         Form::Atom(text) if text.len() > 1 && text.starts_with('"') => {
-            if text == "\"\"" { Vec::new() } else { vec![Form::atom("\"\"")] }
+            if text == "\"\"" {
+                Vec::new()
+            } else {
+                vec![Form::atom("\"\"")]
+            }
         }
         Form::Atom(_) => Vec::new(),
         Form::Prefixed(prefix, inner) => {

@@ -327,9 +327,7 @@ fn arithmetic(builtin: Builtin, arguments: &[Value]) -> Result<Value, Stop> {
         Builtin::Add => numbers.iter().fold(0, |sum: i64, n| sum.wrapping_add(*n)),
         Builtin::Multiply => numbers.iter().fold(1, |product: i64, n| product.wrapping_mul(*n)),
         Builtin::Subtract if numbers.len() == 1 => 0i64.wrapping_sub(numbers[0]),
-        Builtin::Subtract => {
-            numbers[1..].iter().fold(numbers[0], |rest, n| rest.wrapping_sub(*n))
-        }
+        Builtin::Subtract => numbers[1..].iter().fold(numbers[0], |rest, n| rest.wrapping_sub(*n)),
         _ if numbers[1..].contains(&0) => return fail("Division By Zero"),
         _ => numbers[1..].iter().fold(numbers[0], |rest, n| rest.wrapping_div(*n)),
     };

@@ -193,9 +193,7 @@ impl Interpreter {
                 builtins::apply(self, *builtin, &all, frame)
             }
             Value::Closure(closure) => self.call(closure, arguments),
-            other => {
-                Ok(Value::error(&format!("Cannot call non-function: {}", other.type_name())))
-            }
+            other => Ok(Value::error(&format!("Cannot call non-function: {}", other.type_name()))),
         }
     }
 
