@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
     args_conflicts_with_subcommands = true,
     after_help = "Examples:\n  \
         valk program.valk          run a program\n  \
+        valk program.valk -- a b   run it; (args) is {a b}\n  \
         valk -e '(+ 1 2)'          evaluate an expression, print its value\n  \
         valk                       read, evaluate, print, again and again\n  \
         valk check program.valk    read and compile without running\n\n\
@@ -26,6 +27,9 @@ pub struct Arguments {
     pub command: Option<Command>,
     /// Programs, run one after the other in one environment.
     pub files: Vec<String>,
+    /// What the program gets from `(args)`, after `--`.
+    #[arg(last = true)]
+    pub arguments: Vec<String>,
     /// Evaluate an expression and print its value; may be given several times, before files.
     #[arg(short = 'e', long = "eval", value_name = "EXPR", allow_hyphen_values = true)]
     pub expressions: Vec<String>,

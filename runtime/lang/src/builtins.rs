@@ -4,12 +4,20 @@
 //! (decisions, "Error argument reaching a typed builtin").
 
 mod control;
+mod files;
+mod integers;
+mod json;
+mod kinds;
 mod lists;
 mod numbers;
 mod output;
 mod process;
+mod random;
+mod regex;
+pub(crate) mod time;
 pub use process::EXIT_CODE as process_exit_code;
 mod strings;
+mod text;
 
 use valk_heap::Value;
 use valk_vm::{Arity, NativeFn, NativeKind, Opcode, Outcome, ReflectiveFn, Vm, type_name};
@@ -46,11 +54,19 @@ const GUARDS: &[(&str, &[Opcode])] = &[
 pub fn register(vm: &mut Vm) {
     let tables = [
         control::TABLE,
+        files::TABLE,
+        integers::TABLE,
+        json::TABLE,
+        kinds::TABLE,
         lists::TABLE,
         numbers::TABLE,
         output::TABLE,
         process::TABLE,
+        random::TABLE,
+        regex::TABLE,
         strings::TABLE,
+        text::TABLE,
+        time::TABLE,
     ];
     for (name, arity, run) in tables.into_iter().flatten() {
         vm.define_native(name, *arity, NativeKind::Plain(*run));

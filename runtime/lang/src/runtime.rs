@@ -29,6 +29,8 @@ pub struct Language {
     pub output: Output,
     /// Zero of `time-us`.
     pub(crate) start: Option<Instant>,
+    /// What the program was started with, for `args`.
+    pub arguments: Vec<String>,
     /// `exit` was called: whoever waits for events stops.
     pub stopping: bool,
 }
@@ -104,6 +106,11 @@ impl Runtime {
         let ran = runtime.run_text(prelude.name, prelude.text.as_bytes(), &mut NoWaiting);
         assert!(matches!(ran, Ran::Value(_)), "the prelude runs");
         Ok(runtime)
+    }
+
+    /// Sets what the program gets from `(args)`.
+    pub fn set_arguments(&mut self, arguments: Vec<String>) {
+        self.vm().extension::<Language>().arguments = arguments;
     }
 
     /// Runs the forms of a text in the global environment.

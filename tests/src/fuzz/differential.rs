@@ -65,7 +65,7 @@ pub struct Tally {
     pub compared: u64,
     /// Programs given up.
     pub endless: u64,
-    /// Reports of the failures, at most [`FAILURES_MAX`].
+    /// Reports of the failures, at most `FAILURES_MAX`.
     pub failures: Vec<String>,
 }
 

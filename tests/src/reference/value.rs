@@ -69,7 +69,7 @@ impl Value {
         Value::Pair(Rc::new(Cell { head, tail, quoted, weight }))
     }
 
-    /// Values and bytes in it; see [`Cell`].
+    /// Values and bytes in it; see `Cell`.
     pub fn weight(&self) -> u64 {
         match self {
             Value::Pair(cell) => cell.weight,

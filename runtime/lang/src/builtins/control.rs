@@ -32,6 +32,9 @@ pub(super) const REFLECTIVE: &[ReflectiveRow] = &[
     ("eval", Arity::Exactly(1), eval),
     ("select", Arity::Any, select),
     ("case", Arity::MoreThan(0), case),
+    ("cond", Arity::Any, cond),
+    ("when", Arity::MoreThan(0), when),
+    ("unless", Arity::MoreThan(0), unless),
     ("let", Arity::Exactly(1), let_),
     ("penv", Arity::Any, penv),
     ("load", Arity::Exactly(1), load),
@@ -252,6 +255,38 @@ fn select(vm: &mut Vm, _: Value, arguments: &[Value]) -> Outcome {
     }
     let clauses: Vec<Value> = arguments.iter().map(|clause| literal(*clause)).collect();
     Outcome::Evaluate(form(vm, "select", &clauses))
+}
+
+fn cond(vm: &mut Vm, _: Value, arguments: &[Value]) -> Outcome {
+    if arguments.is_empty() {
+        // A form of one element would call this function again.
+        return Value::NIL.into();
+    }
+    for clause in arguments {
+        if !clause.is_list() {
+            return wrong_type(vm, *clause, "List, Nil");
+        }
+        if elements(*clause).len() != 2 {
+            return fail(vm, "cond: a clause is a condition and a result");
+        }
+    }
+    let clauses: Vec<Value> = arguments.iter().map(|clause| literal(*clause)).collect();
+    Outcome::Evaluate(form(vm, "cond", &clauses))
+}
+
+fn when(vm: &mut Vm, _: Value, arguments: &[Value]) -> Outcome {
+    Outcome::Evaluate(guarded_body(vm, "when", arguments))
+}
+
+fn unless(vm: &mut Vm, _: Value, arguments: &[Value]) -> Outcome {
+    Outcome::Evaluate(guarded_body(vm, "unless", arguments))
+}
+
+/// A literal `when` or `unless` with this condition and these bodies, which are code when they are
+/// quoted lists.
+fn guarded_body(vm: &mut Vm, name: &str, arguments: &[Value]) -> Value {
+    let parts: Vec<Value> = arguments.iter().map(|argument| quoted(vm, *argument)).collect();
+    form(vm, name, &parts)
 }
 
 fn case(vm: &mut Vm, _: Value, arguments: &[Value]) -> Outcome {

@@ -16,6 +16,7 @@ pub(super) const TABLE: &[Row] = &[
     ("len", Arity::Exactly(1), len),
     ("range", Arity::Exactly(2), range),
     ("unpack", Arity::Curried(2), unpack),
+    ("apply", Arity::Curried(2), unpack),
 ];
 
 /// Bytes of a list cell.

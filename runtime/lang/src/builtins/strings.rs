@@ -16,9 +16,15 @@ pub(super) const TABLE: &[Row] = &[
     ("str/slice", Arity::Exactly(3), slice),
 ];
 
+/// Longest string, in bytes.
+const STRING_BYTES_MAX: usize = u32::MAX as usize;
+
 /// A new string, if there is room.
-fn new_string(vm: &mut Vm, bytes: &[u8]) -> Outcome {
+pub(super) fn new_string(vm: &mut Vm, bytes: &[u8]) -> Outcome {
     match vm.heap.room(bytes.len()) {
+        Ok(()) if bytes.len() > STRING_BYTES_MAX => {
+            fail(vm, &format!("a string has at most {STRING_BYTES_MAX} bytes"))
+        }
         Ok(()) => vm.heap.string(bytes).into(),
         Err(_) => Outcome::NeedsRoom(bytes.len()),
     }

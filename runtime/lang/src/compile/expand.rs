@@ -239,9 +239,37 @@ impl<'a> Expander<'a> {
                 let ids = clauses.iter().map(|c| (self.code(c.head()), c.tail().head())).collect();
                 Some(self.add(Node::Case(x, ids), list))
             }
+            (Inline::Cond, clauses) if clauses.iter().all(|c| is_clause(*c)) => {
+                Some(self.cond(clauses, list))
+            }
+            (Inline::When, [condition, body @ ..]) => {
+                let (condition, body) = (self.expand(*condition), self.codes(body, list));
+                Some(self.add(Node::If(condition, body, None), list))
+            }
+            (Inline::Unless, [condition, body @ ..]) => {
+                let (condition, body) = (self.expand(*condition), self.codes(body, list));
+                let nothing = self.constant(Value::NIL);
+                Some(self.add(Node::If(condition, nothing, Some(body)), list))
+            }
             (Inline::Eval, [form]) if is_literal(*form) => Some(self.code(*form)),
             _ => Some(self.reflective(symbol, arguments, list)),
         }
+    }
+
+    /// The first clause whose condition is true; nil when there is none.
+    fn cond(&mut self, clauses: &[Value], list: Value) -> NodeId {
+        let parts: Vec<(NodeId, NodeId)> =
+            clauses.iter().map(|c| (self.expand(c.head()), self.code(c.tail().head()))).collect();
+        let nothing = self.constant(Value::NIL);
+        parts.into_iter().rev().fold(nothing, |rest, (condition, result)| {
+            self.add(Node::If(condition, result, Some(rest)), list)
+        })
+    }
+
+    /// Several expressions, each code when it is a quoted list; the last one's value counts.
+    fn codes(&mut self, forms: &[Value], list: Value) -> NodeId {
+        let ids = forms.iter().map(|form| self.code(*form)).collect();
+        self.add(Node::Do(ids), list)
     }
 
     /// A call that needs the environment.

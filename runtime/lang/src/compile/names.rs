@@ -31,6 +31,12 @@ pub enum Inline {
     Select,
     /// `case`
     Case,
+    /// `cond`
+    Cond,
+    /// `when`
+    When,
+    /// `unless`
+    Unless,
     /// `and`
     And,
     /// `or`
@@ -70,6 +76,9 @@ pub const INLINED: &[(&str, Inline)] = &[
     ("let", Inline::Let),
     ("select", Inline::Select),
     ("case", Inline::Case),
+    ("cond", Inline::Cond),
+    ("when", Inline::When),
+    ("unless", Inline::Unless),
     ("and", Inline::And),
     ("or", Inline::Or),
     ("eval", Inline::Eval),

@@ -7,6 +7,7 @@ const TABLES: &[(&str, &str)] = &[
     ("language", include_str!("../../../../tests/conformance/language.txt")),
     ("targets", include_str!("../../../../tests/conformance/targets.txt")),
     ("more", include_str!("../../../../tests/conformance/more.txt")),
+    ("everyday", include_str!("../../../../tests/conformance/everyday.txt")),
     ("regressions", include_str!("../../../../tests/conformance/regressions.txt")),
 ];
 
