@@ -47,6 +47,8 @@ pub enum Kind {
     Closure,
     /// A function and the arguments it already has.
     Partial,
+    /// Stack slots from a prompt to a capture.
+    Continuation,
     /// A table of bindings.
     Environment,
     /// Fields with no further meaning.
@@ -56,7 +58,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Kind; 14] = [
+    const ALL: [Kind; 15] = [
         Kind::Integer,
         Kind::Symbol,
         Kind::Nil,
@@ -68,6 +70,7 @@ impl Kind {
         Kind::Cell,
         Kind::Closure,
         Kind::Partial,
+        Kind::Continuation,
         Kind::Environment,
         Kind::Vector,
         Kind::Host,

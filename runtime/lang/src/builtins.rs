@@ -3,6 +3,8 @@
 //! A typed builtin that is given an error where it needs another type returns that error unchanged
 //! (decisions, "Error argument reaching a typed builtin").
 
+mod context;
+mod continuations;
 mod control;
 mod files;
 mod integers;
@@ -53,6 +55,7 @@ const GUARDS: &[(&str, &[Opcode])] = &[
 /// Registers every core builtin.
 pub fn register(vm: &mut Vm) {
     let tables = [
+        context::TABLE,
         control::TABLE,
         files::TABLE,
         integers::TABLE,
@@ -71,7 +74,7 @@ pub fn register(vm: &mut Vm) {
     for (name, arity, run) in tables.into_iter().flatten() {
         vm.define_native(name, *arity, NativeKind::Plain(*run));
     }
-    for (name, arity, run) in control::REFLECTIVE {
+    for (name, arity, run) in control::REFLECTIVE.iter().chain(continuations::REFLECTIVE) {
         vm.define_native(name, *arity, NativeKind::Reflective(*run));
     }
     let exit = vm.intern("exit");

@@ -4,6 +4,7 @@
 //! registers; when a form asks for variables by name at run time, or needs more registers than a
 //! frame has, it is emitted again with environment objects instead.
 
+mod delimit;
 mod emit;
 mod expand;
 mod forms;
@@ -12,7 +13,7 @@ mod names;
 mod node;
 
 pub use expand::elements;
-pub use names::{LOADED_FORMS, Names};
+pub use names::{CONTEXT_MAKERS, LOADED_FORMS, Names};
 
 use crate::source::Sources;
 use emit::Emitter;

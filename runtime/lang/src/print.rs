@@ -66,6 +66,7 @@ fn atom(heap: &Heap, value: Value, style: Style, out: &mut Vec<u8>, work: &mut V
         }
         Kind::Builtin => out.extend_from_slice(b"<builtin>"),
         Kind::Closure | Kind::Partial if repr => function(heap, value, out, work),
+        Kind::Continuation => out.extend_from_slice(b"<continuation>"),
         Kind::Closure | Kind::Partial => out.extend_from_slice(b"<lambda>"),
         Kind::Host if value.aux() == valk_vm::AUX_HANDLE => out.extend_from_slice(b"<handle>"),
         Kind::Host => {

@@ -14,14 +14,14 @@ pub const AUX_HANDLE: u16 = 1;
 /// The name of a value's type as error texts spell it.
 pub fn type_name(value: Value) -> &'static str {
     use valk_heap::Kind::{
-        Builtin, Cell, Closure, Environment, Error, Host, Integer, Nil, Pair, Partial, String,
-        Symbol, Undefined, Vector,
+        Builtin, Cell, Closure, Continuation, Environment, Error, Host, Integer, Nil, Pair,
+        Partial, String, Symbol, Undefined, Vector,
     };
     match value.kind() {
         Integer => "Number",
         Symbol => "Symbol",
         String => "String",
-        Builtin | Closure | Partial => "Function",
+        Builtin | Closure | Continuation | Partial => "Function",
         Nil => "Nil",
         Pair => "List",
         Error => "Error",

@@ -89,6 +89,14 @@ impl Vm {
                     site.count += bound.len();
                     continue;
                 }
+                Kind::Continuation => match site.count {
+                    0 => callee,
+                    1 => match self.reinstate(fiber, site) {
+                        None => return Ok(()),
+                        Some(error) => error,
+                    },
+                    given => self.error(&too_many_arguments(given, 1)),
+                },
                 Kind::Error => callee,
                 _ => self.error(&format!("Cannot call non-function: {}", type_name(callee))),
             };
@@ -152,7 +160,7 @@ impl Vm {
 
     /// Makes the stack reach `end`, and collects if it is time. An error value when the memory
     /// limit stands in the way; everything live must be below `end`.
-    fn make_room(&mut self, fiber: &mut Fiber, end: usize) -> Option<Value> {
+    pub(crate) fn make_room(&mut self, fiber: &mut Fiber, end: usize) -> Option<Value> {
         let before = fiber.bytes();
         if end > fiber.stack.len() && self.heap.used_bytes() + before > self.heap.hard_limit_bytes()
         {
@@ -180,7 +188,7 @@ impl Vm {
         Some(self.out_of_memory())
     }
 
-    fn out_of_memory(&mut self) -> Value {
+    pub(crate) fn out_of_memory(&mut self) -> Value {
         let limit = self.heap.hard_limit_bytes();
         self.error(&format!("out of memory: the heap hard limit of {limit} bytes is reached"))
     }

@@ -52,6 +52,8 @@ pub struct Fiber {
     pub(crate) state: State,
     /// `def` gives an error on this fiber: it runs a request handler.
     pub(crate) forbids_definitions: bool,
+    /// The context while the fiber waits; the machine holds it while it runs.
+    pub(crate) context: Value,
 }
 
 impl Fiber {
@@ -68,6 +70,7 @@ impl Fiber {
             boot: Box::new([0; 2]),
             state: State::Waiting,
             forbids_definitions: false,
+            context: Value::NIL,
         }
     }
 

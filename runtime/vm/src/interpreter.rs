@@ -186,6 +186,19 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             }
         }};
     }
+    // An operation that enters a frame by way of a marker.
+    macro_rules! marked {
+        ($operation:expr) => {{
+            save!();
+            if let Err(exit) = $operation {
+                return exit;
+            }
+            load!();
+            if !GUARDED && vm.guarded {
+                return Exit::Guarded;
+            }
+        }};
+    }
     macro_rules! call {
         ($a:expr, $count:expr) => {{
             let (a, count) = ($a, $count);
@@ -745,6 +758,11 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             }
             Opcode::CallIn => call_any!(a, b, false, r!(c)),
             Opcode::TailCallIn => call_any!(a, b, true, r!(c)),
+            Opcode::Reset => marked!(vm.reset(fiber, a as usize, false)),
+            Opcode::TailReset => marked!(vm.reset(fiber, a as usize, true)),
+            Opcode::Shift => marked!(vm.shift(fiber, a as usize)),
+            Opcode::WithContext => marked!(vm.with_context(fiber, a as usize, b as usize)),
+            Opcode::SetContext => vm.context = r!(a),
             Opcode::Halt => return Exit::Done(r!(0)),
             Opcode::Report => {
                 let value = r!(a);

@@ -6,6 +6,7 @@
 mod arithmetic;
 mod call;
 mod code;
+mod continuation;
 pub mod environment;
 mod equality;
 mod fiber;

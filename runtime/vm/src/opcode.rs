@@ -218,6 +218,16 @@ opcodes! {
     CallIn "call-in" [Window Count Use] [];
     /// the same, as the last act of this frame
     TailCallIn "tail-call-in" [Window Count Use] [];
+    /// call the thunk in window a below a prompt
+    Reset "reset" [Window None None] [];
+    /// the same, as the last act of this frame
+    TailReset "tail-reset" [Window None None] [];
+    /// capture up to the prompt and call the function in window a with the continuation there
+    Shift "shift" [Window None None] [];
+    /// call the thunk in window a with b as the fiber's context
+    WithContext "with-context" [Window Use None] [];
+    /// the fiber's context = a
+    SetContext "set-context" [Use None None] [];
     /// leave the interpreter with the value below the frame
     Halt "halt" [None None None] [];
     /// print an error in a, else remember a as `VALK_LAST_VALUE` (`load`)

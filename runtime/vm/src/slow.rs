@@ -119,7 +119,7 @@ pub(crate) fn length(mut list: Value) -> usize {
 
 /// What `def` does with one name; nil, or the error that says why not.
 pub(crate) fn define(vm: &mut Vm, fiber: &Fiber, symbol: SymbolId, value: Value) -> Value {
-    if vm.definitions_forbidden {
+    if vm.definitions_forbidden || !vm.context.is_nil() {
         return fail(vm, fiber, crate::vm::DEFINITION_FORBIDDEN);
     }
     vm.set_global(symbol, value);

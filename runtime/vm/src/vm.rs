@@ -7,6 +7,7 @@
 //! 3. A collection happens only where a frame is entered. Roots are the globals, every fiber's
 //!    stack and the heap's own root table.
 
+use crate::continuation::Markers;
 use crate::fiber::{Fiber, State};
 use crate::native::{Arity, Native, NativeKind};
 use crate::opcode::Opcode;
@@ -65,6 +66,10 @@ pub struct Vm {
     pub report: ReportHook,
     /// `def` gives an error: a request handler is running.
     pub definitions_forbidden: bool,
+    /// What `ctx/with` established for the running fiber; nil for nothing. Means something to
+    /// the embedder only.
+    pub context: Value,
+    pub(crate) markers: Markers,
     extensions: HashMap<TypeId, Box<dyn Any>>,
 }
 
@@ -72,16 +77,21 @@ struct AllRoots<'a> {
     globals: &'a mut Vec<Value>,
     fibers: &'a mut Vec<Option<Fiber>>,
     running: &'a mut Fiber,
+    context: &'a mut Value,
+    markers: &'a mut Markers,
 }
 
 impl Roots for AllRoots<'_> {
     fn trace(&mut self, tracer: &mut Tracer<'_>) {
         tracer.slice(self.globals);
+        tracer.value(self.context);
+        self.markers.trace(tracer);
         let top = self.running.top;
         tracer.slice(&mut self.running.stack[..top]);
         for fiber in self.fibers.iter_mut().flatten() {
             let top = fiber.top;
             tracer.slice(&mut fiber.stack[..top]);
+            tracer.value(&mut fiber.context);
         }
     }
 }
@@ -89,7 +99,7 @@ impl Roots for AllRoots<'_> {
 impl Vm {
     /// A machine without builtins over `heap`.
     pub fn new(heap: Heap, compile: CompileHook, report: ReportHook) -> Vm {
-        Vm {
+        let mut vm = Vm {
             heap,
             globals: Vec::new(),
             natives: Vec::new(),
@@ -103,8 +113,12 @@ impl Vm {
             compile,
             report,
             definitions_forbidden: false,
+            context: Value::NIL,
+            markers: Markers::default(),
             extensions: HashMap::new(),
-        }
+        };
+        vm.markers = Markers::install(&mut vm);
+        vm
     }
 
     /// Registers a builtin and binds its global.
@@ -206,6 +220,15 @@ impl Vm {
         fiber.forbids_definitions = true;
     }
 
+    /// Gives a waiting fiber the context it runs in.
+    ///
+    /// # Panics
+    /// When the fiber has finished or is running.
+    pub fn set_context(&mut self, id: FiberId, context: Value) {
+        let fiber = self.fibers[id.0].as_mut().expect("the fiber waits");
+        fiber.context = context;
+    }
+
     /// Ends a fiber that will not be resumed.
     pub fn abandon(&mut self, id: FiberId) {
         if let Some(fiber) = self.fibers[id.0].take() {
@@ -228,9 +251,11 @@ impl Vm {
         assert_eq!(fiber.state, State::Waiting, "a fiber is resumed while it waits");
         let bytes = fiber.bytes();
         self.definitions_forbidden = fiber.forbids_definitions;
+        self.context = fiber.context;
         let step = self.interpret(&mut fiber, answer);
         self.stack_bytes = (self.stack_bytes + fiber.bytes()).saturating_sub(bytes);
         self.definitions_forbidden = false;
+        fiber.context = std::mem::replace(&mut self.context, Value::NIL);
         match step {
             Step::Done(_) => self.release(id, &fiber),
             Step::Suspended(_) => self.fibers[id.0] = Some(fiber),
@@ -258,7 +283,13 @@ impl Vm {
         for fiber in self.fibers.iter_mut().flatten() {
             fiber.clear_dead_slots();
         }
-        let mut roots = AllRoots { globals: &mut self.globals, fibers: &mut self.fibers, running };
+        let mut roots = AllRoots {
+            globals: &mut self.globals,
+            fibers: &mut self.fibers,
+            running,
+            context: &mut self.context,
+            markers: &mut self.markers,
+        };
         // SAFETY: rule 3 — the interpreter stands at a frame entry, where every value it will use
         // again is in a global, on a fiber's stack below its top, or in the root table.
         unsafe { self.heap.collect(kind, &mut roots) };
@@ -267,6 +298,6 @@ impl Vm {
 
     /// True for values that can be called.
     pub fn is_function(value: Value) -> bool {
-        matches!(value.kind(), Kind::Closure | Kind::Builtin | Kind::Partial)
+        matches!(value.kind(), Kind::Closure | Kind::Builtin | Kind::Partial | Kind::Continuation)
     }
 }

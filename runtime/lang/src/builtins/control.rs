@@ -41,7 +41,7 @@ pub(super) const REFLECTIVE: &[ReflectiveRow] = &[
 ];
 
 /// A call form of the builtin `name` with these argument forms.
-fn form(vm: &mut Vm, name: &str, arguments: &[Value]) -> Value {
+pub(super) fn form(vm: &mut Vm, name: &str, arguments: &[Value]) -> Value {
     let arguments =
         arguments.iter().rev().fold(Value::NIL, |rest, &item| vm.heap.cons(item, rest, false));
     let head = vm.heap.intern(name.as_bytes());
@@ -49,7 +49,7 @@ fn form(vm: &mut Vm, name: &str, arguments: &[Value]) -> Value {
 }
 
 /// A form whose value is `value` itself.
-fn quoted(vm: &mut Vm, value: Value) -> Value {
+pub(super) fn quoted(vm: &mut Vm, value: Value) -> Value {
     let code = value.is_symbol() || value.is_pair() && !value.is_quoted();
     if code { form(vm, "quote", &[value]) } else { value }
 }
@@ -180,7 +180,7 @@ fn resolved(vm: &Vm, scope: Value, value: Value) -> Value {
 }
 
 fn define(vm: &mut Vm, scope: Value, arguments: &[Value]) -> Outcome {
-    if vm.definitions_forbidden {
+    if vm.definitions_forbidden || !vm.context.is_nil() {
         return fail(vm, DEFINITION_FORBIDDEN);
     }
     let symbols = match targets(vm, "def", arguments) {
@@ -228,7 +228,7 @@ fn lambda(vm: &mut Vm, _: Value, arguments: &[Value]) -> Outcome {
 }
 
 /// A list as a literal; nil is one already.
-fn literal(list: Value) -> Value {
+pub(super) fn literal(list: Value) -> Value {
     if list.is_pair() { list.with_quoted(true) } else { list }
 }
 

@@ -127,6 +127,10 @@ impl<'a> Emitter<'a> {
             Node::List(items) => self.list(items, target),
             Node::Template(items, quoted) => self.template(items, *quoted, target),
             Node::Load(forms) => self.load(forms, target),
+            Node::Delayed(body) => self.delayed(*body, target),
+            Node::Reset(body) => self.in_window(Opcode::Reset, *body, Some(target)),
+            Node::Shift(function) => self.in_window(Opcode::Shift, *function, Some(target)),
+            Node::WithContext(make, body) => self.with_context(*make, *body, target),
         }
     }
 
@@ -148,6 +152,8 @@ impl<'a> Emitter<'a> {
             Node::Do(ids) => self.sequence_tail(ids, false),
             Node::Let(scope, body) => self.scoped(scope, *body, None),
             Node::Select(clauses) => self.select(node, clauses, None),
+            Node::Reset(body) => self.in_window(Opcode::TailReset, *body, None),
+            Node::Shift(function) => self.in_window(Opcode::Shift, *function, None),
             _ => {
                 let result = self.operand(node);
                 self.emit(Opcode::Return, result, 0, 0);
@@ -302,7 +308,7 @@ impl<'a> Emitter<'a> {
     }
 
     /// Index of the capture through which `function` reaches a variable of `owner`.
-    fn capture(&mut self, function: usize, owner: usize, local: usize) -> usize {
+    pub(super) fn capture(&mut self, function: usize, owner: usize, local: usize) -> usize {
         let same = |c: &Captured| c.owner == owner && c.local == local;
         if let Some(index) = self.frames[function].captures.iter().position(same) {
             return index;
@@ -350,13 +356,18 @@ impl<'a> Emitter<'a> {
             sources = vec![u32::from(environment)];
         }
         let code = self.vm.install(code);
+        self.closure(code, &sources, target);
+    }
+
+    /// A closure over installed code with captures from these places.
+    pub(super) fn closure(&mut self, code: Value, sources: &[u32], target: u8) {
         let index = self.frame().constant(code);
         self.emit(Opcode::Closure, target, 0, 0);
         let assembler = &mut self.frame().code;
         assembler.word(index);
         assembler.word(sources.len() as u32);
         for source in sources {
-            assembler.word(source);
+            assembler.word(*source);
         }
     }
 
@@ -401,7 +412,7 @@ impl<'a> Emitter<'a> {
     }
 
     /// Hands a call's result on: to a register, or to the caller when the call was no frame.
-    fn deliver(&mut self, window: u8, target: Option<u8>) {
+    pub(super) fn deliver(&mut self, window: u8, target: Option<u8>) {
         match target {
             Some(target) => self.copy(target, window),
             None => self.emit(Opcode::Return, window, 0, 0),

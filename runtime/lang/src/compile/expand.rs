@@ -37,6 +37,8 @@ pub struct Expander<'a> {
     scopes: Vec<Scope>,
     /// For each function being expanded: names mentioned, index of its first scope.
     mentions: Vec<HashSet<SymbolId>>,
+    /// Lengths of `mentions` inside the delayed bodies being expanded.
+    delays: Vec<usize>,
 }
 
 /// The elements of a proper list.
@@ -67,6 +69,7 @@ impl<'a> Expander<'a> {
             shadowed,
             scopes: Vec::new(),
             mentions: Vec::new(),
+            delays: Vec::new(),
         }
     }
 
@@ -173,11 +176,68 @@ impl<'a> Expander<'a> {
                 let otherwise = items.get(3).map(|form| self.code(*form));
                 self.add(Node::If(condition, then, otherwise), list)
             }
+            Special::WithDeadline if given < 2 => {
+                let text = "ctx/with-deadline requires timeout-ms and body, got";
+                self.error(&format!("{text} {given} args"), list)
+            }
+            Special::WithDeadline => self.with_context(1, &items[1..2], &items[2..], list),
+            Special::WithValue if given < 3 => {
+                let text = "ctx/with requires key, value, and body, got";
+                self.error(&format!("{text} {given} args"), list)
+            }
+            Special::WithValue => self.with_context(0, &items[1..3], &items[3..], list),
             Special::LoadedForms => {
                 let ids = items[1..].iter().map(|form| self.expand(*form)).collect();
                 self.add(Node::Load(ids), list)
             }
         }
+    }
+
+    /// `ctx/with…`: code that makes the context from `given`, and a body that runs in it.
+    fn with_context(
+        &mut self,
+        maker: usize,
+        given: &[Value],
+        body: &[Value],
+        list: Value,
+    ) -> NodeId {
+        let head = self.constant(self.names.context_makers[maker]);
+        let arguments = given.iter().map(|form| self.expand(*form)).collect();
+        let make = self.add(Node::Call(head, arguments), list);
+        let body = self.delayed(body, list);
+        self.add(Node::WithContext(make, body), list)
+    }
+
+    /// A function without parameters that runs `body` in the scope it stands in.
+    fn delayed(&mut self, body: &[Value], list: Value) -> NodeId {
+        self.mentions.push(HashSet::new());
+        self.delays.push(self.mentions.len());
+        let mut ids: Vec<NodeId> = body.iter().map(|form| self.code(*form)).collect();
+        let inner = if ids.len() == 1 {
+            ids.remove(0)
+        } else {
+            self.add(Node::Sequence(ids), list)
+        };
+        self.delays.pop();
+        let mentioned = self.mentions.pop().expect("pushed above");
+        for outer in &mut self.scopes {
+            outer.inner.extend(&mentioned);
+        }
+        if let Some(outer) = self.mentions.last_mut() {
+            outer.extend(&mentioned);
+        }
+        self.add(Node::Delayed(inner), list)
+    }
+
+    /// `(shift {k} body)`: `None` unless the first list has exactly one name.
+    fn shift(&mut self, name: Value, body: Value, list: Value) -> Option<NodeId> {
+        if symbols(name)?.len() != 1 {
+            return None;
+        }
+        let body = if is_literal(body) { body } else { self.vm.heap.cons(body, Value::NIL, true) };
+        let lambda = self.lambda(name, body)?;
+        let function = self.add(Node::Lambda(Box::new(lambda)), list);
+        Some(self.add(Node::Shift(function), list))
     }
 
     /// Expands a literal use of a builtin; `None` when its arguments have another shape.
@@ -251,6 +311,16 @@ impl<'a> Expander<'a> {
                 let nothing = self.constant(Value::NIL);
                 Some(self.add(Node::If(condition, nothing, Some(body)), list))
             }
+            (Inline::Reset, [body]) => {
+                let body = self.delayed(&[*body], list);
+                Some(self.add(Node::Reset(body), list))
+            }
+            (Inline::Shift, [function]) => {
+                let function = self.expand(*function);
+                Some(self.add(Node::Shift(function), list))
+            }
+            (Inline::Shift, [name, body]) => self.shift(*name, *body, list),
+            (Inline::Reset | Inline::Shift, _) => None,
             (Inline::Eval, [form]) if is_literal(*form) => Some(self.code(*form)),
             _ => Some(self.reflective(symbol, arguments, list)),
         }
@@ -293,6 +363,11 @@ impl<'a> Expander<'a> {
         let ids = values.iter().map(|form| self.expand(*form)).collect();
         if inline == Inline::Define {
             return Some(self.add(Node::Define(names, ids), list));
+        }
+        if self.delays.last() == Some(&self.mentions.len())
+            && let Some(mentions) = self.mentions.last_mut()
+        {
+            mentions.extend(&names);
         }
         if let Some(scope) = self.scopes.last_mut() {
             for name in &names {

@@ -125,7 +125,7 @@ impl Emitter<'_> {
     }
 
     /// Places the exits of a form whose value now stands in `target`: each brings its error there.
-    fn land(&mut self, errors: Vec<(Label, u8)>, target: u8) {
+    pub(super) fn land(&mut self, errors: Vec<(Label, u8)>, target: u8) {
         let mut elsewhere: Vec<(Label, u8)> = Vec::new();
         for (label, register) in errors {
             if register == target {
@@ -219,9 +219,16 @@ impl Emitter<'_> {
         if let Some(environment) = self.frame().environment {
             return self.emit_word(Opcode::Bind, environment, register, 0, name.0);
         }
-        let Some(index) = self.frame().innermost(name) else {
+        let mut owner = self.frames.len() - 1;
+        while self.frames[owner].transparent && self.frames[owner].scopes.is_empty() {
+            owner -= 1;
+        }
+        let Some(index) = self.frames[owner].innermost(name) else {
             return self.emit_word(Opcode::SetGlobal, register, 0, 0, name.0);
         };
+        if owner != self.frames.len() - 1 {
+            return self.bind_outside(owner, index, register);
+        }
         let local = &mut self.frame().locals[index];
         local.definite = true;
         local.assigned = true;

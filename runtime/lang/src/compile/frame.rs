@@ -54,6 +54,8 @@ pub struct Frame {
     max: usize,
     /// More registers were wanted than a frame may have; the code is unusable.
     pub overflow: bool,
+    /// Has no scope of its own: `=` binds in the function that created it.
+    pub transparent: bool,
     /// All variables.
     pub locals: Vec<Local>,
     /// Indices into `locals` of the scopes being emitted, outermost first.

@@ -43,6 +43,10 @@ pub enum Inline {
     Or,
     /// `eval`
     Eval,
+    /// `reset`
+    Reset,
+    /// `shift`
+    Shift,
     /// Needs the environment whatever its arguments are: `penv`, `load`.
     Reflective,
 }
@@ -82,12 +86,19 @@ pub const INLINED: &[(&str, Inline)] = &[
     ("and", Inline::And),
     ("or", Inline::Or),
     ("eval", Inline::Eval),
+    ("reset", Inline::Reset),
+    ("async-reset", Inline::Reset),
+    ("shift", Inline::Shift),
+    ("async-shift", Inline::Shift),
     ("penv", Inline::Reflective),
     ("load", Inline::Reflective),
 ];
 
 /// Head of the internal form that holds a file's forms; unreadable, so programs cannot write it.
 pub const LOADED_FORMS: &str = "loaded forms";
+
+/// Builtins behind `ctx/with` and `ctx/with-deadline`; unreadable, and unbound once found.
+pub const CONTEXT_MAKERS: [&str; 2] = ["context with value", "context with deadline"];
 
 /// A special form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +109,10 @@ pub enum Special {
     Quasiquote,
     /// `if`
     If,
+    /// `ctx/with`
+    WithValue,
+    /// `ctx/with-deadline`
+    WithDeadline,
     /// [`LOADED_FORMS`]
     LoadedForms,
 }
@@ -109,6 +124,8 @@ pub struct Names {
     special: HashMap<SymbolId, Special>,
     /// Builtins whose first argument names variables.
     pub binders: Vec<SymbolId>,
+    /// The builtins that derive a context with a value, and one with a deadline.
+    pub context_makers: Vec<Value>,
     /// `unquote`
     pub unquote: Option<SymbolId>,
     /// `unquote-splicing`
@@ -126,16 +143,27 @@ impl Names {
             ampersand: Some(vm.intern("&")),
             ..Names::default()
         };
+        let makers = CONTEXT_MAKERS.map(|name| {
+            let symbol = vm.intern(name);
+            let builtin = vm.global(symbol).expect("context makers are registered");
+            vm.set_global(symbol, Value::UNDEFINED);
+            builtin
+        });
+        names.context_makers = makers.to_vec();
         for (name, inline) in INLINED {
             let symbol = vm.intern(name);
             let builtin = vm.global(symbol).expect("inlined builtins are registered");
             names.inlined.insert(symbol, (*inline, builtin));
         }
-        names.binders = ["=", "def", "\\", "fun"].map(|name| vm.intern(name)).to_vec();
+        names.binders = ["=", "def", "\\", "fun", "shift", "async-shift"]
+            .map(|name| vm.intern(name))
+            .to_vec();
         let special = [
             ("quote", Special::Quote),
             ("quasiquote", Special::Quasiquote),
             ("if", Special::If),
+            ("ctx/with", Special::WithValue),
+            ("ctx/with-deadline", Special::WithDeadline),
             (LOADED_FORMS, Special::LoadedForms),
         ];
         for (name, form) in special {

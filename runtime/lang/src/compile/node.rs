@@ -85,6 +85,14 @@ pub enum Node {
     List(Vec<NodeId>),
     /// A quasiquoted list: items, each perhaps spliced; whether the list is quoted.
     Template(Vec<(NodeId, bool)>, bool),
+    /// A function without parameters for code that stays in the scope it stands in.
+    Delayed(NodeId),
+    /// `reset`: the delayed body.
+    Reset(NodeId),
+    /// `shift`: the function that gets the continuation.
+    Shift(NodeId),
+    /// `ctx/with…`: what makes the context, the delayed body.
+    WithContext(NodeId, NodeId),
     /// The forms of a loaded file.
     Load(Vec<NodeId>),
 }
@@ -138,13 +146,19 @@ impl Arena {
         };
         let all = |ids: &[NodeId]| ids.iter().all(|id| self.effects(*id).pure);
         let (pure, assigns) = match node {
-            Node::Constant(_) | Node::Variable(_) | Node::Lambda(_) => (true, false),
+            Node::Constant(_) | Node::Variable(_) | Node::Lambda(_) | Node::Delayed(_) => {
+                (true, false)
+            },
             Node::Primitive(_, ids) | Node::List(ids) => (all(ids), any(&mut ids.iter().copied())),
             Node::If(c, t, e) => (false, any(&mut [*c, *t].into_iter().chain(*e))),
             Node::Call(head, ids) => {
                 (false, any(&mut std::iter::once(*head).chain(ids.iter().copied())))
             }
-            Node::Single(id) | Node::Fun(_, id) => (false, any(&mut std::iter::once(*id))),
+            Node::Single(id)
+            | Node::Fun(_, id)
+            | Node::Reset(id)
+            | Node::Shift(id)
+            | Node::WithContext(id, _) => (false, any(&mut std::iter::once(*id))),
             Node::Let(_, _) => (false, true),
             Node::Sequence(ids) | Node::Do(ids) | Node::Define(_, ids) | Node::Load(ids) => {
                 (false, any(&mut ids.iter().copied()))

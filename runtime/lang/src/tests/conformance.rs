@@ -9,6 +9,7 @@ const TABLES: &[(&str, &str)] = &[
     ("more", include_str!("../../../../tests/conformance/more.txt")),
     ("everyday", include_str!("../../../../tests/conformance/everyday.txt")),
     ("regressions", include_str!("../../../../tests/conformance/regressions.txt")),
+    ("continuations", include_str!("../../../../tests/conformance/continuations.txt")),
 ];
 
 /// A line of a table.

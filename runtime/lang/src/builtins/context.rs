@@ -1,0 +1,189 @@
+//! The request context: deadline, values by key, trace ids.
+//!
+//! 1. A context is immutable. `ctx/with` and `ctx/with-deadline` derive one that keeps the ids, adds
+//!    a value in front or takes the earlier deadline; without one they start from a fresh root.
+//! 2. The machine keeps the running fiber's context and restores the outer one on every way out
+//!    of a body; a continuation brings back the context it was captured in.
+//! 3. Ids are unique in the process: time in the high bits, a counter in the low ones.
+
+use super::{Row, fail};
+use crate::compile::CONTEXT_MAKERS;
+use crate::runtime::Language;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use valk_heap::{Kind, Value};
+use valk_vm::{Arity, Outcome, Vm, equal, type_name};
+
+pub(super) const TABLE: &[Row] = &[
+    (CONTEXT_MAKERS[0], Arity::Exactly(2), with_value),
+    (CONTEXT_MAKERS[1], Arity::Exactly(1), with_deadline),
+    ("ctx/deadline", Arity::Any, deadline),
+    ("ctx/deadline-exceeded?", Arity::Any, deadline_exceeded),
+    ("ctx/get", Arity::Any, get),
+    ("ctx/locals", Arity::Any, locals),
+    ("trace/id", Arity::Any, trace_id),
+    ("trace/span", Arity::Any, trace_span),
+    ("trace/parent-span", Arity::Any, trace_parent_span),
+];
+
+/// Fields of a context.
+const TRACE: usize = 0;
+const SPAN: usize = 1;
+const PARENT_SPAN: usize = 2;
+/// Microseconds of the runtime's clock, or nil.
+const DEADLINE: usize = 3;
+/// List of `{key value}`, innermost first.
+const LOCALS: usize = 4;
+const FIELDS: usize = 5;
+
+const TRACE_COUNTER_BITS: u32 = 32;
+const SPAN_COUNTER_BITS: u32 = 40;
+const SPAN_TIME_SHIFT: u32 = 10;
+
+/// Number of ids given out by this process.
+static IDS: Mutex<u64> = Mutex::new(0);
+
+/// A new trace id and a new span id.
+fn new_ids() -> (i64, i64) {
+    let count = {
+        let mut ids = IDS.lock().unwrap_or_else(PoisonError::into_inner);
+        *ids += 1;
+        *ids
+    };
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    let now_us = elapsed.as_micros() as u64;
+    let low = |bits: u32| (1_u64 << bits) - 1;
+    let trace = now_us & !low(TRACE_COUNTER_BITS) | count & low(TRACE_COUNTER_BITS);
+    let span = now_us >> SPAN_TIME_SHIFT & !low(SPAN_COUNTER_BITS) | count & low(SPAN_COUNTER_BITS);
+    (trace as i64, span as i64)
+}
+
+/// Microseconds since the runtime's clock started.
+fn now_us(vm: &mut Vm) -> i64 {
+    let start = *vm.extension::<Language>().start.get_or_insert_with(Instant::now);
+    i64::try_from(start.elapsed().as_micros()).unwrap_or(i64::MAX)
+}
+
+/// The fields of the current context, or of a fresh root.
+fn current(vm: &mut Vm) -> [Value; FIELDS] {
+    let context = vm.context;
+    if context.kind() == Kind::Vector {
+        return std::array::from_fn(|index| context.field(index));
+    }
+    let (trace, span) = new_ids();
+    [vm.heap.integer(trace), vm.heap.integer(span), Value::ZERO, Value::NIL, Value::NIL]
+}
+
+/// A field of the current context; nil without one.
+fn field(vm: &Vm, index: usize) -> Value {
+    if vm.context.kind() == Kind::Vector { vm.context.field(index) } else { Value::NIL }
+}
+
+fn with_value(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    if let Some(error) = arguments.iter().find(|value| value.is_error()) {
+        return (*error).into();
+    }
+    let mut fields = current(vm);
+    let rest = vm.heap.cons(arguments[1], Value::NIL, true);
+    let local = vm.heap.cons(arguments[0], rest, true);
+    fields[LOCALS] = vm.heap.cons(local, fields[LOCALS], false);
+    vm.heap.fields(Kind::Vector, &fields).into()
+}
+
+fn with_deadline(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    let given = arguments[0];
+    if given.is_error() {
+        return given.into();
+    }
+    let Some(milliseconds) = given.as_integer() else {
+        let name = type_name(given);
+        return fail(vm, &format!("ctx/with-deadline timeout must be a number, got {name}"));
+    };
+    let wait_us = milliseconds.max(0).saturating_mul(1000);
+    let mut at = now_us(vm).saturating_add(wait_us);
+    let mut fields = current(vm);
+    if let Some(outer) = fields[DEADLINE].as_integer() {
+        at = at.min(outer);
+    }
+    fields[DEADLINE] = vm.heap.integer(at);
+    vm.heap.fields(Kind::Vector, &fields).into()
+}
+
+/// The error of a builtin that takes no arguments and got some.
+fn no_arguments(vm: &mut Vm, name: &str, arguments: &[Value]) -> Option<Outcome> {
+    let wrong = !arguments.is_empty();
+    wrong.then(|| fail(vm, &format!("{name}: expected 0 arguments")))
+}
+
+/// Microseconds to the deadline, negative afterwards; `None` without one.
+fn remaining_us(vm: &mut Vm) -> Option<i64> {
+    let at = field(vm, DEADLINE).as_integer()?;
+    Some(at - now_us(vm))
+}
+
+fn deadline(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    if let Some(error) = no_arguments(vm, "ctx/deadline", arguments) {
+        return error;
+    }
+    match remaining_us(vm) {
+        Some(remaining) => vm.heap.integer(remaining.max(0) / 1000).into(),
+        None => Value::NIL.into(),
+    }
+}
+
+fn deadline_exceeded(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    if let Some(error) = no_arguments(vm, "ctx/deadline-exceeded?", arguments) {
+        return error;
+    }
+    match remaining_us(vm) {
+        Some(remaining) if remaining <= 0 => vm.heap.intern(b":true").into(),
+        _ => Value::NIL.into(),
+    }
+}
+
+fn get(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    let [key] = arguments else { return fail(vm, "ctx/get: expected 1 argument (key)") };
+    if key.is_error() {
+        return (*key).into();
+    }
+    if !matches!(key.kind(), Kind::Symbol | Kind::String | Kind::Integer) {
+        return Value::NIL.into();
+    }
+    let mut locals = field(vm, LOCALS);
+    while locals.is_pair() {
+        let local = locals.head();
+        if equal(&vm.heap, local.head(), *key) {
+            return local.tail().head().into();
+        }
+        locals = locals.tail();
+    }
+    Value::NIL.into()
+}
+
+fn locals(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    match no_arguments(vm, "ctx/locals", arguments) {
+        Some(error) => error,
+        None => field(vm, LOCALS).into(),
+    }
+}
+
+/// An id of the current context; nil when there is none.
+fn id(vm: &mut Vm, name: &str, index: usize, arguments: &[Value]) -> Outcome {
+    if let Some(error) = no_arguments(vm, name, arguments) {
+        return error;
+    }
+    let value = field(vm, index);
+    if value == Value::ZERO { Value::NIL.into() } else { value.into() }
+}
+
+fn trace_id(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    id(vm, "trace/id", TRACE, arguments)
+}
+
+fn trace_span(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    id(vm, "trace/span", SPAN, arguments)
+}
+
+fn trace_parent_span(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    id(vm, "trace/parent-span", PARENT_SPAN, arguments)
+}
