@@ -1,4 +1,5 @@
 //! Conformance tables (tests/conformance/*.txt) and the embedding API.
 
 mod conformance;
+mod continuations;
 mod embedding;

@@ -210,13 +210,7 @@ impl Vm {
 
     /// Where a marker goes for a call in `window`, its links being set; true when a prompt stands
     /// there already and serves (rule 4).
-    fn place(
-        &self,
-        fiber: &mut Fiber,
-        window: usize,
-        tail: bool,
-        again: bool,
-    ) -> (usize, bool) {
+    fn place(&self, fiber: &mut Fiber, window: usize, tail: bool, again: bool) -> (usize, bool) {
         let base = fiber.base;
         if !tail {
             let at = base + window;

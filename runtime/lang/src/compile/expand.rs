@@ -213,11 +213,8 @@ impl<'a> Expander<'a> {
         self.mentions.push(HashSet::new());
         self.delays.push(self.mentions.len());
         let mut ids: Vec<NodeId> = body.iter().map(|form| self.code(*form)).collect();
-        let inner = if ids.len() == 1 {
-            ids.remove(0)
-        } else {
-            self.add(Node::Sequence(ids), list)
-        };
+        let inner =
+            if ids.len() == 1 { ids.remove(0) } else { self.add(Node::Sequence(ids), list) };
         self.delays.pop();
         let mentioned = self.mentions.pop().expect("pushed above");
         for outer in &mut self.scopes {

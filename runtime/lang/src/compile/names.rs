@@ -155,9 +155,8 @@ impl Names {
             let builtin = vm.global(symbol).expect("inlined builtins are registered");
             names.inlined.insert(symbol, (*inline, builtin));
         }
-        names.binders = ["=", "def", "\\", "fun", "shift", "async-shift"]
-            .map(|name| vm.intern(name))
-            .to_vec();
+        names.binders =
+            ["=", "def", "\\", "fun", "shift", "async-shift"].map(|name| vm.intern(name)).to_vec();
         let special = [
             ("quote", Special::Quote),
             ("quasiquote", Special::Quasiquote),

@@ -148,7 +148,7 @@ impl Arena {
         let (pure, assigns) = match node {
             Node::Constant(_) | Node::Variable(_) | Node::Lambda(_) | Node::Delayed(_) => {
                 (true, false)
-            },
+            }
             Node::Primitive(_, ids) | Node::List(ids) => (all(ids), any(&mut ids.iter().copied())),
             Node::If(c, t, e) => (false, any(&mut [*c, *t].into_iter().chain(*e))),
             Node::Call(head, ids) => {
