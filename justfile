@@ -54,7 +54,17 @@ lint:
 fmt:
     @. ci/env.sh && cargo fmt --all
 
-# benchmarks against the goals
+# speed of the language beside Lua: [--rounds N] [--json FILE] [PROGRAM]...
+[no-exit-message]
+bench-lang *ARGS:
+    @ci/bench "$@"
+
+# all benchmarks against the goals
 [no-exit-message]
 bench *ARGS:
     @ci/bench "$@"
+
+# fuzzing: differential, stress or reader, for --seconds N from --seed N
+[no-exit-message]
+fuzz *ARGS:
+    @ci/fuzz "$@"

@@ -35,3 +35,18 @@ pub fn run(text: &[u8], steps: u64) -> Option<Vec<u8>> {
     out.extend_from_slice(&result);
     Some(out)
 }
+
+/// Host stack of a thread that runs the reference, in bytes.
+const STACK_BYTES: usize = 1 << 30;
+
+/// Does work that runs the reference on a thread with a stack large enough for it.
+///
+/// # Panics
+/// When the work does, or no thread can be made.
+pub fn on_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let builder = std::thread::Builder::new().name("reference".into()).stack_size(STACK_BYTES);
+        let thread = builder.spawn_scoped(scope, work).expect("a thread");
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}

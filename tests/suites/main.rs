@@ -1,8 +1,12 @@
-//! Cross-crate suites: the command, the service, examples, suites in the language, the tree.
+//! Cross-crate suites: the command, the service, examples, suites in the language, the
+//! tree, the guide, sizes, fuzzing.
 
 mod command;
 mod examples;
+mod fuzzing;
+mod guide;
 mod rows;
+mod scale;
 mod service;
 mod tidy;
 

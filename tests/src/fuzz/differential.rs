@@ -11,9 +11,6 @@ use valk_lang::{NoWaiting, Output, Ran, Runtime};
 /// Evaluations after which a program is given up.
 const STEPS_MAX: u64 = 20_000;
 
-/// Host stack of the thread that runs the reference.
-const STACK_BYTES: usize = 1 << 30;
-
 /// How a program came out.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -75,12 +72,7 @@ const FAILURES_MAX: usize = 5;
 /// Compares the programs of seeds from `first` on while `more` says so; stops after a few
 /// failures. Runs on a thread with a large stack.
 pub fn campaign(first: u64, config: &Config, more: impl FnMut(&Tally) -> bool + Send) -> Tally {
-    std::thread::scope(|scope| {
-        let builder = std::thread::Builder::new().name("differential".into());
-        let builder = builder.stack_size(STACK_BYTES);
-        let work = || seeds(first, config, more);
-        builder.spawn_scoped(scope, work).expect("a thread").join().expect("the campaign ends")
-    })
+    reference::on_large_stack(|| seeds(first, config, more))
 }
 
 fn seeds(first: u64, config: &Config, mut more: impl FnMut(&Tally) -> bool) -> Tally {
