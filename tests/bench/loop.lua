@@ -1,3 +1,4 @@
--- A loop of integer arithmetic, written as a tail call per round.
-local function loop(n, a) if n == 0 then return a end return loop(n - 1, a * 3 + n) end
-print(loop(30000000, 1))
+-- A loop of integer multiply, add and remainder.
+local a = 1
+for n = 10000000, 1, -1 do a = (a * 3 + n) % 1000003 end
+print(a)

@@ -61,7 +61,7 @@ valk_harness::test! {
         let noise = Form::call("print", vec![Form::quoted(vec![sum.clone(), Form::atom("x")])]);
         let program = vec![noise.clone(), Form::call("list", vec![noise, sum.clone()])];
         let small = shrink::shrink(&program, |forms| text(forms).contains("(+ "));
-        assert_eq!(text(&small), "(+ 2)\n", "one call with one argument is the least");
+        assert_eq!(text(&small), "(+ 2)", "one call with one argument is the least");
     }
 }
 

@@ -7,7 +7,7 @@
 
 use valk_heap::Config;
 use valk_lang::{NoWaiting, Output, Ran, Runtime, display};
-use valk_syntax::{balance, Balance};
+use valk_syntax::{Balance, balance};
 use valk_tests::program::root;
 
 /// A form of the guide with what is expected of it.

@@ -84,7 +84,7 @@ pub fn input(seed: u64, corpus: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = match random.below(4) {
         0 => {
             let length = random.below(64);
-            (0..length).map(|_| random.next() as u8).collect()
+            (0..length).map(|_| random.any() as u8).collect()
         }
         1 => {
             let count = random.below(60);
@@ -92,7 +92,7 @@ pub fn input(seed: u64, corpus: &[Vec<u8>]) -> Vec<u8> {
             tokens.concat().into_bytes()
         }
         2 if !corpus.is_empty() => random.pick(corpus).clone(),
-        _ => source::text(&generate::program(random.next())).into_bytes(),
+        _ => source::text(&generate::program(random.any())).into_bytes(),
     };
     for _ in 0..random.below(6) {
         mutate(&mut bytes, &mut random, corpus);
@@ -117,7 +117,7 @@ fn mutate(bytes: &mut Vec<u8>, random: &mut Random, corpus: &[Vec<u8>]) {
             let to = random.below(bytes.len() + 1);
             bytes.splice(to..to, copy);
         }
-        3 if at < bytes.len() => bytes[at] = random.next() as u8,
+        3 if at < bytes.len() => bytes[at] = random.any() as u8,
         4 if at < bytes.len() => bytes[at] ^= 1 << random.below(8),
         5 if !corpus.is_empty() => {
             let other = random.pick(corpus);

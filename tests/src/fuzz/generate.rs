@@ -110,7 +110,8 @@ impl Generator {
         let outer = std::mem::replace(&mut self.local, true);
         let start = self.variables.len();
         // A global function sees no variables but globals and its own; these are its own.
-        let parameters: Vec<String> = (0..count).map(|i| ["n", "a", "b"][i].to_string()).collect();
+        let parameters: Vec<String> =
+            ["n", "a", "b"][..count].iter().map(ToString::to_string).collect();
         self.declare(&parameters);
         let body = if self.random.percent(50) {
             let stop = self.expression(Kind::Number, 2);
@@ -159,7 +160,7 @@ impl Generator {
     fn body(&mut self, depth: usize) -> Form {
         if self.random.percent(50) {
             let expression = self.expression(Kind::Number, depth);
-            return self.body_of(expression);
+            return body_of(expression);
         }
         let mut forms = Vec::new();
         for _ in 0..=self.random.below(3) {
@@ -171,16 +172,6 @@ impl Generator {
             other => Form::call("do", vec![other]),
         });
         Form::quoted(forms)
-    }
-
-    /// A body of one expression.
-    fn body_of(&mut self, expression: Form) -> Form {
-        match expression {
-            Form::List(false, items) if matches!(items.first(), Some(Form::Atom(_))) => {
-                Form::quoted(items)
-            }
-            other => Form::quoted(vec![Form::atom("do"), other]),
-        }
     }
 
     /// A form that binds, prints or fails.
@@ -257,7 +248,7 @@ impl Generator {
             Kind::Function(count) => self.function_value(count, depth),
             Kind::Code => {
                 let inner = self.expression(Kind::Number, depth.saturating_sub(1));
-                self.body_of(inner)
+                body_of(inner)
             }
             Kind::Any => self.any(depth),
         }
@@ -548,5 +539,15 @@ impl Generator {
         self.variables.truncate(start);
         self.local = outer;
         Form::call("\\", vec![Form::names(&parameters), body])
+    }
+}
+
+/// A body of one expression.
+fn body_of(expression: Form) -> Form {
+    match expression {
+        Form::List(false, items) if matches!(items.first(), Some(Form::Atom(_))) => {
+            Form::quoted(items)
+        }
+        other => Form::quoted(vec![Form::atom("do"), other]),
     }
 }

@@ -15,8 +15,8 @@ pub enum Form {
 
 impl Form {
     /// An atom.
-    pub fn atom(text: impl ToString) -> Form {
-        Form::Atom(text.to_string())
+    pub fn atom(text: impl Display) -> Form {
+        Form::Atom(format!("{text}"))
     }
 
     /// `(name arguments…)`.
@@ -66,5 +66,6 @@ impl Display for Form {
 
 /// The text of a program, a form a line.
 pub fn text(program: &[Form]) -> String {
-    program.iter().map(|form| format!("{form}\n")).collect()
+    let lines: Vec<String> = program.iter().map(Form::to_string).collect();
+    lines.join("\n")
 }

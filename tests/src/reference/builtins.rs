@@ -199,8 +199,8 @@ fn plain(builtin: Builtin, arguments: &[Value]) -> Result<Value, Stop> {
         Builtin::Read => read(&text(&arguments[0])?),
         Builtin::And | Builtin::Or => {
             let decides = arguments[0].is_true() == (builtin == Builtin::Or);
-            let last = if arguments[0].is_error() || decides { 0 } else { 1 };
-            let last = &arguments[last];
+            let [x, y] = arguments else { unreachable!("curried with two") };
+            let last = if x.is_error() || decides { x } else { y };
             Ok(if last.is_error() { last.clone() } else { Value::truth(last.is_true()) })
         }
         Builtin::Not if arguments[0].is_error() => Ok(arguments[0].clone()),

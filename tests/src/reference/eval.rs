@@ -113,6 +113,9 @@ impl Interpreter {
     }
 
     /// The value of a form.
+    ///
+    /// # Errors
+    /// When there are no steps left.
     pub fn eval(&mut self, form: &Value, frame: usize) -> Evaluation {
         self.step()?;
         match form {
@@ -128,11 +131,17 @@ impl Interpreter {
     }
 
     /// The value of a form in a place where a quoted list is code.
+    ///
+    /// # Errors
+    /// When there are no steps left.
     pub fn code(&mut self, form: &Value, frame: usize) -> Evaluation {
         if form.is_quoted() { self.application(form, frame) } else { self.eval(form, frame) }
     }
 
     /// A body: one expression, or a sequence if its first element is a list.
+    ///
+    /// # Errors
+    /// When there are no steps left.
     pub fn body(&mut self, body: &Value, frame: usize) -> Evaluation {
         let Value::Pair(cell) = body else { return Ok(Value::Nil) };
         if !cell.head.is_list() {
@@ -183,6 +192,9 @@ impl Interpreter {
     }
 
     /// Calls a function; `frame` is the caller's.
+    ///
+    /// # Errors
+    /// When there are no steps left.
     pub fn apply(&mut self, function: &Value, arguments: &[Value], frame: usize) -> Evaluation {
         self.step()?;
         match function {
@@ -234,6 +246,9 @@ impl Interpreter {
     }
 
     /// `let`: a body in a scope of its own.
+    ///
+    /// # Errors
+    /// When there are no steps left.
     pub fn scope(&mut self, body: &Value, frame: usize) -> Evaluation {
         let own = self.frame(frame);
         self.body(body, own)
