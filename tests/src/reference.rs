@@ -17,23 +17,33 @@ mod value;
 pub use eval::{Interpreter, Outcome};
 pub use value::{Value, display, equal, repr};
 
-/// Runs a program on the reference: what it prints, then the repr of its result or error.
-/// `None` when it did not end within `steps` evaluations.
+/// What a program did.
+#[derive(Debug)]
+pub struct Run {
+    /// What it printed.
+    pub output: Vec<u8>,
+    /// Its last value, or the error that ended it.
+    pub result: Value,
+}
+
+/// Runs a program on the reference. `None` when it did not end within `steps` evaluations.
+///
+/// # Panics
+/// When the reference's own prelude does not run.
 #[must_use]
-pub fn run(text: &[u8], steps: u64) -> Option<Vec<u8>> {
+pub fn run(text: &[u8], steps: u64) -> Option<Run> {
     let mut interpreter = Interpreter::new(u64::MAX);
     let prelude = include_bytes!("reference/prelude.valk");
     let Outcome::Value(_) = interpreter.run(prelude) else {
         panic!("the reference's prelude runs");
     };
     interpreter.steps = steps;
-    let result = match interpreter.run(text) {
-        Outcome::Value(value) | Outcome::Failed(value) => repr(&value),
-        Outcome::OutOfSteps => return None,
-    };
-    let mut out = interpreter.output;
-    out.extend_from_slice(&result);
-    Some(out)
+    match interpreter.run(text) {
+        Outcome::Value(result) | Outcome::Failed(result) => {
+            Some(Run { output: interpreter.output, result })
+        }
+        Outcome::OutOfSteps => None,
+    }
 }
 
 /// Host stack of a thread that runs the reference, in bytes.

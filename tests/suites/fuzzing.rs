@@ -77,7 +77,8 @@ valk_harness::cases! {
         "nested templates" => ("`(a `(b ,(+ 1 2)))", "(a (quasiquote (b Num[3])))"),
         "reprs of functions" => ("(\\ {x} {+ x 1})", "(\\ {x} {+ x Num[1]})"),
     ] {
-        let out = reference::run(program.as_bytes(), 10_000).expect("these end");
+        let ran = reference::run(program.as_bytes(), 10_000).expect("these end");
+        let out = [ran.output, reference::repr(&ran.result)].concat();
         assert_eq!(String::from_utf8_lossy(&out), expected);
     }
 }

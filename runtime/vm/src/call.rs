@@ -78,6 +78,10 @@ impl Vm {
                     Native::Again => continue,
                     Native::Exit(exit) => return Err(exit),
                 },
+                Kind::Partial if self.surplus(callee, site.count).is_some() => {
+                    let expected = self.surplus(callee, site.count).expect("just asked");
+                    self.error(&too_many_arguments(site.count, expected))
+                }
                 Kind::Partial => {
                     let bound: Vec<Value> =
                         (1..callee.field_count()).map(|i| callee.field(i)).collect();
@@ -191,6 +195,17 @@ impl Vm {
     pub(crate) fn out_of_memory(&mut self) -> Value {
         let limit = self.heap.hard_limit_bytes();
         self.error(&format!("out of memory: the heap hard limit of {limit} bytes is reached"))
+    }
+
+    /// The number of arguments a partial application waits for, if `given` are more than that.
+    fn surplus(&self, partial: Value, given: usize) -> Option<usize> {
+        let function = partial.field(0);
+        if function.kind() != Kind::Closure {
+            return None;
+        }
+        let code = crate::equality::closure_code(&self.heap, function);
+        let expected = code.parameters as usize - (partial.field_count() - 1);
+        (!code.rest && !code.broken_formals && given > expected).then_some(expected)
     }
 
     /// A function that waits for its remaining arguments; the function itself when none are given.

@@ -6,7 +6,7 @@ use super::{generate, watchdog};
 use crate::reference;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use valk_heap::{Config, Stress};
-use valk_lang::{NoWaiting, Output, Ran, Runtime};
+use valk_lang::{NoWaiting, Output, Ran, Runtime, display};
 
 /// Evaluations after which a program is given up.
 const STEPS_MAX: u64 = 20_000;
@@ -22,14 +22,15 @@ pub enum Verdict {
     Different(String, String),
 }
 
-/// What the runtime prints for a program, then the repr of its result or error.
+/// What the runtime prints for a program, then the display of its result or error. Not
+/// the repr: it shows the bodies of the prelude's functions, which differ from the reference's.
 #[must_use]
 pub fn run(text: &[u8], config: &Config) -> Vec<u8> {
     let mut runtime = Runtime::new(config.clone(), Output::Memory(Vec::new())).expect("a heap");
     let ran = runtime.run_text("program", text, &mut NoWaiting);
     let mut out = runtime.take_output();
     let (Ran::Value(value) | Ran::Failed(value, _)) = ran;
-    out.extend_from_slice(runtime.repr(value).as_bytes());
+    out.extend_from_slice(&display(&runtime.vm().heap, value));
     out
 }
 
@@ -43,9 +44,11 @@ pub fn stressed() -> Config {
 #[must_use]
 pub fn compare(program: &[Form], config: &Config) -> Verdict {
     let text = text(program);
+    watchdog::note(Some(text.clone()));
     let Some(expected) = reference::run(text.as_bytes(), STEPS_MAX) else {
         return Verdict::Endless;
     };
+    let expected = [expected.output, reference::display(&expected.result)].concat();
     let actual = catch_unwind(AssertUnwindSafe(|| run(text.as_bytes(), config)));
     let actual = actual.unwrap_or_else(|_| b"the runtime panicked".to_vec());
     if actual == expected {
@@ -80,7 +83,6 @@ fn seeds(first: u64, config: &Config, mut more: impl FnMut(&Tally) -> bool) -> T
     let mut seed = first;
     while tally.failures.len() < FAILURES_MAX && more(&tally) {
         let program = generate::program(seed);
-        watchdog::note(Some(format!("differential seed {seed}\n{}", text(&program))));
         match compare(&program, config) {
             Verdict::Same => tally.compared += 1,
             Verdict::Endless => tally.endless += 1,

@@ -23,6 +23,9 @@ enum Kind {
 
 /// Top-level forms of a program at most.
 const FORMS_MAX: usize = 7;
+/// Parameters of a function at most.
+const PARAMETERS_MAX: usize = 100;
+
 /// Depth of an expression at most.
 const DEPTH_MAX: usize = 5;
 
@@ -182,12 +185,71 @@ impl Generator {
                 Form::call("print", vec![shown])
             }
             1 if self.random.percent(20) => Form::call("error", vec![Form::atom("\"stop\"")]),
+            3 if self.random.percent(30) => self.local_loop(depth),
+            4 if self.random.percent(20) => {
+                let value = self.expression(Kind::Number, depth);
+                Form::call("def", vec![Form::names(&["shared".to_string()]), value])
+            }
+            5 if self.random.percent(15) => {
+                let inner = self.scoped(depth);
+                let spec = Form::names(&["inner".to_string(), "n".to_string()]);
+                Form::call("fun", vec![spec, inner])
+            }
             2 => {
                 let condition = self.expression(Kind::Number, depth);
                 let bind = self.assignment(depth);
                 Form::call("if", vec![condition, self.branch(bind)])
             }
             _ => self.assignment(depth),
+        }
+    }
+
+    /// A local function that calls itself, and a call of it.
+    fn local_loop(&mut self, depth: usize) -> Form {
+        let start = self.variables.len();
+        let outer = std::mem::replace(&mut self.local, true);
+        self.declare(&["k".to_string()]);
+        let stop = self.expression(Kind::Number, depth);
+        let step = self.expression(Kind::Number, depth.min(1));
+        self.variables.truncate(start);
+        self.local = outer;
+        let next = Form::call("-", vec![Form::atom("k"), Form::atom("1")]);
+        let again = Form::call("loop", vec![next]);
+        let again =
+            if self.random.percent(50) { Form::call("+", vec![step, again]) } else { again };
+        let condition = Form::call("<=", vec![Form::atom("k"), Form::atom("0")]);
+        let branches = [self.branch(stop), self.branch(again)];
+        let [stop, again] = branches;
+        let body = Form::quoted(vec![Form::atom("if"), condition, stop, again]);
+        let function = Form::call("\\", vec![Form::names(&["k".to_string()]), body]);
+        let bound = Form::call("=", vec![Form::names(&["loop".to_string()]), function]);
+        let count = Form::atom(self.random.below(8));
+        Form::call("do", vec![bound, Form::call("loop", vec![count])])
+    }
+
+    /// More operands than an instruction or a frame takes.
+    fn wide(&mut self) -> Form {
+        let count = *self.random.pick(&[58, 61, 65, 130, 260]);
+        let items = self.several(Kind::Number, count, 0);
+        // The compiler refuses functions whose parameters do not fit a frame.
+        let ways = if count > PARAMETERS_MAX { 3 } else { 4 };
+        match self.random.below(ways) {
+            0 => Form::call("+", items),
+            1 => Form::call("len", vec![Form::call("list", items)]),
+            2 => {
+                let parts = items.into_iter().map(|item| Form::Prefixed(",", Box::new(item)));
+                let template = Form::List(false, parts.collect());
+                Form::call("sum", vec![Form::Prefixed("`", Box::new(template))])
+            }
+            _ => {
+                let names: Vec<String> = (0..count).map(|i| format!("p{i}")).collect();
+                let last = Form::atom(&names[self.random.below(count)]);
+                let body = Form::call("+", vec![Form::atom("p0"), last]);
+                let body = body_of(body);
+                let mut call = vec![Form::call("\\", vec![Form::names(&names), body])];
+                call.extend(items);
+                Form::List(false, call)
+            }
         }
     }
 
@@ -279,6 +341,9 @@ impl Generator {
     fn number(&mut self, depth: usize) -> Form {
         if depth == 0 {
             return Form::atom(self.random.pick(NUMBERS));
+        }
+        if self.random.below(150) == 0 {
+            return self.wide();
         }
         let depth = depth - 1;
         match self.random.below(18) {

@@ -4,21 +4,21 @@
 //! an atom; it is kept if the program still fails. Steps reduce size, so this ends.
 
 use super::source::Form;
+use std::time::{Duration, Instant};
 
-/// Programs tried at most.
-const ATTEMPTS_MAX: usize = 4000;
+/// Time for shrinking at most.
+const TIME_MAX: Duration = Duration::from_secs(20);
 
 /// The smallest program found for which `fails` holds. It holds for `program`.
 pub fn shrink(program: &[Form], mut fails: impl FnMut(&[Form]) -> bool) -> Vec<Form> {
     let mut best = program.to_vec();
-    let mut attempts = 0;
+    let end = Instant::now() + TIME_MAX;
     'again: loop {
         // Larger changes come first.
         let mut candidates: Vec<Vec<Form>> = smaller_lists(&best);
-        candidates.sort_by_key(|candidate| candidate.iter().map(Form::size).sum::<usize>());
+        candidates.sort_by_cached_key(|candidate| candidate.iter().map(Form::size).sum::<usize>());
         for candidate in candidates {
-            attempts += 1;
-            if attempts > ATTEMPTS_MAX {
+            if Instant::now() > end {
                 return best;
             }
             if fails(&candidate) {

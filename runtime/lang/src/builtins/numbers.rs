@@ -124,7 +124,9 @@ fn parse(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         Ok(number) => vm.heap.integer(number).into(),
         Err(error) => {
             use std::num::IntErrorKind::{NegOverflow, PosOverflow};
-            let range = matches!(error.kind(), PosOverflow | NegOverflow);
+            let unsigned = digits.strip_prefix(['+', '-']).unwrap_or(digits);
+            let range = matches!(error.kind(), PosOverflow | NegOverflow)
+                && unsigned.bytes().all(|byte| byte.is_ascii_digit());
             let problem = if range { "Number out of range" } else { "Invalid number" };
             fail(vm, &format!("{problem}: {text}"))
         }
