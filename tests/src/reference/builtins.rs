@@ -475,7 +475,7 @@ fn lambda(formals: &Value, body: &Value, frame: usize) -> Result<Value, Stop> {
         return fail(&format!("Cannot use a non symbol[{}] for bind", wrong.type_name()));
     }
     let (formals, body) = (formals.clone(), body.clone());
-    Ok(Value::Closure(Rc::new(Closure { formals, body, frame })))
+    Ok(Value::Closure(Rc::new(Closure { formals, body, frame, given: Vec::new() })))
 }
 
 fn fun(interpreter: &mut Interpreter, arguments: &[Value]) -> Result<Value, Stop> {

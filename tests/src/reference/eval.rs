@@ -239,7 +239,8 @@ impl Interpreter {
         }
         if bound < formals.len() {
             let formals = Value::list(&formals[bound..], Value::Nil, true);
-            let partial = Closure { formals, body: closure.body.clone(), frame: own };
+            let given = [&closure.given[..], arguments].concat();
+            let partial = Closure { formals, body: closure.body.clone(), frame: own, given };
             return Ok(Value::Closure(Rc::new(partial)));
         }
         self.body(&closure.body, own)

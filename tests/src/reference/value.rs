@@ -50,6 +50,8 @@ pub struct Closure {
     pub body: Value,
     /// Index of the frame it was made in, or that holds its first arguments.
     pub frame: usize,
+    /// Those first arguments, for equality.
+    pub given: Vec<Value>,
 }
 
 impl Value {
@@ -232,7 +234,9 @@ pub fn equal(a: &Value, b: &Value) -> bool {
             same && given.iter().zip(other.iter()).all(|(x, y)| equal(x, y))
         }
         (Value::Closure(x), Value::Closure(y)) => {
-            equal(&x.formals, &y.formals) && equal(&x.body, &y.body)
+            let same = equal(&x.formals, &y.formals) && equal(&x.body, &y.body);
+            let given = x.given.iter().zip(&y.given);
+            same && x.given.len() == y.given.len() && given.into_iter().all(|(x, y)| equal(x, y))
         }
         _ => false,
     }
