@@ -1,4 +1,4 @@
-//! Random numbers: SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number
+//! Random numbers: `SplitMix64` (Steele, Lea, Flood, "Fast splittable pseudorandom number
 //! generators", OOPSLA 2014), one state per runtime.
 //!
 //! The same seed gives the same numbers. Without a seed the state comes from the operating system.
