@@ -28,8 +28,8 @@ pub struct Arguments {
     /// Programs, run one after the other in one environment.
     pub files: Vec<String>,
     /// What the program gets from `(args)`, after `--`.
-    #[arg(last = true)]
-    pub arguments: Vec<String>,
+    #[arg(last = true, value_name = "ARGS")]
+    pub program: Vec<String>,
     /// Evaluate an expression and print its value; may be given several times, before files.
     #[arg(short = 'e', long = "eval", value_name = "EXPR", allow_hyphen_values = true)]
     pub expressions: Vec<String>,

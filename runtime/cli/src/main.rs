@@ -35,7 +35,7 @@ fn main() -> ExitCode {
 
 /// Does what the command line asks for; the exit status.
 fn run(session: &mut Session, arguments: &Arguments, reporter: &Reporter) -> u8 {
-    session.runtime.set_arguments(arguments.arguments.clone());
+    session.runtime.set_arguments(arguments.program.clone());
     match &arguments.command {
         Some(Command::Check { files }) => return session.check(files, reporter),
         Some(Command::Disasm { files }) => return session.disasm(files, reporter),

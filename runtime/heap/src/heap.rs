@@ -76,6 +76,12 @@ impl Heap {
         self.poll
     }
 
+    /// Forces collections from now on, or no longer.
+    pub fn set_stress(&mut self, stress: Stress) {
+        self.stress = stress;
+        self.poll |= self.stressed();
+    }
+
     pub(crate) fn stressed(&self) -> bool {
         self.stress == Stress::EverySafepoint
     }

@@ -68,6 +68,11 @@ valk_harness::test! {
         assert!(heap.wants_collection());
         collect(&mut heap, Collection::Auto, &mut ());
         assert!(heap.wants_collection());
+        heap.set_stress(Stress::Off);
+        collect(&mut heap, Collection::Auto, &mut ());
+        assert!(!heap.wants_collection());
+        heap.set_stress(Stress::EverySafepoint);
+        assert!(heap.wants_collection());
     }
 }
 
