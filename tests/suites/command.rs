@@ -281,3 +281,28 @@ valk_harness::test! {
         assert!(stderr(&refused).starts_with("error: "), "{}", stderr(&refused));
     }
 }
+
+valk_harness::test! {
+    fn programs_read_arguments_and_standard_input() {
+        let program = file(
+            "input.valk",
+            "(print (args) (stdin/read-line) (stdin/read-line)) (print (len (stdin/read-all)) (stdin/read-line))",
+        );
+        let output = run_with_input(&[&program, "--", "a", "-b"], b"one\r\ntwo\nthe\0rest\n");
+        assert_eq!(stdout(&output), "{a -b} one two\n9 ()\n");
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    }
+
+    fn input_without_room_is_an_error_value() {
+        for reader in ["stdin/read-line", "stdin/read-all"] {
+            let program = file("much.valk", format!("(print ({reader}))"));
+            let input = file("much.txt", vec![b'x'; 6 << 20]);
+            let mut command = valk(&[&program]);
+            command.env("VALK_HEAP_HARD_LIMIT", "4000000");
+            command.stdin(std::fs::File::open(&input).expect("made above"));
+            let output = command.output().expect("the program runs");
+            let expected = format!("Error: {reader}: out of memory: the input does not fit the heap\n");
+            assert_eq!(stdout(&output), expected, "{}", stderr(&output));
+        }
+    }
+}

@@ -3,3 +3,4 @@
 mod conformance;
 mod continuations;
 mod embedding;
+mod reference;

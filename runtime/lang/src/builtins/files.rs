@@ -108,28 +108,44 @@ fn arguments_of_program(vm: &mut Vm, _: &[Value]) -> Outcome {
     strings(vm, &arguments)
 }
 
-/// The next line of standard input without its end, nil at the end of the input.
-fn read_line(vm: &mut Vm, _: &[Value]) -> Outcome {
-    vm.extension::<Language>().output.flush();
-    let limit = vm.heap.hard_limit_bytes() as u64;
-    let mut line = Vec::new();
-    match io::stdin().lock().take(limit).read_until(b'\n', &mut line) {
-        Ok(0) => Value::NIL.into(),
-        Ok(_) => {
-            let text = line.strip_suffix(b"\n").unwrap_or(&line);
-            vm.heap.string(text.strip_suffix(b"\r").unwrap_or(text)).into()
-        }
-        Err(error) => fail(vm, &format!("stdin/read-line: {error}")),
-    }
-}
-
-fn read_all(vm: &mut Vm, _: &[Value]) -> Outcome {
+/// Reads standard input with `read`, no more than the heap could hold; nil when there is nothing.
+fn from_standard_input(
+    vm: &mut Vm,
+    name: &str,
+    read: fn(&mut dyn BufRead, &mut Vec<u8>) -> io::Result<usize>,
+) -> Result<Option<Vec<u8>>, Outcome> {
     vm.extension::<Language>().output.flush();
     let limit = vm.heap.hard_limit_bytes() as u64;
     let mut bytes = Vec::new();
-    match io::stdin().lock().take(limit).read_to_end(&mut bytes) {
-        Ok(_) if vm.heap.room(bytes.len()).is_ok() => vm.heap.string(&bytes).into(),
-        Ok(_) => fail(vm, "out of memory: the standard input does not fit the heap"),
-        Err(error) => fail(vm, &format!("stdin/read-all: {error}")),
+    match read(&mut io::stdin().lock().take(limit), &mut bytes) {
+        Err(error) => Err(fail(vm, &format!("{name}: {error}"))),
+        Ok(0) => Ok(None),
+        // What was cut at the limit has no room either.
+        Ok(count) if vm.heap.room(count).is_err() => {
+            Err(fail(vm, &format!("{name}: out of memory: the input does not fit the heap")))
+        }
+        Ok(_) => Ok(Some(bytes)),
+    }
+}
+
+/// The next line of standard input without its end, nil at the end of the input.
+fn read_line(vm: &mut Vm, _: &[Value]) -> Outcome {
+    let read = |input: &mut dyn BufRead, bytes: &mut Vec<u8>| input.read_until(b'\n', bytes);
+    match from_standard_input(vm, "stdin/read-line", read) {
+        Err(outcome) => outcome,
+        Ok(None) => Value::NIL.into(),
+        Ok(Some(line)) => {
+            let text = line.strip_suffix(b"\n").unwrap_or(&line);
+            vm.heap.string(text.strip_suffix(b"\r").unwrap_or(text)).into()
+        }
+    }
+}
+
+/// What is left of standard input.
+fn read_all(vm: &mut Vm, _: &[Value]) -> Outcome {
+    let read = |input: &mut dyn BufRead, bytes: &mut Vec<u8>| input.read_to_end(bytes);
+    match from_standard_input(vm, "stdin/read-all", read) {
+        Err(outcome) => outcome,
+        Ok(bytes) => vm.heap.string(&bytes.unwrap_or_default()).into(),
     }
 }

@@ -53,7 +53,7 @@ fn status(expected: &str) -> (String, Option<u8>) {
 /// What a program prints, and the exit status it asks for.
 ///
 /// Stress begins behind the prelude, which is the same for all and has a test of its own.
-fn run(config: Config, mode: char, code: &str) -> (String, Option<u8>) {
+fn run(config: &Config, mode: char, code: &str) -> (String, Option<u8>) {
     let calm = Config { stress: Stress::Off, ..config.clone() };
     let mut runtime = Runtime::new(calm, Output::Memory(Vec::new())).expect("a heap");
     runtime.vm().heap.set_stress(config.stress);
@@ -82,7 +82,7 @@ fn rows() -> Vec<(String, (&'static str, usize))> {
 
 /// What is wrong with a case, if anything.
 fn difference(config: &Config, case: &Case<'_>) -> Option<String> {
-    let (output, code) = run(config.clone(), case.mode, case.code);
+    let (output, code) = run(config, case.mode, case.code);
     let status_differs = case.status.is_some_and(|status| code != Some(status));
     (output != case.expected || status_differs).then(|| {
         format!(
