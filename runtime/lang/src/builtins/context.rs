@@ -4,12 +4,12 @@
 //!    a value in front or takes the earlier deadline; without one they start from a fresh root.
 //! 2. The machine keeps the running fiber's context and restores the outer one on every way out
 //!    of a body; a continuation brings back the context it was captured in.
-//! 3. Ids are unique in the process: time in the high bits, a counter in the low ones.
+//! 3. Ids are time in the high bits and a counter of the runtime in the low ones, unique in the runtime.
 
 use super::{Row, fail};
 use crate::compile::CONTEXT_MAKERS;
 use crate::runtime::Language;
-use std::sync::{Mutex, PoisonError};
+use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use valk_heap::{Kind, Value};
 use valk_vm::{Arity, Outcome, Vm, equal, type_name};
@@ -40,16 +40,20 @@ const TRACE_COUNTER_BITS: u32 = 32;
 const SPAN_COUNTER_BITS: u32 = 40;
 const SPAN_TIME_SHIFT: u32 = 10;
 
-/// Number of ids given out by this process.
-static IDS: Mutex<u64> = Mutex::new(0);
+/// Counter of the ids of a runtime. It starts anywhere, so that two runtimes differ.
+struct Ids(u64);
+
+impl Default for Ids {
+    fn default() -> Ids {
+        Ids(RandomState::new().hash_one(0))
+    }
+}
 
 /// A new trace id and a new span id.
-fn new_ids() -> (i64, i64) {
-    let count = {
-        let mut ids = IDS.lock().unwrap_or_else(PoisonError::into_inner);
-        *ids += 1;
-        *ids
-    };
+fn new_ids(vm: &mut Vm) -> (i64, i64) {
+    let ids = vm.extension::<Ids>();
+    ids.0 = ids.0.wrapping_add(1);
+    let count = ids.0;
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let now_us = elapsed.as_micros() as u64;
     let low = |bits: u32| (1_u64 << bits) - 1;
@@ -70,7 +74,7 @@ fn current(vm: &mut Vm) -> [Value; FIELDS] {
     if context.kind() == Kind::Vector {
         return std::array::from_fn(|index| context.field(index));
     }
-    let (trace, span) = new_ids();
+    let (trace, span) = new_ids(vm);
     [vm.heap.integer(trace), vm.heap.integer(span), Value::ZERO, Value::NIL, Value::NIL]
 }
 
