@@ -4,7 +4,7 @@
 //!    a value in front or takes the earlier deadline; without one they start from a fresh root.
 //! 2. The machine keeps the running fiber's context and restores the outer one on every way out
 //!    of a body; a continuation brings back the context it was captured in.
-//! 3. Ids are time in the high bits and a counter of the runtime in the low ones, unique in the runtime.
+//! 3. Ids are time in the high bits and a counter of the runtime in the low ones.
 
 use super::{Row, fail};
 use crate::compile::CONTEXT_MAKERS;
