@@ -6,6 +6,7 @@
 mod context;
 mod continuations;
 mod control;
+mod errors;
 mod files;
 mod integers;
 mod json;
@@ -57,6 +58,7 @@ pub fn register(vm: &mut Vm) {
     let tables = [
         context::TABLE,
         control::TABLE,
+        errors::TABLE,
         files::TABLE,
         integers::TABLE,
         json::TABLE,

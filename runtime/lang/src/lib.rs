@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod builtins;
+mod calls;
 mod compile;
 mod output;
 mod print;

@@ -24,7 +24,7 @@ use valk_vm::{FiberId, Step, Vm};
 #[derive(Default)]
 pub struct Language {
     names: Rc<Names>,
-    sources: Sources,
+    pub(crate) sources: Sources,
     /// The program's output.
     pub output: Output,
     /// Zero of `time-us`.

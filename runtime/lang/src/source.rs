@@ -22,6 +22,30 @@ impl Sources {
     pub fn position(&self, form: Value) -> Option<Position> {
         form.is_pair().then(|| self.positions.get(&form.address()).copied()).flatten()
     }
+
+    /// The start of a span in words; `None` in a text that was never registered.
+    pub fn place(&self, span: Span) -> Option<Place> {
+        let file = self.map.file(span.file)?;
+        let start = file.position(span.start);
+        Some(Place { file: file.name().to_string(), line: start.line, column: start.column })
+    }
+}
+
+/// A place as a person names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Name of the text.
+    pub file: String,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in code points, from 1.
+    pub column: u32,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(to, "{}:{}:{}", self.file, self.line, self.column)
+    }
 }
 
 /// A span as the machine keeps it.

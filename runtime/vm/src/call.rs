@@ -11,7 +11,7 @@ use crate::fiber::{Fiber, number_word};
 use crate::interpreter::Exit;
 use crate::native::{Arity, NativeKind, Outcome, too_many_arguments};
 use crate::vm::Vm;
-use valk_heap::{Collection, ERROR_LOCATION, Kind, Value};
+use valk_heap::{Collection, Kind, Value};
 
 /// A call about to happen.
 #[derive(Clone, Copy)]
@@ -325,21 +325,6 @@ impl Vm {
             base -= (fiber.stack[base - 1].as_fixnum() >> 1) as usize;
         }
         depth
-    }
-
-    /// Gives a fresh error the position of the running instruction.
-    pub(crate) fn locate(&mut self, fiber: &Fiber, value: Value) {
-        if !value.is_error() || !value.field(ERROR_LOCATION).is_nil() {
-            return;
-        }
-        let Some(code) = frame_code(fiber) else { return };
-        let offset = (fiber.pc as usize).wrapping_sub(code.words.as_ptr() as usize) / 4;
-        if let Some(position) = code.position_at(offset.saturating_sub(1)) {
-            let fields =
-                [position.file, position.start, position.end].map(|n| Value::fixnum(i64::from(n)));
-            let location = self.heap.fields(Kind::Vector, &fields);
-            self.heap.write(value, ERROR_LOCATION, location);
-        }
     }
 }
 

@@ -50,6 +50,7 @@ impl Vm {
 
     /// Runs a waiting fiber until it stops.
     pub(crate) fn interpret(&mut self, fiber: &mut Fiber, answer: Value) -> Step {
+        self.locate(fiber, answer);
         fiber.stack[fiber.result] = answer;
         fiber.state = State::Running;
         loop {

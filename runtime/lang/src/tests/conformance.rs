@@ -10,6 +10,7 @@ const TABLES: &[(&str, &str)] = &[
     ("everyday", include_str!("../../../../tests/conformance/everyday.txt")),
     ("regressions", include_str!("../../../../tests/conformance/regressions.txt")),
     ("continuations", include_str!("../../../../tests/conformance/continuations.txt")),
+    ("errors", include_str!("../../../../tests/conformance/errors.txt")),
 ];
 
 /// A line of a table.
