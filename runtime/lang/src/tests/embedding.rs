@@ -225,3 +225,25 @@ valk_harness::test! {
         assert_eq!(runtime.take_output(), b"text");
     }
 }
+
+valk_harness::test! {
+    fn errors_that_no_program_made_have_no_place() {
+        let mut runtime = runtime();
+        let fiber = {
+            let mut vm = runtime.vm();
+            let given = vm.error("from outside");
+            let name = vm.intern("given");
+            vm.set_global(name, given);
+            let head = vm.intern("head");
+            let head = vm.global(head).expect("a builtin");
+            vm.spawn(head, &[Value::ONE])
+        };
+        let direct = NoWaiting.run(&runtime.vm, fiber);
+        assert!(direct.is_error());
+        let name = runtime.vm().intern("direct");
+        runtime.vm().set_global(name, direct);
+        let program = b"(print (error/location given) (error/trace given) (error/trace direct))";
+        runtime.run_text("p", program, &mut NoWaiting);
+        assert_eq!(runtime.take_output(), b"() () ()\n");
+    }
+}
