@@ -309,3 +309,42 @@ valk_harness::test! {
         assert!(taken.iter().all(|count| count.load(SeqCst) == 1));
     }
 }
+
+valk_harness::test! {
+    /// Two thieves at one deque until one of them loses an item to the other.
+    fn a_thief_that_loses_the_race_is_told_to_try_again() {
+        let deque = Worker::<usize>::with_slots(64, 64);
+        let lost = Arc::new(AtomicBool::new(false));
+        let thieves: Vec<_> = (0..2)
+            .map(|_| {
+                let (thief, lost) = (deque.stealer(), lost.clone());
+                thread::spawn(move || {
+                    let mut stolen = 0;
+                    while !lost.load(SeqCst) {
+                        match thief.steal() {
+                            Steal::Item(_) => stolen += 1,
+                            Steal::Retry => lost.store(true, SeqCst),
+                            Steal::Empty => thread::yield_now(),
+                        }
+                    }
+                    stolen
+                })
+            })
+            .collect();
+        let mut pushed = 0;
+        while !lost.load(SeqCst) {
+            match deque.push(pushed) {
+                Ok(()) => pushed += 1,
+                Err(Full(_)) => thread::yield_now(),
+            }
+        }
+        let mut taken = 0;
+        for thief in thieves {
+            taken += thief.join().expect("thieves do not panic");
+        }
+        while deque.pop().is_some() {
+            taken += 1;
+        }
+        assert_eq!(taken, pushed, "the lost item went to the other thief");
+    }
+}
