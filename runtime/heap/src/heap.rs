@@ -19,6 +19,7 @@ use crate::roots::{Root, RootTable};
 use crate::statistics::{ClassUsage, Statistics};
 use crate::symbol::SymbolTable;
 use crate::value::Value;
+use std::hash::{BuildHasher, RandomState};
 
 /// The memory of one runtime: one mutator at a time.
 pub struct Heap {
@@ -34,6 +35,7 @@ pub struct Heap {
     pub(crate) limits: Limits,
     pub(crate) statistics: Statistics,
     external_bytes: usize,
+    hash_seed: u64,
     /// Bytes allocated directly in the old space since the trigger was last looked at.
     unchecked_bytes: usize,
     /// The collector's work list, kept for its capacity.
@@ -64,6 +66,7 @@ impl Heap {
             limits,
             statistics: Statistics::default(),
             external_bytes: 0,
+            hash_seed: RandomState::new().hash_one(0),
             unchecked_bytes: 0,
             work: Vec::new(),
             symbols: SymbolTable::new(),
@@ -160,6 +163,27 @@ impl Heap {
         Value::from_object_address(at)
     }
 
+    /// The bytes of a string that nobody else has seen as a value of the language: a table of the
+    /// runtime's own.
+    ///
+    /// # Panics
+    /// When this is not a string.
+    #[inline]
+    pub fn bytes_mut(&mut self, string: Value) -> &mut [u8] {
+        assert!(string.is_string(), "bytes of {string:?}, expected a String");
+        let length = string.header().len as usize;
+        // SAFETY: a string's header is followed by `len` initialised bytes; the exclusive borrow
+        // of the heap excludes collections and every slice made by `as_bytes`.
+        unsafe { std::slice::from_raw_parts_mut(object::bytes_of(string.address()), length) }
+    }
+
+    /// A random number, the same for the life of the heap: for hashes that outsiders cannot
+    /// predict.
+    #[inline]
+    pub fn hash_seed(&self) -> u64 {
+        self.hash_seed
+    }
+
     /// A string of `length` bytes, zeroed, then written by `fill`.
     ///
     /// # Panics
@@ -202,7 +226,7 @@ impl Heap {
         Value::from_object_address(at)
     }
 
-    /// An object made of fields: Error, Cell, Closure, Partial, Environment or Vector.
+    /// An object made of fields: Error, Cell, Closure, Partial, Environment, Record, Map or Vector.
     ///
     /// # Panics
     /// For a kind that has no fields, and above 2³² fields; ask [`Heap::room`] first.

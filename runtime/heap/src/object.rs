@@ -52,13 +52,17 @@ pub enum Kind {
     /// A table of bindings.
     Environment,
     /// Fields with no further meaning.
+    Record,
+    /// A version of a persistent map.
+    Map,
+    /// A version of a persistent vector.
     Vector,
     /// A native object behind a box.
     Host,
 }
 
 impl Kind {
-    const ALL: [Kind; 15] = [
+    const ALL: [Kind; 17] = [
         Kind::Integer,
         Kind::Symbol,
         Kind::Nil,
@@ -72,6 +76,8 @@ impl Kind {
         Kind::Partial,
         Kind::Continuation,
         Kind::Environment,
+        Kind::Record,
+        Kind::Map,
         Kind::Vector,
         Kind::Host,
     ];

@@ -386,7 +386,7 @@ impl Value {
         }
         let length = self.header().len as usize;
         // SAFETY: rules 1 and 2; a string's header is followed by `len` initialised bytes, which
-        // nothing changes after construction and nothing moves while the heap is borrowed.
+        // nothing changes or moves while the heap is borrowed.
         Some(unsafe { std::slice::from_raw_parts(object::bytes_of(self.address()), length) })
     }
 

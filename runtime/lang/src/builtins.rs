@@ -12,6 +12,7 @@ mod integers;
 mod json;
 mod kinds;
 mod lists;
+mod maps;
 mod numbers;
 mod output;
 mod process;
@@ -21,6 +22,7 @@ pub(crate) mod time;
 pub use process::EXIT_CODE as process_exit_code;
 mod strings;
 mod text;
+mod vectors;
 
 use valk_heap::Value;
 use valk_vm::{Arity, NativeFn, NativeKind, Opcode, Outcome, ReflectiveFn, Vm, type_name};
@@ -64,6 +66,7 @@ pub fn register(vm: &mut Vm) {
         json::TABLE,
         kinds::TABLE,
         lists::TABLE,
+        maps::TABLE,
         numbers::TABLE,
         output::TABLE,
         process::TABLE,
@@ -72,6 +75,7 @@ pub fn register(vm: &mut Vm) {
         strings::TABLE,
         text::TABLE,
         time::TABLE,
+        vectors::TABLE,
     ];
     for (name, arity, run) in tables.into_iter().flatten() {
         vm.define_native(name, *arity, NativeKind::Plain(*run));

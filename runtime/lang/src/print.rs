@@ -3,6 +3,7 @@
 
 use valk_heap::{ERROR_MESSAGE, Heap, Kind, Value};
 use valk_vm::closure_code;
+use valk_vm::persistent::{map, vector};
 
 /// Which of the two printed forms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,9 +79,25 @@ fn atom(heap: &Heap, value: Value, style: Style, out: &mut Vec<u8>, work: &mut V
             };
             out.extend_from_slice(text.as_bytes());
         }
-        Kind::Undefined | Kind::Cell | Kind::Environment | Kind::Vector => {
+        Kind::Map => {
+            let entries = map::entries(heap, value);
+            let parts = entries.into_iter().flat_map(|(key, value)| [key, value]).collect();
+            constructor(b"(map/of", parts, out, work);
+        }
+        Kind::Vector => constructor(b"(vec/of", vector::elements(value), out, work),
+        Kind::Undefined | Kind::Cell | Kind::Environment | Kind::Record => {
             out.extend_from_slice(b"<undefined>");
         }
+    }
+}
+
+/// A call that makes the value again.
+fn constructor(call: &[u8], parts: Vec<Value>, out: &mut Vec<u8>, work: &mut Vec<Work>) {
+    out.extend_from_slice(call);
+    work.push(Work::Text(b")"));
+    for part in parts.into_iter().rev() {
+        work.push(Work::Value(part));
+        work.push(Work::Text(b" "));
     }
 }
 

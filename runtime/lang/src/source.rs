@@ -56,7 +56,7 @@ pub fn position_of(span: Span) -> Position {
 /// The span of an error's location, if it has one.
 pub fn location(error: Value) -> Option<Span> {
     let location = error.field(ERROR_LOCATION);
-    if location.kind() != Kind::Vector {
+    if location.kind() != Kind::Record {
         return None;
     }
     let number = |index| location.field(index).as_fixnum() as u32;
@@ -66,7 +66,7 @@ pub fn location(error: Value) -> Option<Span> {
 /// Gives an error value a location.
 pub fn set_location(vm: &mut Vm, error: Value, position: Position) {
     let fields = [position.file, position.start, position.end].map(|n| Value::fixnum(i64::from(n)));
-    let location = vm.heap.fields(Kind::Vector, &fields);
+    let location = vm.heap.fields(Kind::Record, &fields);
     vm.heap.write(error, ERROR_LOCATION, location);
 }
 

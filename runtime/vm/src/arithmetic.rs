@@ -14,8 +14,8 @@ pub const AUX_HANDLE: u16 = 1;
 /// The name of a value's type as error texts spell it.
 pub fn type_name(value: Value) -> &'static str {
     use valk_heap::Kind::{
-        Builtin, Cell, Closure, Continuation, Environment, Error, Host, Integer, Nil, Pair,
-        Partial, String, Symbol, Undefined, Vector,
+        Builtin, Cell, Closure, Continuation, Environment, Error, Host, Integer, Map, Nil, Pair,
+        Partial, Record, String, Symbol, Undefined, Vector,
     };
     match value.kind() {
         Integer => "Number",
@@ -27,7 +27,9 @@ pub fn type_name(value: Value) -> &'static str {
         Error => "Error",
         Host if value.aux() == AUX_HANDLE => "Handle",
         Host => "Reference",
-        Undefined | Cell | Environment | Vector => "UNDEFINED",
+        Map => "Map",
+        Vector => "Vector",
+        Undefined | Cell | Environment | Record => "UNDEFINED",
     }
 }
 

@@ -1,7 +1,13 @@
 //! Structural equality (spec 01 §2.3), without recursion.
 
 use crate::code::Code;
+use crate::persistent::{map, vector};
 use valk_heap::{Heap, Kind, Value};
+
+/// Host stack that is left when more is taken.
+const STACK_RED_ZONE_BYTES: usize = 64 * 1024;
+/// How much is taken then.
+const STACK_PIECE_BYTES: usize = 1024 * 1024;
 
 /// The code of a closure.
 pub fn closure_code(heap: &Heap, closure: Value) -> &Code {
@@ -60,6 +66,30 @@ fn same_atom(heap: &Heap, a: Value, b: Value, pending: &mut Vec<(Value, Value)>)
             }
             same_count
         }
+        (Kind::Vector, Kind::Vector) => {
+            let same_size = vector::size(a) == vector::size(b);
+            if same_size {
+                pending.extend(vector::elements(a).into_iter().zip(vector::elements(b)));
+            }
+            same_size
+        }
+        (Kind::Map, Kind::Map) => map::size(a) == map::size(b) && same_keys(heap, a, b, pending),
         _ => a == b,
     }
+}
+
+/// Whether two maps of one size have the same keys; their values go to `pending`.
+fn same_keys(heap: &Heap, a: Value, b: Value, pending: &mut Vec<(Value, Value)>) -> bool {
+    let other = map::View::new(heap, b);
+    let entries = map::entries(heap, a);
+    // Maps as keys of maps as keys … are the one thing that is compared by recursion.
+    stacker::maybe_grow(STACK_RED_ZONE_BYTES, STACK_PIECE_BYTES, || {
+        entries.into_iter().all(|(key, value)| match other.get(key) {
+            Some(known) => {
+                pending.push((value, known));
+                true
+            }
+            None => false,
+        })
+    })
 }

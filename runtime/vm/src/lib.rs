@@ -14,6 +14,7 @@ mod interpreter;
 mod listing;
 mod native;
 mod opcode;
+pub mod persistent;
 mod slow;
 mod trace;
 mod verify;

@@ -1,5 +1,7 @@
 //! The machine without a language: hand-made code, builtins, fibers.
 
+mod persistent;
+
 use crate::verify::verify;
 use crate::{
     Arity, Assembler, Code, CodeKind, NativeKind, Opcode, Outcome, Position, Step, Vm, listing,

@@ -34,7 +34,7 @@ pub struct TraceFrame {
 /// The calls that led to an error, innermost first; empty for an error that no program made.
 pub fn trace(heap: &Heap, error: Value) -> Vec<TraceFrame> {
     let kept = error.field(ERROR_TRACE);
-    if kept.kind() != Kind::Vector {
+    if kept.kind() != Kind::Record {
         return Vec::new();
     }
     let frame = |index: usize| {
@@ -61,14 +61,14 @@ impl Vm {
         if count == 0 {
             return;
         }
-        let trace = self.heap.fields(Kind::Vector, &kept[..count]);
+        let trace = self.heap.fields(Kind::Record, &kept[..count]);
         self.heap.write(error, ERROR_TRACE, trace);
         if let Some(position) = position
             && error.field(ERROR_LOCATION).is_nil()
         {
             let numbers = [position.file, position.start, position.end];
             let fields = numbers.map(|number| Value::fixnum(i64::from(number)));
-            let location = self.heap.fields(Kind::Vector, &fields);
+            let location = self.heap.fields(Kind::Record, &fields);
             self.heap.write(error, ERROR_LOCATION, location);
         }
     }

@@ -31,7 +31,7 @@ fn samples(heap: &mut Heap) -> Vec<(Value, Kind)> {
         (heap.closure(text, &[]), Kind::Closure),
         (heap.host(Box::new(Plain)), Kind::Host),
     ];
-    for kind in [Kind::Cell, Kind::Partial, Kind::Environment, Kind::Vector] {
+    for kind in [Kind::Cell, Kind::Partial, Kind::Environment, Kind::Record] {
         samples.push((heap.fields(kind, &[text]), kind));
     }
     samples
@@ -151,7 +151,7 @@ valk_harness::test! {
             bytes.copy_from_slice(b"abc");
         });
         assert_eq!(filled.bytes(&heap), b"abc");
-        assert_eq!(heap.fields(Kind::Vector, &[]).field_count(), 0);
+        assert_eq!(heap.fields(Kind::Record, &[]).field_count(), 0);
         assert_eq!(heap.string(b"").bytes(&heap), b"");
     }
 }
@@ -174,7 +174,7 @@ valk_harness::test! {
         let mut heap = small_heap();
         let text = heap.string(b"four");
         let pair = heap.cons(Value::NIL, Value::NIL, false);
-        let vector = heap.fields(Kind::Vector, &[Value::NIL]);
+        let vector = heap.fields(Kind::Record, &[Value::NIL]);
         for (object, index) in [(text, 0), (vector, 1), (pair, 2), (Value::NIL, 0)] {
             let message = panic_message(|| heap.write(object, index, Value::ONE));
             assert!(message.contains("no field"), "{message}");

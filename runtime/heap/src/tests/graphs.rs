@@ -99,7 +99,7 @@ valk_harness::test! {
         old_holder_keeps_young(|heap| heap.fields(Kind::Cell, &[Value::NIL]), 0);
         old_holder_keeps_young(|heap| heap.cons(Value::NIL, Value::NIL, true), 1);
         old_holder_keeps_young(|heap| heap.old_cons(Value::NIL, Value::NIL, true), 1);
-        old_holder_keeps_young(|heap| heap.fields(Kind::Vector, &vec![Value::NIL; 3000]), 2999);
+        old_holder_keeps_young(|heap| heap.fields(Kind::Record, &vec![Value::NIL; 3000]), 2999);
     }
 }
 
@@ -107,7 +107,7 @@ valk_harness::test! {
     fn what_is_born_old_is_remembered() {
         let mut heap = small_heap();
         let text = heap.string(b"young");
-        let mut roots = [heap.old_cons(text, text, true), heap.fields(Kind::Vector, &vec![text; 9000])];
+        let mut roots = [heap.old_cons(text, text, true), heap.fields(Kind::Record, &vec![text; 9000])];
         let address = roots[0].address();
         assert_eq!(heap.verify(&mut roots), 3);
         super::collect(&mut heap, Collection::Minor, &mut roots);

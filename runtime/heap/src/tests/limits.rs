@@ -136,7 +136,7 @@ valk_harness::test! {
         let mut heap = Heap::new(Config { hard_limit_bytes: MIB, ..small_config() }).expect("1 MiB");
         let mut roots = [Value::NIL];
         while !heap.over_hard_limit() {
-            let vector = heap.fields(Kind::Vector, &[Value::NIL; 100]);
+            let vector = heap.fields(Kind::Record, &[Value::NIL; 100]);
             roots[0] = heap.cons(vector, roots[0], true);
         }
         collect(&mut heap, Collection::Auto, &mut roots);
@@ -204,7 +204,7 @@ valk_harness::test! {
     fn class_usage_adds_up() {
         let mut heap = small_heap();
         let mut roots: Vec<Value> =
-            (0..500).map(|count| heap.fields(Kind::Vector, &vec![Value::NIL; count])).collect();
+            (0..500).map(|count| heap.fields(Kind::Record, &vec![Value::NIL; count])).collect();
         collect(&mut heap, Collection::Minor, &mut roots);
         let classes: Vec<_> = heap.class_usage().collect();
         assert!(classes.windows(2).all(|pair| pair[0].slot_bytes < pair[1].slot_bytes));

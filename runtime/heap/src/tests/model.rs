@@ -123,7 +123,7 @@ impl World {
                 let count = [30, 30, 30, 30, 1500, 10_000][self.random.below(6)];
                 let count = self.random.below(count);
                 let (values, slots) = self.pick_many(count);
-                (self.heap.fields(Kind::Vector, &values), Body::Slots(Kind::Vector, slots))
+                (self.heap.fields(Kind::Record, &values), Body::Slots(Kind::Record, slots))
             }
             21..=24 => {
                 let length = [40, 40, 40, 400, 20_000, 100_000][self.random.below(6)];

@@ -109,7 +109,7 @@ valk_harness::test! {
     fn freed_slots_are_used_again_between_survivors() {
         let mut heap = small_heap();
         let mut roots: Vec<Value> =
-            (0..4000).map(|number| heap.fields(Kind::Vector, &[Value::fixnum(number); 5])).collect();
+            (0..4000).map(|number| heap.fields(Kind::Record, &[Value::fixnum(number); 5])).collect();
         collect(&mut heap, Collection::Full, &mut roots);
         let before = heap.statistics();
         let mut number = 0;
@@ -120,7 +120,7 @@ valk_harness::test! {
         collect(&mut heap, Collection::Full, &mut roots);
         let kept = roots.len();
         for number in 4000..6600 {
-            let vector = heap.fields(Kind::Vector, &[Value::fixnum(number); 5]);
+            let vector = heap.fields(Kind::Record, &[Value::fixnum(number); 5]);
             roots.push(vector);
         }
         collect(&mut heap, Collection::Minor, &mut roots);

@@ -12,7 +12,7 @@ fn broken(heap: &mut Heap, roots: &mut dyn Roots) -> String {
 
 /// An old vector that can hold three values.
 fn old_vector(heap: &mut Heap) -> Vec<Value> {
-    let mut roots = vec![heap.fields(Kind::Vector, &[Value::NIL; 3])];
+    let mut roots = vec![heap.fields(Kind::Record, &[Value::NIL; 3])];
     collect(heap, Collection::Minor, &mut roots);
     roots
 }

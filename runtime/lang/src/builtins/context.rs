@@ -71,7 +71,7 @@ fn now_us(vm: &mut Vm) -> i64 {
 /// The fields of the current context, or of a fresh root.
 fn current(vm: &mut Vm) -> [Value; FIELDS] {
     let context = vm.context;
-    if context.kind() == Kind::Vector {
+    if context.kind() == Kind::Record {
         return std::array::from_fn(|index| context.field(index));
     }
     let (trace, span) = new_ids(vm);
@@ -80,7 +80,7 @@ fn current(vm: &mut Vm) -> [Value; FIELDS] {
 
 /// A field of the current context; nil without one.
 fn field(vm: &Vm, index: usize) -> Value {
-    if vm.context.kind() == Kind::Vector { vm.context.field(index) } else { Value::NIL }
+    if vm.context.kind() == Kind::Record { vm.context.field(index) } else { Value::NIL }
 }
 
 fn with_value(vm: &mut Vm, arguments: &[Value]) -> Outcome {
@@ -91,7 +91,7 @@ fn with_value(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let rest = vm.heap.cons(arguments[1], Value::NIL, true);
     let local = vm.heap.cons(arguments[0], rest, true);
     fields[LOCALS] = vm.heap.cons(local, fields[LOCALS], false);
-    vm.heap.fields(Kind::Vector, &fields).into()
+    vm.heap.fields(Kind::Record, &fields).into()
 }
 
 fn with_deadline(vm: &mut Vm, arguments: &[Value]) -> Outcome {
@@ -110,7 +110,7 @@ fn with_deadline(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         at = at.min(outer);
     }
     fields[DEADLINE] = vm.heap.integer(at);
-    vm.heap.fields(Kind::Vector, &fields).into()
+    vm.heap.fields(Kind::Record, &fields).into()
 }
 
 /// The error of a builtin that takes no arguments and got some.

@@ -7,6 +7,9 @@
 //! | string, integer | String, Number |
 //! | true, false, null | 1, 0, nil |
 //!
+//! `json/decode-map` makes maps with strings as keys, and vectors: they come back as themselves,
+//! and names from outside do not become symbols, which live for ever.
+//!
 //! 1. A list that starts with a keyword is an object, any other an array, nil is `null`: an empty
 //!    object or array does not come back as itself, nor do booleans.
 //! 2. Decoding refuses numbers that are no 64-bit integers and nesting beyond what the parser
@@ -17,11 +20,15 @@ use super::{Row, fail, string};
 use crate::compile::elements;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use std::fmt;
-use valk_heap::Value;
+use valk_heap::{Kind, Value};
+use valk_vm::persistent::{map, vector};
 use valk_vm::{Arity, Outcome, Vm, type_name};
 
-pub(super) const TABLE: &[Row] =
-    &[("json/encode", Arity::Exactly(1), encode), ("json/decode", Arity::Exactly(1), decode)];
+pub(super) const TABLE: &[Row] = &[
+    ("json/encode", Arity::Exactly(1), encode),
+    ("json/decode", Arity::Exactly(1), decode),
+    ("json/decode-map", Arity::Exactly(1), decode_map),
+];
 
 /// Deepest nesting that is encoded, in lists.
 pub(crate) const DEPTH_MAX: usize = 128;
@@ -100,6 +107,34 @@ fn decode(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     }
 }
 
+fn decode_map(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    let text = string!(vm, arguments[0]);
+    match serde_json::from_slice::<Json>(&text) {
+        Ok(json) => collection(vm, &json).into(),
+        Err(error) => fail(vm, &format!("json/decode-map: {error}")),
+    }
+}
+
+/// The value for what was read, of maps and vectors; as deep as the parser allows.
+fn collection(vm: &mut Vm, json: &Json) -> Value {
+    match json {
+        Json::Array(items) => {
+            let items: Vec<Value> = items.iter().map(|item| collection(vm, item)).collect();
+            vector::from_slice(&mut vm.heap, &items)
+        }
+        Json::Object(entries) => {
+            let mut object = map::new(&mut vm.heap);
+            for (key, item) in entries {
+                let key = vm.heap.string(key.as_bytes());
+                let item = collection(vm, item);
+                object = map::set(&mut vm.heap, object, key, item);
+            }
+            object
+        }
+        plain => value(vm, plain),
+    }
+}
+
 /// The value for what was read; as deep as the parser allows.
 fn value(vm: &mut Vm, json: &Json) -> Value {
     match json {
@@ -146,16 +181,21 @@ fn write(vm: &Vm, value: Value, depth: usize, out: &mut Vec<u8>) -> Result<(), S
         out.extend_from_slice(b"null");
         return Ok(());
     }
-    if !value.is_pair() {
-        return Err(format!("{} has no JSON form", type_name(value)));
-    }
     if depth == DEPTH_MAX {
-        return Err(format!("lists are nested deeper than {DEPTH_MAX}"));
+        return Err(format!("values are nested deeper than {DEPTH_MAX}"));
     }
-    let items = elements(value);
-    if items[0].is_keyword() {
-        return write_object(vm, &items, depth, out);
+    match value.kind() {
+        Kind::Vector => write_array(vm, &vector::elements(value), depth, out),
+        Kind::Map => write_map(vm, value, depth, out),
+        Kind::Pair if value.head().is_keyword() => {
+            write_object(vm, &elements(value), depth, out)
+        }
+        Kind::Pair => write_array(vm, &elements(value), depth, out),
+        _ => Err(format!("{} has no JSON form", type_name(value))),
     }
+}
+
+fn write_array(vm: &Vm, items: &[Value], depth: usize, out: &mut Vec<u8>) -> Result<(), String> {
     out.push(b'[');
     for (i, item) in items.iter().enumerate() {
         if i > 0 {
@@ -164,6 +204,29 @@ fn write(vm: &Vm, value: Value, depth: usize, out: &mut Vec<u8>) -> Result<(), S
         write(vm, *item, depth + 1, out)?;
     }
     out.push(b']');
+    Ok(())
+}
+
+fn write_map(vm: &Vm, value: Value, depth: usize, out: &mut Vec<u8>) -> Result<(), String> {
+    out.push(b'{');
+    for (i, (key, item)) in map::entries(&vm.heap, value).into_iter().enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        match (key.as_bytes(&vm.heap), key.as_symbol()) {
+            (Some(text), _) => write_text(text, out)?,
+            (None, Some(symbol)) => write_text(name(vm.heap.symbols.name(symbol)), out)?,
+            (None, None) => {
+                return Err(format!(
+                    "a key of an object is a String or a Symbol, got {}",
+                    type_name(key)
+                ));
+            }
+        }
+        out.push(b':');
+        write(vm, item, depth + 1, out)?;
+    }
+    out.push(b'}');
     Ok(())
 }
 

@@ -105,6 +105,9 @@ fn len(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     if let Some(bytes) = value.as_bytes(&vm.heap) {
         return Value::fixnum(bytes.len() as i64).into();
     }
+    if let Some(count) = super::maps::count(value) {
+        return Value::fixnum(count as i64).into();
+    }
     if !value.is_list() {
         return wrong_type(vm, value, "List, Nil, String");
     }

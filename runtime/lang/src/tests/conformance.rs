@@ -11,6 +11,7 @@ const TABLES: &[(&str, &str)] = &[
     ("regressions", include_str!("../../../../tests/conformance/regressions.txt")),
     ("continuations", include_str!("../../../../tests/conformance/continuations.txt")),
     ("errors", include_str!("../../../../tests/conformance/errors.txt")),
+    ("collections", include_str!("../../../../tests/conformance/collections.txt")),
 ];
 
 /// A line of a table.

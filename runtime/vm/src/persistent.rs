@@ -1,0 +1,30 @@
+//! Persistent maps and vectors: values that never change, at the price of ones that do.
+//!
+//! 1. All versions made from one another share a table that is as the *current* version wants it.
+//!    An older version is the one it was changed into and what that change took away (Baker,
+//!    "Shallow binding makes functional arrays fast", 1991). Using an older version turns the
+//!    links between the two round.
+//! 2. Changes and turned links cost the table its budget; when that is used up, the next version
+//!    gets a table of its own. So an old version keeps at most as many changes alive as its table
+//!    has entries, and two versions used in turn soon have nothing to do with each other.
+//! 3. Changes are told by key, not by place: a table may be grown and tidied under its versions.
+//! 4. Nothing here collects: callers hold plain values.
+//! 5. One mutator at a time: reading a version may turn links round. Readers on several threads
+//!    would have to agree on who does.
+//!
+//! Knows equality and the heap; not the language.
+
+mod hash;
+mod index;
+pub mod map;
+pub mod vector;
+mod versions;
+
+/// Entries of a chunk of a table: what a changed entry makes a minor collection look at.
+const CHUNK_ENTRIES: usize = 32;
+
+/// Entries of the smallest table.
+const CAPACITY_MIN: usize = 4;
+
+/// Entries a table can have.
+pub const ENTRIES_MAX: usize = 1 << 27;

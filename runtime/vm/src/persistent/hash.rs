@@ -1,0 +1,80 @@
+//! Structural hash: equal values (`==`) have equal hashes.
+//!
+//! A folded multiply (128 bits of product, both halves) over the value's atoms in printing order,
+//! seeded per heap, so that keys from a network cannot be chosen to collide. Without recursion.
+
+use super::{map, vector};
+use crate::equality::closure_code;
+use valk_heap::{ERROR_MESSAGE, Heap, Kind, Value};
+
+/// An odd number without structure (from the golden ratio).
+const MULTIPLIER: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// 32 bits of hash.
+#[inline]
+pub(super) fn hash(heap: &Heap, value: Value) -> u32 {
+    let seed = heap.hash_seed();
+    let state = if value.is_fixnum() || value.is_symbol() {
+        mix(seed, value.bits())
+    } else {
+        structure(heap, value, seed)
+    };
+    (state >> 32) as u32 ^ state as u32
+}
+
+#[inline]
+fn mix(state: u64, word: u64) -> u64 {
+    let product = u128::from(state ^ word) * u128::from(MULTIPLIER ^ state.rotate_left(32));
+    (product >> 64) as u64 ^ product as u64
+}
+
+fn bytes(mut state: u64, bytes: &[u8]) -> u64 {
+    let chunks = bytes.chunks_exact(8);
+    let rest = chunks.remainder();
+    for chunk in chunks {
+        state = mix(state, u64::from_le_bytes(chunk.try_into().expect("eight bytes")));
+    }
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    mix(state, u64::from_le_bytes(last) ^ (bytes.len() as u64) << 56)
+}
+
+fn structure(heap: &Heap, value: Value, mut state: u64) -> u64 {
+    let mut pending = vec![value];
+    while let Some(value) = pending.pop() {
+        state = mix(state, value.kind() as u64);
+        match value.kind() {
+            Kind::Integer => state = mix(state, value.as_integer().unwrap_or(0) as u64),
+            Kind::Symbol | Kind::Builtin => state = mix(state, value.bits()),
+            Kind::String => state = bytes(state, value.bytes(heap)),
+            // The quoted bit does not count.
+            Kind::Pair => pending.extend([value.tail(), value.head()]),
+            Kind::Error => pending.push(value.field(ERROR_MESSAGE)),
+            Kind::Closure => {
+                let code = closure_code(heap, value);
+                pending.extend([code.formals, code.body]);
+            }
+            Kind::Partial => pending.extend((0..value.field_count()).map(|at| value.field(at))),
+            // Their words do not change, for hosts do not move.
+            Kind::Host => state = mix(state, value.bits()),
+            Kind::Vector => pending.extend(vector::elements(value)),
+            Kind::Map => state = mix(state, entries(heap, value)),
+            // Equal only to themselves; these move.
+            Kind::Nil
+            | Kind::Undefined
+            | Kind::Cell
+            | Kind::Continuation
+            | Kind::Environment
+            | Kind::Record => {}
+        }
+    }
+    state
+}
+
+/// A hash of a map that does not depend on the order of its entries: of their number and of the
+/// keys that are plain words.
+fn entries(heap: &Heap, value: Value) -> u64 {
+    let keys = map::entries(heap, value).into_iter().map(|(key, _)| key);
+    let plain = keys.filter(|key| key.is_fixnum() || key.is_symbol());
+    plain.fold(map::size(value) as u64, |sum, key| sum.wrapping_add(mix(MULTIPLIER, key.bits())))
+}

@@ -1,0 +1,200 @@
+//! Persistent maps and vectors beside plain vectors of entries, one per version.
+
+use super::vm;
+use crate::Vm;
+use crate::equal;
+use crate::persistent::{map, vector};
+use valk_heap::Value;
+
+/// A small pseudorandom generator (xorshift), so that a failing seed replays.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as usize % limit
+    }
+}
+
+/// Key number `number`: an integer, a string, a symbol, a list or a boxed integer, made anew.
+fn key(vm: &mut Vm, number: usize) -> Value {
+    let text = format!("key {number}");
+    match number % 5 {
+        0 => Value::fixnum(number as i64),
+        1 => vm.heap.string(text.as_bytes()),
+        2 => vm.heap.intern(text.as_bytes()),
+        3 => {
+            let quoted = number.is_multiple_of(2);
+            let inner = vm.heap.string(text.as_bytes());
+            vm.heap.cons(inner, Value::NIL, quoted)
+        }
+        _ => vm.heap.integer(i64::MAX - number as i64),
+    }
+}
+
+/// A version and what it holds: numbers of keys, in order, with values.
+type MapVersion = (Value, Vec<(usize, i64)>);
+
+fn check_map(vm: &mut Vm, (version, model): &MapVersion, seed: u64) {
+    assert_eq!(map::size(*version), model.len(), "seed {seed}");
+    let entries = map::entries(&vm.heap, *version);
+    assert_eq!(entries.len(), model.len(), "seed {seed}");
+    for ((found, value), (number, expected)) in entries.into_iter().zip(model) {
+        let key = key(vm, *number);
+        assert!(equal(&vm.heap, found, key), "order, seed {seed}");
+        assert_eq!(value.as_integer(), Some(*expected), "seed {seed}");
+    }
+}
+
+/// Random changes of random versions; every version stays what it was.
+fn random_maps(seed: u64, keys: usize, steps: usize) {
+    let mut vm = vm();
+    let mut random = Random(seed | 1);
+    let mut versions: Vec<MapVersion> = vec![(map::new(&mut vm.heap), Vec::new())];
+    for step in 0..steps {
+        // Mostly the newest, as programs do; sometimes any.
+        let at = match random.below(4) {
+            0 => random.below(versions.len()),
+            _ => versions.len() - 1,
+        };
+        let (version, mut model) = versions[at].clone();
+        let number = random.below(keys);
+        let known = model.iter().position(|entry| entry.0 == number);
+        let wanted = key(&mut vm, number);
+        let found = map::get(&mut vm.heap, version, wanted).and_then(Value::as_integer);
+        assert_eq!(found, known.map(|at| model[at].1), "seed {seed} step {step}");
+        let next = if random.below(3) == 0 {
+            model.retain(|entry| entry.0 != number);
+            map::remove(&mut vm.heap, version, wanted)
+        } else {
+            let value = random.below(3) as i64;
+            match known {
+                Some(at) => model[at].1 = value,
+                None => model.push((number, value)),
+            }
+            map::set(&mut vm.heap, version, wanted, Value::fixnum(value))
+        };
+        versions.push((next, model));
+        if versions.len() > 40 {
+            let gone = random.below(versions.len());
+            versions.swap_remove(gone);
+        }
+        check_map(&mut vm, versions.last().expect("just pushed"), seed);
+        let any = random.below(versions.len());
+        check_map(&mut vm, &versions[any], seed);
+    }
+    for version in &versions {
+        check_map(&mut vm, version, seed);
+    }
+}
+
+fn random_vectors(seed: u64, steps: usize) {
+    let mut vm = vm();
+    let mut random = Random(seed | 1);
+    let mut versions = vec![(vector::from_slice(&mut vm.heap, &[]), Vec::new())];
+    for step in 0..steps {
+        let at = match random.below(4) {
+            0 => random.below(versions.len()),
+            _ => versions.len() - 1,
+        };
+        let (version, mut model): (Value, Vec<i64>) = versions[at].clone();
+        let value = random.below(1000) as i64;
+        let next = match random.below(5) {
+            0 => {
+                let _ = model.pop();
+                vector::pop(&mut vm.heap, version)
+            }
+            1 | 2 if !model.is_empty() => {
+                let index = random.below(model.len());
+                model[index] = value;
+                vector::set(&mut vm.heap, version, index, Value::fixnum(value))
+            }
+            _ => {
+                model.push(value);
+                vector::set(&mut vm.heap, version, model.len() - 1, Value::fixnum(value))
+            }
+        };
+        versions.push((next, model));
+        if versions.len() > 40 {
+            let gone = random.below(versions.len());
+            versions.swap_remove(gone);
+        }
+        let any = random.below(versions.len());
+        for (version, model) in [versions.last().expect("just pushed"), &versions[any]] {
+            let elements = vector::elements(*version).into_iter().map(Value::as_fixnum);
+            assert_eq!(elements.collect::<Vec<_>>(), *model, "seed {seed} step {step}");
+            let index = random.below(model.len() + 1);
+            let found = vector::get(&mut vm.heap, *version, index).map(Value::as_fixnum);
+            assert_eq!(found, model.get(index).copied(), "seed {seed} step {step}");
+        }
+    }
+}
+
+valk_harness::test! {
+    fn maps_agree_with_lists_of_entries() {
+        for seed in 1..=40 {
+            random_maps(seed, 12, 300);
+            random_maps(seed, 200, 400);
+        }
+    }
+
+    fn vectors_agree_with_arrays() {
+        for seed in 1..=80 {
+            random_vectors(seed, 400);
+        }
+    }
+
+    fn an_old_version_does_not_keep_every_change() {
+        let mut vm = vm();
+        let mut newest = map::new(&mut vm.heap);
+        newest = map::set(&mut vm.heap, newest, Value::ZERO, Value::ZERO);
+        let oldest = newest;
+        for round in 0..100 {
+            newest = map::set(&mut vm.heap, newest, Value::ONE, Value::fixnum(round));
+        }
+        let kept = vm.heap.statistics().allocated_bytes;
+        // From the oldest version, the way to its table is short: the rest is garbage.
+        let mut links = 0;
+        let mut at = oldest;
+        while at.field(0).kind() == valk_heap::Kind::Map {
+            at = at.field(0);
+            links += 1;
+        }
+        assert!(links <= 8, "{links} links");
+        assert!(kept < 100_000, "{kept} bytes allocated for 100 changes of a small map");
+    }
+
+    fn a_table_is_tidied_under_an_old_version() {
+        let mut vm = vm();
+        let mut base = map::new(&mut vm.heap);
+        for number in 0..10 {
+            let key = Value::fixnum(number);
+            base = map::set(&mut vm.heap, base, key, key);
+        }
+        let before = vm.heap.statistics().allocated_bytes;
+        for number in 100..10_100 {
+            let derived = map::set(&mut vm.heap, base, Value::fixnum(number), Value::ONE);
+            assert_eq!(map::size(derived), 11);
+            assert_eq!(map::get(&mut vm.heap, base, Value::fixnum(number)), None);
+        }
+        let bytes = vm.heap.statistics().allocated_bytes - before;
+        assert!(bytes < 10_000 * 400, "{bytes} bytes for 10 000 changes of one version");
+        assert_eq!(map::entries(&vm.heap, base).len(), 10);
+    }
+
+    fn maps_as_keys_of_maps() {
+        let mut vm = vm();
+        let nested = |vm: &mut Vm| {
+            let mut map = map::new(&mut vm.heap);
+            for _ in 0..2000 {
+                let outer = map::new(&mut vm.heap);
+                map = map::set(&mut vm.heap, outer, map, Value::ONE);
+            }
+            map
+        };
+        let (a, b) = (nested(&mut vm), nested(&mut vm));
+        assert!(equal(&vm.heap, a, b));
+    }
+}
