@@ -83,7 +83,7 @@ fn blocks() -> Vec<Block> {
 }
 
 fn runtime() -> Runtime {
-    Runtime::new(Config::default(), Output::Memory(Vec::new())).expect("a heap")
+    Runtime::new(Config::default(), Output::memory()).expect("a heap")
 }
 
 /// What is wrong with a step.

@@ -7,7 +7,7 @@ use valk_heap::{Config, Value};
 use valk_lang::{Driver, NoWaiting, Output, Ran, Runtime};
 
 fn runtime() -> Runtime {
-    let runtime = Runtime::new(Config::default(), Output::Memory(Vec::new())).expect("a heap");
+    let runtime = Runtime::new(Config::default(), Output::memory()).expect("a heap");
     register(&runtime.vm);
     runtime
 }

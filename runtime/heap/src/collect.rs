@@ -66,6 +66,8 @@ pub struct Tracer<'h> {
     /// Old cells whose slots have not been looked at yet.
     work: Vec<Value>,
     promoted_bytes: usize,
+    promoted_cells: u64,
+    updated_slots: u64,
 }
 
 impl<'h> Tracer<'h> {
@@ -77,7 +79,16 @@ impl<'h> Tracer<'h> {
     ) -> Tracer<'h> {
         // To an inspection nothing is young: nothing may move.
         let young_bytes = if pass == Pass::Inspect { 0 } else { young.reserved_bytes() };
-        Tracer { young_base: young.base(), young_bytes, pass, old, work, promoted_bytes: 0 }
+        Tracer {
+            young_base: young.base(),
+            young_bytes,
+            pass,
+            old,
+            work,
+            promoted_bytes: 0,
+            promoted_cells: 0,
+            updated_slots: 0,
+        }
     }
 
     /// Shows one value, which is updated if what it refers to moves.
@@ -88,6 +99,7 @@ impl<'h> Tracer<'h> {
             return;
         }
         if self.is_young(value) {
+            self.updated_slots += 1;
             *slot = self.evacuate(value);
         } else if self.pass != Pass::Minor {
             self.reach(value);
@@ -153,6 +165,7 @@ impl<'h> Tracer<'h> {
             let fresh = if self.is_young(tail) {
                 let (moved, fresh) = self.move_pair(tail);
                 slots[1] = moved;
+                self.updated_slots += 1;
                 fresh
             } else {
                 // SAFETY: a live reference that is not young points to a cell of the old space.
@@ -248,6 +261,7 @@ impl<'h> Tracer<'h> {
     fn destination(&mut self, bytes: usize) -> usize {
         let to = self.old.allocate(bytes);
         self.promoted_bytes += bytes;
+        self.promoted_cells += 1;
         if self.pass == Pass::Full {
             // SAFETY: the old space has just given out this address.
             unsafe { Page::of(to) }.mark(to);
@@ -275,7 +289,8 @@ impl Heap {
         let started = Instant::now();
         let used_before = self.note_peak();
         self.statistics.allocated_bytes += self.young.used_bytes() as u64;
-        let full_due = self.tenured_bytes() > self.limits.full_at_bytes;
+        let full_due = self.tenured_bytes() > self.limits.full_at_bytes
+            && (self.full_interval_is_over(started) || self.over_hard_limit());
         let full = match kind {
             Collection::Full => true,
             Collection::Minor => !self.generational,
@@ -301,6 +316,12 @@ impl Heap {
         Collected { kind, reclaimed_bytes, promoted_bytes, used_bytes, pause_us }
     }
 
+    /// Whether the last full collection is long enough ago for one that nobody asked for.
+    fn full_interval_is_over(&self, now: Instant) -> bool {
+        let milliseconds = u128::from(self.full_interval_ms);
+        self.last_full.is_none_or(|last| now.duration_since(last).as_millis() >= milliseconds)
+    }
+
     /// One tracing pass with everything it entails; returns the promoted bytes and dead hosts.
     fn pass(
         &mut self,
@@ -321,7 +342,10 @@ impl Heap {
         }
         tracer.drain();
         let promoted_bytes = tracer.promoted_bytes;
+        let (cells, slots) = (tracer.promoted_cells, tracer.updated_slots);
         self.work = tracer.take_work();
+        self.statistics.promoted_cells += cells;
+        self.statistics.updated_slots += slots;
         self.work.shrink_to(RETAINED_WORK_ENTRIES);
         // Before the sweep: remembered cells may be dead, but are still there.
         self.forget_remembered();
@@ -332,6 +356,7 @@ impl Heap {
         }
         let dead = self.old.sweep();
         self.statistics.collections_full += 1;
+        self.last_full = Some(Instant::now());
         self.limits.rearm(self.tenured_bytes());
         (promoted_bytes, dead)
     }

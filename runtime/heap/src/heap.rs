@@ -20,6 +20,7 @@ use crate::statistics::{ClassUsage, Statistics};
 use crate::symbol::SymbolTable;
 use crate::value::Value;
 use std::hash::{BuildHasher, RandomState};
+use std::time::Instant;
 
 /// The memory of one runtime: one mutator at a time.
 pub struct Heap {
@@ -36,6 +37,9 @@ pub struct Heap {
     pub(crate) statistics: Statistics,
     external_bytes: usize,
     hash_seed: u64,
+    /// The least time between two automatic full collections, in milliseconds.
+    pub(crate) full_interval_ms: u64,
+    pub(crate) last_full: Option<Instant>,
     /// Bytes allocated directly in the old space since the trigger was last looked at.
     unchecked_bytes: usize,
     /// The collector's work list, kept for its capacity.
@@ -66,6 +70,8 @@ impl Heap {
             limits,
             statistics: Statistics::default(),
             external_bytes: 0,
+            full_interval_ms: 0,
+            last_full: None,
             hash_seed: RandomState::new().hash_one(0),
             unchecked_bytes: 0,
             work: Vec::new(),
@@ -506,9 +512,22 @@ impl Heap {
         before
     }
 
+    /// The least time between two full collections that memory asks for, in milliseconds. The hard
+    /// limit does not wait.
+    pub fn full_interval_ms(&self) -> u64 {
+        self.full_interval_ms
+    }
+
+    /// Changes that time and returns the one before.
+    pub fn set_full_interval_ms(&mut self, milliseconds: u64) -> u64 {
+        std::mem::replace(&mut self.full_interval_ms, milliseconds)
+    }
+
     pub(crate) fn note_peak(&mut self) -> usize {
         let used = self.used_bytes();
         self.statistics.used_bytes_peak = self.statistics.used_bytes_peak.max(used);
+        let young = self.young.used_bytes();
+        self.statistics.young_bytes_peak = self.statistics.young_bytes_peak.max(young);
         used
     }
 
@@ -521,6 +540,7 @@ impl Heap {
             used_bytes,
             used_bytes_peak: self.statistics.used_bytes_peak.max(used_bytes),
             young_bytes,
+            young_bytes_peak: self.statistics.young_bytes_peak.max(young_bytes),
             old_bytes: self.old.used_bytes(),
             committed_bytes: self.old.committed_bytes()
                 + self.young.nursery_bytes().max(young_bytes),

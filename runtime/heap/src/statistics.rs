@@ -15,6 +15,10 @@ pub struct Statistics {
     pub allocated_bytes: u64,
     /// Bytes copied from the nursery to the old space.
     pub promoted_bytes: u64,
+    /// Cells copied from the nursery to the old space.
+    pub promoted_cells: u64,
+    /// Slots changed because what they refer to had moved.
+    pub updated_slots: u64,
     /// Bytes freed, in either space.
     pub reclaimed_bytes: u64,
     /// Native objects dropped by collections.
@@ -29,6 +33,8 @@ pub struct Statistics {
     pub used_bytes: usize,
     /// The largest `used_bytes` seen at the start or end of a collection, or now.
     pub used_bytes_peak: usize,
+    /// The most bytes of the nursery in use at the start of a collection, or now.
+    pub young_bytes_peak: usize,
     /// Bytes of the nursery in use.
     pub young_bytes: usize,
     /// Bytes of the old space in use, large objects included.

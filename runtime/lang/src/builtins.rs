@@ -3,6 +3,7 @@
 //! A typed builtin that is given an error where it needs another type returns that error unchanged
 //! (decisions, "Error argument reaching a typed builtin").
 
+mod capture;
 mod context;
 mod continuations;
 mod control;
@@ -13,6 +14,7 @@ mod json;
 mod kinds;
 mod lists;
 mod maps;
+mod memory;
 mod numbers;
 mod output;
 mod process;
@@ -58,6 +60,7 @@ const GUARDS: &[(&str, &[Opcode])] = &[
 /// Registers every core builtin.
 pub fn register(vm: &mut Vm) {
     let tables = [
+        capture::TABLE,
         context::TABLE,
         control::TABLE,
         errors::TABLE,
@@ -67,6 +70,7 @@ pub fn register(vm: &mut Vm) {
         kinds::TABLE,
         lists::TABLE,
         maps::TABLE,
+        memory::TABLE,
         numbers::TABLE,
         output::TABLE,
         process::TABLE,

@@ -1,45 +1,112 @@
 //! Where a program's output goes.
+//!
+//! A capture takes what is written from its start on, until it is released; of several the
+//! youngest does. What the runtime itself reports passes captures by.
 
 use std::io::Write;
 
-/// A program's standard output: buffered, or collected for the embedder.
+/// A program's standard output and standard error.
+#[derive(Debug, Default)]
+pub struct Output {
+    target: Target,
+    captures: Vec<(CaptureId, Captured)>,
+    captures_made: u64,
+}
+
+/// What is written when nothing is captured.
 #[derive(Debug)]
-pub enum Output {
-    /// The process's standard output.
+enum Target {
+    /// The process's standard output, buffered.
     Standard(std::io::BufWriter<std::io::Stdout>),
-    /// Kept in memory.
+    /// Kept in memory; standard error with it.
     Memory(Vec<u8>),
 }
 
-impl Default for Output {
-    fn default() -> Output {
-        Output::Standard(std::io::BufWriter::new(std::io::stdout()))
+impl Default for Target {
+    fn default() -> Target {
+        Target::Standard(std::io::BufWriter::new(std::io::stdout()))
     }
 }
 
+/// A capture of one output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CaptureId(u64);
+
+/// What was written while a capture was the youngest.
+#[derive(Debug, Default)]
+pub struct Captured {
+    /// Standard output.
+    pub standard: Vec<u8>,
+    /// Standard error.
+    pub error: Vec<u8>,
+}
+
 impl Output {
-    /// Writes. A closed pipe is no error of the program: what cannot be written is dropped.
+    /// Output that is kept in memory.
+    pub fn memory() -> Output {
+        Output { target: Target::Memory(Vec::new()), ..Output::default() }
+    }
+
+    /// Writes to standard output, or the youngest capture.
     pub fn write(&mut self, bytes: &[u8]) {
-        match self {
-            Output::Standard(out) => {
+        match self.captures.last_mut() {
+            Some((_, captured)) => captured.standard.extend_from_slice(bytes),
+            None => self.report(bytes),
+        }
+    }
+
+    /// Writes to standard error, or the youngest capture.
+    pub fn write_error(&mut self, bytes: &[u8]) {
+        if let Some((_, captured)) = self.captures.last_mut() {
+            captured.error.extend_from_slice(bytes);
+            return;
+        }
+        self.flush();
+        match &mut self.target {
+            Target::Standard(_) => {
+                let _ = std::io::stderr().write_all(bytes);
+            }
+            Target::Memory(out) => out.extend_from_slice(bytes),
+        }
+    }
+
+    /// Writes to standard output whatever is captured. A closed pipe is no error of the program:
+    /// what cannot be written is dropped.
+    pub fn report(&mut self, bytes: &[u8]) {
+        match &mut self.target {
+            Target::Standard(out) => {
                 let _ = out.write_all(bytes);
             }
-            Output::Memory(out) => out.extend_from_slice(bytes),
+            Target::Memory(out) => out.extend_from_slice(bytes),
         }
     }
 
     /// Passes on what is buffered.
     pub fn flush(&mut self) {
-        if let Output::Standard(out) = self {
+        if let Target::Standard(out) = &mut self.target {
             let _ = out.flush();
         }
     }
 
+    /// Begins a capture.
+    pub fn capture(&mut self) -> CaptureId {
+        self.captures_made += 1;
+        let id = CaptureId(self.captures_made);
+        self.captures.push((id, Captured::default()));
+        id
+    }
+
+    /// Ends a capture; nothing when it was ended before.
+    pub fn release(&mut self, id: CaptureId) -> Captured {
+        let found = self.captures.iter().position(|(known, _)| *known == id);
+        found.map(|at| self.captures.remove(at).1).unwrap_or_default()
+    }
+
     /// Takes what was collected in memory.
     pub fn take(&mut self) -> Vec<u8> {
-        match self {
-            Output::Standard(_) => Vec::new(),
-            Output::Memory(out) => std::mem::take(out),
+        match &mut self.target {
+            Target::Standard(_) => Vec::new(),
+            Target::Memory(out) => std::mem::take(out),
         }
     }
 }

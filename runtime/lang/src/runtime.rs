@@ -196,9 +196,9 @@ impl Runtime {
         Ok(listings)
     }
 
-    /// Writes to the program's output.
+    /// Writes to the program's output, past what the program captures.
     pub fn write(&self, bytes: &[u8]) {
-        self.vm().extension::<Language>().output.write(bytes);
+        self.vm().extension::<Language>().output.report(bytes);
     }
 
     fn not_utf8(&self, name: &str, text: &[u8], offset: usize) -> ReadProblem {

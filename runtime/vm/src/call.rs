@@ -246,6 +246,14 @@ impl Vm {
                 let depth = Vm::depth(fiber);
                 Native::Result(Value::fixnum(depth as i64))
             }
+            Outcome::Collect => {
+                fiber.top = first;
+                let before = self.heap.used_bytes();
+                self.collect(fiber, Collection::Full);
+                fiber.ensure(first);
+                let reclaimed = before.saturating_sub(self.heap.used_bytes());
+                Native::Result(Value::fixnum(reclaimed as i64))
+            }
             Outcome::NeedsRoom(bytes) => {
                 fiber.top = first + site.count;
                 self.collect(fiber, Collection::Full);

@@ -24,6 +24,8 @@ pub enum Outcome {
     NeedsRoom(usize),
     /// The number of functions being called at this moment.
     Depth,
+    /// Collect everything; the number of bytes that gave back is the result.
+    Collect,
 }
 
 impl From<Value> for Outcome {

@@ -73,6 +73,10 @@ pub struct Vm {
     extensions: HashMap<TypeId, Box<dyn Any>>,
 }
 
+/// A stack above this size is taken off the heap's account as soon as its fiber ends, so that what
+/// runs next has the memory; smaller ones at the next collection.
+const LARGE_STACK_BYTES: usize = 1 << 20;
+
 struct AllRoots<'a> {
     globals: &'a mut Vec<Value>,
     fibers: &'a mut Vec<Option<Fiber>>,
@@ -257,7 +261,12 @@ impl Vm {
         self.definitions_forbidden = false;
         fiber.context = std::mem::replace(&mut self.context, Value::NIL);
         match step {
-            Step::Done(_) => self.release(id, &fiber),
+            Step::Done(_) => {
+                self.release(id, &fiber);
+                if fiber.bytes() > LARGE_STACK_BYTES {
+                    self.heap.set_external_bytes(self.stack_bytes);
+                }
+            }
             Step::Suspended(_) => self.fibers[id.0] = Some(fiber),
         }
         step

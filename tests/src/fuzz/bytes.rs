@@ -205,7 +205,7 @@ pub struct Fuzzer {
 }
 
 fn runtime() -> Runtime {
-    Runtime::new(Config::default(), Output::Memory(Vec::new())).expect("a heap")
+    Runtime::new(Config::default(), Output::memory()).expect("a heap")
 }
 
 impl Fuzzer {

@@ -26,7 +26,7 @@ pub enum Verdict {
 /// the repr: it shows the bodies of the prelude's functions, which differ from the reference's.
 #[must_use]
 pub fn run(text: &[u8], config: &Config) -> Vec<u8> {
-    let mut runtime = Runtime::new(config.clone(), Output::Memory(Vec::new())).expect("a heap");
+    let mut runtime = Runtime::new(config.clone(), Output::memory()).expect("a heap");
     let ran = runtime.run_text("program", text, &mut NoWaiting);
     let mut out = runtime.take_output();
     let (Ran::Value(value) | Ran::Failed(value, _)) = ran;

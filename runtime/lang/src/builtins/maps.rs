@@ -22,6 +22,9 @@ pub(super) const TABLE: &[Row] = &[
     ("map/merge", Arity::MoreThan(0), merge),
 ];
 
+/// What a change may allocate without asking for room first: the next safepoint sees to it.
+pub(super) const UNASKED_BYTES: usize = 16 * 1024;
+
 /// Whether a value is a map.
 pub(super) fn is(value: Value) -> bool {
     value.kind() == Kind::Map
@@ -38,7 +41,7 @@ macro_rules! map {
 macro_rules! room {
     ($vm:expr, $map:expr) => {
         let bytes = map::change_bytes($map);
-        if $vm.heap.room(bytes).is_err() {
+        if bytes > UNASKED_BYTES && $vm.heap.room(bytes).is_err() {
             return Outcome::NeedsRoom(bytes);
         }
         if map::size($map) >= ENTRIES_MAX / 2 {

@@ -1,4 +1,4 @@
-//! Time, process, memory.
+//! Time and process.
 
 use super::{Row, number};
 use crate::runtime::Language;
@@ -14,8 +14,6 @@ pub(super) const TABLE: &[Row] = &[
     ("sleep", Arity::Exactly(1), sleep),
     ("stack-depth", Arity::Any, stack_depth),
     ("exit", Arity::AtMost(1), exit),
-    ("mem/heap/usage", Arity::Any, heap_usage),
-    ("mem/heap/hard-limit", Arity::Any, heap_hard_limit),
 ];
 
 fn time_us(vm: &mut Vm, _: &[Value]) -> Outcome {
@@ -46,12 +44,4 @@ fn exit(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     vm.set_global(symbol, code);
     vm.extension::<Language>().stopping = true;
     code.into()
-}
-
-fn heap_usage(vm: &mut Vm, _: &[Value]) -> Outcome {
-    Value::fixnum(vm.heap.used_bytes() as i64).into()
-}
-
-fn heap_hard_limit(vm: &mut Vm, _: &[Value]) -> Outcome {
-    Value::fixnum(vm.heap.hard_limit_bytes() as i64).into()
 }

@@ -1,6 +1,6 @@
 //! Persistent vectors: `vec/*`. Elements are counted from 0.
 
-use super::maps::list;
+use super::maps::{UNASKED_BYTES, list};
 use super::{Row, fail, number, truth, wrong_type};
 use crate::compile::elements;
 use valk_heap::{Kind, Value};
@@ -122,7 +122,7 @@ fn set(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let vector = vector!(vm, arguments[0]);
     let index = number!(vm, arguments[1]);
     let bytes = vector::change_bytes(vector);
-    if vm.heap.room(bytes).is_err() {
+    if bytes > UNASKED_BYTES && vm.heap.room(bytes).is_err() {
         return Outcome::NeedsRoom(bytes);
     }
     match usize::try_from(index).ok().filter(|&at| at < vector::size(vector)) {
@@ -136,7 +136,7 @@ fn push(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let mut vector = vector!(vm, arguments[0]);
     for element in &arguments[1..] {
         let bytes = vector::change_bytes(vector);
-        if vm.heap.room(bytes).is_err() {
+        if bytes > UNASKED_BYTES && vm.heap.room(bytes).is_err() {
             return Outcome::NeedsRoom(bytes);
         }
         let size = vector::size(vector);
@@ -151,7 +151,7 @@ fn push(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 fn pop(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let vector = vector!(vm, arguments[0]);
     let bytes = vector::change_bytes(vector);
-    if vm.heap.room(bytes).is_err() {
+    if bytes > UNASKED_BYTES && vm.heap.room(bytes).is_err() {
         return Outcome::NeedsRoom(bytes);
     }
     if vector::size(vector) == 0 {

@@ -57,7 +57,7 @@ fn status(expected: &str) -> (String, Option<u8>) {
 /// Stress begins behind the prelude, which is the same for all and has a test of its own.
 fn run(config: &Config, mode: char, code: &str) -> (String, Option<u8>) {
     let calm = Config { stress: Stress::Off, ..config.clone() };
-    let mut runtime = Runtime::new(calm, Output::Memory(Vec::new())).expect("a heap");
+    let mut runtime = Runtime::new(calm, Output::memory()).expect("a heap");
     runtime.vm().heap.set_stress(config.stress);
     let program = if mode == 'E' { format!("(print {code})") } else { code.to_string() };
     let ran = runtime.run_text("case", program.as_bytes(), &mut NoWaiting);
@@ -122,7 +122,7 @@ fn check(config: &Config) {
             }
         }
     }
-    Runtime::new(config.clone(), Output::Memory(Vec::new())).expect("the prelude runs");
+    Runtime::new(config.clone(), Output::memory()).expect("the prelude runs");
     assert!(ran > 250, "the tables have been read: {ran} cases");
     assert!(wrong.is_empty(), "{} of {ran} cases differ\n{}", wrong.len(), wrong.join("\n"));
 }

@@ -5,7 +5,7 @@ use valk_heap::{Config, Stress, Value};
 
 /// What a program prints when the heap may hold so many bytes.
 fn output(config: Config, program: &str) -> String {
-    let mut runtime = Runtime::new(config, Output::Memory(Vec::new())).expect("a heap");
+    let mut runtime = Runtime::new(config, Output::memory()).expect("a heap");
     let ran = runtime.run_text("p", program.as_bytes(), &mut NoWaiting);
     let out = String::from_utf8(runtime.take_output()).expect("text");
     assert!(matches!(ran, Ran::Value(_)), "{ran:?} {out}");
@@ -94,7 +94,7 @@ valk_harness::test! {
 valk_harness::test! {
     fn a_suspended_fiber_keeps_its_context_and_its_prompt() {
         let mut runtime =
-            Runtime::new(Config::default(), Output::Memory(Vec::new())).expect("a heap");
+            Runtime::new(Config::default(), Output::memory()).expect("a heap");
         let program = "(def {work} (\\ {x} {reset {ctx/with :k 1
             (list (ask x) (shift {k} {list (k 5) (ask 2) (ctx/get :k)}) (ctx/get :k))}}))";
         runtime.vm().define_native(

@@ -5,7 +5,7 @@ use valk_diagnostics::{Code, render_plain};
 use valk_heap::{Config, Value};
 
 fn runtime() -> Runtime {
-    Runtime::new(Config::default(), Output::Memory(Vec::new())).expect("a heap")
+    Runtime::new(Config::default(), Output::memory()).expect("a heap")
 }
 
 /// The diagnostic a text ends with, rendered.
@@ -21,7 +21,7 @@ fn complaint(text: &str) -> String {
 
 fn limited(bytes: usize) -> Runtime {
     let config = Config { hard_limit_bytes: bytes, ..Config::default() };
-    Runtime::new(config, Output::Memory(Vec::new())).expect("a heap")
+    Runtime::new(config, Output::memory()).expect("a heap")
 }
 
 valk_harness::test! {

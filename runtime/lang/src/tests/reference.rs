@@ -24,7 +24,7 @@ fn examples() -> Vec<(String, (String, String))> {
 
 valk_harness::cases! {
     fn example((code, expected): (String, String)) in examples() {
-        let output = Output::Memory(Vec::new());
+        let output = Output::memory();
         let mut runtime = Runtime::new(Config::default(), output).expect("a heap");
         let _ = runtime.run_text("example", format!("(print {code})").as_bytes(), &mut NoWaiting);
         let printed = String::from_utf8(runtime.take_output()).expect("UTF-8 text");

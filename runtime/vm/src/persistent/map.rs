@@ -58,12 +58,10 @@ pub fn get(heap: &mut Heap, map: Value, key: Value) -> Option<Value> {
 
 /// The map with `key` set to `value`; a key that is there keeps its place and its form.
 pub fn set(heap: &mut Heap, map: Value, key: Value, value: Value) -> Value {
-    let size = match get(heap, map, key) {
-        Some(before) if before == value => return map,
-        Some(_) => size(map),
-        None => size(map) + 1,
-    };
-    versions::derive::<Hashed>(heap, map, Change { key, value, stamp: Value::NIL }, size)
+    let before = size(map);
+    let change = Change { key, value, stamp: Value::NIL };
+    let after = |undo: Change| before + usize::from(undo.value.is_undefined());
+    versions::derive::<Hashed>(heap, map, change, after)
 }
 
 /// The map without `key`.
@@ -72,7 +70,8 @@ pub fn remove(heap: &mut Heap, map: Value, key: Value) -> Value {
         return map;
     }
     let change = Change { key, value: Value::UNDEFINED, stamp: Value::NIL };
-    versions::derive::<Hashed>(heap, map, change, size(map) - 1)
+    let after = size(map) - 1;
+    versions::derive::<Hashed>(heap, map, change, |_| after)
 }
 
 /// Bytes that the next change may allocate.
@@ -159,7 +158,7 @@ impl Table for Hashed {
     fn exchange(heap: &mut Heap, table: Value, change: Change) -> Change {
         let found = find(heap, table, change.key);
         match found {
-            Some(place) if change.value.is_undefined() => kill(heap, table, place),
+            Some(place) if change.value.is_undefined() => kill(heap, table, &place),
             Some(place) => {
                 let before = entry(table, place.slot);
                 write_slot(heap, table, place.slot, 1, change.value);
@@ -320,7 +319,7 @@ fn append(heap: &mut Heap, table: Value, slot: usize, entry: Change) {
 }
 
 /// Makes a slot dead; the change that brings it back.
-fn kill(heap: &mut Heap, table: Value, place: Place) -> Change {
+fn kill(heap: &mut Heap, table: Value, place: &Place) -> Change {
     let before = entry(table, place.slot);
     for word in 0..SLOT_WORDS {
         write_slot(heap, table, place.slot, word, Value::UNDEFINED);
@@ -356,13 +355,22 @@ fn fill(heap: &mut Heap, table: Value, fresh: Value) {
     if table.field(ORDERED).as_fixnum() == 0 {
         slots.sort_by_key(|&slot| slot_word(table, slot, 2).as_fixnum());
     }
+    let size = chunk_entries(capacity(fresh)) * SLOT_WORDS;
+    for (at, part) in slots.chunks(CHUNK_ENTRIES).enumerate() {
+        let mut words = [Value::UNDEFINED; CHUNK_ENTRIES * SLOT_WORDS];
+        for (slot, words) in part.iter().zip(words.chunks_exact_mut(SLOT_WORDS)) {
+            let entry = entry(table, *slot);
+            words.copy_from_slice(&[entry.key, entry.value, entry.stamp]);
+        }
+        let chunk = heap.fields(Kind::Record, &words[..size]);
+        heap.write(fresh.field(DIRECTORY), at, chunk);
+    }
     let (from, to) = (table.field(INDEX), fresh.field(INDEX));
-    let hashes = if from.is_nil() { Vec::new() } else { index::hashes(heap, from, used) };
-    for (at, &slot) in slots.iter().enumerate() {
-        let entry = entry(table, slot);
-        append(heap, fresh, at, entry);
-        if !to.is_nil() {
-            let hash = hashes.get(slot).copied().unwrap_or_else(|| hash(heap, entry.key));
+    if !to.is_nil() {
+        let hashes = if from.is_nil() { Vec::new() } else { index::hashes(heap, from, used) };
+        for (at, &slot) in slots.iter().enumerate() {
+            let known = hashes.get(slot).copied();
+            let hash = known.unwrap_or_else(|| hash(heap, slot_word(table, slot, 0)));
             let _ = index::insert(heap, to, hash, at);
         }
     }

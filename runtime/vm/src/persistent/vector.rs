@@ -52,7 +52,7 @@ pub fn pop(heap: &mut Heap, vector: Value) -> Value {
 
 fn change(heap: &mut Heap, vector: Value, index: usize, value: Value, size: usize) -> Value {
     let change = Change { key: Value::fixnum(index as i64), value, stamp: Value::NIL };
-    versions::derive::<Array>(heap, vector, change, size)
+    versions::derive::<Array>(heap, vector, change, |_| size)
 }
 
 /// Bytes that the next change may allocate.

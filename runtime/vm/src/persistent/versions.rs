@@ -80,23 +80,23 @@ pub(super) fn make_current<T: Table>(heap: &mut Heap, version: Value) -> Value {
     table
 }
 
-/// A version with one key changed, of which the result has `size` entries.
+/// A version with one key changed; `size` tells its number of entries from what undoes that.
 pub(super) fn derive<T: Table>(
     heap: &mut Heap,
     version: Value,
     change: Change,
-    size: usize,
+    size: impl FnOnce(Change) -> usize,
 ) -> Value {
     let table = make_current::<T>(heap, version);
     if spend::<T>(heap, table, 1) {
         let undo = T::exchange(heap, table, change);
-        let newer = current(heap, T::KIND, table, size);
+        let newer = current(heap, T::KIND, table, size(undo));
         link_back(heap, version, newer, undo);
         newer
     } else {
         let own = T::copy(heap, table);
-        let _ = T::exchange(heap, own, change);
-        current(heap, T::KIND, own, size)
+        let undo = T::exchange(heap, own, change);
+        current(heap, T::KIND, own, size(undo))
     }
 }
 
