@@ -28,7 +28,7 @@ pub use equality::{closure_code, equal};
 pub use listing::{listing, listings};
 pub use native::{Arity, Native, NativeFn, NativeKind, Outcome, ReflectiveFn, too_many_arguments};
 pub use opcode::{FROM_CAPTURE, Opcode};
-pub use trace::{TRACE_FRAMES_MAX, TraceFrame, trace};
+pub use trace::{TRACE_FRAMES_MAX, TraceFrame, names_in_scope, trace};
 pub use vm::{CompileHook, DEFINITION_FORBIDDEN, FiberId, ReportHook, Step, Vm};
 
 #[cfg(test)]
