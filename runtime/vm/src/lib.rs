@@ -20,6 +20,7 @@ mod verify;
 mod vm;
 
 pub use arithmetic::{AUX_HANDLE, operate, type_name};
+pub use call::INTERRUPTED;
 pub use code::{
     Assembler, Code, CodeKind, FIRST_CAPTURE, Label, Position, REGISTERS_MAX, Variable,
     WINDOW_SLOTS,
