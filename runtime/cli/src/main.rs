@@ -7,6 +7,8 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod commands;
+mod editor;
 mod history;
 mod repl;
 mod report;

@@ -1,7 +1,7 @@
 //! One runtime with its executor, and the things the command does with them.
 
 use crate::report::Reporter;
-use valk_aio::Executor;
+use valk_aio::{Executor, Interrupts};
 use valk_diagnostics::Diagnostic;
 use valk_heap::{Config, Value};
 use valk_lang::{Output, Ran, Runtime};
@@ -11,6 +11,7 @@ pub struct Session {
     /// The runtime.
     pub runtime: Runtime,
     executor: Executor,
+    interrupts: Option<Interrupts>,
 }
 
 /// Heap configuration from the environment.
@@ -35,12 +36,13 @@ impl Session {
         valk_http2::register(&runtime.vm);
         let executor = Executor::new(&runtime.vm)
             .map_err(|error| format!("the event loop cannot be started: {error}"))?;
-        Ok(Session { runtime, executor })
+        Ok(Session { runtime, executor, interrupts: None })
     }
 
     /// Runs a file; true when it failed.
     pub fn run_file(&mut self, path: &str, reporter: &Reporter) -> bool {
-        let ran = self.runtime.run_file(path, &mut self.executor);
+        let ran =
+            self.interruptibly(|session| session.runtime.run_file(path, &mut session.executor));
         self.report(ran, reporter).is_none()
     }
 
@@ -57,10 +59,47 @@ impl Session {
         }
     }
 
-    /// Runs a line of the prompt; its value when it succeeded.
-    pub fn evaluate_line(&mut self, text: &str, reporter: &Reporter) -> Option<Value> {
-        let ran = self.runtime.run_text("<line>", text.as_bytes(), &mut self.executor);
-        self.report(ran, reporter)
+    /// Makes SIGINT end evaluations; `patient` when the session goes on if none runs.
+    ///
+    /// # Errors
+    /// The text to show when the signal cannot be watched.
+    pub fn watch_interrupts(&mut self, patient: bool) -> Result<(), String> {
+        let interrupts = self.executor.interruptible(&self.runtime.vm, patient);
+        self.interrupts =
+            Some(interrupts.map_err(|error| format!("SIGINT cannot be watched: {error}"))?);
+        Ok(())
+    }
+
+    /// Does something that SIGINT may end.
+    fn interruptibly<T>(&mut self, run: impl FnOnce(&mut Session) -> T) -> T {
+        let interrupts = self.interrupts.clone();
+        if let Some(interrupts) = &interrupts {
+            interrupts.begin();
+        }
+        let result = run(self);
+        if let Some(interrupts) = &interrupts {
+            interrupts.end();
+        }
+        result
+    }
+
+    /// Evaluates an input of the prompt, prints its value and binds it to `it`.
+    pub fn answer(&mut self, text: &str, reporter: &Reporter) {
+        let ran = self.interruptibly(|session| {
+            session.runtime.run_text("<line>", text.as_bytes(), &mut session.executor)
+        });
+        if let Some(value) = self.report(ran, reporter) {
+            self.runtime.bind("it", value);
+            self.print(format!("{}\n", self.runtime.repr(value)).as_bytes());
+        }
+    }
+
+    /// Prints the bytecode of an expression.
+    pub fn disasm_text(&mut self, text: &str, reporter: &Reporter) {
+        match self.runtime.disasm_text("<line>", text.as_bytes()) {
+            Ok(listing) => self.print(listing.as_bytes()),
+            Err(diagnostic) => self.show(&diagnostic, reporter),
+        }
     }
 
     /// Prints what went wrong; the value when nothing did.

@@ -19,6 +19,8 @@ use valk_heap::{ERROR_CAUSE, ERROR_MESSAGE, Value};
 use valk_vm::Vm;
 use written::Written;
 
+pub use hint::{describe, known_names};
+
 /// Causes shown, latest first.
 const CAUSES_MAX: usize = 16;
 

@@ -187,11 +187,19 @@ impl Runtime {
     /// The first problem that keeps a form from being compiled.
     pub fn disasm_file(&mut self, path: &str) -> Result<String, Box<Diagnostic>> {
         let text = open(path).map_err(|problem| problem.diagnostic)?;
-        if let Some(diagnostic) = self.check_text(path, &text) {
+        self.disasm_text(path, &text)
+    }
+
+    /// The bytecode of a text; see [`Runtime::disasm_file`].
+    ///
+    /// # Errors
+    /// The first problem that keeps a form from being compiled.
+    pub fn disasm_text(&mut self, name: &str, text: &[u8]) -> Result<String, Box<Diagnostic>> {
+        if let Some(diagnostic) = self.check_text(name, text) {
             return Err(Box::new(diagnostic));
         }
         let mut vm = self.vm();
-        let (forms, _) = read(&mut vm, path, &text);
+        let (forms, _) = read(&mut vm, name, text);
         let mut listings = String::new();
         for form in forms {
             let closure = (vm.compile)(&mut vm, form, Value::NIL).expect("checked above");
@@ -221,6 +229,26 @@ impl Runtime {
     fn written_at(&self, form: Value) -> Option<valk_diagnostics::Span> {
         let position = self.vm().extension::<Language>().sources.position(form)?;
         Some(source::span_of(position))
+    }
+
+    /// The names that are bound globally or have a meaning of their own, sorted.
+    pub fn names(&self) -> Vec<String> {
+        crate::diagnose::known_names(&self.vm())
+    }
+
+    /// How a name is called, or what it is bound to.
+    ///
+    /// # Errors
+    /// The text that says that it is bound to nothing, with the nearest names.
+    pub fn describe(&self, name: &str) -> Result<String, String> {
+        crate::diagnose::describe(&mut self.vm(), name)
+    }
+
+    /// Binds a global.
+    pub fn bind(&mut self, name: &str, value: Value) {
+        let mut vm = self.vm();
+        let symbol = vm.intern(name);
+        vm.set_global(symbol, value);
     }
 
     /// The machine, for the time of the borrow.

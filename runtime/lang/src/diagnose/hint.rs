@@ -4,7 +4,7 @@ use super::{Found, family};
 use crate::nearest::nearest;
 use crate::print::display;
 use valk_diagnostics::Code;
-use valk_heap::{Kind, Value};
+use valk_heap::{Kind, SymbolId, Value};
 use valk_vm::{Arity, TRACE_FRAMES_MAX, Vm};
 
 /// Names of other Lisps, and what they are called here.
@@ -55,18 +55,45 @@ fn unbound(vm: &Vm, found: &Found) -> Option<String> {
     if let Some((_, here)) = ELSEWHERE.iter().find(|(elsewhere, _)| *elsewhere == name) {
         return Some(format!("`{name}` is called `{here}` here"));
     }
-    let globals = vm.global_bindings().into_iter().map(|(symbol, _)| symbol);
-    let symbols = globals.chain(valk_vm::names_in_scope(&vm.heap, found.error));
-    let known: Vec<&str> = symbols
-        .filter_map(|symbol| std::str::from_utf8(vm.heap.symbols.name(symbol)).ok())
-        .chain(SPECIAL.iter().copied())
-        .collect();
-    let quoted: Vec<String> =
-        nearest(name, known.into_iter()).into_iter().map(|name| format!("`{name}`")).collect();
+    let mut known = known_names(vm);
+    let local = valk_vm::names_in_scope(&vm.heap, found.error);
+    known.extend(local.into_iter().map(|symbol| text_of(vm, symbol)));
+    did_you_mean(name, &known)
+}
+
+fn text_of(vm: &Vm, symbol: SymbolId) -> String {
+    String::from_utf8_lossy(vm.heap.symbols.name(symbol)).into_owned()
+}
+
+/// The bound globals and the special forms, sorted.
+pub fn known_names(vm: &Vm) -> Vec<String> {
+    let globals = vm.global_bindings().into_iter().map(|(symbol, _)| text_of(vm, symbol));
+    let mut names: Vec<String> = globals.chain(SPECIAL.iter().map(|&name| name.into())).collect();
+    names.sort_unstable();
+    names
+}
+
+fn did_you_mean(name: &str, known: &[String]) -> Option<String> {
+    let near = nearest(name, known.iter().map(String::as_str));
+    let quoted: Vec<String> = near.into_iter().map(|name| format!("`{name}`")).collect();
     match quoted.split_last()? {
         (last, []) => Some(format!("did you mean {last}?")),
         (last, others) => Some(format!("did you mean {} or {last}?", others.join(", "))),
     }
+}
+
+/// How a name is called, else its value; the error says that there is none.
+pub fn describe(vm: &mut Vm, name: &str) -> Result<String, String> {
+    let symbol = vm.intern(name);
+    let Some(value) = vm.global(symbol) else {
+        if SPECIAL.contains(&name) {
+            return Ok(format!("`{name}` is a special form"));
+        }
+        let near = did_you_mean(name, &known_names(vm)).map(|text| format!("; {text}"));
+        return Err(format!("`{name}` is bound to nothing{}", near.unwrap_or_default()));
+    };
+    let shown = || String::from_utf8_lossy(&display(&vm.heap, value)).into_owned();
+    Ok(signature(vm, name, value).unwrap_or_else(|| format!("`{name}` is {}", shown())))
 }
 
 /// The value of the global that the failing form calls.
