@@ -56,7 +56,9 @@ pub fn run(session: &mut Session, line: &str, reporter: &Reporter) -> Next {
             let it = "  it             the last value\n";
             session.print(format!("{}{it}", list()).as_bytes());
         }
-        (":help" | ":doc", name) if !name.is_empty() => describe(session, name, reporter),
+        (":help" | ":doc", name) if !name.is_empty() => {
+            session.describe(&[name.to_string()], reporter);
+        }
         (":time", code) if !code.is_empty() => time(session, code, reporter),
         (":load", path) if !path.is_empty() => {
             session.run_file(path.trim_matches('"'), reporter);
@@ -79,11 +81,4 @@ fn time(session: &mut Session, code: &str, reporter: &Reporter) {
     session.answer(code, reporter);
     let took = started.elapsed();
     session.print(format!("{:.3} ms\n", took.as_secs_f64() * 1e3).as_bytes());
-}
-
-fn describe(session: &mut Session, name: &str, reporter: &Reporter) {
-    match session.runtime.describe(name) {
-        Ok(text) => session.print(format!("{text}\n").as_bytes()),
-        Err(text) => reporter.failure(&text),
-    }
 }

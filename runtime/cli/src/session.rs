@@ -1,6 +1,7 @@
 //! One runtime with its executor, and the things the command does with them.
 
-use crate::report::Reporter;
+use crate::log::{Level, log};
+use crate::report::{Reporter, write_error};
 use valk_aio::{Executor, Interrupts};
 use valk_diagnostics::Diagnostic;
 use valk_heap::{Config, Value};
@@ -15,11 +16,14 @@ pub struct Session {
 }
 
 /// Heap configuration from the environment.
-fn config() -> Config {
+pub fn config() -> Config {
     let mut config = Config::default();
-    let limit = std::env::var("VALK_HEAP_HARD_LIMIT").ok().and_then(|text| text.parse().ok());
-    if let Some(limit) = limit.filter(|bytes| *bytes > 0) {
-        config.hard_limit_bytes = limit;
+    let text = std::env::var("VALK_HEAP_HARD_LIMIT").unwrap_or_default();
+    match text.parse() {
+        Ok(0) => {}
+        Ok(bytes) => config.hard_limit_bytes = bytes,
+        Err(_) if text.is_empty() => {}
+        Err(_) => log(Level::Warn, &format!("VALK_HEAP_HARD_LIMIT is no number of bytes: {text}")),
     }
     config
 }
@@ -41,6 +45,7 @@ impl Session {
 
     /// Runs a file; true when it failed.
     pub fn run_file(&mut self, path: &str, reporter: &Reporter) -> bool {
+        log(Level::Debug, &format!("running {path}"));
         let ran =
             self.interruptibly(|session| session.runtime.run_file(path, &mut session.executor));
         self.report(ran, reporter).is_none()
@@ -117,7 +122,7 @@ impl Session {
 
     fn show(&self, diagnostic: &Diagnostic, reporter: &Reporter) {
         let text = self.runtime.with_sources(|sources| reporter.render(diagnostic, sources));
-        eprint!("{text}");
+        write_error(&text);
     }
 
     /// Writes to standard output, after what the program wrote.
@@ -153,6 +158,21 @@ impl Session {
         status
     }
 
+    /// Prints how names are called; the exit status.
+    pub fn describe(&mut self, names: &[String], reporter: &Reporter) -> u8 {
+        let mut status = 0;
+        for name in names {
+            match self.runtime.describe(name) {
+                Ok(text) => self.print(format!("{text}\n").as_bytes()),
+                Err(text) => {
+                    reporter.failure(&text);
+                    status = 1;
+                }
+            }
+        }
+        status
+    }
+
     /// The exit status the program asked for.
     pub fn exit_code(&self) -> Option<u8> {
         self.runtime.exit_code()
@@ -161,6 +181,8 @@ impl Session {
     /// Stops what the program left running and passes on its output.
     pub fn finish(&mut self) {
         self.executor.finish(&self.runtime.vm);
+        let statistics = self.runtime.vm().heap.statistics();
+        log(Level::Info, &format!("{} bytes in use at most", statistics.used_bytes_peak));
         self.runtime.flush();
     }
 }

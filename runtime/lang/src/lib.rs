@@ -13,6 +13,7 @@ mod print;
 mod runtime;
 mod source;
 
+pub use builtins::STRING_BYTES_MAX;
 pub use compile::elements;
 pub use nearest::nearest;
 pub use output::Output;

@@ -18,11 +18,12 @@ impl Default for Output {
 }
 
 impl Output {
-    /// Writes. A closed pipe is no error of the program: what cannot be written is dropped.
+    /// Writes. What cannot be written is dropped, but for a pipe that nobody reads any more: that
+    /// ends the process quietly, since the program could go on for ever for nobody.
     pub fn write(&mut self, bytes: &[u8]) {
         match self {
             Output::Standard(out) => {
-                let _ = out.write_all(bytes);
+                end_without_reader(out.write_all(bytes));
             }
             Output::Memory(out) => out.extend_from_slice(bytes),
         }
@@ -31,7 +32,7 @@ impl Output {
     /// Passes on what is buffered.
     pub fn flush(&mut self) {
         if let Output::Standard(out) = self {
-            let _ = out.flush();
+            end_without_reader(out.flush());
         }
     }
 
@@ -41,5 +42,12 @@ impl Output {
             Output::Standard(_) => Vec::new(),
             Output::Memory(out) => std::mem::take(out),
         }
+    }
+}
+
+/// Ends the process when nobody reads its output any more.
+fn end_without_reader(written: std::io::Result<()>) {
+    if written.is_err_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) {
+        std::process::exit(0);
     }
 }
