@@ -48,7 +48,7 @@ impl Interrupts {
     }
 
     /// One signal; `patient` is a prompt that goes on when nothing runs.
-    fn signalled(&self, patient: bool) {
+    pub(crate) fn signalled(&self, patient: bool) {
         match self.state.load(Ordering::SeqCst) {
             RUNNING => {
                 self.state.store(ENDING, Ordering::SeqCst);

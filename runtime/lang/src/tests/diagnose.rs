@@ -96,3 +96,34 @@ valk_harness::test! {
         assert_eq!(nearest("abc", ["abd", "abd"].into_iter()), ["abd"]);
     }
 }
+
+valk_harness::test! {
+    fn an_interruption_names_the_loop() {
+        let mut runtime =
+            Runtime::new(Config::default(), Output::Memory(Vec::new())).expect("a heap");
+        runtime.vm().heap.interrupt().request();
+        let program = b"(fun {again n} {again (+ n 1)})\n(+ 1 (again 0))";
+        let Ran::Failed(_, diagnostic) = runtime.run_text("p.valk", program, &mut NoWaiting) else {
+            panic!("it goes on for ever");
+        };
+        assert_eq!(diagnostic.code, Code::Interrupted);
+        assert_eq!(diagnostic.message, valk_vm::INTERRUPTED);
+    }
+
+    fn names_are_described_by_what_they_are_bound_to() {
+        let mut runtime =
+            Runtime::new(Config::default(), Output::Memory(Vec::new())).expect("a heap");
+        runtime.run_text("p", b"(fun {f x & more} {x}) (def {limit} {1 2})", &mut NoWaiting);
+        for (name, text) in [
+            ("f", "call it as `(f x & more)`"),
+            ("limit", "`limit` is {1 2}"),
+            ("if", "`if` is a special form"),
+            ("+", "`+` is <builtin>"),
+        ] {
+            assert_eq!(runtime.describe(name).as_deref(), Ok(text));
+        }
+        let unknown = runtime.describe("limt").expect_err("bound to nothing");
+        assert!(unknown.contains("did you mean `limit`"), "{unknown}");
+        assert!(runtime.names().windows(2).all(|pair| pair[0] <= pair[1]));
+    }
+}
