@@ -92,7 +92,7 @@ valk_harness::test! {
 valk_harness::test! {
     fn help_and_version_teach() {
         let help = stdout(&run(&["--help"]));
-        for part in ["Examples:", "check", "disasm", "VALK_HEAP_HARD_LIMIT", "Exit status"] {
+        for part in ["Examples:", "check", "disasm", "doc", "--limits", "completions", "VALK_HEAP_HARD_LIMIT", "VALK_LOG", "Exit status"] {
             assert!(help.contains(part), "{part}\n{help}");
         }
         assert!(stdout(&run(&["--version"])).starts_with("valk 0."));
@@ -304,5 +304,91 @@ valk_harness::test! {
             let expected = format!("Error: {reader}: out of memory: the input does not fit the heap\n");
             assert_eq!(stdout(&output), expected, "{}", stderr(&output));
         }
+    }
+}
+
+valk_harness::test! {
+    fn limits_are_listed_with_units_and_how_to_set_them() {
+        let mut command = valk(&["--limits"]);
+        command.env("VALK_HEAP_HARD_LIMIT", "20000000");
+        let text = stdout(&command.output().expect("it runs"));
+        let line = |name: &str| {
+            let line = text.lines().find(|line| line.starts_with(&format!("{name} ")));
+            line.unwrap_or_else(|| panic!("no {name} in {text}")).split_whitespace().collect::<Vec<_>>()
+        };
+        assert_eq!(line("heap/hard-limit")[1..], ["20000000", "bytes", "VALK_HEAP_HARD_LIMIT"]);
+        assert_eq!(line("heap/soft-limit")[1], "15000000");
+        assert_eq!(line("http2/body-bytes")[3], ":max-request-body-size");
+        assert_eq!(line("vm/frame")[2..], ["registers", "fixed"]);
+
+        let output = run(&["--limits", "--format", "json"]);
+        let rows: serde_json::Value = serde_json::from_str(&stdout(&output)).expect("JSON");
+        assert_eq!(rows.as_array().expect("an array").len(), text.lines().count());
+        assert_eq!(rows[0]["name"], "heap/hard-limit");
+        assert_eq!(rows[0]["value"], 512 << 20);
+        assert_eq!(run(&["--format", "json"]).status.code(), Some(2), "it belongs to --limits");
+    }
+
+    fn names_are_described() {
+        let output = run(&["doc", "error?", "if"]);
+        assert_eq!(stdout(&output), "`error?` takes 1 argument\n`if` is a special form\n");
+        let output = run(&["doc", "lenght"]);
+        assert!(stderr(&output).contains("`lenght` is bound to nothing; did you mean `len`?"));
+        assert_eq!(output.status.code(), Some(1));
+    }
+
+    fn completions_name_the_subcommands() {
+        for shell in ["bash", "zsh", "fish"] {
+            let output = run(&["completions", shell]);
+            assert!(stdout(&output).contains("disasm"), "{shell}");
+            assert_eq!(output.status.code(), Some(0));
+        }
+        assert_eq!(run(&["completions", "nosuch"]).status.code(), Some(2));
+    }
+
+    fn the_log_goes_to_standard_error_at_its_level() {
+        let path = file("logged.valk", "(print 1)");
+        for (level, running, info) in
+            [("debug", true, true), ("INFO", false, true), ("warning", false, false), ("loud", false, false)]
+        {
+            let mut command = valk(&[&path]);
+            command.env("VALK_LOG", level).env("VALK_HEAP_HARD_LIMIT", "much");
+            let output = command.output().expect("it runs");
+            assert_eq!(stdout(&output), "1\n");
+            let log = stderr(&output);
+            assert!(log.contains("[WARN] VALK_HEAP_HARD_LIMIT is no number of bytes: much"), "{log}");
+            assert_eq!(log.contains("[DEBUG] running"), running, "{level}: {log}");
+            assert_eq!(log.contains("[INFO] "), info, "{level}: {log}");
+        }
+        let mut command = valk(&[&path]);
+        command.env("VALK_LOG", "error").env("VALK_HEAP_HARD_LIMIT", "much");
+        assert_eq!(stderr(&command.output().expect("it runs")), "");
+    }
+
+    fn a_closed_pipe_ends_the_program_quietly() {
+        let path = file("endless.valk", "(fun {f n} {do (println \"line\") (f (+ n 1))}) (f 0)");
+        let line = format!("{{ {} {path}; echo status $? >&2; }} | head -n 1", valk_tests::program::binary().display());
+        let output = Command::new("sh").args(["-c", &line]).output().expect("sh runs");
+        assert_eq!((stdout(&output).as_str(), stderr(&output).as_str()), ("line\n", "status 0\n"));
+    }
+
+    fn a_closed_standard_error_is_no_panic() {
+        let line = format!("{} -e '(nosuch)' 2>&-", valk_tests::program::binary().display());
+        let output = Command::new("sh").args(["-c", &line]).output().expect("sh runs");
+        assert_eq!(output.status.code(), Some(1));
+    }
+
+    fn the_calls_and_causes_of_an_error_are_shown_as_text_and_as_json() {
+        let path = file(
+            "chain.valk",
+            "(fun {open n} {error/with-cause (error \"no start\") (read-file n)})\n(+ 1 (open \"none\"))",
+        );
+        let text = stderr(&run(&[&path]));
+        assert!(text.contains("= calls: open (") && text.contains("called from <top level> ("), "{text}");
+        assert!(text.contains("= cause: E0021: Could not open file (none)"), "{text}");
+        let json = stderr(&run(&["--error-format", "json", &path]));
+        let object: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        assert_eq!(object["calls"][1]["name"], "<top level>");
+        assert_eq!(object["causes"][0]["code"], "E0021");
     }
 }

@@ -5,6 +5,7 @@ mod command;
 mod examples;
 mod fuzzing;
 mod guide;
+mod repl;
 mod rows;
 mod scale;
 mod service;

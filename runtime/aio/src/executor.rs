@@ -5,6 +5,7 @@
 //! program: it runs the event loop while the program's own fiber waits.
 
 use crate::handle::{HandleState, Waiter, settled};
+use crate::interrupt::{self, Interrupts};
 use crate::system::{self, Systems};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -74,6 +75,7 @@ pub struct Executor {
     runtime: Runtime,
     tasks: Rc<LocalSet>,
     wake: Rc<Notify>,
+    pub(crate) interrupts: Option<Interrupts>,
 }
 
 impl Executor {
@@ -90,7 +92,7 @@ impl Executor {
         reactor.handle = Some(runtime.handle().clone());
         let wake = Rc::clone(&reactor.wake);
         drop(machine);
-        Ok(Executor { runtime, tasks, wake })
+        Ok(Executor { runtime, tasks, wake, interrupts: None })
     }
 
     /// Stops every system the program left running and waits for them; each has its own deadline.
@@ -119,12 +121,20 @@ impl Driver for Executor {
         drive(vm, fiber, Value::NIL, finished);
         if result.borrow().is_none() {
             vm.borrow_mut().extension::<Language>().output.flush();
-            let wake = Rc::clone(&self.wake);
-            self.tasks.block_on(&self.runtime, async {
+            let (wake, interrupts) = (Rc::clone(&self.wake), self.interrupts.as_ref());
+            let interrupted = || interrupts.is_some_and(Interrupts::take);
+            let ended = self.tasks.block_on(&self.runtime, async {
                 while result.borrow().is_none() {
-                    wake.notified().await;
+                    if interrupted() {
+                        return false;
+                    }
+                    interrupt::either(&wake, interrupts).await;
                 }
+                true
             });
+            if !ended {
+                return interrupt::give_up(vm, fiber);
+            }
         }
         let root = result.borrow_mut().take().expect("the loop ends when it is there");
         vm.borrow_mut().heap.release(root)

@@ -12,11 +12,13 @@
 mod builtins;
 mod executor;
 mod handle;
+mod interrupt;
 mod system;
 
 pub use builtins::{config, register, system_of};
 pub use executor::{Continuation, Executor, drive};
 pub use handle::{Handle, HandleState, complete, completed, failed, new_handle, settled};
+pub use interrupt::Interrupts;
 pub use system::{System, machine, stop_all};
 
 #[cfg(test)]

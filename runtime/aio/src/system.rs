@@ -18,7 +18,7 @@ use valk_lang::SharedVm;
 use valk_vm::Vm;
 
 /// Exit status after a second interrupt, as shells number it: 128 + SIGINT.
-const EXIT_INTERRUPTED: i32 = 130;
+pub(crate) const EXIT_INTERRUPTED: i32 = 130;
 
 /// Parts of a system shared with its tasks.
 struct Shared {
@@ -47,6 +47,8 @@ pub(crate) struct Systems {
     list: Vec<System>,
     machine: Option<Weak<RefCell<Vm>>>,
     watching_signals: bool,
+    /// SIGINT is the business of a prompt.
+    pub(crate) ignore_interrupts: bool,
 }
 
 impl Systems {
@@ -84,7 +86,7 @@ impl System {
         systems.list.retain(|system| !system.shared.stopped.get());
         systems.list.push(system.clone());
         if !std::mem::replace(&mut systems.watching_signals, true) {
-            let stop = watch_signals().ok()?;
+            let stop = watch_signals(systems.ignore_interrupts).ok()?;
             tasks.spawn_local(stop_on_signal(Rc::clone(&shared_vm), stop));
         }
         tasks.spawn_local(system.clone().end_when_stopped(shared_vm));
@@ -155,8 +157,9 @@ async fn stop_on_signal(vm: SharedVm, mut stop: watch::Receiver<bool>) {
     stop_all(&vm);
 }
 
-/// Watches SIGINT and SIGTERM from now on. The value becomes true at the first of them.
-fn watch_signals() -> io::Result<watch::Receiver<bool>> {
+/// Watches SIGTERM, and SIGINT unless somebody else does, from now on. The value becomes true at the
+/// first of them.
+fn watch_signals(terminations_only: bool) -> io::Result<watch::Receiver<bool>> {
     let (stop, stopping) = watch::channel(false);
     let reactor = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let (mut interrupt, mut terminate) = {
@@ -167,7 +170,7 @@ fn watch_signals() -> io::Result<watch::Receiver<bool>> {
     let watching = async move {
         loop {
             tokio::select! {
-                _ = interrupt.recv() => {}
+                _ = interrupt.recv(), if !terminations_only => {}
                 _ = terminate.recv() => {}
             }
             if stop.send_replace(true) {

@@ -146,3 +146,37 @@ valk_harness::test! {
         assert!(text.ends_with("Expected[1] 0 1\n"), "{text}");
     }
 }
+
+/// Runs a program on an executor that can be interrupted; its value.
+fn interrupted(program: &str) -> String {
+    let mut runtime = runtime();
+    let mut executor = Executor::new(&runtime.vm).expect("a reactor");
+    let interrupts = executor.interruptible(&runtime.vm, true).expect("a watched signal");
+    let pid = std::process::id().to_string();
+    let kill = std::process::Command::new("kill").args(["-INT", &pid]).status();
+    assert!(kill.expect("kill").success(), "a patient prompt does nothing while nothing runs");
+    runtime.run_text("p", b"(def {sys} (aio/await (aio/start)))", &mut executor);
+    interrupts.begin();
+    let handle = interrupts.clone();
+    let asking = std::thread::spawn(move || handle.signalled(true));
+    let ran = runtime.run_text("p", program.as_bytes(), &mut executor);
+    asking.join().expect("a thread");
+    interrupts.end();
+    let text = match ran {
+        Ran::Failed(error, _) => runtime.repr(error),
+        Ran::Value(value) => runtime.repr(value),
+    };
+    executor.finish(&runtime.vm);
+    text
+}
+
+valk_harness::test! {
+    fn an_interrupt_ends_a_wait_and_forgets_who_waited() {
+        assert_eq!(interrupted("(aio/await (aio/sleep sys 1000000))"), "Error[interrupted]");
+    }
+
+    fn an_interrupt_ends_a_loop_that_ignores_errors() {
+        let endless = "(fun {again n} {again (+ n 1)}) (fun {deaf n} {do (again 1) (deaf 1)}) (deaf 1)";
+        assert_eq!(interrupted(endless), "Error[interrupted]");
+    }
+}

@@ -14,9 +14,14 @@ use clap::{Parser, Subcommand};
         valk program.valk -- a b   run it; (args) is {a b}\n  \
         valk -e '(+ 1 2)'          evaluate an expression, print its value\n  \
         valk                       read, evaluate, print, again and again\n  \
-        valk check program.valk    read and compile without running\n\n\
+        valk check program.valk    read and compile without running\n  \
+        valk disasm program.valk   its bytecode\n  \
+        valk doc head map          how names are called\n  \
+        valk --limits              every limit and how it is set\n  \
+        valk completions bash      for a shell: source <(valk completions bash)\n\n\
         Environment:\n  \
         VALK_HEAP_HARD_LIMIT       memory limit in bytes (default 536870912)\n  \
+        VALK_LOG                   error, warn (default), info, debug or trace, to standard error\n  \
         VALK_HISTORY               file with the lines typed at the prompt\n\n\
         Exit status: 0 or what the program sets with (exit n), 1 after an uncaught error, 2 for a \
         wrong command line."
@@ -39,6 +44,12 @@ pub struct Arguments {
     /// Start the prompt after the files.
     #[arg(long)]
     pub repl: bool,
+    /// Print every limit with its value, its unit and how it is set.
+    #[arg(long)]
+    pub limits: bool,
+    /// How `--limits` prints.
+    #[arg(long, value_enum, default_value_t = Format::Text, requires = "limits")]
+    pub format: Format,
     /// How diagnostics are written to standard error.
     #[arg(long, value_enum, default_value_t = Format::Text, global = true)]
     pub error_format: Format,
@@ -61,4 +72,15 @@ pub enum Command {
     },
     /// Start the prompt.
     Repl,
+    /// Say how builtins and other names are called.
+    Doc {
+        /// Names.
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
+    /// Print the completions of this command for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
 }

@@ -7,20 +7,31 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod commands;
+mod editor;
 mod history;
+mod limits;
+mod log;
 mod repl;
 mod report;
 mod session;
 
 use arguments::{Arguments, Command};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use report::{Format, Reporter};
 use session::Session;
 use std::process::ExitCode;
+use valk_lang::Output;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let reporter = Reporter::new(arguments.error_format);
+    if let Some(text) = about_itself(&arguments) {
+        let mut out = Output::default();
+        out.write(text.as_bytes());
+        out.flush();
+        return ExitCode::SUCCESS;
+    }
     let mut session = match Session::new() {
         Ok(session) => session,
         Err(problem) => {
@@ -33,12 +44,28 @@ fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
+/// What the command prints without running anything.
+fn about_itself(arguments: &Arguments) -> Option<String> {
+    if let Some(Command::Completions { shell }) = arguments.command {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Arguments::command(), "valk", &mut script);
+        return Some(String::from_utf8_lossy(&script).into_owned());
+    }
+    arguments.limits.then(|| match arguments.format {
+        Format::Text => limits::text(&session::config()),
+        Format::Json => limits::json(&session::config()),
+    })
+}
+
 /// Does what the command line asks for; the exit status.
 fn run(session: &mut Session, arguments: &Arguments, reporter: &Reporter) -> u8 {
     session.runtime.set_arguments(arguments.program.clone());
     match &arguments.command {
         Some(Command::Check { files }) => return session.check(files, reporter),
         Some(Command::Disasm { files }) => return session.disasm(files, reporter),
+        Some(Command::Doc { names }) => return session.describe(names, reporter),
+        // Answered before there is a session.
+        Some(Command::Completions { .. }) => return 0,
         Some(Command::Repl) => return repl::run(session, reporter),
         None => {}
     }

@@ -1,43 +1,30 @@
 //! The prompt: read, evaluate, print.
 //!
 //! Input goes on over several lines while brackets or a string are open. The last value of an
-//! input is printed in repr form. At a terminal Ctrl-C abandons the input, Ctrl-D ends the session;
-//! what is typed is kept in the history file.
+//! input is printed in repr form and bound to `it`. Lines that begin with `:` may be commands. At a
+//! terminal Ctrl-C abandons the input or ends the evaluation, Ctrl-D ends the session; what is typed
+//! is kept in the history file.
 
+use crate::commands::{self, Next};
+use crate::editor::{Language, complete};
 use crate::history;
 use crate::report::Reporter;
 use crate::session::Session;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
-use rustyline::validate::{ValidationContext, ValidationResult, Validator};
-use rustyline::{Completer, Config, Editor, Helper, Highlighter, Hinter};
+use rustyline::{CompletionType, Config, Editor};
 use std::io::{BufRead, IsTerminal};
-use valk_syntax::{Balance, balance};
 
 const PROMPT: &str = "valk> ";
 
-/// Tells the line editor when an input is complete.
-#[derive(Completer, Helper, Highlighter, Hinter)]
-struct Brackets;
-
-impl Validator for Brackets {
-    fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
-        Ok(if complete(context.input()) {
-            ValidationResult::Valid(None)
-        } else {
-            ValidationResult::Incomplete
-        })
-    }
-}
-
-/// True when more lines would not complete the input.
-fn complete(input: &str) -> bool {
-    matches!(balance(input.as_bytes()), Balance::Complete | Balance::Broken)
-}
-
 /// Runs the prompt until the input ends; the exit status.
 pub fn run(session: &mut Session, reporter: &Reporter) -> u8 {
-    if std::io::stdin().is_terminal() {
+    let terminal = std::io::stdin().is_terminal();
+    if let Err(problem) = session.watch_interrupts(terminal) {
+        reporter.failure(&problem);
+        return 1;
+    }
+    if terminal {
         match interactive(session, reporter) {
             Ok(()) => {}
             Err(error) => {
@@ -52,19 +39,27 @@ pub fn run(session: &mut Session, reporter: &Reporter) -> u8 {
 }
 
 fn interactive(session: &mut Session, reporter: &Reporter) -> rustyline::Result<()> {
-    let config = Config::builder().max_history_size(history::HISTORY_LINES_MAX)?.build();
-    let mut editor: Editor<Brackets, FileHistory> = Editor::with_config(config)?;
-    editor.set_helper(Some(Brackets));
+    let config = Config::builder()
+        .max_history_size(history::HISTORY_LINES_MAX)?
+        .completion_type(CompletionType::List)
+        .build();
+    let mut editor: Editor<Language, FileHistory> = Editor::with_config(config)?;
+    editor.set_helper(Some(Language::new()));
     let history = history::prepare();
     if let Some(path) = &history {
         // Absent at the first start.
         let _ = editor.load_history(path);
     }
     loop {
+        if let Some(language) = editor.helper_mut() {
+            language.names = session.runtime.names();
+        }
         match editor.readline(PROMPT) {
             Ok(input) => {
                 editor.add_history_entry(input.as_str())?;
-                answer(session, &input, reporter);
+                if take(session, &input, reporter) == Next::Quit {
+                    break;
+                }
             }
             Err(ReadlineError::Interrupted) => {}
             Err(ReadlineError::Eof) => break,
@@ -87,20 +82,23 @@ fn piped(session: &mut Session, reporter: &Reporter) {
         };
         input.push_str(&line);
         input.push('\n');
-        if complete(&input) {
-            answer(session, input.trim_end_matches('\n'), reporter);
+        if commands::is_command(&input) || complete(&input) {
+            if take(session, input.trim_end_matches('\n'), reporter) == Next::Quit {
+                return;
+            }
             input.clear();
         }
     }
     if !input.is_empty() {
-        answer(session, input.trim_end_matches('\n'), reporter);
+        take(session, input.trim_end_matches('\n'), reporter);
     }
 }
 
-/// Evaluates one input and prints its value.
-fn answer(session: &mut Session, input: &str, reporter: &Reporter) {
-    if let Some(value) = session.evaluate_line(input, reporter) {
-        let line = format!("{}\n", session.runtime.repr(value));
-        session.print(line.as_bytes());
+/// Does what an input says.
+fn take(session: &mut Session, input: &str, reporter: &Reporter) -> Next {
+    if commands::is_command(input) {
+        return commands::run(session, input, reporter);
     }
+    session.answer(input, reporter);
+    Next::Continue
 }

@@ -1,6 +1,7 @@
 //! Diagnostics on standard error.
 
 use clap::ValueEnum;
+use std::io::Write;
 use valk_diagnostics::{Code, Diagnostic, SourceMap, render_ansi, render_json, render_plain};
 
 /// How diagnostics are written.
@@ -35,6 +36,11 @@ impl Reporter {
     /// Reports a failure that concerns no source text.
     pub fn failure(&self, text: &str) {
         let diagnostic = Diagnostic::error(Code::RuntimeError, text);
-        eprint!("{}", self.render(&diagnostic, &SourceMap::new()));
+        write_error(&self.render(&diagnostic, &SourceMap::new()));
     }
+}
+
+/// Writes to standard error; when that is closed there is nobody to tell.
+pub fn write_error(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }

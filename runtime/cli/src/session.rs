@@ -1,7 +1,8 @@
 //! One runtime with its executor, and the things the command does with them.
 
-use crate::report::Reporter;
-use valk_aio::Executor;
+use crate::log::{Level, log};
+use crate::report::{Reporter, write_error};
+use valk_aio::{Executor, Interrupts};
 use valk_diagnostics::Diagnostic;
 use valk_heap::{Config, Value};
 use valk_lang::{Output, Ran, Runtime};
@@ -11,14 +12,18 @@ pub struct Session {
     /// The runtime.
     pub runtime: Runtime,
     executor: Executor,
+    interrupts: Option<Interrupts>,
 }
 
 /// Heap configuration from the environment.
-fn config() -> Config {
+pub fn config() -> Config {
     let mut config = Config::default();
-    let limit = std::env::var("VALK_HEAP_HARD_LIMIT").ok().and_then(|text| text.parse().ok());
-    if let Some(limit) = limit.filter(|bytes| *bytes > 0) {
-        config.hard_limit_bytes = limit;
+    let text = std::env::var("VALK_HEAP_HARD_LIMIT").unwrap_or_default();
+    match text.parse() {
+        Ok(0) => {}
+        Ok(bytes) => config.hard_limit_bytes = bytes,
+        Err(_) if text.is_empty() => {}
+        Err(_) => log(Level::Warn, &format!("VALK_HEAP_HARD_LIMIT is no number of bytes: {text}")),
     }
     config
 }
@@ -35,12 +40,14 @@ impl Session {
         valk_http2::register(&runtime.vm);
         let executor = Executor::new(&runtime.vm)
             .map_err(|error| format!("the event loop cannot be started: {error}"))?;
-        Ok(Session { runtime, executor })
+        Ok(Session { runtime, executor, interrupts: None })
     }
 
     /// Runs a file; true when it failed.
     pub fn run_file(&mut self, path: &str, reporter: &Reporter) -> bool {
-        let ran = self.runtime.run_file(path, &mut self.executor);
+        log(Level::Debug, &format!("running {path}"));
+        let ran =
+            self.interruptibly(|session| session.runtime.run_file(path, &mut session.executor));
         self.report(ran, reporter).is_none()
     }
 
@@ -57,10 +64,47 @@ impl Session {
         }
     }
 
-    /// Runs a line of the prompt; its value when it succeeded.
-    pub fn evaluate_line(&mut self, text: &str, reporter: &Reporter) -> Option<Value> {
-        let ran = self.runtime.run_text("<line>", text.as_bytes(), &mut self.executor);
-        self.report(ran, reporter)
+    /// Makes SIGINT end evaluations; `patient` when the session goes on if none runs.
+    ///
+    /// # Errors
+    /// The text to show when the signal cannot be watched.
+    pub fn watch_interrupts(&mut self, patient: bool) -> Result<(), String> {
+        let interrupts = self.executor.interruptible(&self.runtime.vm, patient);
+        self.interrupts =
+            Some(interrupts.map_err(|error| format!("SIGINT cannot be watched: {error}"))?);
+        Ok(())
+    }
+
+    /// Does something that SIGINT may end.
+    fn interruptibly<T>(&mut self, run: impl FnOnce(&mut Session) -> T) -> T {
+        let interrupts = self.interrupts.clone();
+        if let Some(interrupts) = &interrupts {
+            interrupts.begin();
+        }
+        let result = run(self);
+        if let Some(interrupts) = &interrupts {
+            interrupts.end();
+        }
+        result
+    }
+
+    /// Evaluates an input of the prompt, prints its value and binds it to `it`.
+    pub fn answer(&mut self, text: &str, reporter: &Reporter) {
+        let ran = self.interruptibly(|session| {
+            session.runtime.run_text("<line>", text.as_bytes(), &mut session.executor)
+        });
+        if let Some(value) = self.report(ran, reporter) {
+            self.runtime.bind("it", value);
+            self.print(format!("{}\n", self.runtime.repr(value)).as_bytes());
+        }
+    }
+
+    /// Prints the bytecode of an expression.
+    pub fn disasm_text(&mut self, text: &str, reporter: &Reporter) {
+        match self.runtime.disasm_text("<line>", text.as_bytes()) {
+            Ok(listing) => self.print(listing.as_bytes()),
+            Err(diagnostic) => self.show(&diagnostic, reporter),
+        }
     }
 
     /// Prints what went wrong; the value when nothing did.
@@ -78,7 +122,7 @@ impl Session {
 
     fn show(&self, diagnostic: &Diagnostic, reporter: &Reporter) {
         let text = self.runtime.with_sources(|sources| reporter.render(diagnostic, sources));
-        eprint!("{text}");
+        write_error(&text);
     }
 
     /// Writes to standard output, after what the program wrote.
@@ -114,6 +158,21 @@ impl Session {
         status
     }
 
+    /// Prints how names are called; the exit status.
+    pub fn describe(&mut self, names: &[String], reporter: &Reporter) -> u8 {
+        let mut status = 0;
+        for name in names {
+            match self.runtime.describe(name) {
+                Ok(text) => self.print(format!("{text}\n").as_bytes()),
+                Err(text) => {
+                    reporter.failure(&text);
+                    status = 1;
+                }
+            }
+        }
+        status
+    }
+
     /// The exit status the program asked for.
     pub fn exit_code(&self) -> Option<u8> {
         self.runtime.exit_code()
@@ -122,6 +181,8 @@ impl Session {
     /// Stops what the program left running and passes on its output.
     pub fn finish(&mut self) {
         self.executor.finish(&self.runtime.vm);
+        let statistics = self.runtime.vm().heap.statistics();
+        log(Level::Info, &format!("{} bytes in use at most", statistics.used_bytes_peak));
         self.runtime.flush();
     }
 }

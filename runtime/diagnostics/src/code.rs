@@ -62,6 +62,22 @@ codes! {
     RuntimeError = 30, "runtime-error";
     /// A configuration key is not one that the called function knows.
     UnknownKey = 31, "unknown-key";
+    /// A symbol was evaluated that is bound to nothing.
+    UnboundSymbol = 32, "unbound-symbol";
+    /// An operation was given a value of a type that it does not take.
+    WrongType = 33, "wrong-type";
+    /// A function was called with a number of arguments that it does not take.
+    ArgumentCount = 34, "argument-count";
+    /// Something that is not a function was called.
+    NotAFunction = 35, "not-a-function";
+    /// A number was divided by zero.
+    DivisionByZero = 36, "division-by-zero";
+    /// The program needs more memory than its limit allows.
+    OutOfMemory = 37, "out-of-memory";
+    /// A special form does not have the parts that it needs.
+    MalformedForm = 38, "malformed-form";
+    /// The evaluation was interrupted from outside.
+    Interrupted = 39, "interrupted";
     /// The command line names an option or argument that the command does not take.
     Usage = 40, "usage";
 }

@@ -1,4 +1,4 @@
-//! A problem as data: code, severity, message, labelled spans, notes, help.
+//! A problem as data: code, severity, message, labelled spans, calls, causes, notes, help.
 
 use crate::{Code, Span};
 
@@ -35,6 +35,26 @@ pub struct Label {
     pub primary: bool,
 }
 
+/// A call that was in progress when the problem came up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// The function, in words of the language.
+    pub name: String,
+    /// What in it had not returned.
+    pub span: Option<Span>,
+}
+
+/// An earlier problem that led to this one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// Kind of problem.
+    pub code: Code,
+    /// What happened.
+    pub message: String,
+    /// Where.
+    pub span: Option<Span>,
+}
+
 /// One reportable problem. Messages start in lower case, carry no final stop, and name what was
 /// found and what was expected; `help` says what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +67,10 @@ pub struct Diagnostic {
     pub message: String,
     /// Places, in the order they were added. The first primary one gives the diagnostic its line.
     pub labels: Vec<Label>,
+    /// The calls in progress, innermost first.
+    pub calls: Vec<Call>,
+    /// What led to it, latest first.
+    pub causes: Vec<Cause>,
     /// Facts that belong to no place.
     pub notes: Vec<String>,
     /// What to do.
@@ -56,8 +80,16 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// A diagnostic without places.
     pub fn new(severity: Severity, code: Code, message: impl Into<String>) -> Self {
-        let message = message.into();
-        Self { code, severity, message, labels: Vec::new(), notes: Vec::new(), help: None }
+        Self {
+            code,
+            severity,
+            message: message.into(),
+            labels: Vec::new(),
+            calls: Vec::new(),
+            causes: Vec::new(),
+            notes: Vec::new(),
+            help: None,
+        }
     }
 
     /// An error without places.

@@ -3,7 +3,8 @@
 //!
 //! 1. A [`Span`] is a byte range of one registered file; lines and columns are computed only when
 //!    somebody reads them.
-//! 2. A [`Diagnostic`] is data: a [`Code`], a message, labelled spans, notes and one help line.
+//! 2. A [`Diagnostic`] is data: a [`Code`], a message, labelled spans, the calls in
+//!    progress, causes, notes and one help line.
 //! 3. Rendering never fails and never panics, whatever bytes the source holds and wherever a span
 //!    points; what a terminal would interpret is escaped.
 //!
@@ -17,7 +18,7 @@ mod source;
 mod span;
 
 pub use code::Code;
-pub use diagnostic::{Diagnostic, Label, Severity};
+pub use diagnostic::{Call, Cause, Diagnostic, Label, Severity};
 pub use render::{EXCERPT_CELLS_MAX, render_ansi, render_json, render_plain};
 pub use source::{Position, SOURCE_BYTES_MAX, SourceFile, SourceMap};
 pub use span::{FileId, Span};

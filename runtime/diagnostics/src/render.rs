@@ -7,6 +7,9 @@
 //! 3 | (print "a\qb")                         the line; tabs widened, controls escaped
 //!   |          ^^ what the label says        `^` primary, `-` secondary
 //!   |
+//!   = calls: f (file.valk:3:1)               innermost first; runs of equal calls are one line
+//!            called from <top level> (file.valk:9:1)
+//!   = cause: …
 //!   = note: …
 //!   = help: …
 //! ```

@@ -7,6 +7,7 @@
 //! listed in it exactly once, and says so (object header, or the page's bit for pairs).
 
 use crate::error::{HeapError, OutOfMemory};
+use crate::interrupt::{self, Interrupt, Own};
 use crate::limits::{
     Config, Limits, Stress, TRIGGER_CHECK_BYTES, YOUNG_OBJECT_MAX_BYTES, YOUNG_RESERVE_MAX_BYTES,
 };
@@ -27,6 +28,7 @@ pub struct Heap {
     pub(crate) young: Young,
     /// A collection is wanted at the next safepoint.
     pub(crate) poll: bool,
+    interrupt: Own,
     pub(crate) generational: bool,
     stress: Stress,
     pub(crate) old: OldSpace,
@@ -62,6 +64,7 @@ impl Heap {
                 config.hard_limit_bytes.min(YOUNG_RESERVE_MAX_BYTES),
             )?,
             poll: config.stress == Stress::EverySafepoint,
+            interrupt: Own::default(),
             generational: config.generational,
             stress: config.stress,
             old: OldSpace::new(),
@@ -79,10 +82,26 @@ impl Heap {
         })
     }
 
-    /// Whether the mutator should collect at its next safepoint. One byte is read.
+    /// Whether the mutator should collect at its next safepoint.
     #[inline(always)]
     pub fn wants_collection(&self) -> bool {
         self.poll
+    }
+
+    /// Whether the mutator should collect, or may have been interrupted. Two bytes are read.
+    #[inline(always)]
+    pub fn wants_safepoint(&self) -> bool {
+        self.poll || interrupt::pending()
+    }
+
+    /// Whether some mutator of this process may have been interrupted.
+    pub fn interrupt_pending(&self) -> bool {
+        interrupt::pending()
+    }
+
+    /// The handle by which other threads interrupt the mutator.
+    pub fn interrupt(&self) -> &Interrupt {
+        &self.interrupt.0
     }
 
     /// Forces collections from now on, or no longer.

@@ -13,6 +13,8 @@
 //!    host, announced by [`Heap::touch_host`]), which keeps the remembered set complete.
 //! 5. Memory limits never abort: the heap reports [`Heap::over_hard_limit`] and the mutator turns
 //!    it into an error of the language.
+//! 6. [`Heap::wants_safepoint`] is also true when another thread requested an interruption through
+//!    [`Heap::interrupt`]; what the mutator does about it is its business.
 //!
 //! Does not know bytecode, frames, environments' meaning, threads or the language's syntax.
 
@@ -24,6 +26,7 @@
 mod collect;
 mod error;
 mod heap;
+mod interrupt;
 mod limits;
 mod nursery;
 mod object;
@@ -38,6 +41,7 @@ mod verify;
 pub use collect::{Collected, Collection, Tracer};
 pub use error::{HeapError, OutOfMemory};
 pub use heap::Heap;
+pub use interrupt::Interrupt;
 pub use limits::{
     Config, DEFAULT_HARD_LIMIT_BYTES, DEFAULT_NURSERY_BYTES, LARGE_OBJECT_BYTES, Stress,
     YOUNG_OBJECT_MAX_BYTES,

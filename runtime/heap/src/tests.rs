@@ -3,6 +3,7 @@
 mod encoding;
 mod graphs;
 mod hosts;
+mod interrupt;
 mod layout;
 mod limits;
 mod model;

@@ -23,6 +23,7 @@ mod regex;
 pub(crate) mod time;
 pub use process::EXIT_CODE as process_exit_code;
 mod strings;
+pub use strings::STRING_BYTES_MAX;
 mod text;
 mod vectors;
 

@@ -1,8 +1,8 @@
 //! The calls that led to an error, in words of the language.
 
 use crate::runtime::Language;
-use crate::source::Place;
-use valk_diagnostics::{FileId, Span};
+use crate::source::{Place, span_of};
+use valk_diagnostics::Span;
 use valk_heap::Value;
 use valk_vm::{CodeKind, TRACE_FRAMES_MAX, TraceFrame, Vm};
 
@@ -24,23 +24,21 @@ pub struct Call {
 
 /// The calls that led to an error, innermost first.
 pub fn calls(vm: &mut Vm, error: Value) -> Vec<Call> {
+    let frames = frames(vm, error);
+    let sources = &vm.extension::<Language>().sources;
+    let place = |span: Option<Span>| span.and_then(|span| sources.place(span));
+    frames.into_iter().map(|(name, span)| Call { name, place: place(span) }).collect()
+}
+
+/// The same as names and spans.
+pub fn frames(vm: &Vm, error: Value) -> Vec<(String, Option<Span>)> {
     let frames = valk_vm::trace(&vm.heap, error);
     // A full trace may have lost the outermost frames.
     let whole = frames.len() < TRACE_FRAMES_MAX;
     let last = frames.len().saturating_sub(1);
-    let mut calls = Vec::with_capacity(frames.len());
-    for (index, frame) in frames.iter().enumerate() {
-        let name = name(vm, frame, whole && index == last);
-        let sources = &vm.extension::<Language>().sources;
-        calls.push(Call { name, place: span(frame).and_then(|span| sources.place(span)) });
-    }
-    calls
-}
-
-/// Where the frame stood.
-pub fn span(frame: &TraceFrame) -> Option<Span> {
-    let position = frame.position?;
-    Some(Span::new(FileId(position.file), position.start, position.end))
+    let named =
+        |(index, frame)| (name(vm, frame, whole && index == last), frame.position.map(span_of));
+    frames.iter().enumerate().map(named).collect()
 }
 
 fn name(vm: &Vm, frame: &TraceFrame, outermost: bool) -> String {

@@ -6,12 +6,16 @@
 pub mod builtins;
 mod calls;
 mod compile;
+mod diagnose;
+mod nearest;
 mod output;
 mod print;
 mod runtime;
 mod source;
 
+pub use builtins::STRING_BYTES_MAX;
 pub use compile::elements;
+pub use nearest::nearest;
 pub use output::Output;
 pub use print::{Style, display, print, repr};
 pub use runtime::{Driver, Language, NoWaiting, Ran, Runtime, SharedVm};

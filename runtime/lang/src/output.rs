@@ -70,12 +70,13 @@ impl Output {
         }
     }
 
-    /// Writes to standard output whatever is captured. A closed pipe is no error of the program:
-    /// what cannot be written is dropped.
+    /// Writes to standard output whatever is captured. What cannot be written is dropped, but for a
+    /// pipe that nobody reads any more: that ends the process quietly, since the program could go
+    /// on for ever for nobody.
     pub fn report(&mut self, bytes: &[u8]) {
         match &mut self.target {
             Target::Standard(out) => {
-                let _ = out.write_all(bytes);
+                end_without_reader(out.write_all(bytes));
             }
             Target::Memory(out) => out.extend_from_slice(bytes),
         }
@@ -84,7 +85,7 @@ impl Output {
     /// Passes on what is buffered.
     pub fn flush(&mut self) {
         if let Target::Standard(out) = &mut self.target {
-            let _ = out.flush();
+            end_without_reader(out.flush());
         }
     }
 
@@ -108,5 +109,12 @@ impl Output {
             Target::Standard(_) => Vec::new(),
             Target::Memory(out) => std::mem::take(out),
         }
+    }
+}
+
+/// Ends the process when nobody reads its output any more.
+fn end_without_reader(written: std::io::Result<()>) {
+    if written.is_err_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) {
+        std::process::exit(0);
     }
 }

@@ -8,15 +8,16 @@
 use crate::builtins;
 use crate::builtins::process_exit_code as EXIT_CODE;
 use crate::compile::{self, Names};
+use crate::diagnose::diagnose;
 use crate::output::Output;
-use crate::print::{display, repr};
+use crate::print::repr;
 use crate::source::{self, Sources};
 use std::cell::{RefCell, RefMut};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 use valk_diagnostics::{Code, Diagnostic, FileId};
-use valk_heap::{Config, ERROR_MESSAGE, Heap, HeapError, Value};
+use valk_heap::{Config, Heap, HeapError, Value};
 use valk_syntax::{check_utf8, read_all};
 use valk_vm::{FiberId, Step, Vm};
 
@@ -123,15 +124,17 @@ impl Runtime {
         // The reader's error value must outlive the forms before it.
         let kept = error.as_ref().map(|(value, _)| self.vm().heap.root(*value));
         let mut last = Value::NIL;
+        let mut running = None;
         for form in forms {
             last = evaluate(&self.vm, form, driver);
             if last.is_error() {
+                running = self.written_at(form);
                 break;
             }
         }
         let error = kept.map(|root| self.vm().heap.release(root)).zip(error);
         if last.is_error() {
-            let diagnostic = self.diagnostic(last);
+            let diagnostic = diagnose(&mut self.vm(), last, running);
             return Ran::Failed(last, Box::new(diagnostic));
         }
         match error.map(|(value, (_, diagnostic))| (value, diagnostic)) {
@@ -163,7 +166,8 @@ impl Runtime {
                 (vm.compile)(&mut vm, form, Value::NIL)
             };
             if let Err(error) = compiled {
-                return Some(self.diagnostic(error));
+                let running = self.written_at(form);
+                return Some(diagnose(&mut self.vm(), error, running));
             }
         }
         error.map(|(_, diagnostic)| *diagnostic)
@@ -183,11 +187,19 @@ impl Runtime {
     /// The first problem that keeps a form from being compiled.
     pub fn disasm_file(&mut self, path: &str) -> Result<String, Box<Diagnostic>> {
         let text = open(path).map_err(|problem| problem.diagnostic)?;
-        if let Some(diagnostic) = self.check_text(path, &text) {
+        self.disasm_text(path, &text)
+    }
+
+    /// The bytecode of a text; see [`Runtime::disasm_file`].
+    ///
+    /// # Errors
+    /// The first problem that keeps a form from being compiled.
+    pub fn disasm_text(&mut self, name: &str, text: &[u8]) -> Result<String, Box<Diagnostic>> {
+        if let Some(diagnostic) = self.check_text(name, text) {
             return Err(Box::new(diagnostic));
         }
         let mut vm = self.vm();
-        let (forms, _) = read(&mut vm, path, &text);
+        let (forms, _) = read(&mut vm, name, text);
         let mut listings = String::new();
         for form in forms {
             let closure = (vm.compile)(&mut vm, form, Value::NIL).expect("checked above");
@@ -213,15 +225,30 @@ impl Runtime {
         (error, Box::new(diagnostic))
     }
 
-    /// The diagnostic for an uncaught error value.
-    pub fn diagnostic(&self, error: Value) -> Diagnostic {
-        let message = error.field(ERROR_MESSAGE);
-        let text = String::from_utf8_lossy(&display(&self.vm().heap, message)).into_owned();
-        let diagnostic = Diagnostic::error(Code::RuntimeError, text);
-        match source::location(error) {
-            Some(span) => diagnostic.primary(span, "the error value was made here"),
-            None => diagnostic,
-        }
+    /// Where a form of a text was written.
+    fn written_at(&self, form: Value) -> Option<valk_diagnostics::Span> {
+        let position = self.vm().extension::<Language>().sources.position(form)?;
+        Some(source::span_of(position))
+    }
+
+    /// The names that are bound globally or have a meaning of their own, sorted.
+    pub fn names(&self) -> Vec<String> {
+        crate::diagnose::known_names(&self.vm())
+    }
+
+    /// How a name is called, or what it is bound to.
+    ///
+    /// # Errors
+    /// The text that says that it is bound to nothing, with the nearest names.
+    pub fn describe(&self, name: &str) -> Result<String, String> {
+        crate::diagnose::describe(&mut self.vm(), name)
+    }
+
+    /// Binds a global.
+    pub fn bind(&mut self, name: &str, value: Value) {
+        let mut vm = self.vm();
+        let symbol = vm.intern(name);
+        vm.set_global(symbol, value);
     }
 
     /// The machine, for the time of the borrow.

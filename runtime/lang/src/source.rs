@@ -53,6 +53,11 @@ pub fn position_of(span: Span) -> Position {
     Position { file: span.file.0, start: span.start, end: span.end }
 }
 
+/// The inverse of [`position_of`].
+pub fn span_of(position: Position) -> Span {
+    Span::new(FileId(position.file), position.start, position.end)
+}
+
 /// The span of an error's location, if it has one.
 pub fn location(error: Value) -> Option<Span> {
     let location = error.field(ERROR_LOCATION);

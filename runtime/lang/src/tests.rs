@@ -2,5 +2,6 @@
 
 mod conformance;
 mod continuations;
+mod diagnose;
 mod embedding;
 mod reference;

@@ -42,6 +42,11 @@ pub fn find(path: &str) -> Option<Module> {
     PATHS.iter().find(|(known, _)| *known == path).map(|(_, module)| *module)
 }
 
+/// Whether a text of this name is one of the embedded modules.
+pub fn is_embedded(name: &str) -> bool {
+    [PRELUDE, TEST].iter().any(|module| module.name == name)
+}
+
 #[cfg(test)]
 mod tests;
 

@@ -28,6 +28,9 @@ pub(crate) struct CallSite {
     pub environment: Value,
 }
 
+/// The error of an evaluation that was interrupted from outside.
+pub const INTERRUPTED: &str = "interrupted";
+
 /// Bytes the heap may grow after an out-of-memory error before the next attempt to collect.
 const OUT_OF_MEMORY_RETRY_BYTES: usize = 1 << 20;
 
@@ -65,6 +68,9 @@ impl Vm {
 
     /// Performs a call; see the module.
     pub(crate) fn call_any(&mut self, fiber: &mut Fiber, mut site: CallSite) -> Result<(), Exit> {
+        if self.heap.interrupt_pending() && self.heap.interrupt().take() {
+            return Err(Exit::Done(self.interrupted(fiber)));
+        }
         loop {
             let at = fiber.base + site.window;
             let callee = fiber.stack[at];
@@ -108,6 +114,14 @@ impl Vm {
             Vm::finish_call(fiber, site, result);
             return Ok(());
         }
+    }
+
+    /// The value of a fiber that is ended where it stands.
+    #[cold]
+    pub(crate) fn interrupted(&mut self, fiber: &Fiber) -> Value {
+        let error = self.error(INTERRUPTED);
+        self.locate(fiber, error);
+        error
     }
 
     /// Stores a call's result where the calling instruction expects it.

@@ -231,7 +231,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                 let code = unsafe { &*code_of(callee) };
                 if code.simple_parameters == count as u32
                     && base.wrapping_add(code.registers as usize) <= limit
-                    && !vm.heap.wants_collection()
+                    && !vm.heap.wants_safepoint()
                 {
                     closure!() = callee;
                     for i in 0..count as usize {

@@ -21,6 +21,7 @@ mod verify;
 mod vm;
 
 pub use arithmetic::{AUX_HANDLE, operate, type_name};
+pub use call::INTERRUPTED;
 pub use code::{
     Assembler, Code, CodeKind, FIRST_CAPTURE, Label, Position, REGISTERS_MAX, Variable,
     WINDOW_SLOTS,
@@ -29,7 +30,7 @@ pub use equality::{closure_code, equal};
 pub use listing::{listing, listings};
 pub use native::{Arity, Native, NativeFn, NativeKind, Outcome, ReflectiveFn, too_many_arguments};
 pub use opcode::{FROM_CAPTURE, Opcode};
-pub use trace::{TRACE_FRAMES_MAX, TraceFrame, trace};
+pub use trace::{TRACE_FRAMES_MAX, TraceFrame, names_in_scope, trace};
 pub use vm::{CompileHook, DEFINITION_FORBIDDEN, FiberId, ReportHook, Step, Vm};
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ mod persistent;
 
 use crate::verify::verify;
 use crate::{
-    Arity, Assembler, Code, CodeKind, NativeKind, Opcode, Outcome, Position, Step, Vm, listing,
-    listings,
+    Arity, Assembler, Code, CodeKind, INTERRUPTED, NativeKind, Opcode, Outcome, Position, Step, Vm,
+    listing, listings,
 };
 use valk_heap::{Config, Heap, Kind, SymbolId, Value};
 
@@ -216,5 +216,41 @@ valk_harness::test! {
         assert!(!Vm::is_function(Value::NIL));
         assert_eq!(Value::NIL.kind(), Kind::Nil);
         assert_eq!(vm.heap.live_roots(), 0);
+    }
+}
+
+valk_harness::test! {
+    fn an_interruption_ends_a_loop_for_ever() {
+        let mut vm = vm();
+        let name = vm.intern("again");
+        let body = assembled(&[
+            (Opcode::TailCallGlobal, 0, 0, 0, &[name.0]),
+            (Opcode::Return, 0, 0, 0, &[]),
+        ]);
+        let again = vm.install(code(4, body));
+        let again = vm.closure(again, &[]);
+        vm.set_global(name, again);
+        let interrupt = vm.heap.interrupt().clone();
+        let (running, started) = std::sync::mpsc::channel();
+        let asking = std::thread::spawn(move || {
+            started.recv().expect("the loop starts");
+            interrupt.request();
+        });
+        running.send(()).expect("somebody listens");
+        let ended = vm.call(again, &[]);
+        asking.join().expect("a thread");
+        assert_eq!(ended.field(valk_heap::ERROR_MESSAGE).bytes(&vm.heap), INTERRUPTED.as_bytes());
+        vm.set_global(name, Value::ONE);
+        assert_eq!(vm.call(again, &[]).kind(), Kind::Error, "a number is no function");
+    }
+
+    fn a_waiting_fiber_ends_where_it_waits() {
+        let mut vm = vm();
+        let run = NativeKind::Plain(|_, _| Outcome::Suspend(Value::NIL));
+        let wait = vm.define_native("wait", Arity::Any, run);
+        let fiber = vm.spawn(wait, &[]);
+        assert_eq!(vm.resume(fiber, Value::NIL), Step::Suspended(Value::NIL));
+        assert!(vm.interrupt(fiber).is_error());
+        assert_eq!(vm.spawn(wait, &[]), fiber, "the place is free again");
     }
 }

@@ -45,6 +45,17 @@ pub fn trace(heap: &Heap, error: Value) -> Vec<TraceFrame> {
     (0..kept.field_count()).step_by(2).map(frame).collect()
 }
 
+/// Names of the variables that the innermost of these calls could see, globals aside.
+pub fn names_in_scope(heap: &Heap, error: Value) -> Vec<SymbolId> {
+    let kept = error.field(ERROR_TRACE);
+    if kept.kind() != Kind::Vector {
+        return Vec::new();
+    }
+    let code = kept.field(0).host::<Code>(heap).expect("a trace holds code");
+    let variables = code.variables.iter().map(|variable| variable.name);
+    code.formal_names.iter().copied().chain(variables).collect()
+}
+
 impl Vm {
     /// Gives a fresh error the position of the running instruction and the calls around it.
     #[inline]

@@ -6,6 +6,9 @@
 //!    that checks each inlined operation. There is no way back.
 //! 3. A collection happens only where a frame is entered. Roots are the globals, every fiber's
 //!    stack and the heap's own root table.
+//! 4. An interruption ends the running fiber with an error, whatever the program makes of errors. It
+//!    is seen at tail calls, without which nothing runs for ever in bounded memory, and at calls out
+//!    of the interpreter's loop; the shortest path of other calls does not pay for it.
 
 use crate::continuation::Markers;
 use crate::fiber::{Fiber, State};
@@ -238,6 +241,17 @@ impl Vm {
         if let Some(fiber) = self.fibers[id.0].take() {
             self.release(id, &fiber);
         }
+    }
+
+    /// Ends a waiting fiber; the error that stands for its value.
+    ///
+    /// # Panics
+    /// When the fiber has finished or is running.
+    pub fn interrupt(&mut self, id: FiberId) -> Value {
+        let fiber = self.fibers[id.0].take().expect("the fiber waits");
+        let error = self.interrupted(&fiber);
+        self.release(id, &fiber);
+        error
     }
 
     pub(crate) fn release(&mut self, id: FiberId, fiber: &Fiber) {

@@ -1,8 +1,8 @@
-//! Text for people: headline, excerpts per file, notes and help.
+//! Text for people: headline, excerpts per file, calls, causes, notes and help.
 
 use super::excerpt::{Excerpt, put_empty_gutter};
 use super::ink::{Ink, Style};
-use crate::{Diagnostic, FileId, Label, SourceMap};
+use crate::{Call, Diagnostic, FileId, Label, SourceMap, Span};
 
 /// Renders without colour. The result ends with a newline.
 pub fn render_plain(diagnostic: &Diagnostic, sources: &SourceMap) -> String {
@@ -29,17 +29,49 @@ fn render(diagnostic: &Diagnostic, sources: &SourceMap, mut ink: Ink) -> String 
         ink.newline();
         section.excerpt.put(&mut ink, gutter, primary);
     }
-    if !sections.is_empty() && (!diagnostic.notes.is_empty() || diagnostic.help.is_some()) {
+    let remarks = remarks(diagnostic, sources);
+    if !sections.is_empty() && !remarks.is_empty() {
         put_empty_gutter(&mut ink, gutter);
         ink.newline();
     }
-    for note in &diagnostic.notes {
-        put_remark(&mut ink, gutter, "note", note);
-    }
-    if let Some(help) = &diagnostic.help {
-        put_remark(&mut ink, gutter, "help", help);
+    for (kind, text) in &remarks {
+        put_remark(&mut ink, gutter, kind, text);
     }
     ink.out
+}
+
+/// What stands below the excerpts: kind and text, a line per line.
+fn remarks(diagnostic: &Diagnostic, sources: &SourceMap) -> Vec<(&'static str, String)> {
+    let mut remarks = Vec::new();
+    if !diagnostic.calls.is_empty() {
+        remarks.push(("calls", call_chain(&diagnostic.calls, sources)));
+    }
+    for cause in &diagnostic.causes {
+        let text = format!("{}: {}", cause.code.id(), cause.message);
+        remarks.push(("cause", with_location(text, cause.span, sources)));
+    }
+    remarks.extend(diagnostic.notes.iter().map(|note| ("note", note.clone())));
+    remarks.extend(diagnostic.help.iter().map(|help| ("help", help.clone())));
+    remarks
+}
+
+/// The calls, one line for each run of equal ones.
+fn call_chain(calls: &[Call], sources: &SourceMap) -> String {
+    let line = |(index, run): (usize, &[Call])| {
+        let text = if index == 0 { String::new() } else { "called from ".to_string() };
+        let text = with_location(text + &run[0].name, run[0].span, sources);
+        if run.len() == 1 { text } else { format!("{text}, {} times", run.len()) }
+    };
+    let lines: Vec<String> = calls.chunk_by(|a, b| a == b).enumerate().map(line).collect();
+    lines.join("\n")
+}
+
+/// `text (file:line:column)`, without the place when it is not known.
+fn with_location(text: String, span: Option<Span>, sources: &SourceMap) -> String {
+    match span.and_then(|span| sources.location(span)) {
+        Some(location) => format!("{text} ({location})"),
+        None => text,
+    }
 }
 
 fn put_headline(ink: &mut Ink, diagnostic: &Diagnostic) {

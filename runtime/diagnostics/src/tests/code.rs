@@ -63,6 +63,14 @@ valk_harness::test! {
             (Code::FileUnreadable, "E0021"),
             (Code::RuntimeError, "E0030"),
             (Code::UnknownKey, "E0031"),
+            (Code::UnboundSymbol, "E0032"),
+            (Code::WrongType, "E0033"),
+            (Code::ArgumentCount, "E0034"),
+            (Code::NotAFunction, "E0035"),
+            (Code::DivisionByZero, "E0036"),
+            (Code::OutOfMemory, "E0037"),
+            (Code::MalformedForm, "E0038"),
+            (Code::Interrupted, "E0039"),
             (Code::Usage, "E0040"),
         ];
         assert_eq!(published.len(), Code::ALL.len());

@@ -1,7 +1,7 @@
 //! The JSON form, field by field.
 
 use super::one_file;
-use crate::{Code, Diagnostic, FileId, SourceMap, Span, render_json};
+use crate::{Call, Cause, Code, Diagnostic, FileId, SourceMap, Span, render_json};
 use serde_json::{Value, json};
 
 fn parsed(diagnostic: &Diagnostic, sources: &SourceMap) -> Value {
@@ -13,11 +13,18 @@ fn parsed(diagnostic: &Diagnostic, sources: &SourceMap) -> Value {
 valk_harness::test! {
     fn all_fields_are_there() {
         let (sources, file) = one_file("é(\n1 2}".as_bytes());
-        let diagnostic = Diagnostic::error(Code::MismatchedCloser, "expected `)`,\nfound `}`")
+        let mut diagnostic = Diagnostic::error(Code::MismatchedCloser, "expected `)`,\nfound `}`")
             .secondary(Span::new(file, 2, 3), "begins here")
             .primary(Span::new(file, 7, 8), "wrong")
             .note("a \"note\"")
             .help("write `)`");
+        let span = |start, end| Some(Span::new(file, start, end));
+        diagnostic.calls = vec![
+            Call { name: "f".into(), span: span(4, 5) },
+            Call { name: "<top level>".into(), span: None },
+        ];
+        diagnostic.causes =
+            vec![Cause { code: Code::RuntimeError, message: "earlier".into(), span: span(0, 2) }];
         let expected = json!({
             "code": "E0006", "name": "mismatched-closer", "severity": "error",
             "message": "expected `)`,\nfound `}`",
@@ -30,6 +37,22 @@ valk_harness::test! {
                 {
                     "file": "t.valk", "line": 2, "column": 4, "end_line": 2, "end_column": 5,
                     "message": "wrong", "primary": true,
+                },
+            ],
+            "calls": [
+                {
+                    "file": "t.valk", "line": 2, "column": 1, "end_line": 2, "end_column": 2,
+                    "name": "f",
+                },
+                {
+                    "file": null, "line": null, "column": null, "end_line": null,
+                    "end_column": null, "name": "<top level>",
+                },
+            ],
+            "causes": [
+                {
+                    "file": "t.valk", "line": 1, "column": 1, "end_line": 1, "end_column": 2,
+                    "code": "E0030", "name": "runtime-error", "message": "earlier",
                 },
             ],
             "notes": ["a \"note\""],
@@ -45,7 +68,7 @@ valk_harness::test! {
         let expected = json!({
             "code": "E0040", "name": "usage", "severity": "warning", "message": "m",
             "file": null, "line": null, "column": null, "end_line": null, "end_column": null,
-            "labels": [], "notes": [], "help": null,
+            "labels": [], "calls": [], "causes": [], "notes": [], "help": null,
         });
         assert_eq!(parsed(&diagnostic, &SourceMap::new()), expected);
     }

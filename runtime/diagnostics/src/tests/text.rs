@@ -1,7 +1,9 @@
 //! Rendered text, line by line.
 
 use super::{lines, one_file, rendered};
-use crate::{Code, Diagnostic, FileId, Severity, SourceMap, Span, render_ansi, render_plain};
+use crate::{
+    Call, Cause, Code, Diagnostic, FileId, Severity, SourceMap, Span, render_ansi, render_plain,
+};
 
 valk_harness::test! {
     fn one_label() {
@@ -233,6 +235,45 @@ valk_harness::test! {
             "  |",
             "1 | one",
             "  | --- called here",
+        ]);
+        assert_eq!(render_plain(&diagnostic, &sources), expected);
+    }
+}
+
+valk_harness::test! {
+    fn calls_and_causes_stand_below_the_excerpt() {
+        let (sources, file) = one_file(b"ab\ncd");
+        let span = |start| Some(Span::new(file, start, start + 1));
+        let call = |name: &str, span| Call { name: name.into(), span };
+        let mut diagnostic = Diagnostic::error(Code::RuntimeError, "m")
+            .primary(Span::new(file, 0, 1), "here")
+            .note("n");
+        diagnostic.calls = vec![
+            call("f", span(0)),
+            call("g", span(1)),
+            call("g", span(1)),
+            call("g", span(3)),
+            call("h\x1b", None),
+        ];
+        diagnostic.causes = vec![
+            Cause { code: Code::FileNotFound, message: "first\nsecond".into(), span: None },
+            Cause { code: Code::RuntimeError, message: "earlier".into(), span: span(4) },
+        ];
+        let expected = lines(&[
+            "error[E0030]: m",
+            " --> t.valk:1:1",
+            "  |",
+            "1 | ab",
+            "  | ^ here",
+            "  |",
+            "  = calls: f (t.valk:1:1)",
+            "           called from g (t.valk:1:2), 2 times",
+            "           called from g (t.valk:2:1)",
+            "           called from h\\u{1b}",
+            "  = cause: E0020: first",
+            "           second",
+            "  = cause: E0030: earlier (t.valk:2:2)",
+            "  = note: n",
         ]);
         assert_eq!(render_plain(&diagnostic, &sources), expected);
     }

@@ -17,7 +17,7 @@ pub(super) const TABLE: &[Row] = &[
 ];
 
 /// Longest string, in bytes.
-const STRING_BYTES_MAX: usize = u32::MAX as usize;
+pub const STRING_BYTES_MAX: usize = u32::MAX as usize;
 
 /// A new string, if there is room.
 pub(super) fn new_string(vm: &mut Vm, bytes: &[u8]) -> Outcome {

@@ -1,0 +1,71 @@
+//! `valk --limits`: every bound a program can meet, with its unit and how it is set.
+
+use serde_json::json;
+use valk_heap::Config;
+use valk_http2::Limits;
+use valk_lang::STRING_BYTES_MAX;
+use valk_vm::{REGISTERS_MAX, TRACE_FRAMES_MAX};
+
+/// A bound.
+struct Row {
+    name: String,
+    value: u64,
+    unit: &'static str,
+    set: &'static str,
+}
+
+/// All bounds; those of the heap as this process has them.
+fn rows(heap: &Config) -> Vec<Row> {
+    let row = |name: &str, value: usize, unit, set| Row {
+        name: name.into(),
+        value: value as u64,
+        unit,
+        set,
+    };
+    let fixed = "fixed";
+    let soft = heap.hard_limit_bytes / 100 * usize::from(heap.threshold_percent);
+    let mut rows = vec![
+        row("heap/hard-limit", heap.hard_limit_bytes, "bytes", "VALK_HEAP_HARD_LIMIT"),
+        row("heap/soft-limit", soft, "bytes", "75 % of the hard limit"),
+        row("heap/nursery", heap.nursery_bytes, "bytes", fixed),
+        row("vm/stack", heap.hard_limit_bytes, "bytes", "part of heap/hard-limit"),
+        row("vm/frame", REGISTERS_MAX, "registers", fixed),
+        row("string/length", STRING_BYTES_MAX, "bytes", fixed),
+        row("source/length", valk_diagnostics::SOURCE_BYTES_MAX, "bytes", fixed),
+        row("error/trace", TRACE_FRAMES_MAX, "calls", fixed),
+        row("repl/history", crate::history::HISTORY_LINES_MAX, "lines", fixed),
+    ];
+    rows.extend(Limits::default().table().into_iter().map(|limit| Row {
+        name: format!("http2/{}", limit.name.replace('_', "-")),
+        value: limit.value,
+        unit: limit.unit,
+        set: if limit.name == "body_bytes" {
+            ":max-request-body-size of http2/server-listen"
+        } else {
+            fixed
+        },
+    }));
+    rows
+}
+
+/// The bounds as aligned columns.
+pub fn text(heap: &Config) -> String {
+    let rows = rows(heap);
+    let width = |length: fn(&Row) -> usize| rows.iter().map(length).max().unwrap_or(0);
+    let name = width(|row| row.name.len());
+    let value = width(|row| row.value.to_string().len());
+    let unit = width(|row| row.unit.len());
+    let line = |row: &Row| {
+        let Row { name: text, value: number, unit: measure, set } = row;
+        [format!("{text:name$}  {number:>value$} {measure:unit$}  {set}"), "\n".into()].concat()
+    };
+    rows.iter().map(line).collect()
+}
+
+/// The same as one JSON array of objects.
+pub fn json(heap: &Config) -> String {
+    let object =
+        |row: Row| json!({"name": row.name, "value": row.value, "unit": row.unit, "set": row.set});
+    let rows: Vec<_> = rows(heap).into_iter().map(object).collect();
+    format!("{}\n", serde_json::Value::Array(rows))
+}

@@ -1,0 +1,109 @@
+//! The diagnostic of an uncaught error: what the value knows, and what its source text adds.
+//!
+//! 1. The headline is the error's message, unchanged: programs and people see the same words.
+//! 2. The code is that of the family whose texts the message belongs to; [`family`] has the table.
+//! 3. The main label is where the error was made. An error made inside the embedded library is
+//!    shown at the program's call into it, or at the form that was running when that call is gone;
+//!    the calls still name the place in the library.
+
+mod family;
+mod hint;
+mod written;
+
+use crate::calls;
+use crate::print::display;
+use crate::runtime::Language;
+use crate::source;
+use valk_diagnostics::{Call, Cause, Code, Diagnostic, Span};
+use valk_heap::{ERROR_CAUSE, ERROR_MESSAGE, Value};
+use valk_vm::Vm;
+use written::Written;
+
+pub use hint::{describe, known_names};
+
+/// Causes shown, latest first.
+const CAUSES_MAX: usize = 16;
+
+/// What is known about an uncaught error before its hint is looked for.
+struct Found {
+    error: Value,
+    code: Code,
+    message: String,
+    /// Where it was made.
+    span: Option<Span>,
+    /// The top-level form that was running.
+    running: Option<Span>,
+    /// The form there as it was written.
+    form: Option<Written>,
+    calls: Vec<Call>,
+}
+
+/// The diagnostic for an error value that came out of the top-level form at `running`.
+pub fn diagnose(vm: &mut Vm, error: Value, running: Option<Span>) -> Diagnostic {
+    let message = message(vm, error);
+    let span = source::location(error);
+    let calls = calls::frames(vm, error);
+    let found = Found {
+        error,
+        code: family::code(&message),
+        form: span.and_then(|span| Written::at(&vm.extension::<Language>().sources.map, span)),
+        message,
+        span,
+        running,
+        calls: calls.into_iter().map(|(name, span)| Call { name, span }).collect(),
+    };
+    let mut diagnostic = labelled(vm, &found);
+    diagnostic.help = hint::hint(vm, &found);
+    diagnostic.causes = causes(vm, error);
+    // One call that only repeats the main label says nothing.
+    let told = found.calls.len() == 1 && found.calls[0].name == calls::TOP_LEVEL;
+    diagnostic.calls = if told { Vec::new() } else { found.calls };
+    diagnostic
+}
+
+fn message(vm: &Vm, error: Value) -> String {
+    String::from_utf8_lossy(&display(&vm.heap, error.field(ERROR_MESSAGE))).into_owned()
+}
+
+/// Message and main label.
+fn labelled(vm: &mut Vm, found: &Found) -> Diagnostic {
+    let diagnostic = Diagnostic::error(found.code, found.message.as_str());
+    let Some(span) = found.span else { return diagnostic };
+    if let Some(caller) = caller_of_library(vm, found, span) {
+        return diagnostic.primary(caller, "the error was made in a function called here");
+    }
+    let form = found.form.as_ref();
+    let narrow = match found.code {
+        Code::UnboundSymbol => {
+            family::unbound_name(&found.message).and_then(|name| form?.symbol(name))
+        }
+        Code::NotAFunction => form.and_then(Written::callee_span),
+        _ => None,
+    };
+    diagnostic.primary(narrow.unwrap_or(span), family::label(found.code, &found.message))
+}
+
+/// The innermost call outside the embedded library, when `span` is inside it.
+fn caller_of_library(vm: &mut Vm, found: &Found, span: Span) -> Option<Span> {
+    let sources = &vm.extension::<Language>().sources.map;
+    let embedded = |span: Span| {
+        sources.file(span.file).is_some_and(|file| valk_stdlib::is_embedded(file.name()))
+    };
+    if !embedded(span) {
+        return None;
+    }
+    let callers = found.calls.iter().filter_map(|call| call.span);
+    callers.chain(found.running).find(|span| !embedded(*span))
+}
+
+/// The chain of causes, latest first.
+fn causes(vm: &Vm, error: Value) -> Vec<Cause> {
+    let chain = std::iter::successors(Some(error), |error| {
+        Some(error.field(ERROR_CAUSE)).filter(|cause| cause.is_error())
+    });
+    let cause = |error: Value| {
+        let message = message(vm, error);
+        Cause { code: family::code(&message), message, span: source::location(error) }
+    };
+    chain.skip(1).take(CAUSES_MAX).map(cause).collect()
+}
