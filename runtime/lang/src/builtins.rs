@@ -9,6 +9,7 @@ mod continuations;
 mod control;
 mod errors;
 mod files;
+mod help;
 mod integers;
 mod json;
 mod kinds;
@@ -66,6 +67,7 @@ pub fn register(vm: &mut Vm) {
         control::TABLE,
         errors::TABLE,
         files::TABLE,
+        help::TABLE,
         integers::TABLE,
         json::TABLE,
         kinds::TABLE,

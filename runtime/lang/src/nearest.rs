@@ -41,7 +41,7 @@ pub fn nearest<'n>(wanted: &str, known: impl Iterator<Item = &'n str>) -> Vec<&'
 
 /// Edits that make `a` of `b`: insertions, deletions, replacements, swaps of neighbours (the
 /// restricted Damerau-Levenshtein distance).
-fn distance(a: &[char], b: &[char]) -> usize {
+pub(crate) fn distance(a: &[char], b: &[char]) -> usize {
     let mut before_last = vec![0; b.len() + 1];
     let mut last: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.iter().enumerate() {

@@ -5,3 +5,4 @@ mod continuations;
 mod diagnose;
 mod embedding;
 mod reference;
+mod reference_names;

@@ -29,7 +29,11 @@ const SIZE_MAX: usize = ENTRIES_MAX / 2;
 /// Leaves the builtin with the type error unless the value is a vector.
 macro_rules! vector {
     ($vm:expr, $value:expr) => {
-        if $value.kind() == Kind::Vector { $value } else { return wrong_type($vm, $value, "Vector") }
+        if $value.kind() == Kind::Vector {
+            $value
+        } else {
+            return wrong_type($vm, $value, "Vector");
+        }
     };
 }
 
@@ -108,8 +112,7 @@ fn get(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         let text = format!("Invalid argument count, Actual[{}] <= Expected[3]", arguments.len());
         return fail(vm, &text);
     }
-    let element =
-        usize::try_from(index).ok().and_then(|at| vector::get(&mut vm.heap, vector, at));
+    let element = usize::try_from(index).ok().and_then(|at| vector::get(&mut vm.heap, vector, at));
     match (element, arguments.get(2)) {
         (Some(element), _) => element.into(),
         (None, Some(default)) => (*default).into(),

@@ -3,6 +3,7 @@
 use super::{Found, family};
 use crate::nearest::nearest;
 use crate::print::display;
+use crate::reference::lookup;
 use valk_diagnostics::Code;
 use valk_heap::{Kind, SymbolId, Value};
 use valk_vm::{Arity, TRACE_FRAMES_MAX, Vm};
@@ -82,13 +83,14 @@ fn did_you_mean(name: &str, known: &[String]) -> Option<String> {
     }
 }
 
-/// How a name is called, else its value; the error says that there is none.
+/// The reference's entry of a name; for a program's own, how it is called, else its value. The error
+/// says that there is none.
 pub fn describe(vm: &mut Vm, name: &str) -> Result<String, String> {
+    if let Some(entry) = lookup(name) {
+        return Ok(entry.render().trim_end().to_owned());
+    }
     let symbol = vm.intern(name);
     let Some(value) = vm.global(symbol) else {
-        if SPECIAL.contains(&name) {
-            return Ok(format!("`{name}` is a special form"));
-        }
         let near = did_you_mean(name, &known_names(vm)).map(|text| format!("; {text}"));
         return Err(format!("`{name}` is bound to nothing{}", near.unwrap_or_default()));
     };

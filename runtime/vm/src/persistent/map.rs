@@ -137,8 +137,9 @@ impl<'h> View<'h> {
     pub(crate) fn get(&self, key: Value) -> Option<Value> {
         match self.change(key) {
             Some(change) => Some(change.value).filter(|value| !value.is_undefined()),
-            None => find(self.heap, self.table, key)
-                .map(|place| slot_word(self.table, place.slot, 1)),
+            None => {
+                find(self.heap, self.table, key).map(|place| slot_word(self.table, place.slot, 1))
+            }
         }
     }
 

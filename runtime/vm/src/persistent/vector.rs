@@ -66,9 +66,8 @@ pub fn change_bytes(vector: Value) -> usize {
 /// All elements.
 pub fn elements(vector: Value) -> Vec<Value> {
     let (changes, table) = versions::changes(vector);
-    let mut elements: Vec<Value> = (0..size(vector).min(capacity(table)))
-        .map(|index| element(table, index))
-        .collect();
+    let mut elements: Vec<Value> =
+        (0..size(vector).min(capacity(table))).map(|index| element(table, index)).collect();
     elements.resize(size(vector), Value::UNDEFINED);
     // The nearest to the version counts, so it comes last.
     for change in changes.collect::<Vec<_>>().into_iter().rev() {
