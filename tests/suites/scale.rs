@@ -91,3 +91,41 @@ valk_harness::test! {
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     }
 }
+
+valk_harness::test! {
+    #[timeout_ms = 300_000]
+    fn ten_million_tail_calls_of_every_kind_in_constant_memory() {
+        let program = "(fun {by-if n a} {if (== n 0) {do a} {by-if (- n 1) (+ a 1)}})
+            (fun {by-do n a} {do (if (== n 0) {do a} {by-do (- n 1) (+ a 1)})})
+            (fun {by-select n a} {select {(== n 0) a} {otherwise (by-select (- n 1) (+ a 1))}})
+            (fun {even n} {if (== n 0) {1} {odd (- n 1)}})
+            (fun {odd n} {if (== n 0) {0} {even (- n 1)}})
+            (fun {partial n a} {if (== n 0) {do a} {(partial (- n 1)) (+ a 1)}})
+            (fun {by-case n a} {eval (case (== n 0) {1 {do a}} {0 {by-case (- n 1) (+ a 1)}})})
+            (= {n} 10000000)
+            (print (by-if n 0) (by-do n 0) (by-select n 0) (even n) (partial n 0))
+            (print (by-case 1000000 0))
+            (print (< (mem/heap/usage) 33554432))";
+        let ten = "10000000";
+        assert_eq!(printed("tail.valk", program),
+            format!("{ten} {ten} {ten} 1 {ten}\n1000000\n1\n"));
+    }
+}
+
+valk_harness::test! {
+    #[timeout_ms = 300_000]
+    fn a_million_frames_through_functions_that_call_back() {
+        for (name, body) in [
+            ("map", "{+ 1 (head (map deep (list (- n 1))))}"),
+            ("select", "{select {0 0} {otherwise (+ 1 (deep (- n 1)))}}"),
+            ("eval", "{+ 1 (eval {deep (- n 1)})}"),
+            ("repeat", "{+ 1 (head (repeat (\\ {i} {deep (- n 1)}) 1))}"),
+        ] {
+            let program = format!(
+                "(fun {{deep n}} {{if (== n 0) {{0}} {body}}})
+                 (mem/heap/set-hard-limit 1073741824) (print (deep 1000000))"
+            );
+            assert_eq!(printed(&format!("deep-{name}.valk"), &program), "1000000\n", "{name}");
+        }
+    }
+}

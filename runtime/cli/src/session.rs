@@ -23,7 +23,9 @@ pub fn config() -> Config {
         Ok(0) => {}
         Ok(bytes) => config.hard_limit_bytes = bytes,
         Err(_) if text.is_empty() => {}
-        Err(_) => log(Level::Warn, &format!("VALK_HEAP_HARD_LIMIT is no number of bytes: {text}")),
+        Err(_) => {
+            log(Level::Warn, None, &format!("VALK_HEAP_HARD_LIMIT is no number of bytes: {text}"))
+        }
     }
     config
 }
@@ -45,7 +47,7 @@ impl Session {
 
     /// Runs a file; true when it failed.
     pub fn run_file(&mut self, path: &str, reporter: &Reporter) -> bool {
-        log(Level::Debug, &format!("running {path}"));
+        log(Level::Debug, self.runtime.log_level().as_deref(), &format!("running {path}"));
         let ran =
             self.interruptibly(|session| session.runtime.run_file(path, &mut session.executor));
         self.report(ran, reporter).is_none()
@@ -182,7 +184,11 @@ impl Session {
     pub fn finish(&mut self) {
         self.executor.finish(&self.runtime.vm);
         let statistics = self.runtime.vm().heap.statistics();
-        log(Level::Info, &format!("{} bytes in use at most", statistics.used_bytes_peak));
+        log(
+            Level::Info,
+            self.runtime.log_level().as_deref(),
+            &format!("{} bytes in use at most", statistics.used_bytes_peak),
+        );
         self.runtime.flush();
     }
 }

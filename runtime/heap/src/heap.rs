@@ -480,6 +480,11 @@ impl Heap {
         self.poll_if_due();
     }
 
+    /// What was last declared by [`Heap::set_external_bytes`].
+    pub fn external_bytes(&self) -> usize {
+        self.external_bytes
+    }
+
     /// Bytes in use, garbage included: nursery, old space, symbols and external.
     pub fn used_bytes(&self) -> usize {
         self.young.used_bytes() + self.tenured_bytes()

@@ -32,6 +32,8 @@ pub struct Language {
     pub(crate) start: Option<Instant>,
     /// What the program was started with, for `args`.
     pub arguments: Vec<String>,
+    /// The level set with `sys/log/set-level`.
+    pub(crate) log_level: Option<String>,
     /// `exit` was called: whoever waits for events stops.
     pub stopping: bool,
 }
@@ -107,6 +109,11 @@ impl Runtime {
         let ran = runtime.run_text(prelude.name, prelude.text.as_bytes(), &mut NoWaiting);
         assert!(matches!(ran, Ran::Value(_)), "the prelude runs");
         Ok(runtime)
+    }
+
+    /// The log level the program set, as it wrote it.
+    pub fn log_level(&self) -> Option<String> {
+        self.vm().extension::<Language>().log_level.clone()
     }
 
     /// Sets what the program gets from `(args)`.

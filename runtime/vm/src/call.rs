@@ -31,6 +31,9 @@ pub(crate) struct CallSite {
 /// The error of an evaluation that was interrupted from outside.
 pub const INTERRUPTED: &str = "interrupted";
 
+/// Least growth of a stack that is worth going on for, in slots.
+const STACK_SLOTS_GROWTH_MIN: usize = 1 << 10;
+
 /// Bytes the heap may grow after an out-of-memory error before the next attempt to collect.
 const OUT_OF_MEMORY_RETRY_BYTES: usize = 1 << 20;
 
@@ -179,13 +182,18 @@ impl Vm {
     /// Makes the stack reach `end`, and collects if it is time. An error value when the memory
     /// limit stands in the way; everything live must be below `end`.
     pub(crate) fn make_room(&mut self, fiber: &mut Fiber, end: usize) -> Option<Value> {
-        let before = fiber.bytes();
-        if end > fiber.stack.len() && self.heap.used_bytes() + before > self.heap.hard_limit_bytes()
-        {
-            return Some(self.out_of_memory());
+        if end > fiber.stack.len() {
+            let used = self.heap.used_bytes() + self.stack_bytes - self.heap.external_bytes();
+            let room = self.heap.hard_limit_bytes().saturating_sub(used) / size_of::<Value>();
+            let wanted = (end - fiber.stack.len()).max(STACK_SLOTS_GROWTH_MIN);
+            if room / 2 < wanted {
+                return Some(self.out_of_memory());
+            }
+            // The rest is for what the program allocates.
+            fiber.reserve_within(end, room / 2);
         }
         fiber.ensure(end);
-        self.stack_bytes += fiber.bytes() - before;
+        self.account(fiber);
         if !self.heap.wants_collection() {
             return None;
         }

@@ -49,6 +49,8 @@ pub struct Fiber {
     pub(crate) pending: bool,
     /// The first two instructions: call what the stack starts with, stop.
     pub(crate) boot: Box<[u32; 2]>,
+    /// Bytes of the stack that the machine has counted.
+    pub(crate) accounted_bytes: usize,
     pub(crate) state: State,
     /// `def` gives an error on this fiber: it runs a request handler.
     pub(crate) forbids_definitions: bool,
@@ -68,6 +70,7 @@ impl Fiber {
             result: 0,
             pending: false,
             boot: Box::new([0; 2]),
+            accounted_bytes: 0,
             state: State::Waiting,
             forbids_definitions: false,
             context: Value::NIL,
@@ -76,8 +79,15 @@ impl Fiber {
 
     /// Makes the stack at least `needed` slots long and moves the limit past it.
     pub(crate) fn reserve(&mut self, needed: usize) {
-        if needed > self.stack.len() {
-            let slots = needed.max(self.stack.len() * 2);
+        self.reserve_within(needed, usize::MAX);
+    }
+
+    /// The same; of growing it twofold, as usual, no more than `spare_slots` are taken.
+    pub(crate) fn reserve_within(&mut self, needed: usize, spare_slots: usize) {
+        let length = self.stack.len();
+        if needed > length {
+            let slots = needed.max(length + length.min(spare_slots));
+            self.stack.reserve_exact(slots - length);
             self.stack.resize(slots, Value::NIL);
         }
         self.limit = self.stack.len().min(needed + STACK_SLOTS_STEP);

@@ -48,7 +48,7 @@ pub fn trace(heap: &Heap, error: Value) -> Vec<TraceFrame> {
 /// Names of the variables that the innermost of these calls could see, globals aside.
 pub fn names_in_scope(heap: &Heap, error: Value) -> Vec<SymbolId> {
     let kept = error.field(ERROR_TRACE);
-    if kept.kind() != Kind::Vector {
+    if kept.kind() != Kind::Record {
         return Vec::new();
     }
     let code = kept.field(0).host::<Code>(heap).expect("a trace holds code");

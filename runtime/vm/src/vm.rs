@@ -80,6 +80,12 @@ pub struct Vm {
 /// runs next has the memory; smaller ones at the next collection.
 const LARGE_STACK_BYTES: usize = 1 << 20;
 
+/// Brings the sum of all stacks up to date with one of them.
+fn recount(stack_bytes: &mut usize, fiber: &mut Fiber) {
+    *stack_bytes = *stack_bytes - fiber.accounted_bytes + fiber.bytes();
+    fiber.accounted_bytes = fiber.bytes();
+}
+
 struct AllRoots<'a> {
     globals: &'a mut Vec<Value>,
     fibers: &'a mut Vec<Option<Fiber>>,
@@ -209,7 +215,7 @@ impl Vm {
     pub fn spawn(&mut self, function: Value, arguments: &[Value]) -> FiberId {
         let mut fiber = Fiber::new();
         Vm::prepare(&mut fiber, function, arguments);
-        self.stack_bytes += fiber.bytes();
+        self.account(&mut fiber);
         if let Some(index) = self.free_fibers.pop() {
             self.fibers[index] = Some(fiber);
             return FiberId(index);
@@ -255,7 +261,7 @@ impl Vm {
     }
 
     pub(crate) fn release(&mut self, id: FiberId, fiber: &Fiber) {
-        self.stack_bytes -= fiber.bytes();
+        self.stack_bytes -= fiber.accounted_bytes;
         self.free_fibers.push(id.0);
     }
 
@@ -267,11 +273,10 @@ impl Vm {
     pub fn resume(&mut self, id: FiberId, answer: Value) -> Step {
         let mut fiber = self.fibers[id.0].take().expect("a fiber is resumed while it waits");
         assert_eq!(fiber.state, State::Waiting, "a fiber is resumed while it waits");
-        let bytes = fiber.bytes();
         self.definitions_forbidden = fiber.forbids_definitions;
         self.context = fiber.context;
         let step = self.interpret(&mut fiber, answer);
-        self.stack_bytes = (self.stack_bytes + fiber.bytes()).saturating_sub(bytes);
+        self.account(&mut fiber);
         self.definitions_forbidden = false;
         fiber.context = std::mem::replace(&mut self.context, Value::NIL);
         match step {
@@ -298,14 +303,21 @@ impl Vm {
         }
     }
 
+    /// Counts what a fiber's stack has grown or shrunk by.
+    pub(crate) fn account(&mut self, fiber: &mut Fiber) {
+        recount(&mut self.stack_bytes, fiber);
+    }
+
     /// Collects garbage with `running` as the fiber in the interpreter. False when the hard limit
     /// is still exceeded afterwards.
     pub(crate) fn collect(&mut self, running: &mut Fiber, kind: Collection) -> bool {
-        self.heap.set_external_bytes(self.stack_bytes);
         running.clear_dead_slots();
+        self.account(running);
         for fiber in self.fibers.iter_mut().flatten() {
             fiber.clear_dead_slots();
+            recount(&mut self.stack_bytes, fiber);
         }
+        self.heap.set_external_bytes(self.stack_bytes);
         let mut roots = AllRoots {
             globals: &mut self.globals,
             fibers: &mut self.fibers,

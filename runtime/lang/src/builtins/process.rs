@@ -1,6 +1,6 @@
 //! Time and process.
 
-use super::{Row, number};
+use super::{Row, number, string};
 use crate::runtime::Language;
 use std::time::{Duration, Instant};
 use valk_heap::Value;
@@ -14,6 +14,7 @@ pub(super) const TABLE: &[Row] = &[
     ("sleep", Arity::Exactly(1), sleep),
     ("stack-depth", Arity::Any, stack_depth),
     ("exit", Arity::AtMost(1), exit),
+    ("sys/log/set-level", Arity::Exactly(1), set_log_level),
 ];
 
 fn time_us(vm: &mut Vm, _: &[Value]) -> Outcome {
@@ -32,6 +33,14 @@ fn sleep(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 
 fn stack_depth(_: &mut Vm, _: &[Value]) -> Outcome {
     Outcome::Depth
+}
+
+/// Sets how much the command says of its own work; the level itself is the result.
+fn set_log_level(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    let level = string!(vm, arguments[0]);
+    let level = String::from_utf8_lossy(&level).into_owned();
+    vm.extension::<Language>().log_level = Some(level);
+    arguments[0].into()
 }
 
 fn exit(vm: &mut Vm, arguments: &[Value]) -> Outcome {
