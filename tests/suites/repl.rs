@@ -32,7 +32,7 @@ valk_harness::test! {
         let (out, err) = session(
             "(fun {area w h} {* w h})\n:help\n:help area\n:doc error?\n:doc if\n:doc nosuchx\n:doc\n",
         );
-        for part in [":quit", ":disasm EXPR", "the last value", "(area w h)", "`error?` takes 1 argument", "special form"] {
+        for part in [":quit", ":disasm EXPR", "the last value", "(area w h)", "error? VALUE", "if CONDITION THEN"] {
             assert!(out.contains(part), "{part}\n{out}");
         }
         assert!(err.contains("`nosuchx` is bound to nothing"), "{err}");
@@ -101,12 +101,14 @@ valk_harness::cases! {
     fn an_interrupt_ends_the_evaluation_only(endless: &str) [
         "a loop" => "(do (println \"on\") (forever 1))",
         "errors ignored" => "(do (println \"on\") (deaf 1))",
+        "recursion" => "(do (println \"on\") (fib 60))",
         "a wait" => "(do (println \"on\") (aio/await (aio/sleep sys 100000)))",
     ] {
         let mut prompt = Piped::start();
         prompt.say("(fun {forever n} {forever (+ n 1)})\n(fun {deaf n} {do (forever 1) (deaf 1)})\n");
+        prompt.say("(fun {fib n} {if (< n 2) {do n} {+ (fib (- n 1)) (fib (- n 2))}})\n");
         prompt.say("(def {sys} (aio/await (aio/start)))\n");
-        for _ in 0..3 {
+        for _ in 0..4 {
             prompt.line();
         }
         prompt.say(&format!("{endless}\n"));

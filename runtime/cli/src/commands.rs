@@ -10,8 +10,8 @@ use std::time::Instant;
 
 /// The commands: as they are typed, and what they do.
 pub const NAMES: &[(&str, &str)] = &[
-    (":help", ":help [NAME]   this list, or how NAME is called"),
-    (":doc", ":doc NAME      how NAME is called"),
+    (":help", ":help [NAME]   this list, or what the reference says about NAME"),
+    (":doc", ":doc NAME      what the reference says about NAME"),
     (":time", ":time EXPR     the value, and how long it took"),
     (":load", ":load FILE     run a file in this session"),
     (":disasm", ":disasm EXPR   the bytecode of an expression"),

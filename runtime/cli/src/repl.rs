@@ -20,6 +20,7 @@ const PROMPT: &str = "valk> ";
 /// Runs the prompt until the input ends; the exit status.
 pub fn run(session: &mut Session, reporter: &Reporter) -> u8 {
     let terminal = std::io::stdin().is_terminal();
+    session.runtime.vm().interrupt_at_every_call();
     if let Err(problem) = session.watch_interrupts(terminal) {
         reporter.failure(&problem);
         return 1;

@@ -24,7 +24,7 @@ pub fn config() -> Config {
         Ok(bytes) => config.hard_limit_bytes = bytes,
         Err(_) if text.is_empty() => {}
         Err(_) => {
-            log(Level::Warn, None, &format!("VALK_HEAP_HARD_LIMIT is no number of bytes: {text}"))
+            log(Level::Warn, None, &format!("VALK_HEAP_HARD_LIMIT is no number of bytes: {text}"));
         }
     }
     config
@@ -160,12 +160,13 @@ impl Session {
         status
     }
 
-    /// Prints how names are called; the exit status.
+    /// Prints what the reference says about names; the exit status.
     pub fn describe(&mut self, names: &[String], reporter: &Reporter) -> u8 {
         let mut status = 0;
-        for name in names {
+        for (i, name) in names.iter().enumerate() {
+            let before = if i > 0 { "\n" } else { "" };
             match self.runtime.describe(name) {
-                Ok(text) => self.print(format!("{text}\n").as_bytes()),
+                Ok(text) => self.print(format!("{before}{text}\n").as_bytes()),
                 Err(text) => {
                     reporter.failure(&text);
                     status = 1;

@@ -210,7 +210,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                 let new_base = base.wrapping_add(a as usize + WINDOW_SLOTS);
                 if code.simple_parameters == count as u32
                     && new_base.wrapping_add(code.registers as usize) <= limit
-                    && !vm.heap.wants_collection()
+                    && !(vm.heap.wants_collection() || GUARDED && vm.heap.interrupt_pending())
                 {
                     r!(a as usize + 1) = number_word(pc as u64);
                     r!(a as usize + 2) = Value::fixnum((a as i64 + WINDOW_SLOTS as i64) << 1);

@@ -156,6 +156,13 @@ impl Vm {
         self.guards.insert(symbol, opcodes.len());
     }
 
+    /// Makes every call look for interruptions, for a person who waits at a prompt; otherwise only
+    /// tail calls and calls of builtins do. Costs some speed, for this is the interpreter that also
+    /// looks whether inlined builtins were replaced.
+    pub fn interrupt_at_every_call(&mut self) {
+        self.guarded = true;
+    }
+
     /// The builtin with this index.
     pub fn native(&self, index: u32) -> &Native {
         &self.natives[index as usize]
