@@ -365,6 +365,8 @@ valk_harness::test! {
         let mut command = valk(&[&path]);
         command.env("VALK_LOG", "error").env("VALK_HEAP_HARD_LIMIT", "much");
         assert_eq!(stderr(&command.output().expect("it runs")), "");
+        let set = run(&["-e", "(sys/log/set-level \"info\")"]);
+        assert!(stderr(&set).contains("[INFO] "), "{}", stderr(&set));
     }
 
     fn a_closed_pipe_ends_the_program_quietly() {
