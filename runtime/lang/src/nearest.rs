@@ -9,7 +9,7 @@ const NAME_CHARACTERS_MAX: usize = 64;
 /// Shortest name that counts as near because another begins with it, in characters.
 const PREFIX_CHARACTERS_MIN: usize = 3;
 
-/// The names among `known` nearest to `wanted`, best first: at most [`NEAREST_MAX`]. Near is what a
+/// The names among `known` nearest to `wanted`, best first: at most three. Near is what a
 /// third of the wanted name's length in edits (at least one) makes of it, or else what begins with
 /// it or it begins with. Names more than one edit worse than the best are left out.
 pub fn nearest<'n>(wanted: &str, known: impl Iterator<Item = &'n str>) -> Vec<&'n str> {
