@@ -8,6 +8,7 @@ mod continuations;
 mod control;
 mod errors;
 mod files;
+mod help;
 mod integers;
 mod json;
 mod kinds;
@@ -60,6 +61,7 @@ pub fn register(vm: &mut Vm) {
         control::TABLE,
         errors::TABLE,
         files::TABLE,
+        help::TABLE,
         integers::TABLE,
         json::TABLE,
         kinds::TABLE,

@@ -8,6 +8,7 @@ mod calls;
 mod compile;
 mod output;
 mod print;
+pub mod reference;
 mod runtime;
 mod source;
 

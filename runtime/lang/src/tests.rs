@@ -4,3 +4,4 @@ mod conformance;
 mod continuations;
 mod embedding;
 mod reference;
+mod reference_names;

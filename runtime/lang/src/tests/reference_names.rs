@@ -1,0 +1,61 @@
+//! Names that a runtime binds and names that the reference knows are the same.
+
+use crate::reference::{entries, lookup};
+use crate::{Output, Runtime};
+use std::collections::HashSet;
+use valk_heap::Config;
+
+/// Names that the compiler knows without a global.
+const SPECIAL_FORMS: [&str; 7] =
+    ["quote", "quasiquote", "unquote", "unquote-splicing", "if", "ctx/with", "ctx/with-deadline"];
+
+/// Families of crates above; tests/suites/reference.rs compares them.
+const ABOVE: [&str; 2] = ["aio", "http2"];
+
+/// Steps of prelude functions. They are not for programs and may change, so nothing describes them.
+const STEPS: [&str; 9] = [
+    "assoc-here",
+    "filter-next",
+    "foldl-from",
+    "repeat-from",
+    "sort-counted",
+    "sort-halves",
+    "sort-merge",
+    "sort-pick",
+    "unquoted-reverse",
+];
+
+/// Such steps end so, too.
+const STEP_SUFFIX: &str = "-onto";
+
+fn bound() -> HashSet<String> {
+    let runtime = Runtime::new(Config::default(), Output::Memory(Vec::new())).expect("a heap");
+    let vm = runtime.vm();
+    let globals = vm.global_bindings();
+    let name = |symbol| String::from_utf8_lossy(vm.heap.symbols.name(symbol)).into_owned();
+    globals.into_iter().map(|(symbol, _)| name(symbol)).collect()
+}
+
+valk_harness::test! {
+    fn every_bound_name_has_an_entry() {
+        let names = bound();
+        let described = |name: &str| {
+            lookup(name).is_some() || STEPS.contains(&name) || name.ends_with(STEP_SUFFIX)
+        };
+        let mut missing: Vec<&String> = names.iter().filter(|name| !described(name)).collect();
+        missing.sort();
+        assert!(missing.is_empty(), "no entry in stdlib/reference: {missing:?}");
+        assert!(STEPS.iter().all(|step| names.contains(*step)), "a step that is gone");
+    }
+}
+
+valk_harness::test! {
+    fn every_entry_is_of_a_name_that_exists() {
+        let names = bound();
+        let exists = |name: &str| names.contains(name) || SPECIAL_FORMS.contains(&name);
+        let below = entries().iter().filter(|entry| !ABOVE.contains(&entry.family));
+        let unbound: Vec<&str> =
+            below.map(|entry| entry.name).filter(|name| !exists(name)).collect();
+        assert!(unbound.is_empty(), "entries of nothing: {unbound:?}");
+    }
+}
