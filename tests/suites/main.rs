@@ -1,10 +1,11 @@
 //! Cross-crate suites: the command, the service, examples, suites in the language, the
-//! tree, the guide, sizes, fuzzing.
+//! tree, the guide, the reference, sizes, fuzzing.
 
 mod command;
 mod examples;
 mod fuzzing;
 mod guide;
+mod reference;
 mod rows;
 mod scale;
 mod service;

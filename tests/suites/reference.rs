@@ -1,0 +1,61 @@
+//! The reference against a whole session: names and examples of the families above the language.
+
+use std::collections::HashSet;
+use valk_heap::Config;
+use valk_lang::reference::{entries, lookup};
+use valk_lang::{NoWaiting, Output, Runtime};
+
+/// Families whose names other crates bind; the rest is checked beside the language.
+const ABOVE: [&str; 2] = ["aio", "http2"];
+
+fn language() -> Runtime {
+    Runtime::new(Config::default(), Output::Memory(Vec::new())).expect("a heap")
+}
+
+/// A runtime with everything that the command binds.
+fn session() -> Runtime {
+    let runtime = language();
+    valk_aio::register(&runtime.vm);
+    valk_http2::register(&runtime.vm);
+    runtime
+}
+
+fn bound(runtime: &Runtime) -> HashSet<String> {
+    let vm = runtime.vm();
+    let globals = vm.global_bindings();
+    let name = |symbol| String::from_utf8_lossy(vm.heap.symbols.name(symbol)).into_owned();
+    globals.into_iter().map(|(symbol, _)| name(symbol)).collect()
+}
+
+valk_harness::test! {
+    fn names_of_a_session_and_of_the_reference_are_the_same() {
+        let below = bound(&language());
+        let all = bound(&session());
+        let added: Vec<&String> = all.difference(&below).collect();
+        assert!(added.len() > 10, "the crates above bind names: {added:?}");
+        let missing: Vec<&&String> = added.iter().filter(|name| lookup(name).is_none()).collect();
+        assert!(missing.is_empty(), "no entry in stdlib/reference: {missing:?}");
+        let above = entries().iter().filter(|entry| ABOVE.contains(&entry.family));
+        let unbound: Vec<&str> =
+            above.map(|entry| entry.name).filter(|name| !all.contains(*name)).collect();
+        assert!(unbound.is_empty(), "entries of nothing: {unbound:?}");
+    }
+}
+
+valk_harness::test! {
+    fn examples_of_the_families_above_give_what_the_reference_says() {
+        let mut checked = 0;
+        for entry in entries().iter().filter(|entry| ABOVE.contains(&entry.family)) {
+            for example in &entry.examples {
+                let mut runtime = session();
+                let code = format!("(print {})", example.code);
+                let _ = runtime.run_text("example", code.as_bytes(), &mut NoWaiting);
+                let printed = String::from_utf8_lossy(&runtime.take_output()).into_owned();
+                let place = format!("stdlib/reference/{}.txt:{}", entry.family, example.line);
+                assert_eq!(printed.trim_end_matches('\n'), example.value, "{place}");
+                checked += 1;
+            }
+        }
+        assert!(checked > 5, "the families have examples: {checked}");
+    }
+}
