@@ -8,8 +8,10 @@
 //!
 //! Knows `std` and loom. Does not know values, tasks, heaps or reactors.
 
+pub mod coordinator;
 pub mod deque;
 pub mod limits;
+mod line;
 pub mod shim;
 
 #[cfg(test)]

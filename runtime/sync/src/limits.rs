@@ -8,3 +8,6 @@ pub const DEQUE_SLOTS_INITIAL: usize = if cfg!(valk_loom) { 2 } else { 64 };
 /// Most slots a deque may be given: 2^30 words, 8 GiB. A deque that is full at its own limit
 /// refuses the item (`Full`); nothing is dropped and nothing aborts.
 pub const DEQUE_SLOTS_MAX: usize = 1 << 30;
+
+/// Mutators that may be registered with a coordinator at a time: one bit each in a 64-bit set.
+pub const MUTATORS_MAX: usize = if cfg!(valk_loom) { 3 } else { 64 };

@@ -11,17 +11,32 @@
 
 pub use std::sync::atomic::Ordering;
 
+use std::sync::PoisonError;
+
 #[cfg(not(valk_loom))]
 pub use native::*;
 
 #[cfg(valk_loom)]
 pub use modelled::*;
 
+/// Takes `mutex`. Poison is not asked for: the structures of this crate abort where a panic would
+/// leave their state half-changed, and their critical sections call nobody else's code.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Gives `guard` back, sleeps until `condition` is notified, and takes it again. May wake early.
+pub fn wait<'a, T>(condition: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+    condition.wait(guard).unwrap_or_else(PoisonError::into_inner)
+}
+
 #[cfg(not(valk_loom))]
 mod native {
     pub use std::sync::Arc;
     pub use std::sync::atomic::{AtomicIsize, AtomicIsize as SingleWriterIsize};
-    pub use std::sync::atomic::{AtomicPtr as SingleWriterPtr, fence};
+    pub use std::sync::atomic::{AtomicPtr, AtomicPtr as SingleWriterPtr, fence};
+    pub use std::sync::atomic::{AtomicU64, AtomicUsize, AtomicUsize as SingleWriterUsize};
+    pub use std::sync::{Condvar, Mutex, MutexGuard};
 
     /// Spawning, parking and yielding.
     pub mod thread {
@@ -91,21 +106,22 @@ mod native {
 mod modelled {
     pub use loom::cell::UnsafeCell;
     pub use loom::sync::Arc;
-    pub use loom::sync::atomic::fence;
     pub use loom::sync::atomic::{AtomicIsize as SingleWriterIsize, AtomicPtr as SingleWriterPtr};
+    pub use loom::sync::atomic::{AtomicUsize as SingleWriterUsize, fence};
+    pub use loom::sync::{Condvar, Mutex, MutexGuard};
 
     use loom::sync::atomic;
     use std::collections::BTreeMap;
     use std::ops::Deref;
+    use std::sync::PoisonError;
     use std::sync::atomic::{AtomicBool, Ordering, Ordering::Relaxed};
-    use std::sync::{Mutex, PoisonError};
 
     /// Spawning, parking and yielding.
     pub mod thread {
         pub use loom::thread::{JoinHandle, Thread, current, park, spawn, yield_now};
     }
 
-    /// loom's atomic with loads that its scheduler cannot overlook.
+    /// An integer atomic of loom's with loads that its scheduler cannot overlook.
     ///
     /// Which interleavings are worth exploring loom decides from the last access to an object. When
     /// A loads, B loads and B exchanges, B's own load hides A's, and "B exchanges before A loads" is
@@ -113,37 +129,47 @@ mod modelled {
     /// does a failing exchange on a companion: to the scheduler a conflict with every other load, to
     /// the memory model a relaxed read of a value that never changes, which orders nothing.
     ///
-    /// [`SingleWriterIsize`] and [`SingleWriterPtr`] are loom's own: their writer never loads them, so
+    /// [`SingleWriterIsize`] and its siblings are loom's own: their writer never loads them, so
     /// no load of its own can hide another's, and the models stay small.
-    #[derive(Debug)]
-    pub struct AtomicIsize {
-        value: atomic::AtomicIsize,
-        turn: atomic::AtomicUsize,
+    macro_rules! visible_loads {
+        ($name:ident, $value:ty $(, $parameter:ident)?) => {
+            /// loom's atomic of this name, with loads that its scheduler cannot overlook.
+            #[derive(Debug)]
+            pub struct $name $(<$parameter>)? {
+                value: atomic::$name $(<$parameter>)?,
+                turn: atomic::AtomicUsize,
+            }
+
+            impl $(<$parameter>)? $name $(<$parameter>)? {
+                /// An atomic with `value`.
+                #[track_caller]
+                pub fn new(value: $value) -> Self {
+                    Self { value: atomic::$name::new(value), turn: atomic::AtomicUsize::new(0) }
+                }
+
+                /// Loads the value.
+                #[track_caller]
+                pub fn load(&self, order: Ordering) -> $value {
+                    let refused = self.turn.compare_exchange(1, 1, Relaxed, Relaxed);
+                    debug_assert_eq!(refused, Err(0), "nobody writes `turn`");
+                    self.value.load(order)
+                }
+            }
+
+            impl $(<$parameter>)? Deref for $name $(<$parameter>)? {
+                type Target = atomic::$name $(<$parameter>)?;
+
+                fn deref(&self) -> &Self::Target {
+                    &self.value
+                }
+            }
+        };
     }
 
-    impl AtomicIsize {
-        /// An atomic with `value`.
-        #[track_caller]
-        pub fn new(value: isize) -> Self {
-            Self { value: atomic::AtomicIsize::new(value), turn: atomic::AtomicUsize::new(0) }
-        }
-
-        /// Loads the value.
-        #[track_caller]
-        pub fn load(&self, order: Ordering) -> isize {
-            let refused = self.turn.compare_exchange(1, 1, Relaxed, Relaxed);
-            debug_assert_eq!(refused, Err(0), "nobody writes `turn`");
-            self.value.load(order)
-        }
-    }
-
-    impl Deref for AtomicIsize {
-        type Target = atomic::AtomicIsize;
-
-        fn deref(&self) -> &atomic::AtomicIsize {
-            &self.value
-        }
-    }
+    visible_loads!(AtomicIsize, isize);
+    visible_loads!(AtomicUsize, usize);
+    visible_loads!(AtomicU64, u64);
+    visible_loads!(AtomicPtr, *mut T, T);
 
     /// A flag for probes. Invisible to loom: it adds no access and no happens-before edge.
     ///
@@ -209,7 +235,8 @@ mod modelled {
     }
 
     /// How often each state was reached over all executions of this process.
-    static REACHED: Mutex<BTreeMap<&'static str, u64>> = Mutex::new(BTreeMap::new());
+    static REACHED: std::sync::Mutex<BTreeMap<&'static str, u64>> =
+        std::sync::Mutex::new(BTreeMap::new());
 
     /// Records that `state` occurred when `condition` holds.
     pub fn reached_if(condition: bool, state: &'static str) {

@@ -2,13 +2,9 @@
 
 use super::Word;
 use super::buffer::Buffer;
+use crate::line::OwnLine;
 use crate::shim::{AtomicIsize, Ordering::Relaxed, SingleWriterIsize, SingleWriterPtr};
 use std::marker::PhantomData;
-
-/// Keeps its content on cache lines of its own: 128 bytes, because adjacent lines are fetched in
-/// pairs on x86 and lines are that long on some ARM cores.
-#[repr(align(128))]
-pub(super) struct OwnLine<T>(pub(super) T);
 
 /// The shared half of a deque; lives until the last handle is gone.
 pub(super) struct Shared<T: Word> {

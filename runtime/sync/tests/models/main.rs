@@ -4,6 +4,8 @@
 //! says so. To add a model see `docs/concurrency.md`.
 
 #[cfg(valk_loom)]
+mod coordinator;
+#[cfg(valk_loom)]
 mod counts;
 #[cfg(valk_loom)]
 mod deque;
@@ -24,7 +26,7 @@ mod verdict;
 
 /// Every model, in the order of execution. A new file of models is listed here.
 #[cfg(valk_loom)]
-const GROUPS: &[&[model::Model]] = &[planted::MODELS, deque::MODELS];
+const GROUPS: &[&[model::Model]] = &[planted::MODELS, deque::MODELS, coordinator::MODELS];
 
 #[cfg(valk_loom)]
 fn main() -> std::process::ExitCode {

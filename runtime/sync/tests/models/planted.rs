@@ -3,6 +3,7 @@
 use crate::model::{Model, Set};
 use crate::verdict::Fault;
 use std::time::Duration;
+use valk_sync::coordinator::{Coordinator, Mutator};
 use valk_sync::shim::{Arc, AtomicIsize, Ordering::Relaxed, UnsafeCell, thread};
 
 /// The faults.
@@ -27,6 +28,9 @@ pub const MODELS: &[Model] = &[
         states: &["a state that does not exist"],
         ..planted("planted::unreached", Fault::Unreached, || ())
     },
+    planted("planted::mutator_ignores_native", Fault::Violation, mutator_ignores_native),
+    planted("planted::mutator_without_safepoint", Fault::Violation, mutator_without_safepoint),
+    planted("planted::panic_in_a_round", Fault::Violation, panic_in_a_round),
     planted("planted::count_not_on_file", Fault::Count, || ()),
 ];
 
@@ -55,4 +59,41 @@ fn race() {
 fn endless_spin() {
     let never = AtomicIsize::new(0);
     while never.load(Relaxed) == 0 {}
+}
+
+/// Two members, one of them for a thread of its own.
+fn two_members() -> (Mutator, Mutator) {
+    let coordinator = Coordinator::new();
+    let member = || coordinator.register().expect("two members are few");
+    (member(), member())
+}
+
+/// A mutator that touches the heap in native code; S7 is broken by the mutator.
+fn mutator_ignores_native() {
+    let (mut leader, mut other) = two_members();
+    let heap = Arc::new(Unguarded(UnsafeCell::new(0)));
+    let shared = heap.clone();
+    let thread = thread::spawn(move || {
+        // SAFETY: the pointer is not dereferenced; loom judges the access as such.
+        other.native(|| shared.0.with_mut(|_| ()));
+    });
+    let _led = leader.collect(|_| heap.0.with_mut(|_| ()));
+    leader.leave();
+    thread.join().expect("loom reports the race first");
+}
+
+/// A member that neither polls nor leaves: the leader waits for ever (the premise of L1).
+fn mutator_without_safepoint() {
+    let (mut leader, other) = two_members();
+    let _led = leader.collect(|_| ());
+    drop(other);
+}
+
+/// R8: the process dies; nobody is left in the round.
+fn panic_in_a_round() {
+    let (mut leader, mut other) = two_members();
+    let thread = thread::spawn(move || other.safepoint());
+    let _led = leader.collect(|world| world.parallel(|_| panic!("planted")));
+    leader.leave();
+    thread.join().expect("the process is dead");
 }
