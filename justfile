@@ -44,6 +44,11 @@ coverage *ARGS:
 load SCENARIO *ARGS:
     @. ci/env.sh && cargo run --release --quiet --target-dir "$VALK_RELEASE_DIR" -p valk-load -- run "$@"
 
+# programs at the sizes the language promises, on the release build
+[no-exit-message]
+scale *ARGS:
+    @ci/scale "$@"
+
 # formatting, lints and documentation, without changing anything
 [no-exit-message]
 lint:
