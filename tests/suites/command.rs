@@ -339,6 +339,11 @@ valk_harness::test! {
         assert_eq!(output.status.code(), Some(1));
     }
 
+    fn a_reference_that_is_no_capture_cannot_be_stopped() {
+        let output = run(&["-e", "(test/capture-stop (http2/server-listen (aio/await (aio/start)) 0 +))"]);
+        assert!(stdout(&output).contains("expected capture_state ref"), "{}", stdout(&output));
+    }
+
     fn completions_name_the_subcommands() {
         for shell in ["bash", "zsh", "fish"] {
             let output = run(&["completions", shell]);

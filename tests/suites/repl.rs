@@ -39,6 +39,13 @@ valk_harness::test! {
         assert!(err.contains(":doc is used so:"), "{err}");
     }
 
+    fn commands_say_what_they_need() {
+        let (_, err) = session(":time\n:load\n:disasm\n");
+        for part in [":time is used so:", ":load is used so:", ":disasm is used so:"] {
+            assert!(err.contains(part), "{part}\n{err}");
+        }
+    }
+
     fn time_shows_value_and_duration() {
         let (out, _) = session(":time (+ 1 2)\n");
         let lines: Vec<&str> = out.lines().collect();
@@ -179,6 +186,18 @@ valk_harness::test! {
         ]);
     }
 
+    fn tab_completes_commands_and_the_path_of_load() {
+        let path = file("loaded-here.valk", "(println \"by command\")");
+        let begun = path.strip_suffix("-here.valk").expect("named above");
+        at_a_terminal(&[
+            ("valk> ", ":tim\t(+ 1 2)\r"),
+            ("Num[3]", ""),
+            ("valk> ", &format!(":load {begun}\t\r")),
+            ("by command", ""),
+            ("valk> ", "\t\x04"),
+        ]);
+    }
+
     fn tab_completes_paths_inside_load() {
         let path = file("completed-path.valk", "(println \"from the file\")");
         let begun = path.strip_suffix("-path.valk").expect("named above");
@@ -190,7 +209,13 @@ valk_harness::test! {
     }
 
     fn what_is_typed_has_colours() {
-        let text = at_a_terminal(&[("valk> ", "(len \"abc\")\r"), ("Num[3]", ""), ("valk> ", "\x04")]);
+        let text = at_a_terminal(&[
+            ("valk> ", "(len \"abc\")\r"),
+            ("Num[3]", ""),
+            ("valk> ", "(list :key '(1) \"å\") ; said\r"),
+            (":key", ""),
+            ("valk> ", "\x04"),
+        ]);
         assert!(text.contains("\x1b[1;34mlen\x1b[0m"), "{text:?}");
         assert!(text.contains("\x1b[32m\"abc\"\x1b[0m"), "{text:?}");
     }

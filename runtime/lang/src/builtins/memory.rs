@@ -77,7 +77,7 @@ fn set_min_interval(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 
 /// `part` of `whole` in percent, 0 to 100.
 fn percent(part: usize, whole: usize) -> f64 {
-    if whole == 0 { 0.0 } else { (part as f64 * 100.0 / whole as f64).min(100.0) }
+    (part as f64 * 100.0 / whole.max(1) as f64).min(100.0)
 }
 
 fn gc_usage(vm: &mut Vm, _: &[Value]) -> Outcome {

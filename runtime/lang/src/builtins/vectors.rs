@@ -41,20 +41,32 @@ fn is_vector(_: &mut Vm, arguments: &[Value]) -> Outcome {
     truth(arguments[0].kind() == Kind::Vector)
 }
 
-/// A new vector, if there is room.
-fn new(vm: &mut Vm, elements: &[Value]) -> Outcome {
-    let bytes = elements.len() * 2 * size_of::<Value>();
-    if vm.heap.room(bytes).is_err() {
+/// Does `change`, which allocates so many bytes for a vector of so many elements, if there is room.
+fn with_room(
+    vm: &mut Vm,
+    bytes: usize,
+    elements: usize,
+    change: impl FnOnce(&mut Vm) -> Value,
+) -> Outcome {
+    if elements > SIZE_MAX {
+        return fail(vm, &format!("a vector has at most {SIZE_MAX} elements"));
+    }
+    if bytes > UNASKED_BYTES && vm.heap.room(bytes).is_err() {
         return Outcome::NeedsRoom(bytes);
     }
-    if elements.len() > SIZE_MAX {
-        return too_large(vm);
-    }
-    vector::from_slice(&mut vm.heap, elements).into()
+    change(vm).into()
 }
 
-fn too_large(vm: &mut Vm) -> Outcome {
-    fail(vm, &format!("a vector has at most {SIZE_MAX} elements"))
+/// Bytes of a new vector of so many elements.
+fn new_bytes(elements: usize) -> usize {
+    elements.saturating_mul(2 * size_of::<Value>())
+}
+
+/// A new vector, if there is room.
+fn new(vm: &mut Vm, elements: &[Value]) -> Outcome {
+    with_room(vm, new_bytes(elements.len()), elements.len(), |vm| {
+        vector::from_slice(&mut vm.heap, elements)
+    })
 }
 
 fn of(vm: &mut Vm, arguments: &[Value]) -> Outcome {
@@ -64,17 +76,12 @@ fn of(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 /// `(vec/make n x)`: n times x.
 fn make(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let count = number!(vm, arguments[0]);
-    match usize::try_from(count) {
-        Err(_) => fail(vm, "vec/make: the size is negative"),
-        Ok(count) if count > SIZE_MAX => too_large(vm),
-        Ok(count) => {
-            let bytes = count * 2 * size_of::<Value>();
-            if vm.heap.room(bytes).is_err() {
-                return Outcome::NeedsRoom(bytes);
-            }
-            new(vm, &vec![arguments[1]; count])
-        }
-    }
+    let Ok(count) = usize::try_from(count) else {
+        return fail(vm, "vec/make: the size is negative");
+    };
+    with_room(vm, new_bytes(count), count, |vm| {
+        vector::from_slice(&mut vm.heap, &vec![arguments[1]; count])
+    })
 }
 
 fn from_list(vm: &mut Vm, arguments: &[Value]) -> Outcome {
@@ -86,11 +93,8 @@ fn from_list(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 
 fn to_list(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let vector = vector!(vm, arguments[0]);
-    let bytes = vector::size(vector) * 2 * size_of::<Value>();
-    if vm.heap.room(bytes).is_err() {
-        return Outcome::NeedsRoom(bytes);
-    }
-    list(vm, vector::elements(vector).into_iter()).into()
+    let size = vector::size(vector);
+    with_room(vm, new_bytes(size), size, |vm| list(vm, vector::elements(vector).into_iter()))
 }
 
 fn size(vm: &mut Vm, arguments: &[Value]) -> Outcome {
@@ -124,43 +128,35 @@ fn get(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 fn set(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let vector = vector!(vm, arguments[0]);
     let index = number!(vm, arguments[1]);
-    let bytes = vector::change_bytes(vector);
-    if bytes > UNASKED_BYTES && vm.heap.room(bytes).is_err() {
-        return Outcome::NeedsRoom(bytes);
-    }
-    match usize::try_from(index).ok().filter(|&at| at < vector::size(vector)) {
-        Some(at) => vector::set(&mut vm.heap, vector, at, arguments[2]).into(),
-        None => no_element(vm, "vec/set", vector, index),
-    }
+    let size = vector::size(vector);
+    let Some(at) = usize::try_from(index).ok().filter(|&at| at < size) else {
+        return no_element(vm, "vec/set", vector, index);
+    };
+    with_room(vm, vector::change_bytes(vector), size, |vm| {
+        vector::set(&mut vm.heap, vector, at, arguments[2])
+    })
 }
 
 /// `(vec/push v x …)`.
 fn push(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    let mut vector = vector!(vm, arguments[0]);
-    for element in &arguments[1..] {
-        let bytes = vector::change_bytes(vector);
-        if bytes > UNASKED_BYTES && vm.heap.room(bytes).is_err() {
-            return Outcome::NeedsRoom(bytes);
-        }
-        let size = vector::size(vector);
-        if size >= SIZE_MAX {
-            return too_large(vm);
-        }
-        vector = vector::set(&mut vm.heap, vector, size, *element);
-    }
-    vector.into()
+    let vector = vector!(vm, arguments[0]);
+    let more = &arguments[1..];
+    let bytes = vector::change_bytes(vector) + new_bytes(2 * more.len());
+    with_room(vm, bytes, vector::size(vector) + more.len(), |vm| {
+        more.iter().fold(vector, |vector, element| {
+            let size = vector::size(vector);
+            vector::set(&mut vm.heap, vector, size, *element)
+        })
+    })
 }
 
 fn pop(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let vector = vector!(vm, arguments[0]);
-    let bytes = vector::change_bytes(vector);
-    if bytes > UNASKED_BYTES && vm.heap.room(bytes).is_err() {
-        return Outcome::NeedsRoom(bytes);
-    }
-    if vector::size(vector) == 0 {
+    let size = vector::size(vector);
+    if size == 0 {
         return fail(vm, "vec/pop: the vector is empty");
     }
-    vector::pop(&mut vm.heap, vector).into()
+    with_room(vm, vector::change_bytes(vector), size, |vm| vector::pop(&mut vm.heap, vector))
 }
 
 fn last(vm: &mut Vm, arguments: &[Value]) -> Outcome {

@@ -128,3 +128,12 @@ valk_harness::test! {
         assert!(runtime.names().windows(2).all(|pair| pair[0] <= pair[1]));
     }
 }
+
+valk_harness::test! {
+    fn long_forms_are_quoted_short_and_very_long_ones_not_looked_into() {
+        let text = complaint(&format!("({{{}}} 1)", "word ".repeat(20)));
+        assert!(text.contains('…'), "{text}");
+        let text = complaint(&format!("(+ 1 nosuch (len \"{}\"))", "x".repeat(70_000)));
+        assert!(text.contains("Symbol `nosuch` is not bound"), "{text}");
+    }
+}

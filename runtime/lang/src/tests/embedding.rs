@@ -247,3 +247,13 @@ valk_harness::test! {
         assert_eq!(runtime.take_output(), b"() () ()\n");
     }
 }
+
+valk_harness::test! {
+    fn reports_go_to_standard_error() {
+        let mut runtime = runtime();
+        runtime.run_text("p", b"(print 1) (mem/gc/stats) (print 2)", &mut NoWaiting);
+        let out = String::from_utf8(runtime.take_output()).expect("text");
+        assert!(out.starts_with("1\n=== GC Heap Statistics ==="), "{out}");
+        assert!(out.ends_with("\n2\n"), "{out}");
+    }
+}
