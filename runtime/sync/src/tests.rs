@@ -1,4 +1,5 @@
 //! Tests of the structures on `std`; the models under `tests/models` cover the interleavings.
 
+mod coordinator;
 mod deque;
 mod shim;

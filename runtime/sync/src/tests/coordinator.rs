@@ -1,0 +1,63 @@
+//! The coordinator with real threads; the models cover the interleavings.
+
+use crate::coordinator::{Coordinator, Outcome, RegisterError};
+use crate::limits::MUTATORS_MAX;
+use crate::shim::thread;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+valk_harness::test! {
+    fn slots_are_lowest_free_and_bounded() {
+        let coordinator = Coordinator::new();
+        let mut mutators: Vec<_> =
+            (0..MUTATORS_MAX).map(|_| coordinator.register().expect("a free slot")).collect();
+        assert_eq!(coordinator.register().err(), Some(RegisterError::Full));
+        mutators.remove(5).leave();
+        assert_eq!(coordinator.register().map(|mutator| mutator.slot()), Ok(5));
+    }
+}
+
+valk_harness::test! {
+    fn shutdown_refuses_collections_and_threads() {
+        let coordinator = Coordinator::new();
+        let mut mutator = coordinator.register().expect("a free slot");
+        assert_eq!(mutator.collect(|world| world.participants()), Outcome::Led(1));
+        coordinator.begin_shutdown();
+        assert!(coordinator.is_shutting_down());
+        assert_eq!(mutator.collect(|_| ()), Outcome::Refused);
+        assert_eq!(coordinator.register().err(), Some(RegisterError::ShuttingDown));
+    }
+}
+
+/// Collections asked for by each thread of the stress run.
+const STRESS_WISHES: usize = 300;
+
+valk_harness::test! {
+    fn four_threads_collect_visit_native_code_and_return() {
+        let coordinator = Coordinator::new();
+        let led = std::sync::Arc::new(AtomicUsize::new(0));
+        let threads: Vec<_> = (0..4)
+            .map(|_| {
+                let (coordinator, led) = (coordinator.clone(), led.clone());
+                thread::spawn(move || {
+                    let mut mutator = coordinator.register().expect("a free slot");
+                    for _ in 0..STRESS_WISHES {
+                        mutator.native(thread::yield_now);
+                        mutator.safepoint();
+                        let outcome = mutator.collect(|world| {
+                            let arrivals = AtomicUsize::new(0);
+                            world.parallel(|_| { arrivals.fetch_add(1, SeqCst); });
+                            assert_eq!(arrivals.load(SeqCst), world.participants());
+                            led.fetch_add(1, SeqCst);
+                        });
+                        assert_ne!(outcome, Outcome::Refused);
+                    }
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().expect("no rule was broken");
+        }
+        assert_eq!(coordinator.members(), 0);
+        assert!(led.load(SeqCst) >= STRESS_WISHES);
+    }
+}
