@@ -163,6 +163,13 @@ impl Vm {
         self.guarded = true;
     }
 
+    /// The value of the builtin registered under this name.
+    pub fn builtin(&mut self, name: &str) -> Option<Value> {
+        let symbol = self.intern(name);
+        let index = self.natives.iter().position(|native| native.name == symbol)?;
+        Some(Value::builtin(index as u32))
+    }
+
     /// The builtin with this index.
     pub fn native(&self, index: u32) -> &Native {
         &self.natives[index as usize]

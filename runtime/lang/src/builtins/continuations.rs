@@ -3,7 +3,7 @@
 //! The compiler inlines their literal uses; these serve computed arguments and uses as values by
 //! handing the literal form back to be evaluated.
 
-use super::control::{form, literal, quoted};
+use super::control::{literal, own_form, quoted};
 use super::{ReflectiveRow, fail, wrong_type};
 use valk_heap::Value;
 use valk_vm::{Arity, Outcome, Vm};
@@ -18,7 +18,7 @@ pub(super) const REFLECTIVE: &[ReflectiveRow] = &[
 fn reset(vm: &mut Vm, _: Value, arguments: &[Value]) -> Outcome {
     let body = arguments[0];
     if body.is_pair() && body.is_quoted() {
-        return Outcome::Evaluate(form(vm, "reset", &[body]));
+        return Outcome::Evaluate(own_form(vm, "reset", &[body]));
     }
     body.into()
 }
@@ -26,7 +26,7 @@ fn reset(vm: &mut Vm, _: Value, arguments: &[Value]) -> Outcome {
 fn shift(vm: &mut Vm, _: Value, arguments: &[Value]) -> Outcome {
     match arguments {
         [function] if Vm::is_function(*function) => {
-            Outcome::Evaluate(form(vm, "shift", &[*function]))
+            Outcome::Evaluate(own_form(vm, "shift", &[*function]))
         }
         [other] => wrong_type(vm, *other, "Function"),
         [name, body] => {
@@ -35,7 +35,7 @@ fn shift(vm: &mut Vm, _: Value, arguments: &[Value]) -> Outcome {
                 return if name.is_error() { (*name).into() } else { fail(vm, text) };
             }
             let body = if body.is_pair() { literal(*body) } else { quoted(vm, *body) };
-            Outcome::Evaluate(form(vm, "shift", &[literal(*name), body]))
+            Outcome::Evaluate(own_form(vm, "shift", &[literal(*name), body]))
         }
         more => fail(vm, &format!("shift requires 1-2 arguments, got {}", more.len())),
     }

@@ -40,7 +40,14 @@ pub(super) const REFLECTIVE: &[ReflectiveRow] = &[
     ("load", Arity::Exactly(1), load),
 ];
 
-/// A call form of the builtin `name` with these argument forms.
+/// A form that calls this builtin with these argument forms, whatever its name is bound to.
+pub(super) fn own_form(vm: &mut Vm, name: &str, arguments: &[Value]) -> Value {
+    let call = form(vm, name, arguments);
+    let head = vm.builtin(name).unwrap_or(call.head());
+    vm.heap.cons(head, call.tail(), false)
+}
+
+/// A call form of the name `name` with these argument forms.
 pub(super) fn form(vm: &mut Vm, name: &str, arguments: &[Value]) -> Value {
     let arguments =
         arguments.iter().rev().fold(Value::NIL, |rest, &item| vm.heap.cons(item, rest, false));
@@ -73,7 +80,7 @@ fn fun(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         let text = format!("Cannot use a non symbol[{}] for bind", type_name(wrong));
         return fail(vm, &text);
     }
-    Outcome::Evaluate(form(vm, "fun", &[spec.with_quoted(true), body.with_quoted(true)]))
+    Outcome::Evaluate(own_form(vm, "fun", &[spec.with_quoted(true), body.with_quoted(true)]))
 }
 
 fn truthy(value: Value) -> bool {
@@ -224,7 +231,7 @@ fn lambda(vm: &mut Vm, _: Value, arguments: &[Value]) -> Outcome {
         let text = format!("Cannot use a non symbol[{}] for bind", type_name(wrong));
         return fail(vm, &text);
     }
-    Outcome::Evaluate(form(vm, "\\", &[literal(formals), literal(body)]))
+    Outcome::Evaluate(own_form(vm, "\\", &[literal(formals), literal(body)]))
 }
 
 /// A list as a literal; nil is one already.
@@ -254,7 +261,7 @@ fn select(vm: &mut Vm, _: Value, arguments: &[Value]) -> Outcome {
         return fail(vm, "No selection found");
     }
     let clauses: Vec<Value> = arguments.iter().map(|clause| literal(*clause)).collect();
-    Outcome::Evaluate(form(vm, "select", &clauses))
+    Outcome::Evaluate(own_form(vm, "select", &clauses))
 }
 
 fn cond(vm: &mut Vm, _: Value, arguments: &[Value]) -> Outcome {
@@ -271,7 +278,7 @@ fn cond(vm: &mut Vm, _: Value, arguments: &[Value]) -> Outcome {
         }
     }
     let clauses: Vec<Value> = arguments.iter().map(|clause| literal(*clause)).collect();
-    Outcome::Evaluate(form(vm, "cond", &clauses))
+    Outcome::Evaluate(own_form(vm, "cond", &clauses))
 }
 
 fn when(vm: &mut Vm, _: Value, arguments: &[Value]) -> Outcome {
@@ -300,14 +307,14 @@ fn case(vm: &mut Vm, _: Value, arguments: &[Value]) -> Outcome {
     }
     let mut parts = vec![quoted(vm, arguments[0])];
     parts.extend(arguments[1..].iter().map(|clause| literal(*clause)));
-    Outcome::Evaluate(form(vm, "case", &parts))
+    Outcome::Evaluate(own_form(vm, "case", &parts))
 }
 
 fn let_(vm: &mut Vm, _: Value, arguments: &[Value]) -> Outcome {
     if !arguments[0].is_list() {
         return wrong_type(vm, arguments[0], "List, Nil");
     }
-    Outcome::Evaluate(form(vm, "let", &[literal(arguments[0])]))
+    Outcome::Evaluate(own_form(vm, "let", &[literal(arguments[0])]))
 }
 
 fn penv(vm: &mut Vm, scope: Value, _: &[Value]) -> Outcome {
@@ -330,7 +337,7 @@ fn load(vm: &mut Vm, _: Value, arguments: &[Value]) -> Outcome {
     let path = String::from_utf8_lossy(&string!(vm, arguments[0])).into_owned();
     match runtime::load_forms(vm, &path) {
         Ok(None) => Value::NIL.into(),
-        Ok(Some(forms)) => Outcome::Evaluate(form(vm, LOADED_FORMS, &forms)),
+        Ok(Some(forms)) => Outcome::Evaluate(own_form(vm, LOADED_FORMS, &forms)),
         Err(error) => {
             (vm.report)(vm, error);
             error.into()

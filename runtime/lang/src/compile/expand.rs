@@ -31,6 +31,8 @@ pub struct Expander<'a> {
     pub arena: Arena,
     /// See the module.
     pub reflective: bool,
+    /// The form to expand.
+    root: Value,
     /// Inlined names that this form binds itself.
     shadowed: HashSet<SymbolId>,
     /// Scopes from the outermost function or `let` inwards.
@@ -66,6 +68,7 @@ impl<'a> Expander<'a> {
             sources,
             arena: Arena::default(),
             reflective: false,
+            root: form,
             shadowed,
             scopes: Vec::new(),
             mentions: Vec::new(),
@@ -139,6 +142,14 @@ impl<'a> Expander<'a> {
         if let [only] = items[..] {
             let inner = self.expand(only);
             return self.add(Node::Single(inner), list);
+        }
+        // A form that a builtin made of its arguments means that builtin, whatever its name is
+        // bound to here.
+        if let Some((symbol, inline)) = self.names.inline_value(self.vm, items[0])
+            && list.with_quoted(false) == self.root.with_quoted(false)
+            && let Some(id) = self.inlined(inline, symbol, &items[1..], list)
+        {
+            return id;
         }
         if let Some(symbol) = items[0].as_symbol() {
             if let Some(special) = self.names.special(symbol) {

@@ -176,6 +176,13 @@ impl Names {
         self.special.get(&symbol).copied()
     }
 
+    /// What a builtin's value stands for when it is the head of a form made by that builtin.
+    pub fn inline_value(&self, vm: &Vm, head: Value) -> Option<(SymbolId, Inline)> {
+        let symbol = vm.native(head.as_builtin()?).name;
+        let (inline, builtin) = self.inlined.get(&symbol)?;
+        (head == *builtin).then_some((symbol, *inline))
+    }
+
     /// The builtin of this name, if its global is untouched.
     pub fn inline(&self, vm: &Vm, symbol: SymbolId) -> Option<Inline> {
         let (inline, builtin) = self.inlined.get(&symbol)?;
