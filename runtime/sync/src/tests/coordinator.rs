@@ -20,7 +20,9 @@ valk_harness::test! {
     fn shutdown_refuses_collections_and_threads() {
         let coordinator = Coordinator::new();
         let mut mutator = coordinator.register().expect("a free slot");
-        assert_eq!(mutator.collect(|world| world.participants()), Outcome::Led(1));
+        let mut participants = 0;
+        let led = mutator.collect(|world| participants = world.participants());
+        assert_eq!((led, participants), (Outcome::Led(()), 1));
         coordinator.begin_shutdown();
         assert!(coordinator.is_shutting_down());
         assert_eq!(mutator.collect(|_| ()), Outcome::Refused);
