@@ -190,11 +190,11 @@ valk_harness::test! {
         let path = file("loaded-here.valk", "(println \"by command\")");
         let begun = path.strip_suffix("-here.valk").expect("named above");
         at_a_terminal(&[
-            ("valk> ", ":tim\t(+ 1 2)\r"),
+            ("valk> ", ":tim\t (+ 1 2)\r"),
             ("Num[3]", ""),
             ("valk> ", &format!(":load {begun}\t\r")),
             ("by command", ""),
-            ("valk> ", "\t\x04"),
+            ("valk> ", "\x04"),
         ]);
     }
 
@@ -213,7 +213,7 @@ valk_harness::test! {
             ("valk> ", "(len \"abc\")\r"),
             ("Num[3]", ""),
             ("valk> ", "(list :key '(1) \"å\") ; said\r"),
-            (":key", ""),
+            ("Num[1]", ""),
             ("valk> ", "\x04"),
         ]);
         assert!(text.contains("\x1b[1;34mlen\x1b[0m"), "{text:?}");

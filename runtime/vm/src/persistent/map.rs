@@ -2,10 +2,10 @@
 //!
 //! The table: slots in the order they were handed out, in chunks, each with key, value and stamp
 //! (the key's place in the order of entries); a dead slot has no key. Up to
-//! [`UNINDEXED_CAPACITY_MAX`] entries are searched one by one, more by a hash index.
+//! eight entries are searched one by one, more by a hash index.
 //!
 //! 1. No two live slots have equal keys.
-//! 2. Stamps of live slots ascend unless [`ORDERED`] is 0, which a change that is undone may cause.
+//! 2. Stamps of live slots ascend unless the table says otherwise, which an undone change may cause.
 //! 3. Capacity is a power of two; chunks are made when their first slot is handed out.
 
 use super::versions::{self, BUDGET, Change, Table};
