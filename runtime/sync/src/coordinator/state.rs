@@ -138,10 +138,8 @@ impl State {
     pub(super) fn request(&mut self, leader: usize) -> Slots {
         self.advance(Phase::Idle, Phase::Requested);
         assert!(!self.shutting_down, "rule 7 of coordinator: no election after shutdown began");
-        assert!(
-            self.awaited.is_empty() && self.stopped.is_empty() && self.working == 0,
-            "rule 6 of coordinator: everybody has left the last collection"
-        );
+        let left = [self.awaited.is_empty(), self.stopped.is_empty(), self.working == 0];
+        assert_eq!(left, [true; 3], "rule 6 of coordinator: all have left the last collection");
         self.round = 0;
         let mut others = self.members;
         others.remove(leader);

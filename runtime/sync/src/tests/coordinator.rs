@@ -63,3 +63,50 @@ valk_harness::test! {
         assert!(led.load(SeqCst) >= STRESS_WISHES);
     }
 }
+
+valk_harness::test! {
+    fn a_mutator_that_only_polls_stops_and_one_in_native_code_is_frozen() {
+        let coordinator = Coordinator::new();
+        let mut leader = coordinator.register().expect("a free slot");
+        let over = std::sync::Arc::new(AtomicUsize::new(0));
+        let (theirs, ended) = (coordinator.clone(), over.clone());
+        let polling = thread::spawn(move || {
+            let mut mutator = theirs.register().expect("a free slot");
+            while ended.load(SeqCst) == 0 {
+                mutator.safepoint();
+                thread::yield_now();
+            }
+        });
+        leader.native(|| while coordinator.members() < 2 { thread::yield_now() });
+        let (stay, leave) = std::sync::mpsc::channel::<()>();
+        let theirs = coordinator.clone();
+        let visiting = thread::spawn(move || {
+            let mut mutator = theirs.register().expect("a free slot");
+            mutator.native(|| leave.recv().expect("told to leave"));
+        });
+        leader.native(|| while coordinator.members() < 3 { thread::yield_now() });
+        let mut seen = Vec::new();
+        // Until it is in native code the third one would be waited for.
+        while seen.is_empty() {
+            let outcome = leader.collect(|world| {
+                assert!(format!("{world:?}").contains("World"));
+                seen = world.frozen().collect();
+                assert_eq!(world.participants() + seen.len(), 3);
+            });
+            assert_eq!(outcome, Outcome::Led(()));
+        }
+        assert_eq!(seen, [2]);
+        over.store(1, SeqCst);
+        stay.send(()).expect("it waits");
+        leader.native(|| coordinator.wait_for_members(1));
+        polling.join().expect("no rule was broken");
+        visiting.join().expect("no rule was broken");
+        assert!(format!("{leader:?} {coordinator:?}").contains("members: 1"));
+    }
+
+    fn refusals_say_what_to_do() {
+        assert!(RegisterError::Full.to_string().contains("let one of them end first"));
+        assert!(RegisterError::ShuttingDown.to_string().contains("shutting down"));
+        assert_eq!(Coordinator::default().members(), 0);
+    }
+}
