@@ -92,6 +92,12 @@ valk_harness::test! {
                 assert!(format!("{world:?}").contains("World"));
                 seen = world.frozen().collect();
                 assert_eq!(world.participants() + seen.len(), 3);
+                let arrivals = AtomicUsize::new(0);
+                world.parallel(|participant| {
+                    assert!(participant.index < participant.count);
+                    arrivals.fetch_add(1, SeqCst);
+                });
+                assert_eq!(arrivals.load(SeqCst), world.participants());
             });
             assert_eq!(outcome, Outcome::Led(()));
         }
@@ -108,5 +114,78 @@ valk_harness::test! {
         assert!(RegisterError::Full.to_string().contains("let one of them end first"));
         assert!(RegisterError::ShuttingDown.to_string().contains("shutting down"));
         assert_eq!(Coordinator::default().members(), 0);
+    }
+}
+
+/// Long enough for a thread to reach what it waits for; nothing is asserted about it.
+const A_WHILE: std::time::Duration = std::time::Duration::from_millis(30);
+
+valk_harness::test! {
+    fn who_comes_in_the_middle_of_a_collection_waits_for_its_end() {
+        let coordinator = Coordinator::new();
+        let mut leader = coordinator.register().expect("a free slot");
+        let over = std::sync::Arc::new(AtomicUsize::new(0));
+        let (back, wait) = std::sync::mpsc::channel::<()>();
+        let (theirs, ended) = (coordinator.clone(), over.clone());
+        let visiting = thread::spawn(move || {
+            let mut mutator = theirs.register().expect("a free slot");
+            mutator.native(|| wait.recv().expect("told to come back"));
+            assert_eq!(ended.load(SeqCst), 1, "back before the collection was over");
+        });
+        leader.native(|| while coordinator.members() < 2 { thread::yield_now() });
+        let (theirs, ended) = (coordinator.clone(), over.clone());
+        let mut late = None;
+        let outcome = leader.collect(|world| {
+            assert_eq!(world.frozen().count() + world.participants(), 2);
+            back.send(()).expect("it waits");
+            late = Some(thread::spawn(move || {
+                let mutator = theirs.register().expect("a free slot");
+                assert_eq!(ended.load(SeqCst), 1, "registered before the collection was over");
+                mutator.leave();
+            }));
+            std::thread::sleep(A_WHILE);
+            over.store(1, SeqCst);
+        });
+        assert_eq!(outcome, Outcome::Led(()));
+        leader.leave();
+        late.expect("spawned above").join().expect("no rule was broken");
+        visiting.join().expect("no rule was broken");
+    }
+
+    fn a_wish_during_a_request_is_part_of_it() {
+        let coordinator = Coordinator::new();
+        let mut leader = coordinator.register().expect("a free slot");
+        let mut other = coordinator.register().expect("a free slot");
+        let (running, runs) = std::sync::mpsc::channel();
+        let joining = thread::spawn(move || {
+            running.send(()).expect("awaited");
+            // Neither polls nor leaves: the leader can only wait.
+            std::thread::sleep(A_WHILE);
+            other.collect(|_| ())
+        });
+        runs.recv().expect("it runs");
+        let outcome = leader.collect(|world| assert_eq!(world.participants(), 2));
+        assert_eq!(outcome, Outcome::Led(()));
+        leader.leave();
+        assert_eq!(joining.join().expect("no rule was broken"), Outcome::Joined);
+    }
+
+    fn entering_native_code_answers_a_request() {
+        let coordinator = Coordinator::new();
+        let mut leader = coordinator.register().expect("a free slot");
+        let mut other = coordinator.register().expect("a free slot");
+        let (running, runs) = std::sync::mpsc::channel();
+        let (back, wait) = std::sync::mpsc::channel::<()>();
+        let visiting = thread::spawn(move || {
+            running.send(()).expect("awaited");
+            std::thread::sleep(A_WHILE);
+            other.native(|| wait.recv().expect("told to come back"));
+        });
+        runs.recv().expect("it runs");
+        let outcome = leader.collect(|world| world.frozen().collect::<Vec<_>>());
+        assert_eq!(outcome, Outcome::Led(vec![1]));
+        back.send(()).expect("it waits");
+        leader.leave();
+        visiting.join().expect("no rule was broken");
     }
 }
