@@ -158,40 +158,6 @@ valk_harness::test! {
 }
 
 valk_harness::test! {
-    fn the_prompt_at_a_terminal_keeps_a_history() {
-        // script(1) gives the program a terminal.
-        let history = file("history", "");
-        let command = format!("{} repl", valk_tests::program::binary().display());
-        let mut script = std::process::Command::new("script");
-        script.args(["-qec", &command, "/dev/null"]).env("VALK_HISTORY", &history);
-        script.env("TERM", "xterm");
-        script.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
-        let Ok(mut child) = script.spawn() else {
-            valk_harness::skip_expected(
-                valk_harness::SkipCode::ToolMissing("script"),
-                "script(1) gives the prompt a terminal",
-            );
-        };
-        let mut stdin = child.stdin.take().expect("piped above");
-        let mut stdout = child.stdout.take().expect("piped above");
-        let mut text = String::new();
-        // What is typed before the editor listens would go to the terminal driver instead.
-        for (awaited, typed) in [("valk> ", "(+ 40\r 2)\r"), ("Num[42]", ""), ("valk> ", "\x04")] {
-            let seen = text.len();
-            while !text[seen..].contains(awaited) {
-                let mut byte = [0];
-                stdout.read_exact(&mut byte).expect("the program goes on");
-                text.push(char::from(byte[0]));
-            }
-            stdin.write_all(typed.as_bytes()).expect("the terminal takes input");
-        }
-        assert!(child.wait().expect("it ends").success(), "{text}");
-        let kept = std::fs::read_to_string(&history).expect("the history is written");
-        assert!(kept.contains("(+ 40"), "{kept}");
-    }
-}
-
-valk_harness::test! {
     fn the_memory_limit_is_an_error_of_the_language() {
         let mut command = valk(&["-e", "(do (fun {f n} {+ 1 (f n)}) (f 0))"]);
         command.env("VALK_HEAP_HARD_LIMIT", "16777216");

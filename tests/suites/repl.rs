@@ -140,11 +140,17 @@ valk_harness::test! {
     }
 }
 
-/// Types at a terminal that script(1) makes, each text once the awaited one has been shown.
+/// [`with_history`] without one.
 fn at_a_terminal(dialogue: &[(&str, &str)]) -> String {
+    with_history("", dialogue)
+}
+
+/// Types at a terminal that script(1) makes, each text once the awaited one has been shown: what is
+/// typed before the editor listens would go to the terminal driver instead.
+fn with_history(history: &str, dialogue: &[(&str, &str)]) -> String {
     let command = format!("{} repl", binary().display());
     let mut script = Command::new("script");
-    script.args(["-qec", &command, "/dev/null"]).env("VALK_HISTORY", "").env("TERM", "xterm");
+    script.args(["-qec", &command, "/dev/null"]).env("VALK_HISTORY", history).env("TERM", "xterm");
     script.stdin(Stdio::piped()).stdout(Stdio::piped());
     let Ok(mut child) = script.spawn() else {
         valk_harness::skip_expected(
@@ -184,6 +190,16 @@ valk_harness::test! {
             ("Num[42]", ""),
             ("valk> ", "\x04"),
         ]);
+    }
+
+    fn a_history_is_kept() {
+        let history = file("history", "");
+        with_history(
+            &history,
+            &[("valk> ", "(+ 40\r 2)\r"), ("Num[42]", ""), ("valk> ", "\x04")],
+        );
+        let kept = std::fs::read_to_string(&history).expect("the history is written");
+        assert!(kept.contains("(+ 40"), "{kept}");
     }
 
     fn tab_completes_commands_and_the_path_of_load() {

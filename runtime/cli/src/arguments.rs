@@ -16,7 +16,7 @@ use clap::{Parser, Subcommand};
         valk                       read, evaluate, print, again and again\n  \
         valk check program.valk    read and compile without running\n  \
         valk disasm program.valk   its bytecode\n  \
-        valk doc head map          how names are called\n  \
+        valk doc head map          what names mean, with examples\n  \
         valk --limits              every limit and how it is set\n  \
         valk completions bash      for a shell: source <(valk completions bash)\n\n\
         Environment:\n  \

@@ -95,6 +95,7 @@ impl Heap {
     }
 
     /// Whether some mutator of this process may have been interrupted.
+    #[inline(always)]
     pub fn interrupt_pending(&self) -> bool {
         interrupt::pending()
     }
@@ -478,11 +479,6 @@ impl Heap {
     pub fn set_external_bytes(&mut self, bytes: usize) {
         self.external_bytes = bytes;
         self.poll_if_due();
-    }
-
-    /// What was last declared by [`Heap::set_external_bytes`].
-    pub fn external_bytes(&self) -> usize {
-        self.external_bytes
     }
 
     /// Bytes in use, garbage included: nursery, old space, symbols and external.

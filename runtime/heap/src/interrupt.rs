@@ -2,7 +2,7 @@
 //!
 //! 1. Every heap has a flag of its own; who holds its [`Interrupt`] may set it.
 //! 2. [`PENDING`] counts the flags that are set in this process. It lies at a fixed address, so that
-//!    a mutator asks for it at every call without following a pointer; while it is not 0, every
+//!    a mutator asks for it, at calls, without following a pointer; while it is not 0, every
 //!    mutator takes the longer way and looks at its own flag.
 //! 3. The count changes exactly when a flag does. Nothing else is published, so no operation needs
 //!    an order.

@@ -11,7 +11,7 @@ const PREFIX_CHARACTERS_MIN: usize = 3;
 
 /// The names among `known` nearest to `wanted`, best first: at most three. Near is what a
 /// third of the wanted name's length in edits (at least one) makes of it, or else what begins with
-/// it or it begins with. Names more than one edit worse than the best are left out.
+/// it or it begins with, if not more than three times as long. Names more than one edit worse than the best are left out.
 pub fn nearest<'n>(wanted: &str, known: impl Iterator<Item = &'n str>) -> Vec<&'n str> {
     let characters: Vec<char> = wanted.chars().collect();
     if characters.len() > NAME_CHARACTERS_MAX {
@@ -27,7 +27,8 @@ pub fn nearest<'n>(wanted: &str, known: impl Iterator<Item = &'n str>) -> Vec<&'
         }
         let shorter = characters.len().min(other.len());
         let begins = wanted.starts_with(name) || name.starts_with(wanted);
-        (begins && shorter >= PREFIX_CHARACTERS_MIN).then_some(limit + distance)
+        let alike = shorter >= PREFIX_CHARACTERS_MIN && distance <= 2 * shorter;
+        (begins && alike).then_some(limit + distance)
     };
     let mut found: Vec<(usize, &str)> =
         known.filter_map(|name| rank(name).map(|rank| (rank, name))).collect();
@@ -41,7 +42,7 @@ pub fn nearest<'n>(wanted: &str, known: impl Iterator<Item = &'n str>) -> Vec<&'
 
 /// Edits that make `a` of `b`: insertions, deletions, replacements, swaps of neighbours (the
 /// restricted Damerau-Levenshtein distance).
-pub(crate) fn distance(a: &[char], b: &[char]) -> usize {
+fn distance(a: &[char], b: &[char]) -> usize {
     let mut before_last = vec![0; b.len() + 1];
     let mut last: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.iter().enumerate() {

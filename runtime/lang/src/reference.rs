@@ -8,7 +8,7 @@
 //!
 //! Does not know which names a runtime binds: tests compare the two.
 
-use crate::nearest::distance;
+use crate::nearest::{NEAREST_MAX, nearest};
 use std::fmt;
 use std::sync::OnceLock;
 
@@ -51,7 +51,7 @@ const FAMILIES: &[FamilyText] = embedded![
 ];
 
 /// Most names that [`suggest`] gives.
-pub const SUGGESTIONS_MAX: usize = 3;
+pub const SUGGESTIONS_MAX: usize = NEAREST_MAX;
 /// Columns of [`contents`].
 const COLUMNS_MAX: usize = 100;
 
@@ -206,22 +206,14 @@ pub fn lookup(name: &str) -> Option<&'static Entry> {
 
 /// Names that somebody who wrote `name` may have meant, the likeliest first, at most
 /// [`SUGGESTIONS_MAX`]: names of some family that end so (`upcase`: `str/upcase`), then those that
-/// differ in few characters.
+/// are spelt almost so.
 pub fn suggest(name: &str) -> Vec<&'static str> {
-    let far = (name.chars().count() / 3).max(1);
-    let characters: Vec<char> = name.chars().collect();
-    let distance = |from: &[char], to: &str| distance(from, &to.chars().collect::<Vec<char>>());
-    let mut found: Vec<(usize, &'static str)> = Vec::new();
-    for Entry { name: known, .. } in entries() {
-        let ends_so = known.rsplit_once('/').is_some_and(|(_, end)| !end.is_empty() && end == name);
-        let steps = if ends_so { 0 } else { distance(&characters, known) };
-        if steps <= far {
-            found.push((steps, known));
-        }
-    }
-    found.sort_unstable();
+    let names = || entries().iter().map(|entry| entry.name);
+    let ends_so = |known: &&str| known.rsplit_once('/').is_some_and(|(_, end)| end == name);
+    let mut found: Vec<&str> = names().filter(ends_so).collect();
+    found.extend(nearest(name, names().filter(|known| !ends_so(known))));
     found.truncate(SUGGESTIONS_MAX);
-    found.into_iter().map(|(_, known)| known).collect()
+    found
 }
 
 /// The families and their names as plain text, at most 100 columns wide.

@@ -183,8 +183,9 @@ impl Vm {
     /// limit stands in the way; everything live must be below `end`.
     pub(crate) fn make_room(&mut self, fiber: &mut Fiber, end: usize) -> Option<Value> {
         if end > fiber.stack.len() {
-            let used = self.heap.used_bytes() + self.stack_bytes - self.heap.external_bytes();
-            let room = self.heap.hard_limit_bytes().saturating_sub(used) / size_of::<Value>();
+            self.heap.set_external_bytes(self.stack_bytes);
+            let left = self.heap.hard_limit_bytes().saturating_sub(self.heap.used_bytes());
+            let room = left / size_of::<Value>();
             let wanted = (end - fiber.stack.len()).max(STACK_SLOTS_GROWTH_MIN);
             if room / 2 < wanted {
                 return Some(self.out_of_memory());

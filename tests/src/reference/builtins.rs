@@ -142,6 +142,7 @@ pub fn apply(
         Any => (false, "", 0),
         Exactly(n) => (given != n, "==", n),
         MoreThan(n) => (given <= n, ">", n),
+        Curried(1..) if given == 0 => return Ok(Value::Builtin(builtin)),
         Curried(n) if given < n => return Ok(Value::Waiting(builtin, arguments.into())),
         Curried(n) if given > n => {
             return Ok(Value::error(&format!(

@@ -218,6 +218,10 @@ impl Interpreter {
         while bound < names.len() {
             if names[bound] == "&" {
                 let Some(rest) = names.get(bound + 1) else {
+                    if given.as_slice().is_empty() {
+                        bound += 1;
+                        continue;
+                    }
                     let text = "Invalid function format: & not followed by varargs name";
                     return Ok(Value::error(text));
                 };

@@ -42,17 +42,20 @@ pub(super) const REFLECTIVE: &[ReflectiveRow] = &[
 
 /// A form that calls this builtin with these argument forms, whatever its name is bound to.
 pub(super) fn own_form(vm: &mut Vm, name: &str, arguments: &[Value]) -> Value {
-    let call = form(vm, name, arguments);
-    let head = vm.builtin(name).unwrap_or(call.head());
-    vm.heap.cons(head, call.tail(), false)
+    let head = vm.builtin(name).expect("builtins know their own names");
+    call(vm, head, arguments)
+}
+
+fn call(vm: &mut Vm, head: Value, arguments: &[Value]) -> Value {
+    let arguments =
+        arguments.iter().rev().fold(Value::NIL, |rest, &item| vm.heap.cons(item, rest, false));
+    vm.heap.cons(head, arguments, false)
 }
 
 /// A call form of the name `name` with these argument forms.
 pub(super) fn form(vm: &mut Vm, name: &str, arguments: &[Value]) -> Value {
-    let arguments =
-        arguments.iter().rev().fold(Value::NIL, |rest, &item| vm.heap.cons(item, rest, false));
     let head = vm.heap.intern(name.as_bytes());
-    vm.heap.cons(head, arguments, false)
+    call(vm, head, arguments)
 }
 
 /// A form whose value is `value` itself.
@@ -337,7 +340,7 @@ fn load(vm: &mut Vm, _: Value, arguments: &[Value]) -> Outcome {
     let path = String::from_utf8_lossy(&string!(vm, arguments[0])).into_owned();
     match runtime::load_forms(vm, &path) {
         Ok(None) => Value::NIL.into(),
-        Ok(Some(forms)) => Outcome::Evaluate(own_form(vm, LOADED_FORMS, &forms)),
+        Ok(Some(forms)) => Outcome::Evaluate(form(vm, LOADED_FORMS, &forms)),
         Err(error) => {
             (vm.report)(vm, error);
             error.into()

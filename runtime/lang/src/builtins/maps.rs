@@ -23,7 +23,7 @@ pub(super) const TABLE: &[Row] = &[
 ];
 
 /// What a change may allocate without asking for room first: the next safepoint sees to it.
-pub(super) const UNASKED_BYTES: usize = 16 * 1024;
+const UNASKED_BYTES: usize = 16 * 1024;
 
 /// Whether a value is a map.
 pub(super) fn is(value: Value) -> bool {
@@ -37,17 +37,42 @@ macro_rules! map {
     };
 }
 
-/// Leaves the builtin when there is no room for another change of the map.
-macro_rules! room {
-    ($vm:expr, $map:expr) => {
-        let bytes = map::change_bytes($map);
-        if bytes > UNASKED_BYTES && $vm.heap.room(bytes).is_err() {
-            return Outcome::NeedsRoom(bytes);
-        }
-        if map::size($map) >= ENTRIES_MAX / 2 {
-            return fail($vm, &format!("a map has at most {} entries", ENTRIES_MAX / 2));
-        }
-    };
+/// Most entries, with room to double a table.
+const SIZE_MAX: usize = ENTRIES_MAX / 2;
+
+/// Makes a change that allocates so many bytes for a collection of so many elements; what to answer
+/// instead when there is no room.
+pub(super) fn with_room<T>(
+    vm: &mut Vm,
+    bytes: usize,
+    elements: usize,
+    change: impl FnOnce(&mut Vm) -> T,
+) -> Result<T, Outcome> {
+    if elements > SIZE_MAX {
+        return Err(fail(vm, &format!("a collection has at most {SIZE_MAX} elements")));
+    }
+    if bytes > UNASKED_BYTES && vm.heap.room(bytes).is_err() {
+        return Err(Outcome::NeedsRoom(bytes));
+    }
+    Ok(change(vm))
+}
+
+/// The builtin's answer.
+pub(super) fn answer(result: Result<Value, Outcome>) -> Outcome {
+    result.map_or_else(|instead| instead, Outcome::from)
+}
+
+/// Sets every key in turn.
+fn set_each(
+    vm: &mut Vm,
+    map: Value,
+    pairs: impl IntoIterator<Item = (Value, Value)>,
+) -> Result<Value, Outcome> {
+    pairs.into_iter().try_fold(map, |map, (key, value)| {
+        with_room(vm, map::change_bytes(map), map::size(map) + 1, |vm| {
+            map::set(&mut vm.heap, map, key, value)
+        })
+    })
 }
 
 /// A quoted list of these values.
@@ -70,12 +95,7 @@ fn set_all(vm: &mut Vm, name: &str, map: Value, pairs: &[Value]) -> Outcome {
     if !pairs.len().is_multiple_of(2) {
         return fail(vm, &format!("{name}: the last key has no value"));
     }
-    let mut map = map;
-    for pair in pairs.chunks_exact(2) {
-        room!(vm, map);
-        map = map::set(&mut vm.heap, map, pair[0], pair[1]);
-    }
-    map.into()
+    answer(set_each(vm, map, pairs.chunks_exact(2).map(|pair| (pair[0], pair[1]))))
 }
 
 /// `(map/from-list {{k1 v1} {k2 v2} …})`.
@@ -126,12 +146,12 @@ fn set(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 
 /// `(map/remove m key …)`.
 fn remove(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    let mut map = map!(vm, arguments[0]);
-    for key in &arguments[1..] {
-        room!(vm, map);
-        map = map::remove(&mut vm.heap, map, *key);
-    }
-    map.into()
+    let map = map!(vm, arguments[0]);
+    answer(arguments[1..].iter().try_fold(map, |map, &key| {
+        with_room(vm, map::change_bytes(map), map::size(map), |vm| {
+            map::remove(&mut vm.heap, map, key)
+        })
+    }))
 }
 
 fn keys(vm: &mut Vm, arguments: &[Value]) -> Outcome {
@@ -163,10 +183,11 @@ fn merge(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let mut merged = map!(vm, arguments[0]);
     for other in &arguments[1..] {
         let other = map!(vm, *other);
-        for (key, value) in map::entries(&vm.heap, other) {
-            room!(vm, merged);
-            merged = map::set(&mut vm.heap, merged, key, value);
-        }
+        let entries = map::entries(&vm.heap, other);
+        merged = match set_each(vm, merged, entries) {
+            Ok(map) => map,
+            Err(instead) => return instead,
+        };
     }
     merged.into()
 }

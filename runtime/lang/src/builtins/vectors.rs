@@ -1,10 +1,10 @@
 //! Persistent vectors: `vec/*`. Elements are counted from 0.
 
-use super::maps::{UNASKED_BYTES, list};
+use super::maps::{answer, list, with_room};
 use super::{Row, fail, number, truth, wrong_type};
 use crate::compile::elements;
 use valk_heap::{Kind, Value};
-use valk_vm::persistent::{ENTRIES_MAX, vector};
+use valk_vm::persistent::vector;
 use valk_vm::{Arity, Outcome, Vm};
 
 pub(super) const TABLE: &[Row] = &[
@@ -23,9 +23,6 @@ pub(super) const TABLE: &[Row] = &[
     ("vec/concat", Arity::MoreThan(0), concat),
 ];
 
-/// Most elements, with room to double a table.
-const SIZE_MAX: usize = ENTRIES_MAX / 2;
-
 /// Leaves the builtin with the type error unless the value is a vector.
 macro_rules! vector {
     ($vm:expr, $value:expr) => {
@@ -41,22 +38,6 @@ fn is_vector(_: &mut Vm, arguments: &[Value]) -> Outcome {
     truth(arguments[0].kind() == Kind::Vector)
 }
 
-/// Does `change`, which allocates so many bytes for a vector of so many elements, if there is room.
-fn with_room(
-    vm: &mut Vm,
-    bytes: usize,
-    elements: usize,
-    change: impl FnOnce(&mut Vm) -> Value,
-) -> Outcome {
-    if elements > SIZE_MAX {
-        return fail(vm, &format!("a vector has at most {SIZE_MAX} elements"));
-    }
-    if bytes > UNASKED_BYTES && vm.heap.room(bytes).is_err() {
-        return Outcome::NeedsRoom(bytes);
-    }
-    change(vm).into()
-}
-
 /// Bytes of a new vector of so many elements.
 fn new_bytes(elements: usize) -> usize {
     elements.saturating_mul(2 * size_of::<Value>())
@@ -64,9 +45,9 @@ fn new_bytes(elements: usize) -> usize {
 
 /// A new vector, if there is room.
 fn new(vm: &mut Vm, elements: &[Value]) -> Outcome {
-    with_room(vm, new_bytes(elements.len()), elements.len(), |vm| {
+    answer(with_room(vm, new_bytes(elements.len()), elements.len(), |vm| {
         vector::from_slice(&mut vm.heap, elements)
-    })
+    }))
 }
 
 fn of(vm: &mut Vm, arguments: &[Value]) -> Outcome {
@@ -79,9 +60,9 @@ fn make(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let Ok(count) = usize::try_from(count) else {
         return fail(vm, "vec/make: the size is negative");
     };
-    with_room(vm, new_bytes(count), count, |vm| {
+    answer(with_room(vm, new_bytes(count), count, |vm| {
         vector::from_slice(&mut vm.heap, &vec![arguments[1]; count])
-    })
+    }))
 }
 
 fn from_list(vm: &mut Vm, arguments: &[Value]) -> Outcome {
@@ -94,7 +75,9 @@ fn from_list(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 fn to_list(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let vector = vector!(vm, arguments[0]);
     let size = vector::size(vector);
-    with_room(vm, new_bytes(size), size, |vm| list(vm, vector::elements(vector).into_iter()))
+    answer(with_room(vm, new_bytes(size), size, |vm| {
+        list(vm, vector::elements(vector).into_iter())
+    }))
 }
 
 fn size(vm: &mut Vm, arguments: &[Value]) -> Outcome {
@@ -132,9 +115,9 @@ fn set(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let Some(at) = usize::try_from(index).ok().filter(|&at| at < size) else {
         return no_element(vm, "vec/set", vector, index);
     };
-    with_room(vm, vector::change_bytes(vector), size, |vm| {
+    answer(with_room(vm, vector::change_bytes(vector), size, |vm| {
         vector::set(&mut vm.heap, vector, at, arguments[2])
-    })
+    }))
 }
 
 /// `(vec/push v x …)`.
@@ -142,12 +125,12 @@ fn push(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let vector = vector!(vm, arguments[0]);
     let more = &arguments[1..];
     let bytes = vector::change_bytes(vector) + new_bytes(2 * more.len());
-    with_room(vm, bytes, vector::size(vector) + more.len(), |vm| {
+    answer(with_room(vm, bytes, vector::size(vector) + more.len(), |vm| {
         more.iter().fold(vector, |vector, element| {
             let size = vector::size(vector);
             vector::set(&mut vm.heap, vector, size, *element)
         })
-    })
+    }))
 }
 
 fn pop(vm: &mut Vm, arguments: &[Value]) -> Outcome {
@@ -156,7 +139,9 @@ fn pop(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     if size == 0 {
         return fail(vm, "vec/pop: the vector is empty");
     }
-    with_room(vm, vector::change_bytes(vector), size, |vm| vector::pop(&mut vm.heap, vector))
+    answer(with_room(vm, vector::change_bytes(vector), size, |vm| {
+        vector::pop(&mut vm.heap, vector)
+    }))
 }
 
 fn last(vm: &mut Vm, arguments: &[Value]) -> Outcome {
