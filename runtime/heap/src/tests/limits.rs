@@ -132,6 +132,25 @@ valk_harness::test! {
 }
 
 valk_harness::test! {
+    fn full_collections_keep_their_distance_in_time() {
+        let mut heap = small_heap();
+        let mut roots = [Value::NIL];
+        assert_eq!(heap.set_full_interval_ms(1 << 40), 0);
+        for _ in 0..3 {
+            collect(&mut heap, Collection::Full, &mut roots);
+            // Above the trigger, but too soon after the last one.
+            roots[0] = heap.string_from(40 * MIB, |_| ());
+            assert_eq!(collect(&mut heap, Collection::Auto, &mut roots).kind, Collection::Minor);
+            roots[0] = Value::NIL;
+        }
+        collect(&mut heap, Collection::Full, &mut roots);
+        assert_eq!(heap.set_full_interval_ms(0), 1 << 40);
+        roots[0] = heap.string_from(40 * MIB, |_| ());
+        assert_eq!(collect(&mut heap, Collection::Auto, &mut roots).kind, Collection::Full);
+    }
+}
+
+valk_harness::test! {
     fn over_the_hard_limit_is_reported_not_fatal() {
         let mut heap = Heap::new(Config { hard_limit_bytes: MIB, ..small_config() }).expect("1 MiB");
         let mut roots = [Value::NIL];

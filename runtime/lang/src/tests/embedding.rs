@@ -130,6 +130,18 @@ valk_harness::test! {
 }
 
 valk_harness::test! {
+    fn stacks_that_are_gone_leave_their_memory() {
+        let mut runtime = limited(32 << 20);
+        let program = "(fun {deep n} {if (== n 0) {0} {+ 1 (deep (- n 1))}}) (print (deep 50000))";
+        for _ in 0..40 {
+            runtime.run_text("p", program.as_bytes(), &mut NoWaiting);
+        }
+        let out = String::from_utf8(runtime.take_output()).expect("text");
+        assert_eq!(out, "50000\n".repeat(40));
+    }
+}
+
+valk_harness::test! {
     fn the_memory_limit_is_an_error_the_program_can_handle() {
         let mut runtime = limited(16 << 20);
         let program = "(fun {grow l} {grow (cons 1 l)})

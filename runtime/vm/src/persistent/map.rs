@@ -5,7 +5,8 @@
 //! eight entries are searched one by one, more by a hash index.
 //!
 //! 1. No two live slots have equal keys.
-//! 2. Stamps of live slots ascend unless the table says otherwise, which an undone change may cause.
+//! 2. Stamps of live slots ascend but where the removal of a key was undone; whoever lists entries
+//!    sorts them then.
 //! 3. Capacity is a power of two; chunks are made when their first slot is handed out.
 
 use super::versions::{self, BUDGET, Change, Table};
@@ -23,8 +24,7 @@ const LIVE: usize = 4;
 /// Cells of the index that are not empty.
 const FILLED: usize = 5;
 const NEXT_STAMP: usize = 6;
-const ORDERED: usize = 7;
-const FIELDS: usize = 8;
+const FIELDS: usize = 7;
 
 /// Words of a slot: key, value, stamp.
 const SLOT_WORDS: usize = 3;
@@ -268,7 +268,6 @@ fn create(heap: &mut Heap, capacity: usize) -> Value {
         *only = chunk(heap, capacity);
     }
     fields[DIRECTORY] = heap.fields(Kind::Record, &chunks);
-    fields[ORDERED] = Value::ONE;
     heap.fields(Kind::Record, &fields)
 }
 
@@ -285,11 +284,7 @@ fn insert(heap: &mut Heap, table: Value, change: Change) {
     let slot = number(table, USED);
     let next = table.field(NEXT_STAMP).as_fixnum();
     let stamp = if change.stamp.is_nil() { Value::fixnum(next) } else { change.stamp };
-    if stamp.as_fixnum() < next {
-        heap.write(table, ORDERED, Value::ZERO);
-    } else {
-        heap.write(table, NEXT_STAMP, Value::fixnum(stamp.as_fixnum() + 1));
-    }
+    heap.write(table, NEXT_STAMP, Value::fixnum(next.max(stamp.as_fixnum() + 1)));
     append(heap, table, slot, Change { stamp, ..change });
     set_number(heap, table, USED, slot + 1);
     set_number(heap, table, LIVE, number(table, LIVE) + 1);
@@ -348,14 +343,11 @@ fn rebuild(heap: &mut Heap, table: Value) {
     }
 }
 
-/// Copies the live slots of `table`, in order, into the empty table `fresh`.
+/// Copies the live slots of `table` into the empty table `fresh`.
 fn fill(heap: &mut Heap, table: Value, fresh: Value) {
     let used = number(table, USED);
     let is_live = |&slot: &usize| !slot_word(table, slot, 0).is_undefined();
-    let mut slots: Vec<usize> = (0..used).filter(is_live).collect();
-    if table.field(ORDERED).as_fixnum() == 0 {
-        slots.sort_by_key(|&slot| slot_word(table, slot, 2).as_fixnum());
-    }
+    let slots: Vec<usize> = (0..used).filter(is_live).collect();
     let size = chunk_entries(capacity(fresh)) * SLOT_WORDS;
     for (at, part) in slots.chunks(CHUNK_ENTRIES).enumerate() {
         let mut words = [Value::UNDEFINED; CHUNK_ENTRIES * SLOT_WORDS];
