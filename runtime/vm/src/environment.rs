@@ -69,5 +69,7 @@ pub fn bindings(environment: Value) -> Vec<(Value, Value)> {
         found.push((rest.head(), rest.tail().head().field(0)));
         rest = rest.tail().tail();
     }
+    // A variable that is not bound yet is none.
+    found.retain(|(_, value)| !value.is_undefined());
     found
 }

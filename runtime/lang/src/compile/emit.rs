@@ -395,6 +395,7 @@ impl<'a> Emitter<'a> {
         self.frame().next = start;
         self.position(node);
         let count = arguments.len() as u8;
+        self.frame().expose();
         match (global, target) {
             (Some(name), Some(_)) => {
                 self.emit_word(Opcode::CallGlobal, window, count, 0, name.0);
@@ -492,6 +493,7 @@ impl<'a> Emitter<'a> {
         self.frame().reserve(WINDOW_SLOTS);
         let window = self.frame().register();
         self.value(inner, window);
+        self.frame().expose();
         let opcode = if target.is_some() { Opcode::CallValue } else { Opcode::TailCallValue };
         self.emit(opcode, window, 0, 0);
         self.deliver(window, target);

@@ -209,6 +209,7 @@ impl Emitter<'_> {
     }
 
     fn resolve(&mut self, register: u8) {
+        self.frame().expose();
         match self.frame().environment {
             Some(environment) => self.emit(Opcode::ResolveIn, register, environment, 0),
             None => self.emit(Opcode::Resolve, register, 0, 0),

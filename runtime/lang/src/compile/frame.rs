@@ -157,6 +157,14 @@ impl Frame {
         })
     }
 
+    /// Something that may look at all variables by name happens here, so those not yet bound must
+    /// say so.
+    pub fn expose(&mut self) {
+        for local in &mut self.locals {
+            local.starts_undefined |= !local.formal && !local.definite;
+        }
+    }
+
     /// Which locals are certainly bound here.
     pub fn definite(&self) -> Vec<bool> {
         self.locals.iter().map(|local| local.definite).collect()
