@@ -32,7 +32,7 @@ pub fn compile(
     form: Value,
     environment: Value,
 ) -> Result<Value, Value> {
-    let mut expander = Expander::new(vm, names, sources, form);
+    let mut expander = Expander::new(vm, names, sources, form, environment);
     let root = expander.expand(form);
     let (arena, reflective) = (expander.arena, expander.reflective);
     let inside = !environment.is_nil();

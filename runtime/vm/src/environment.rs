@@ -30,6 +30,20 @@ fn own_cell(environment: Value, symbol: Value) -> Option<Value> {
     None
 }
 
+/// The names declared here and in enclosing scopes, bound yet or not.
+pub fn names(mut environment: Value) -> Vec<Value> {
+    let mut found = Vec::new();
+    while environment.kind() == Kind::Environment {
+        let mut bindings = environment.field(BINDINGS);
+        while bindings.is_pair() {
+            found.push(bindings.head());
+            bindings = bindings.tail().tail();
+        }
+        environment = environment.field(PARENT);
+    }
+    found
+}
+
 /// The value of `symbol` here or in an enclosing scope; globals are the caller's business.
 pub fn lookup(mut environment: Value, symbol: Value) -> Option<Value> {
     while environment.kind() == Kind::Environment {

@@ -10,7 +10,7 @@ use super::node::{Arena, Lambda, Node, NodeId, Scope};
 use crate::source::Sources;
 use std::collections::HashSet;
 use valk_heap::{SymbolId, Value};
-use valk_vm::{Opcode, Vm};
+use valk_vm::{Opcode, Vm, environment};
 
 /// Host stack the expander wants to be left with at each level, and what it gets otherwise.
 pub const STACK_RED_ZONE_BYTES: usize = 128 * 1024;
@@ -33,7 +33,7 @@ pub struct Expander<'a> {
     pub reflective: bool,
     /// The form to expand.
     root: Value,
-    /// Inlined names that this form binds itself.
+    /// Inlined names that this form or a scope around it binds.
     shadowed: HashSet<SymbolId>,
     /// Scopes from the outermost function or `let` inwards.
     scopes: Vec<Scope>,
@@ -54,14 +54,18 @@ pub fn elements(mut list: Value) -> Vec<Value> {
 }
 
 impl<'a> Expander<'a> {
-    /// An expander; `form` is looked through for names it binds.
+    /// An expander for a form that will be evaluated in `environment`; both are looked through for
+    /// names they bind.
     pub fn new(
         vm: &'a mut Vm,
         names: &'a Names,
         sources: &'a Sources,
         form: Value,
+        environment: Value,
     ) -> Expander<'a> {
-        let shadowed = bound_names(names, form);
+        let mut shadowed = bound_names(names, form);
+        let around = environment::names(environment).into_iter().filter_map(Value::as_symbol);
+        shadowed.extend(around.filter(|symbol| names.is_inlined(*symbol)));
         Expander {
             vm,
             names,
