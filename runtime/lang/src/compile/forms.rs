@@ -430,19 +430,16 @@ impl Emitter<'_> {
 
     pub(super) fn primitive(&mut self, node: NodeId, opcode: Opcode, nodes: &[NodeId], target: u8) {
         let start = self.frame().next;
-        let small = match (opcode, nodes) {
-            (Opcode::Add | Opcode::Subtract, [_, y]) => match self.arena.node(*y) {
-                Node::Constant(value) => small_number(*value),
-                _ => None,
-            },
-            _ => None,
-        };
-        if let Some(number) = small {
-            let register = self.operand(nodes[0]);
+        if let [x, y] = nodes
+            && let Node::Constant(number) = self.arena.node(*y)
+            && let Some(short) = with_number(opcode, *number)
+        {
+            let register = self.operand(*x);
             self.position(node);
-            let opcode =
-                if opcode == Opcode::Add { Opcode::AddNumber } else { Opcode::SubtractNumber };
-            return self.emit(opcode, target, register, number);
+            return match short {
+                Short::Immediate(opcode, number) => self.emit(opcode, target, register, number),
+                Short::Word(opcode, number) => self.emit_word(opcode, target, register, 0, number),
+            };
         }
         let registers = self.operands(nodes);
         self.frame().next = start;
@@ -504,6 +501,31 @@ impl Emitter<'_> {
             self.emit(Opcode::Report, register, 0, 0);
         }
         self.emit(Opcode::Nil, target, 0, 0);
+    }
+}
+
+/// An instruction with a number in it, and the number: as an operand or as a word.
+enum Short {
+    Immediate(Opcode, u8),
+    Word(Opcode, u32),
+}
+
+/// What stands for an operation whose second operand is this constant.
+fn with_number(opcode: Opcode, number: Value) -> Option<Short> {
+    let immediate = |opcode| Some(Short::Immediate(opcode, small_number(number)?));
+    let word = |opcode| {
+        let number = number.as_integer().and_then(|number| i32::try_from(number).ok())?;
+        Some(Short::Word(opcode, number as u32))
+    };
+    match opcode {
+        Opcode::Add => immediate(Opcode::AddNumber),
+        Opcode::Subtract => immediate(Opcode::SubtractNumber),
+        Opcode::Multiply => word(Opcode::MultiplyNumber),
+        _ if number == Value::ZERO => None,
+        Opcode::Divide => word(Opcode::DivideNumber),
+        Opcode::Remainder => word(Opcode::RemainderNumber),
+        Opcode::Modulo => word(Opcode::ModuloNumber),
+        _ => None,
     }
 }
 
