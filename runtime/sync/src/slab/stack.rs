@@ -62,11 +62,10 @@ impl Stack {
             let next = head.change_to(below).word();
             // Relaxed: it succeeds only against the very head that was acquired. What others put
             // back below is passed on, because exchanges continue each other's release sequence.
-            let taken = self.head.0.compare_exchange_weak(head.word(), next, Relaxed, Relaxed);
-            if taken.is_ok() {
-                return Some(head.top);
+            match self.head.0.compare_exchange_weak(head.word(), next, Relaxed, Relaxed) {
+                Ok(_) => return Some(head.top),
+                Err(_) => reached_if(true, "slab: the head moved under a taker"),
             }
-            reached_if(true, "slab: the head moved under a taker");
             head = self.head();
         }
         None
