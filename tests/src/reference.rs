@@ -24,6 +24,8 @@ pub struct Run {
     pub output: Vec<u8>,
     /// Its last value, or the error that ended it.
     pub result: Value,
+    /// Whether the language lets it do something else; see `Interpreter::open`.
+    pub open: bool,
 }
 
 /// Runs a program on the reference. `None` when it did not end within `steps` evaluations.
@@ -40,7 +42,7 @@ pub fn run(text: &[u8], steps: u64) -> Option<Run> {
     interpreter.steps = steps;
     match interpreter.run(text) {
         Outcome::Value(result) | Outcome::Failed(result) => {
-            Some(Run { output: interpreter.output, result })
+            Some(Run { output: interpreter.output, result, open: interpreter.open })
         }
         Outcome::OutOfSteps => None,
     }

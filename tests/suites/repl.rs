@@ -148,7 +148,8 @@ fn at_a_terminal(dialogue: &[(&str, &str)]) -> String {
 /// Types at a terminal that script(1) makes, each text once the awaited one has been shown: what is
 /// typed before the editor listens would go to the terminal driver instead.
 fn with_history(history: &str, dialogue: &[(&str, &str)]) -> String {
-    let command = format!("{} repl", binary().display());
+    // The shell of script(1) would take the interrupt too and report it, so it makes way.
+    let command = format!("exec {} repl", binary().display());
     let mut script = Command::new("script");
     script.args(["-qec", &command, "/dev/null"]).env("VALK_HISTORY", history).env("TERM", "xterm");
     script.stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -170,7 +171,10 @@ fn with_history(history: &str, dialogue: &[(&str, &str)]) -> String {
         }
         stdin.write_all(typed.as_bytes()).expect("the terminal takes input");
     }
-    assert!(child.wait().expect("it ends").success(), "{text}");
+    let mut rest = Vec::new();
+    stdout.read_to_end(&mut rest).expect("it shows the end");
+    let status = child.wait().expect("it ends");
+    assert!(status.success(), "{status} after {text}{}", String::from_utf8_lossy(&rest));
     text
 }
 

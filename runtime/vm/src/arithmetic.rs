@@ -38,11 +38,11 @@ fn apply(opcode: Opcode, x: i64, y: i64) -> Option<i64> {
     Some(match opcode {
         Opcode::Add | Opcode::AddNumber => x.wrapping_add(y),
         Opcode::Subtract | Opcode::SubtractNumber => x.wrapping_sub(y),
-        Opcode::Multiply => x.wrapping_mul(y),
+        Opcode::Multiply | Opcode::MultiplyNumber => x.wrapping_mul(y),
         Opcode::Divide | Opcode::Remainder | Opcode::Modulo if y == 0 => return None,
-        Opcode::Divide => x.wrapping_div(y),
-        Opcode::Remainder => x.wrapping_rem(y),
-        Opcode::Modulo => modulo(x, y),
+        Opcode::Divide | Opcode::DivideNumber => x.wrapping_div(y),
+        Opcode::Remainder | Opcode::RemainderNumber => x.wrapping_rem(y),
+        Opcode::Modulo | Opcode::ModuloNumber => modulo(x, y),
         Opcode::Less | Opcode::BranchLess | Opcode::BranchLessNumber => i64::from(x < y),
         Opcode::LessEqual | Opcode::BranchLessEqual | Opcode::BranchLessEqualNumber => {
             i64::from(x <= y)
@@ -68,9 +68,13 @@ fn compares(opcode: Opcode) -> bool {
             | Opcode::Subtract
             | Opcode::SubtractNumber
             | Opcode::Multiply
+            | Opcode::MultiplyNumber
             | Opcode::Divide
+            | Opcode::DivideNumber
             | Opcode::Remainder
+            | Opcode::RemainderNumber
             | Opcode::Modulo
+            | Opcode::ModuloNumber
     )
 }
 

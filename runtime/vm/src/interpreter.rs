@@ -509,23 +509,36 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             Opcode::Subtract => {
                 arithmetic!(Opcode::Subtract, a, r!(b), r!(c), |x, y| subtract(x, y));
             }
-            Opcode::Multiply => arithmetic!(Opcode::Multiply, a, r!(b), r!(c), |x, y| {
-                let product = (x.bits() as i64).checked_mul(y.as_fixnum());
-                product.map(|p| number_word(p as u64))
-            }),
-            Opcode::Divide => arithmetic!(Opcode::Divide, a, r!(b), r!(c), |x, y| {
-                let (x, y) = (x.as_fixnum(), y.as_fixnum());
-                // The one quotient that leaves the fixnums is the smallest number by -1.
-                if y == 0 || y == -1 { None } else { Some(Value::fixnum(x / y)) }
-            }),
-            Opcode::Remainder => arithmetic!(Opcode::Remainder, a, r!(b), r!(c), |x, y| {
-                let (x, y) = (x.as_fixnum(), y.as_fixnum());
-                if y == 0 { None } else { Some(Value::fixnum(x.wrapping_rem(y))) }
-            }),
-            Opcode::Modulo => arithmetic!(Opcode::Modulo, a, r!(b), r!(c), |x, y| {
-                let (x, y) = (x.as_fixnum(), y.as_fixnum());
-                if y == 0 { None } else { Some(Value::fixnum(modulo(x, y))) }
-            }),
+            Opcode::Multiply => {
+                arithmetic!(Opcode::Multiply, a, r!(b), r!(c), |x, y| multiply(x, y));
+            }
+            Opcode::Divide => arithmetic!(Opcode::Divide, a, r!(b), r!(c), |x, y| divide(x, y)),
+            Opcode::Remainder => {
+                arithmetic!(Opcode::Remainder, a, r!(b), r!(c), |x, y| remainder(x, y));
+            }
+            Opcode::Modulo => {
+                arithmetic!(Opcode::Modulo, a, r!(b), r!(c), |x, y| modulo_of(x, y));
+            }
+            Opcode::MultiplyNumber => {
+                let number = constant(word!(0));
+                arithmetic!(Opcode::MultiplyNumber, a, r!(b), number, |x, y| multiply(x, y));
+                advance!(1);
+            }
+            Opcode::DivideNumber => {
+                let number = constant(word!(0));
+                arithmetic!(Opcode::DivideNumber, a, r!(b), number, |x, y| divide(x, y));
+                advance!(1);
+            }
+            Opcode::RemainderNumber => {
+                let number = constant(word!(0));
+                arithmetic!(Opcode::RemainderNumber, a, r!(b), number, |x, y| remainder(x, y));
+                advance!(1);
+            }
+            Opcode::ModuloNumber => {
+                let number = constant(word!(0));
+                arithmetic!(Opcode::ModuloNumber, a, r!(b), number, |x, y| modulo_of(x, y));
+                advance!(1);
+            }
             Opcode::AddNumber => {
                 arithmetic!(Opcode::AddNumber, a, r!(b), immediate(c), |x, y| add(x, y));
             }
@@ -777,6 +790,40 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
 #[inline(always)]
 fn immediate(byte: u8) -> Value {
     Value::fixnum(i64::from(byte as i8))
+}
+
+/// The number in an extra word.
+#[inline(always)]
+fn constant(word: u32) -> Value {
+    Value::fixnum(i64::from(word as i32))
+}
+
+/// Product of two fixnums, unless it leaves their range.
+#[inline(always)]
+fn multiply(x: Value, y: Value) -> Option<Value> {
+    let product = (x.bits() as i64).checked_mul(y.as_fixnum());
+    product.map(|product| number_word(product as u64))
+}
+
+/// Quotient of two fixnums, unless it leaves their range, as that of the smallest one by -1 does.
+#[inline(always)]
+fn divide(x: Value, y: Value) -> Option<Value> {
+    let (x, y) = (x.as_fixnum(), y.as_fixnum());
+    if y == 0 || y == -1 { None } else { Some(Value::fixnum(x / y)) }
+}
+
+/// Remainder of two fixnums.
+#[inline(always)]
+fn remainder(x: Value, y: Value) -> Option<Value> {
+    let (x, y) = (x.as_fixnum(), y.as_fixnum());
+    if y == 0 { None } else { Some(Value::fixnum(x.wrapping_rem(y))) }
+}
+
+/// One fixnum modulo another.
+#[inline(always)]
+fn modulo_of(x: Value, y: Value) -> Option<Value> {
+    let (x, y) = (x.as_fixnum(), y.as_fixnum());
+    if y == 0 { None } else { Some(Value::fixnum(modulo(x, y))) }
 }
 
 /// Sum of two fixnums, unless it leaves their range.

@@ -154,6 +154,14 @@ opcodes! {
     AddNumber "add-number" [Def Use Immediate] [];
     /// a = b - the number c
     SubtractNumber "subtract-number" [Def Use Immediate] [];
+    /// a = b * the number
+    MultiplyNumber "multiply-number" [Def Use None] [Number];
+    /// a = b / the number, which is not 0
+    DivideNumber "divide-number" [Def Use None] [Number];
+    /// a = remainder of b / the number, which is not 0
+    RemainderNumber "remainder-number" [Def Use None] [Number];
+    /// a = b modulo the number, which is not 0
+    ModuloNumber "modulo-number" [Def Use None] [Number];
     /// a = b < c
     Less "less" [Def Use Use] [];
     /// a = b <= c

@@ -422,7 +422,7 @@ fn join(arguments: &[Value]) -> Result<Value, Stop> {
 
 /// The names a definition binds and the values it binds them to.
 fn bindings(
-    interpreter: &Interpreter,
+    interpreter: &mut Interpreter,
     builtin: Builtin,
     arguments: &[Value],
     frame: usize,
@@ -446,7 +446,7 @@ fn bindings(
         return fail(&format!("Invalid argument count, Actual[{left}] == Expected[{right}]"));
     }
     let values = arguments[1..].iter().map(|value| {
-        let bound = value.variable().and_then(|name| interpreter.lookup(frame, name));
+        let bound = value.variable().and_then(|name| interpreter.lookup_value(frame, name));
         bound.unwrap_or_else(|| value.clone())
     });
     Ok(names.into_iter().zip(values).collect())

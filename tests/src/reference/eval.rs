@@ -35,6 +35,8 @@ pub enum Outcome {
 struct Frame {
     names: HashMap<Rc<str>, Value>,
     parent: Option<usize>,
+    /// Whether a function's text ends here.
+    outermost: bool,
 }
 
 /// A running program.
@@ -44,13 +46,17 @@ pub struct Interpreter {
     pub output: Vec<u8>,
     /// Evaluations it may still make.
     pub steps: u64,
+    /// Whether `def` or `=` was given a symbol that names a variable of a function around the one
+    /// it is in. The language promises that only for variables which the function uses.
+    pub open: bool,
 }
 
 impl Interpreter {
     /// An interpreter with the builtins and nothing else.
     pub fn new(steps: u64) -> Interpreter {
-        let root = Frame { names: HashMap::new(), parent: None };
-        let mut interpreter = Interpreter { frames: vec![root], output: Vec::new(), steps };
+        let root = Frame { names: HashMap::new(), parent: None, outermost: false };
+        let mut interpreter =
+            Interpreter { frames: vec![root], output: Vec::new(), steps, open: false };
         for builtin in builtins::all() {
             interpreter.bind(ROOT, builtin.name(), Value::Builtin(builtin));
         }
@@ -83,8 +89,8 @@ impl Interpreter {
         Ok(())
     }
 
-    fn frame(&mut self, parent: usize) -> usize {
-        self.frames.push(Frame { names: HashMap::new(), parent: Some(parent) });
+    fn frame(&mut self, parent: usize, outermost: bool) -> usize {
+        self.frames.push(Frame { names: HashMap::new(), parent: Some(parent), outermost });
         self.frames.len() - 1
     }
 
@@ -103,6 +109,17 @@ impl Interpreter {
             at = self.frames[index].parent;
         }
         None
+    }
+
+    /// The value of the variable that a symbol which is a value names; sets `open`.
+    pub fn lookup_value(&mut self, frame: usize, name: &str) -> Option<Value> {
+        let (mut at, mut outside) = (frame, false);
+        while at != ROOT && !self.frames[at].names.contains_key(name) {
+            outside |= self.frames[at].outermost;
+            at = self.frames[at].parent.unwrap_or(ROOT);
+        }
+        self.open |= outside && at != ROOT;
+        self.lookup(at, name)
     }
 
     /// Prints displays separated by spaces.
@@ -212,7 +229,8 @@ impl Interpreter {
     fn call(&mut self, closure: &Closure, arguments: &[Value]) -> Evaluation {
         let formals = closure.formals.elements();
         let names: Vec<&str> = formals.iter().filter_map(Value::variable).collect();
-        let own = self.frame(closure.frame);
+        // The frame of a partial's first arguments is inside the function.
+        let own = self.frame(closure.frame, closure.given.is_empty());
         let mut given = arguments.iter();
         let mut bound = 0;
         while bound < names.len() {
@@ -255,7 +273,7 @@ impl Interpreter {
     /// # Errors
     /// When there are no steps left.
     pub fn scope(&mut self, body: &Value, frame: usize) -> Evaluation {
-        let own = self.frame(frame);
+        let own = self.frame(frame, false);
         self.body(body, own)
     }
 

@@ -274,6 +274,7 @@ impl Emitter<'_> {
     /// A `let`: its body in a scope of its own.
     pub(super) fn scoped(&mut self, scope: &Scope, body: NodeId, target: Option<u8>) {
         let start = self.frame().next;
+        let first_word = self.frame().code.len();
         let outer = self.frame().environment;
         if self.by_name {
             let parent = if let Some(register) = outer {
@@ -308,7 +309,7 @@ impl Emitter<'_> {
         if self.by_name {
             self.frame().environment = outer;
         } else {
-            self.frame().scopes.pop();
+            self.frame().leave_let(first_word);
         }
         self.frame().next = start;
     }
@@ -430,19 +431,16 @@ impl Emitter<'_> {
 
     pub(super) fn primitive(&mut self, node: NodeId, opcode: Opcode, nodes: &[NodeId], target: u8) {
         let start = self.frame().next;
-        let small = match (opcode, nodes) {
-            (Opcode::Add | Opcode::Subtract, [_, y]) => match self.arena.node(*y) {
-                Node::Constant(value) => small_number(*value),
-                _ => None,
-            },
-            _ => None,
-        };
-        if let Some(number) = small {
-            let register = self.operand(nodes[0]);
+        if let [x, y] = nodes
+            && let Node::Constant(number) = self.arena.node(*y)
+            && let Some(short) = with_number(opcode, *number)
+        {
+            let register = self.operand(*x);
             self.position(node);
-            let opcode =
-                if opcode == Opcode::Add { Opcode::AddNumber } else { Opcode::SubtractNumber };
-            return self.emit(opcode, target, register, number);
+            return match short {
+                Short::Immediate(opcode, number) => self.emit(opcode, target, register, number),
+                Short::Word(opcode, number) => self.emit_word(opcode, target, register, 0, number),
+            };
         }
         let registers = self.operands(nodes);
         self.frame().next = start;
@@ -504,6 +502,31 @@ impl Emitter<'_> {
             self.emit(Opcode::Report, register, 0, 0);
         }
         self.emit(Opcode::Nil, target, 0, 0);
+    }
+}
+
+/// An instruction with a number in it, and the number: as an operand or as a word.
+enum Short {
+    Immediate(Opcode, u8),
+    Word(Opcode, u32),
+}
+
+/// What stands for an operation whose second operand is this constant.
+fn with_number(opcode: Opcode, number: Value) -> Option<Short> {
+    let immediate = |opcode| Some(Short::Immediate(opcode, small_number(number)?));
+    let word = |opcode| {
+        let number = number.as_integer().and_then(|number| i32::try_from(number).ok())?;
+        Some(Short::Word(opcode, number as u32))
+    };
+    match opcode {
+        Opcode::Add => immediate(Opcode::AddNumber),
+        Opcode::Subtract => immediate(Opcode::SubtractNumber),
+        Opcode::Multiply => word(Opcode::MultiplyNumber),
+        _ if number == Value::ZERO => None,
+        Opcode::Divide => word(Opcode::DivideNumber),
+        Opcode::Remainder => word(Opcode::RemainderNumber),
+        Opcode::Modulo => word(Opcode::ModuloNumber),
+        _ => None,
     }
 }
 

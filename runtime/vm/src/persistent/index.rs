@@ -84,15 +84,13 @@ fn set_cell(bytes: &mut [u8], at: usize, cell: u64) {
     bytes[start..start + CELL_BYTES].copy_from_slice(&cell.to_le_bytes());
 }
 
-/// The hash of every slot below `slots` that is entered.
-pub(super) fn hashes(heap: &Heap, index: Value, slots: usize) -> Vec<u32> {
-    let mut hashes = vec![0; slots];
-    let bytes = index.bytes(heap);
-    for at in 0..bytes.len() / CELL_BYTES {
-        let cell = cell(bytes, at);
+/// Enters every slot of `from`, under the number that `renumber` gives it, into `to`, which is empty.
+pub(super) fn transfer(heap: &mut Heap, from: Value, to: Value, renumber: impl Fn(usize) -> usize) {
+    for at in 0..from.bytes(heap).len() / CELL_BYTES {
+        let cell = cell(from.bytes(heap), at);
         if cell as u32 as u64 >= FIRST_SLOT {
-            hashes[(cell as u32 as u64 - FIRST_SLOT) as usize] = (cell >> 32) as u32;
+            let slot = (cell as u32 as u64 - FIRST_SLOT) as usize;
+            let _ = insert(heap, to, (cell >> 32) as u32, renumber(slot));
         }
     }
-    hashes
 }

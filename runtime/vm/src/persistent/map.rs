@@ -335,12 +335,31 @@ fn kill(heap: &mut Heap, table: Value, place: &Place) -> Change {
 /// larger if that is not enough.
 fn rebuild(heap: &mut Heap, table: Value) {
     let capacity = capacity(table);
+    if number(table, LIVE) == capacity && capacity >= CHUNK_ENTRIES {
+        double(heap, table);
+        return;
+    }
     let enough = number(table, LIVE) * 2 <= capacity;
     let fresh = create(heap, if enough { capacity } else { capacity * 2 });
     fill(heap, table, fresh);
     for field in INDEX..FIELDS {
         heap.write(table, field, fresh.field(field));
     }
+}
+
+/// Doubles the capacity of a table whose slots are all live; they stay where they are.
+fn double(heap: &mut Heap, table: Value) {
+    let (full, capacity) = (table.field(DIRECTORY), capacity(table));
+    let mut chunks = vec![Value::NIL; 2 * full.field_count()];
+    for (at, chunk) in chunks[..full.field_count()].iter_mut().enumerate() {
+        *chunk = full.field(at);
+    }
+    let directory = heap.fields(Kind::Record, &chunks);
+    let wider = index::create(heap, 2 * capacity);
+    index::transfer(heap, table.field(INDEX), wider, |slot| slot);
+    heap.write(table, DIRECTORY, directory);
+    heap.write(table, INDEX, wider);
+    set_number(heap, table, FILLED, capacity);
 }
 
 /// Copies the live slots of `table` into the empty table `fresh`.
@@ -359,12 +378,16 @@ fn fill(heap: &mut Heap, table: Value, fresh: Value) {
         heap.write(fresh.field(DIRECTORY), at, chunk);
     }
     let (from, to) = (table.field(INDEX), fresh.field(INDEX));
-    if !to.is_nil() {
-        let hashes = if from.is_nil() { Vec::new() } else { index::hashes(heap, from, used) };
-        for (at, &slot) in slots.iter().enumerate() {
-            let known = hashes.get(slot).copied();
-            let hash = known.unwrap_or_else(|| hash(heap, slot_word(table, slot, 0)));
-            let _ = index::insert(heap, to, hash, at);
+    if !to.is_nil() && !from.is_nil() {
+        let mut numbers = vec![0; used];
+        for (number, slot) in slots.iter().enumerate() {
+            numbers[*slot] = number;
+        }
+        index::transfer(heap, from, to, |slot| numbers[slot]);
+    } else if !to.is_nil() {
+        for (number, slot) in slots.iter().enumerate() {
+            let hash = hash(heap, slot_word(table, *slot, 0));
+            let _ = index::insert(heap, to, hash, number);
         }
     }
     set_number(heap, fresh, USED, slots.len());
