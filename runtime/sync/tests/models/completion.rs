@@ -4,7 +4,7 @@
 //! before it is reported. A thread that nobody wakes is a deadlock, which fails the model.
 
 use crate::ledger::{Ledger, Ticket};
-use crate::model::Model;
+use crate::model::{Model, Set};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use valk_sync::completion::{Completion, Full, Late, Outcome};
 use valk_sync::shim::thread::spawn;
@@ -45,6 +45,7 @@ pub const MODELS: &[Model] = &[
     },
     Model {
         name: "completion::all_waiters_wake",
+        preemptions: Some(3),
         states: &[WAITED],
         body: waits::<2>,
         ..Model::EMPTY
@@ -53,6 +54,13 @@ pub const MODELS: &[Model] = &[
         name: "completion::dropped_while_pending",
         states: &[],
         body: dropped_while_pending,
+        ..Model::EMPTY
+    },
+    Model {
+        name: "completion::all_waiters_wake_exhaustive",
+        set: Set::Nightly,
+        states: &[WAITED],
+        body: waits::<2>,
         ..Model::EMPTY
     },
 ];
