@@ -56,8 +56,8 @@ impl Stack {
     pub(super) fn pop(&self) -> Option<u32> {
         let mut head = self.head();
         while head.top != NONE {
-            // Relaxed: `head` was acquired, and the link with it. If the slot has been taken and put
-            // back since, the link may be a new one; then the exchange fails (rule 2).
+            // Relaxed: `head` was acquired, and the link with it. If the slot has been taken and
+            // put back since, the link may be a new one; then the exchange fails (rule 2).
             let below = self.links[head.top as usize].load(Relaxed);
             let next = head.change_to(below).word();
             // Relaxed: it succeeds only against the very head that was acquired. What others put

@@ -1,7 +1,7 @@
 //! Broken variants of the structures, and uses that break their rules: each must be caught.
 //!
-//! A variant is the structure with one thing left out and nothing else, so that what is caught is the
-//! want of that thing. They show that the models' methods see such faults.
+//! A variant is the structure with one thing left out and nothing else, so that what is caught is
+//! the want of that thing. They show that the models' methods see such faults.
 
 use crate::model::Model;
 use crate::planted::planted;

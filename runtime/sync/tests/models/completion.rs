@@ -1,7 +1,7 @@
 //! Models of the completion.
 //!
-//! Values are tickets whose content loom tracks: an observer that gets a value which was not ordered
-//! before it is reported. A thread that nobody wakes is a deadlock, which fails the model.
+//! Values are tickets whose content loom tracks: an observer that gets a value which was not
+//! ordered before it is reported. A thread that nobody wakes is a deadlock, which fails the model.
 
 use crate::ledger::{Ledger, Ticket};
 use crate::model::{Model, Set};

@@ -225,8 +225,8 @@ fn two_producers() {
     finish(&queue, ledger, 2, &[]);
 }
 
-/// Slots are used a second time while a consumer comes round. What one producer pushed comes in that
-/// order.
+/// Slots are used a second time while a consumer comes round. What one producer pushed comes in
+/// that order.
 fn wrap_around() {
     let (queue, ledger) = queue(2, 4);
     push(&queue, (0..2).map(|id| ledger.issue(id)));
@@ -254,8 +254,8 @@ fn nothing_stays_behind() {
     finish(&queue, ledger, 2, &[mine, theirs]);
 }
 
-/// Rule 4 for the other end: each takes one item and then pushes until it is refused, so the queue is
-/// full in the end.
+/// Rule 4 for the other end: each takes one item and then pushes until it is refused, so the queue
+/// is full in the end.
 fn room_is_not_overlooked() {
     let (queue, ledger) = queue(2, 6);
     push(&queue, (0..2).map(|id| ledger.issue(id)));

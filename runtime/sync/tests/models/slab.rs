@@ -99,7 +99,8 @@ impl Slots {
         self.cells[index.get()].with_mut(|cell| unsafe { *cell += 1 });
     }
 
-    /// Takes all that is free, when nobody else is at it: what is out and what is not is all there is.
+    /// Takes all that is free, when nobody else is at it: what is out and what is not is all there
+    /// is.
     fn finish(&self, out: usize) {
         let numbers = self.slab.statistics();
         assert_eq!(numbers.in_use, out);
@@ -164,8 +165,8 @@ fn same_head_again() {
     slots.finish(out);
 }
 
-/// Two threads put back, one on top of the other; who takes both is ordered after both, although the
-/// lower one was put under it by an exchange of somebody else.
+/// Two threads put back, one on top of the other; who takes both is ordered after both, although
+/// the lower one was put under it by an exchange of somebody else.
 fn passed_on_below_the_top() {
     let slots = Slots::new(2);
     let out = [slots.take().expect("two slots"), slots.take().expect("one slot")];

@@ -83,8 +83,8 @@ impl Phase {
     }
 }
 
-/// One worker's life: its own items, then others', then an offer. Item 0 has the child 1, and so on,
-/// up to the number of items.
+/// One worker's life: its own items, then others', then an offer. Item 0 has the child 1, and so
+/// on, up to the number of items.
 struct Marker {
     phase: Arc<Phase>,
     own: Worker<Ticket>,
@@ -136,7 +136,8 @@ impl Marker {
     }
 }
 
-/// `workers` workers of which the first, on the main thread, has the first item; a chain of `items`.
+/// `workers` workers of which the first, on the main thread, has the first item; a chain of
+/// `items`.
 fn chain(workers: usize, items: usize) {
     let (phase, ledger) = (Phase::new(workers, items), Arc::new(Ledger::new(items)));
     let deques: Vec<Worker<Ticket>> = (0..workers).map(|_| Worker::with_slots(2, 2)).collect();
@@ -218,7 +219,8 @@ fn results_are_visible() {
     thread.join().expect("loom reports a panic first");
 }
 
-/// Two phases, a detector each: a worker that is slow to leave the first does not disturb the second.
+/// Two phases, a detector each: a worker that is slow to leave the first does not disturb the
+/// second.
 fn next_phase() {
     let (phases, results) = ([Phase::new(2, 0), Phase::new(2, 0)], Results::new(2));
     let worker = |number: usize, phases: [Arc<Phase>; 2], results: Arc<Results>| {
