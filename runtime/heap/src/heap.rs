@@ -497,10 +497,13 @@ impl Heap {
     /// # Errors
     /// When they do not fit.
     pub fn room(&self, bytes: usize) -> Result<(), OutOfMemory> {
-        let (used, limit) = (self.used_bytes(), self.limits.hard_bytes);
-        if bytes <= limit.saturating_sub(used) && !self.refuses() {
+        let limit = self.limits.hard_bytes;
+        let fits = |used| bytes <= limit.saturating_sub(used);
+        let bound = self.young.used_bytes() + self.old.used_bytes_bound() + self.beside_bytes();
+        if (fits(bound) || fits(self.used_bytes())) && !self.refuses() {
             return Ok(());
         }
+        let used = self.used_bytes();
         Err(OutOfMemory { requested: bytes, used, limit })
     }
 
@@ -517,10 +520,12 @@ impl Heap {
 
     /// All that is in use outside the nursery.
     pub(crate) fn tenured_bytes(&self) -> usize {
-        self.old.used_bytes()
-            + self.symbols.bytes()
-            + self.old.host_external_bytes()
-            + self.external_bytes
+        self.old.used_bytes() + self.beside_bytes()
+    }
+
+    /// What is in use beside the spaces.
+    fn beside_bytes(&self) -> usize {
+        self.symbols.bytes() + self.old.host_external_bytes() + self.external_bytes
     }
 
     /// Whether more is in use than allowed. After a collection that means the program must get
