@@ -1,5 +1,9 @@
 //! Tests of the structures on `std`; the models under `tests/models` cover the interleavings.
 
+mod completion;
 mod coordinator;
 mod deque;
+mod queue;
 mod shim;
+mod slab;
+mod termination;
