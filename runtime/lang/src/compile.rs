@@ -9,6 +9,7 @@ mod emit;
 mod expand;
 mod forms;
 mod frame;
+mod itself;
 mod names;
 mod node;
 

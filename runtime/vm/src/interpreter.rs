@@ -710,6 +710,29 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                 r!(a) = value;
                 tail_call!(a, b);
             }
+            Opcode::TailSelf => {
+                let index = word!(0) as usize;
+                // SAFETY: rule 1 — the global index exists.
+                let value = *unsafe { vm.globals.get_unchecked(index) };
+                if value == closure!() && !vm.heap.wants_safepoint() {
+                    vm.counters.function_calls += 1;
+                    let code = code!();
+                    pc = code.words.as_ptr();
+                    continue;
+                }
+                if value.is_undefined() {
+                    save!();
+                    r!(a) = vm.missing_global(fiber, word!(0));
+                    advance!(1);
+                    continue;
+                }
+                advance!(1);
+                r!(a) = value;
+                for i in 0..b as usize {
+                    r!(a as usize + WINDOW_SLOTS + i) = r!(i);
+                }
+                tail_call!(a, b);
+            }
             Opcode::CallValue => {
                 if Vm::is_function(r!(a)) {
                     call!(a, 0u8);

@@ -202,6 +202,9 @@ opcodes! {
     CallGlobal "call-global" [Window Count None] [Symbol];
     /// the same, as the last act of this frame
     TailCallGlobal "tail-call-global" [Window Count None] [Symbol];
+    /// call the global with the values of the b first registers as the last act of this frame; if it
+    /// is the running function they are its arguments already, else a is the window
+    TailSelf "tail-self" [Window Count None] [Symbol];
     /// the rule of `(e)`: call a with no arguments when it is a function, else keep it
     CallValue "call-value" [Window None None] [];
     /// the same, as the last act of this frame

@@ -9,6 +9,7 @@
 
 use super::expand::{STACK_PIECE_BYTES, STACK_RED_ZONE_BYTES};
 use super::frame::{Captured, Frame, from_capture};
+use super::itself;
 use super::node::{Arena, Lambda, Node, NodeId};
 use valk_heap::{SymbolId, Value};
 use valk_vm::{CodeKind, Label, Opcode, Vm, WINDOW_SLOTS};
@@ -336,6 +337,7 @@ impl<'a> Emitter<'a> {
             frame.code.emit(Opcode::EnterFunction, environment, 0, 0);
         } else {
             frame.declare_function(lambda);
+            frame.itself = itself::parameters(lambda, &frame);
         }
         self.frames.push(frame);
         self.tail(lambda.body);
@@ -375,11 +377,17 @@ impl<'a> Emitter<'a> {
         if arguments.len() > ARGUMENTS_MAX {
             return self.call_with_list(head, arguments, target);
         }
+        let pure = arguments.iter().all(|a| self.arena.effects(*a).pure);
+        let global = self.global_head(head).filter(|_| pure);
+        if target.is_none()
+            && let Some(name) = global
+            && let Some(parameters) = self.itself(name, arguments.len())
+        {
+            return self.call_itself(node, name, &parameters, arguments);
+        }
         let start = self.frame().next;
         self.frame().reserve(WINDOW_SLOTS + arguments.len());
         let window = self.frame().register();
-        let pure = arguments.iter().all(|a| self.arena.effects(*a).pure);
-        let global = self.global_head(head).filter(|_| pure);
         let mut skip = None;
         if global.is_none() {
             self.value(head, window);

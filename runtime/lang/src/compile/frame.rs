@@ -69,6 +69,8 @@ pub struct Frame {
     pub environment: Option<u8>,
     /// Variables of enclosing functions are invisible.
     pub global_only: bool,
+    /// Its name and parameters, if a tail call of itself may set them in place.
+    pub itself: Option<(SymbolId, Vec<SymbolId>)>,
     /// Locals of `let`s that were left, with the words emitted inside.
     lets: Vec<(usize, Range<u32>)>,
 }
