@@ -8,11 +8,15 @@
 //!
 //! Knows `std` and loom. Does not know values, tasks, heaps or reactors.
 
+pub mod completion;
 pub mod coordinator;
 pub mod deque;
 pub mod limits;
 mod line;
+pub mod queue;
 pub mod shim;
+pub mod slab;
+pub mod termination;
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,8 @@
 //! 1. Normally everything is `std`; under `cfg(valk_loom)` everything is loom's double of it.
 //! 2. Both sides offer the same names, so code above never asks which one it got.
 //! 3. `SingleWriter…` is for atomics with one writer that never loads them; anything else is
-//!    `Atomic…`. To `std` they are the same, to loom they are not.
+//!    `Atomic…`. To `std` they are the same, to loom they are not. `Statistic…` is for numbers that
+//!    only people read: no structure depends on one, and loom does not see it.
 //! 4. [`reached_if`] and [`Mark`] let a model prove that the interesting state occurred, and
 //!    [`Footprint`] that atomic accesses were ordered. They cost nothing in a normal build.
 //!
@@ -35,7 +36,8 @@ mod native {
     pub use std::sync::Arc;
     pub use std::sync::atomic::{AtomicIsize, AtomicIsize as SingleWriterIsize};
     pub use std::sync::atomic::{AtomicPtr, AtomicPtr as SingleWriterPtr, fence};
-    pub use std::sync::atomic::{AtomicU64, AtomicUsize, AtomicUsize as SingleWriterUsize};
+    pub use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize};
+    pub use std::sync::atomic::{AtomicU64 as StatisticU64, AtomicUsize as SingleWriterUsize};
     pub use std::sync::{Condvar, Mutex, MutexGuard};
 
     /// Spawning, parking and yielding.
@@ -116,6 +118,8 @@ mod modelled {
     use std::sync::PoisonError;
     use std::sync::atomic::{AtomicBool, Ordering, Ordering::Relaxed};
 
+    pub use std::sync::atomic::AtomicU64 as StatisticU64;
+
     /// Spawning, parking and yielding.
     pub mod thread {
         pub use loom::thread::{JoinHandle, Thread, current, park, spawn, yield_now};
@@ -167,6 +171,7 @@ mod modelled {
     }
 
     visible_loads!(AtomicIsize, isize);
+    visible_loads!(AtomicU32, u32);
     visible_loads!(AtomicUsize, usize);
     visible_loads!(AtomicU64, u64);
     visible_loads!(AtomicPtr, *mut T, T);

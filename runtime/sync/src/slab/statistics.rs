@@ -1,0 +1,75 @@
+//! What people want to know about a slab. Nothing depends on these numbers, so every access is
+//! relaxed and models do not see them.
+
+use crate::line::OwnLine;
+use crate::shim::{Ordering::Relaxed, StatisticU64};
+
+/// Numbers of a slab.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Statistics {
+    /// Slots there are.
+    pub slots: usize,
+    /// Slots that are out.
+    pub in_use: usize,
+    /// Most slots that were out at a time.
+    pub high_water: usize,
+    /// Slots taken since the beginning.
+    pub acquired: u64,
+    /// Attempts that found no free slot.
+    pub refused: u64,
+}
+
+impl Statistics {
+    /// Slots that are free.
+    pub fn free(&self) -> usize {
+        self.slots - self.in_use
+    }
+
+    /// Slots put back since the beginning.
+    pub fn released(&self) -> u64 {
+        self.acquired.saturating_sub(self.in_use as u64)
+    }
+}
+
+/// The numbers that change, away from the head that everybody competes for.
+#[derive(Default)]
+pub(super) struct Counts(OwnLine<Numbers>);
+
+#[derive(Default)]
+struct Numbers {
+    in_use: StatisticU64,
+    high_water: StatisticU64,
+    acquired: StatisticU64,
+    refused: StatisticU64,
+}
+
+impl Counts {
+    /// A slot was taken from the stack.
+    pub(super) fn taken(&self) {
+        let counts = &self.0.0;
+        let in_use = counts.in_use.fetch_add(1, Relaxed) + 1;
+        counts.high_water.fetch_max(in_use, Relaxed);
+        counts.acquired.fetch_add(1, Relaxed);
+    }
+
+    /// A slot is about to be put back on the stack (rule 6).
+    pub(super) fn put_back(&self) {
+        self.0.0.in_use.fetch_sub(1, Relaxed);
+    }
+
+    /// There was no free slot.
+    pub(super) fn refused(&self) {
+        self.0.0.refused.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn statistics(&self, slots: usize) -> Statistics {
+        let counts = &self.0.0;
+        Statistics {
+            slots,
+            in_use: counts.in_use.load(Relaxed) as usize,
+            high_water: counts.high_water.load(Relaxed) as usize,
+            acquired: counts.acquired.load(Relaxed),
+            refused: counts.refused.load(Relaxed),
+        }
+    }
+}
