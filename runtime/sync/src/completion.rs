@@ -18,9 +18,11 @@ mod observers;
 
 use crate::limits::COMPLETION_OBSERVERS_MAX;
 use crate::shim::Ordering::{Acquire, Relaxed, Release};
-use crate::shim::{AtomicUsize, Condvar, Mutex, MutexGuard, UnsafeCell, lock, reached_if, wait};
+use crate::shim::{AtomicUsize, Condvar, Mutex, MutexGuard, UnsafeCell, lock, reached_if};
+use crate::shim::{wait, wait_until};
 use observers::Observers;
 use std::fmt;
+use std::time::{Duration, Instant};
 
 /// How an operation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,6 +182,20 @@ impl<T, E> Completion<T, E> {
         }
         drop(observers);
         self.settled_outcome()
+    }
+
+    /// As [`Completion::wait`], but at most for `timeout`: `None` when the operation is pending after
+    /// that. Nothing else becomes of the operation.
+    pub fn wait_for(&self, timeout: Duration) -> Option<&Outcome<T, E>> {
+        // A time that the clock cannot express never comes.
+        let deadline = Instant::now().checked_add(timeout);
+        let mut observers = self.lock();
+        let mut in_time = true;
+        while in_time && !self.has_outcome(&observers) {
+            (observers, in_time) = wait_until(&self.waiters, observers, deadline);
+        }
+        drop(observers);
+        self.outcome()
     }
 
     /// Ends the operation with what `outcome` makes of `value`, unless it is too late.

@@ -13,6 +13,7 @@
 pub use std::sync::atomic::Ordering;
 
 use std::sync::PoisonError;
+use std::time::Instant;
 
 #[cfg(not(valk_loom))]
 pub use native::*;
@@ -31,6 +32,25 @@ pub fn wait<'a, T>(condition: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<
     condition.wait(guard).unwrap_or_else(PoisonError::into_inner)
 }
 
+/// As [`wait`], but not beyond `deadline`, if there is one: `false` beside the guard says that it
+/// has passed, and then nobody slept. In a model only a deadline that has passed has a meaning: loom
+/// knows no time, so any other is never reached.
+pub fn wait_until<'a, T>(
+    condition: &Condvar,
+    guard: MutexGuard<'a, T>,
+    deadline: Option<Instant>,
+) -> (MutexGuard<'a, T>, bool) {
+    let Some(deadline) = deadline else {
+        return (wait(condition, guard), true);
+    };
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return (guard, false);
+    }
+    let slept = condition.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner);
+    (slept.0, true)
+}
+
 #[cfg(not(valk_loom))]
 mod native {
     pub use std::sync::Arc;
@@ -42,7 +62,19 @@ mod native {
 
     /// Spawning, parking and yielding.
     pub mod thread {
-        pub use std::thread::{JoinHandle, Thread, current, park, spawn, yield_now};
+        pub use std::thread::{Builder, JoinHandle, Thread, current, park, spawn, yield_now};
+    }
+
+    pub use std::thread_local;
+
+    /// Runs `call`; the payload of its panic if it panics. What `call` leaves half-changed is the
+    /// caller's concern.
+    ///
+    /// # Errors
+    ///
+    /// The payload of the panic.
+    pub fn catch_panic<R>(call: impl FnOnce() -> R) -> std::thread::Result<R> {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(call))
     }
 
     /// Interior mutability whose accesses loom can track, hence closures instead of `get`.
@@ -122,7 +154,19 @@ mod modelled {
 
     /// Spawning, parking and yielding.
     pub mod thread {
-        pub use loom::thread::{JoinHandle, Thread, current, park, spawn, yield_now};
+        pub use loom::thread::{Builder, JoinHandle, Thread, current, park, spawn, yield_now};
+    }
+
+    pub use loom::thread_local;
+
+    /// Runs `call`. A panic in a model is a violation that loom or the model reports, so it is not
+    /// caught.
+    ///
+    /// # Errors
+    ///
+    /// Never.
+    pub fn catch_panic<R>(call: impl FnOnce() -> R) -> std::thread::Result<R> {
+        Ok(call())
     }
 
     /// An integer atomic of loom's with loads that its scheduler cannot overlook.

@@ -51,10 +51,7 @@ pub struct NotInUse(pub Index);
 impl fmt::Display for NotInUse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let slot = self.0.get();
-        write!(
-            f,
-            "slot {slot} is not in use; it was put back twice, or to a slab it is not from"
-        )
+        write!(f, "slot {slot} is not in use; it was put back twice, or to a slab it is not from")
     }
 }
 

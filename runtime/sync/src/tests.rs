@@ -2,4 +2,5 @@
 
 mod coordinator;
 mod deque;
+mod executor;
 mod shim;
