@@ -3,7 +3,8 @@
 use super::job::Task;
 use super::statistics::WorkerStatistics;
 use crate::deque::Stealer;
-use crate::shim::{AtomicU64, Ordering::Relaxed, StatisticU64};
+use crate::shim::Ordering::{Acquire, Relaxed, Release};
+use crate::shim::{AtomicU64, StatisticU64};
 
 /// Who discards has been here: no task begins any more (rule 6).
 const FORBIDDEN: u64 = 1 << 63;
@@ -13,8 +14,8 @@ const TURN: u64 = 1;
 /// The public side of a worker.
 pub(super) struct Lane {
     pub(super) stealer: Stealer<Box<Task>>,
-    /// Begins and ends of tasks, and `FORBIDDEN` (rule 6). All accesses are relaxed: the order of
-    /// changes to one word is all that counts, and everything else goes through the lock.
+    /// Begins and ends of tasks, and `FORBIDDEN` (rule 6). For that rule the order of changes to one
+    /// word is all that counts, so most accesses are relaxed.
     turns: AtomicU64,
     pub(super) counters: Counters,
 }
@@ -26,16 +27,15 @@ impl Lane {
 
     /// The worker begins a task, if that is still allowed.
     pub(super) fn begin(&self) -> bool {
-        let allowed = self.turns.fetch_add(TURN, Relaxed) & FORBIDDEN == 0;
-        if !allowed {
-            self.turns.fetch_sub(TURN, Relaxed);
-        }
-        allowed
+        // An exchange, not an addition to be taken back: nobody may ever see a begin that is none.
+        let turns = self.turns.load(Relaxed) & !FORBIDDEN;
+        self.turns.compare_exchange(turns, turns + TURN, Relaxed, Relaxed).is_ok()
     }
 
     /// The worker ends its task; whether it may begin another.
     pub(super) fn end(&self) -> bool {
-        self.turns.fetch_add(TURN, Relaxed) & FORBIDDEN == 0
+        // Release: who reads that the task ended sees what it did.
+        self.turns.fetch_add(TURN, Release) & FORBIDDEN == 0
     }
 
     /// Forbids to begin; whether a task is running.
@@ -45,7 +45,8 @@ impl Lane {
 
     /// Tasks that ended, and whether one is running: both at the same moment.
     pub(super) fn progress(&self) -> (u64, bool) {
-        let turns = self.turns.load(Relaxed) & !FORBIDDEN;
+        // Acquire: pairs with `end`.
+        let turns = self.turns.load(Acquire) & !FORBIDDEN;
         (turns / 2, turns & TURN != 0)
     }
 

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 pub(super) enum Rest {
     /// Look again.
     Search,
-    /// End.
+    /// End: the worker has left.
     End,
 }
 
@@ -82,7 +82,7 @@ impl Shared {
     pub(super) fn inject(&self, task: Task) -> Result<(), (Reason, Task)> {
         let mut state = self.lock();
         state.inject(task)?;
-        self.wake(state, 1);
+        self.wake(&mut state, 1);
         Ok(())
     }
 
@@ -94,19 +94,17 @@ impl Shared {
         fence(SeqCst);
         let signals = self.signals();
         if signals.has_sleeper() {
-            self.wake(self.lock(), 1);
+            self.wake(&mut self.lock(), 1);
         }
         signals
     }
 
-    /// Wakes up to `most` sleepers and gives the lock back.
-    fn wake(&self, mut state: MutexGuard<'_, State>, most: usize) {
-        let woken = state.wake(most);
-        self.publish(&mut state);
-        drop(state);
-        for _ in 0..woken {
+    /// Wakes up to `most` sleepers, and publishes what has changed.
+    fn wake(&self, state: &mut State, most: usize) {
+        for _ in 0..state.wake(most) {
             self.sleepers.notify_one();
         }
+        self.publish(state);
     }
 
     /// Takes the oldest injected task, and up to `more` of the next for `deque`, which has room for as
@@ -129,35 +127,40 @@ impl Shared {
         first
     }
 
-    /// Sleeps until there may be work. The caller has none and has looked everywhere.
+    /// Sleeps until there may be work, or ends. The caller has none and has looked everywhere.
     pub(super) fn rest(&self, lane: usize) -> Rest {
         let mut state = self.lock();
-        if state.phase == Phase::Discarding {
-            return Rest::End;
-        }
         state.fall_asleep();
         self.publish(&mut state);
         // Rule 4, the sleeper's side: it is known to sleep before the deques are read.
         fence(SeqCst);
-        let sees_work =
-            state.injected() > 0 || self.lanes.iter().any(|lane| !lane.0.stealer.is_empty());
-        if sees_work || state.phase > Phase::Open {
-            reached_if(sees_work, "executor: a worker saw work before it slept");
-            state.stay_awake();
-            self.publish(&mut state);
-            return if sees_work { Rest::Search } else { Rest::End };
+        let sees_work = state.phase < Phase::Discarding
+            && (state.injected() > 0 || self.lanes.iter().any(|lane| !lane.0.stealer.is_empty()));
+        if !sees_work && state.phase == Phase::Open {
+            self.lane(lane).counters.parked.count();
+            while !state.take_waking() {
+                reached_if(true, "executor: a worker slept");
+                state = wait(&self.sleepers, state);
+            }
+            return Rest::Search;
         }
-        self.lane(lane).counters.parked.count();
-        while !state.take_waking() {
-            reached_if(true, "executor: a worker slept");
-            state = wait(&self.sleepers, state);
+        state.stay_awake();
+        self.publish(&mut state);
+        if sees_work {
+            reached_if(true, "executor: a worker saw work before it slept");
+            return Rest::Search;
         }
-        Rest::Search
+        self.leave_under_lock(&mut state, lane);
+        Rest::End
     }
 
     /// Worker `lane` is done, or was never started: it takes and counts nothing any more.
     pub(super) fn leave(&self, lane: usize) {
-        self.lock().leave(lane);
+        self.leave_under_lock(&mut self.lock(), lane);
+    }
+
+    fn leave_under_lock(&self, state: &mut State, lane: usize) {
+        state.leave(lane);
         self.watchers.notify_all();
     }
 
@@ -165,12 +168,17 @@ impl Shared {
     pub(super) fn shutdown(&self, patience: Duration, from_inside: bool) -> Report {
         // A time that the clock cannot express never comes.
         let deadline = Instant::now().checked_add(patience);
-        self.drain(deadline, usize::from(from_inside));
-        let (rest, busy) = self.discard();
-        let panicked: u64 = rest.into_iter().map(|task| u64::from(task.discard())).sum();
-        let mut state = self.lock();
-        state.panicked += panicked;
+        let mut state = self.drain(deadline, usize::from(from_inside));
+        let busy: Vec<_> = self.lanes.iter().map(|lane| lane.0.forbid()).collect();
+        let rest = self.discard(&mut state);
+        if !rest.is_empty() {
+            drop(state);
+            let panicked: u64 = rest.into_iter().map(|task| u64::from(task.discard())).sum();
+            state = self.lock();
+            state.panicked += panicked;
+        }
         while (0..self.workers()).any(|lane| state.is_there(lane) && !busy[lane]) {
+            reached_if(true, "executor: shutdown waited for a worker on its way out");
             state = wait(&self.watchers, state);
         }
         let report = self.report(&state);
@@ -184,27 +192,28 @@ impl Shared {
 
     /// Accepts nothing any more, and waits until all workers but `own` and others like it have ended,
     /// until the deadline, or until somebody discards.
-    fn drain(&self, deadline: Option<Instant>, own: usize) {
+    fn drain(&self, deadline: Option<Instant>, own: usize) -> MutexGuard<'_, State> {
         let mut state = self.lock();
         state.phase = state.phase.max(Phase::Draining);
         state.shutting_down += own;
-        self.wake(state, usize::MAX);
-        self.watchers.notify_all();
-        let mut state = self.lock();
+        self.wake(&mut state, usize::MAX);
+        if own > 0 {
+            // One less to wait for.
+            self.watchers.notify_all();
+        }
         let mut in_time = true;
         while in_time && state.phase == Phase::Draining && state.working() > state.shutting_down {
             (state, in_time) = wait_until(&self.watchers, state, deadline);
         }
         state.shutting_down -= own;
+        state
     }
 
-    /// Takes every task that has not begun, and says which lanes are running one (rules 6 and 7).
-    fn discard(&self) -> (Vec<Task>, Vec<bool>) {
-        let mut state = self.lock();
+    /// Takes every task that has not begun. No lane begins one any more (rules 6 and 7).
+    fn discard(&self, state: &mut State) -> Vec<Task> {
         state.phase = Phase::Discarding;
         let mut rest = state.drain_injected(usize::MAX).collect::<Vec<_>>();
-        self.publish(&mut state);
-        let busy = self.lanes.iter().map(|lane| lane.0.forbid()).collect();
+        self.publish(state);
         // Rule 7, this side: the phase is known before the deques are read.
         fence(SeqCst);
         for lane in &self.lanes {
@@ -217,9 +226,8 @@ impl Shared {
             }
         }
         state.dropped += rest.len() as u64;
-        drop(state);
         self.watchers.notify_all();
-        (rest, busy)
+        rest
     }
 
     fn report(&self, state: &State) -> Report {

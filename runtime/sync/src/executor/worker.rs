@@ -17,7 +17,7 @@ pub(super) type Deque = deque::Worker<Box<Task>>;
 
 thread_local! {
     /// The worker whose thread this is.
-    static CURRENT: RefCell<Option<Rc<Worker>>> = const { RefCell::new(None) };
+    static CURRENT: RefCell<Option<Rc<Worker>>> = RefCell::default();
 }
 
 /// The private side of a worker; lives on its thread.
@@ -30,13 +30,23 @@ pub(super) struct Worker {
     victims: Victims,
     /// Tasks asked for, to count up to the next look at the injected ones.
     turn: Cell<u32>,
+    /// The end of it is known to all.
+    has_left: Cell<bool>,
 }
 
 impl Worker {
     pub(super) fn new(shared: Arc<Shared>, lane: usize, deque: Deque, options: &Options) -> Self {
         let victims = Victims::new(lane, shared.workers(), options.seed);
         let batch_max = EXECUTOR_BATCH_MAX.min(options.local_max);
-        Self { shared, lane, deque, batch_max, victims, turn: Cell::new(0) }
+        Self {
+            shared,
+            lane,
+            deque,
+            batch_max,
+            victims,
+            turn: Cell::new(0),
+            has_left: Cell::new(false),
+        }
     }
 
     /// The calling thread's worker, if it is one of this pool.
@@ -60,9 +70,10 @@ impl Worker {
         loop {
             let goes_on = match self.next() {
                 Some(task) => self.run(task),
-                None => self.shared.rest(self.lane) == Rest::Search,
+                None => false,
             };
-            if !goes_on {
+            if !goes_on && self.shared.rest(self.lane) == Rest::End {
+                self.has_left.set(true);
                 return;
             }
         }
@@ -143,6 +154,9 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.shared.leave(self.lane);
+        // It was not started, or broke a rule: either way nobody must wait for it.
+        if !self.has_left.get() {
+            self.shared.leave(self.lane);
+        }
     }
 }

@@ -10,6 +10,8 @@ mod counts;
 #[cfg(valk_loom)]
 mod deque;
 #[cfg(valk_loom)]
+mod executor;
+#[cfg(valk_loom)]
 mod ledger;
 #[cfg(valk_loom)]
 mod model;
@@ -26,7 +28,8 @@ mod verdict;
 
 /// Every model, in the order of execution. A new file of models is listed here.
 #[cfg(valk_loom)]
-const GROUPS: &[&[model::Model]] = &[planted::MODELS, deque::MODELS, coordinator::MODELS];
+const GROUPS: &[&[model::Model]] =
+    &[planted::MODELS, deque::MODELS, coordinator::MODELS, executor::MODELS];
 
 #[cfg(valk_loom)]
 fn main() -> std::process::ExitCode {
