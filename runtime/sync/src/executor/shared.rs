@@ -89,8 +89,8 @@ impl Shared {
     /// The worker has put a task into its deque: wakes a sleeper, if there is one. The signals, which
     /// the worker looks at next (rule 7).
     pub(super) fn announce(&self) -> Signals {
-        // Rule 4, the submitter's side: the task is in the deque before the signals are read; the
-        // other sides are in `rest` and in `discard`.
+        // Rules 4 and 7, the submitter's side: the task is in the deque before the signals are read.
+        // The other sides are in `rest` and in `discard`.
         fence(SeqCst);
         let signals = self.signals();
         if signals.has_sleeper() {
@@ -214,8 +214,8 @@ impl Shared {
         state.phase = Phase::Discarding;
         let mut rest = state.drain_injected(usize::MAX).collect::<Vec<_>>();
         self.publish(state);
-        // Rule 7, this side: the phase is known before the deques are read.
-        fence(SeqCst);
+        // Rule 7, this side: the phase is known before the deques are read, for each attempt to steal
+        // has a fence before it reads whether there is something.
         for lane in &self.lanes {
             loop {
                 match lane.0.stealer.steal() {
