@@ -69,7 +69,7 @@ bench-lang *ARGS:
 bench *ARGS:
     @ci/bench "$@"
 
-# fuzzing: differential, stress or reader, for --seconds N from --seed N
+# fuzzing: differential, stress, random or reader, for --seconds N from --seed N
 [no-exit-message]
 fuzz *ARGS:
     @ci/fuzz "$@"

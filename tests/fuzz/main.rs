@@ -1,21 +1,21 @@
 //! Fuzzing from the command line.
 //!
 //! ```text
-//! valk-fuzz differential|stress|reader [--seconds N] [--seed N] [--runs N]
+//! valk-fuzz differential|stress|random|reader [--seconds N] [--seed N] [--runs N]
 //! ```
 //!
 //! `differential` compares random programs with the reference evaluator, `stress` does so with a
-//! collection at every safepoint, `reader` gives arbitrary bytes to reader, printer and compiler.
+//! collection at every safepoint, `random` with collections at random ones, `reader` gives arbitrary bytes to reader, printer and compiler.
 //! Exit status 1: something failed; 2: wrong arguments; 3: something did not end.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-use valk_heap::Config;
-use valk_tests::fuzz::{bytes, differential, watchdog};
+use valk_tests::fuzz::differential::{self, Collections};
+use valk_tests::fuzz::{bytes, watchdog};
 use valk_tests::program::root;
 
 const USAGE: &str =
-    "usage: valk-fuzz differential|stress|reader [--seconds N] [--seed N] [--runs N]";
+    "usage: valk-fuzz differential|stress|random|reader [--seconds N] [--seed N] [--runs N]";
 
 /// What is asked for.
 struct Plan {
@@ -47,10 +47,10 @@ fn fresh_seed() -> u64 {
     now.map_or(0, |now| now.as_nanos() as u64) << 20 >> 20
 }
 
-fn compare(plan: &Plan, first: u64, config: &Config) -> Vec<String> {
+fn compare(plan: &Plan, first: u64, collections: Collections) -> Vec<String> {
     let end = Instant::now() + Duration::from_secs(plan.seconds);
     let more = |tally: &differential::Tally| tally.tried() < plan.runs && Instant::now() < end;
-    let tally = differential::campaign(first, config, more);
+    let tally = differential::campaign(first, collections, more);
     let differential::Tally { compared, endless, open, .. } = tally;
     println!("{compared} programs compared, {endless} did not end, {open} differ as they may");
     tally.failures
@@ -80,8 +80,9 @@ fn main() -> ExitCode {
     println!("{} from seed {first}", plan.target);
     watchdog::start();
     let failures = match plan.target.as_str() {
-        "differential" => compare(&plan, first, &Config::default()),
-        "stress" => compare(&plan, first, &differential::stressed()),
+        "differential" => compare(&plan, first, Collections::Calm),
+        "stress" => compare(&plan, first, Collections::Everywhere),
+        "random" => compare(&plan, first, Collections::Random),
         "reader" => read(&plan, first),
         _ => {
             eprintln!("{USAGE}");

@@ -92,7 +92,7 @@ valk_harness::test! {
 valk_harness::test! {
     fn help_and_version_teach() {
         let help = stdout(&run(&["--help"]));
-        for part in ["Examples:", "check", "disasm", "doc", "--limits", "completions", "VALK_HEAP_HARD_LIMIT", "VALK_LOG", "Exit status"] {
+        for part in ["Examples:", "check", "disasm", "doc", "--limits", "completions", "VALK_HEAP_HARD_LIMIT", "VALK_GC ", "VALK_GC_LOG", "VALK_LOG", "Exit status"] {
             assert!(help.contains(part), "{part}\n{help}");
         }
         assert!(stdout(&run(&["--version"])).starts_with("valk 0."));
@@ -338,6 +338,55 @@ valk_harness::test! {
         assert_eq!(stderr(&command.output().expect("it runs")), "");
         let set = run(&["-e", "(sys/log/set-level \"info\")"]);
         assert!(stderr(&set).contains("[INFO] "), "{}", stderr(&set));
+    }
+
+    fn every_collection_has_a_line_when_asked_for() {
+        let path = file("churn.valk", "(fun {build n} {if (== n 0) {list 0} {list (build (- n 1)) (build (- n 1))}}) \
+            (map (\\ {_} {do (build 12) 0}) (range 0 10)) (mem/gc/collect) (mem/gc/stats)");
+        let output = valk(&[&path]).env("VALK_GC_LOG", "1").output().expect("it runs");
+        assert_eq!(stdout(&output), "");
+        let log = stderr(&output);
+        let lines: Vec<&str> = log.lines().filter(|line| line.starts_with("gc n=")).collect();
+        assert!(log.contains(&format!("\nCollections: {}\n", lines.len())), "{log}");
+        let last = lines.last().expect("it collects");
+        assert!(last.starts_with(&format!("gc n={} kind=full pause_us=", lines.len())), "{last}");
+        for name in ["young=", "promoted=", "freed=", "used=", "committed=", "limit=536870912"] {
+            assert!(lines.iter().all(|line| line.contains(&format!(" {name}"))), "{log}");
+        }
+        assert!(lines[0].contains(" kind=minor "), "{log}");
+        for off in ["", "0"] {
+            let output = valk(&[&path]).env("VALK_GC_LOG", off).output().expect("it runs");
+            assert!(!stderr(&output).contains("gc n="), "{}", stderr(&output));
+        }
+    }
+
+    fn the_collector_has_modes() {
+        let path = file("modes.valk", "(print (sum (map (\\ {x} {* x x}) (range 0 100)))) (mem/gc/collect)");
+        let with = |mode: &str| {
+            let output = valk(&[&path]).env("VALK_GC", mode).env("VALK_GC_LOG", "1").output();
+            let output = output.expect("it runs");
+            (stdout(&output), stderr(&output))
+        };
+        let collections = |log: &str| log.lines().filter(|line| line.starts_with("gc n=")).count();
+        let (calm, log) = with("");
+        assert_eq!((calm.as_str(), collections(&log)), ("328350\n", 1), "{log}");
+        let (same, log) = with("every");
+        assert_eq!(same, calm);
+        assert!(collections(&log) > 100 && log.contains("kind=minor"), "{log}");
+        let (same, log) = with("full, every");
+        assert_eq!(same, calm);
+        assert!(collections(&log) > 100 && !log.contains("kind=minor"), "{log}");
+        assert_eq!(with("random:5").0, calm);
+        let (_, log) = with("random");
+        let seed = log.lines().find_map(|line| line.strip_prefix("VALK_GC=random:"));
+        assert!(seed.is_some_and(|seed| seed.parse::<u64>().is_ok()), "the seed is told: {log}");
+        let (refused, log) = with("every,refuse:1");
+        assert!(refused.contains("out of memory"), "{refused}{log}");
+        for wrong in ["fast", "full:1", "random:x"] {
+            let (same, log) = with(wrong);
+            assert_eq!(same, calm);
+            assert!(log.contains(&format!("[WARN] VALK_GC does not know `{wrong}`")), "{log}");
+        }
     }
 
     fn a_closed_pipe_ends_the_program_quietly() {

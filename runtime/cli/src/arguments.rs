@@ -21,6 +21,9 @@ use clap::{Parser, Subcommand};
         valk completions bash      for a shell: source <(valk completions bash)\n\n\
         Environment:\n  \
         VALK_HEAP_HARD_LIMIT       memory limit in bytes (default 536870912)\n  \
+        VALK_GC                    full: no generations; every, random, random:SEED: collect more\n  \
+        \x20                          often; refuse, refuse:SEED: run out of memory at times\n  \
+        VALK_GC_LOG                1: a line for every collection, to standard error\n  \
         VALK_LOG                   error, warn (default), info, debug or trace, to standard error\n  \
         VALK_HISTORY               file with the lines typed at the prompt\n\n\
         Exit status: 0 or what the program sets with (exit n), 1 after an uncaught error, 2 for a \

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod collector;
 mod commands;
 mod editor;
 mod history;
@@ -52,8 +53,8 @@ fn about_itself(arguments: &Arguments) -> Option<String> {
         return Some(String::from_utf8_lossy(&script).into_owned());
     }
     arguments.limits.then(|| match arguments.format {
-        Format::Text => limits::text(&session::config()),
-        Format::Json => limits::json(&session::config()),
+        Format::Text => limits::text(&collector::config()),
+        Format::Json => limits::json(&collector::config()),
     })
 }
 

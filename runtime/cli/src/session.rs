@@ -1,10 +1,11 @@
 //! One runtime with its executor, and the things the command does with them.
 
+use crate::collector;
 use crate::log::{Level, log};
 use crate::report::{Reporter, write_error};
 use valk_aio::{Executor, Interrupts};
 use valk_diagnostics::Diagnostic;
-use valk_heap::{Config, Value};
+use valk_heap::{Config, Stress, Value};
 use valk_lang::{Output, Ran, Runtime};
 
 /// A runtime ready to run programs.
@@ -15,29 +16,17 @@ pub struct Session {
     interrupts: Option<Interrupts>,
 }
 
-/// Heap configuration from the environment.
-pub fn config() -> Config {
-    let mut config = Config::default();
-    let text = std::env::var("VALK_HEAP_HARD_LIMIT").unwrap_or_default();
-    match text.parse() {
-        Ok(0) => {}
-        Ok(bytes) => config.hard_limit_bytes = bytes,
-        Err(_) if text.is_empty() => {}
-        Err(_) => {
-            log(Level::Warn, None, &format!("VALK_HEAP_HARD_LIMIT is no number of bytes: {text}"));
-        }
-    }
-    config
-}
-
 impl Session {
     /// A session for this process.
     ///
     /// # Errors
     /// The text to show when memory or reactor cannot be had.
     pub fn new() -> Result<Session, String> {
-        let runtime =
-            Runtime::new(config(), Output::default()).map_err(|error| error.to_string())?;
+        let config = collector::config();
+        // The library is loaded in peace.
+        let calm = Config { stress: Stress::Off, refuse: None, ..config.clone() };
+        let runtime = Runtime::new(calm, Output::default()).map_err(|error| error.to_string())?;
+        collector::prepare(&mut runtime.vm(), &config);
         valk_aio::register(&runtime.vm);
         valk_http2::register(&runtime.vm);
         let executor = Executor::new(&runtime.vm)

@@ -39,6 +39,8 @@ pub enum Collection {
 pub struct Collected {
     /// What was collected: [`Collection::Minor`] or [`Collection::Full`].
     pub kind: Collection,
+    /// Bytes of the nursery in use before.
+    pub young_bytes: usize,
     /// Bytes in use before less bytes in use after; never negative.
     pub reclaimed_bytes: usize,
     /// Bytes moved from the nursery to the old space.
@@ -288,13 +290,14 @@ impl Heap {
     pub unsafe fn collect(&mut self, kind: Collection, roots: &mut dyn Roots) -> Collected {
         let started = Instant::now();
         let used_before = self.note_peak();
-        self.statistics.allocated_bytes += self.young.used_bytes() as u64;
+        let young_bytes = self.young.used_bytes();
+        self.statistics.allocated_bytes += young_bytes as u64;
         let full_due = self.tenured_bytes() > self.limits.full_at_bytes
             && (self.full_interval_is_over(started) || self.over_hard_limit());
         let full = match kind {
             Collection::Full => true,
             Collection::Minor => !self.generational,
-            Collection::Auto => full_due || !self.generational,
+            Collection::Auto => full_due || !self.generational || self.full_by_chance(),
         };
         let mut pass = if full { Pass::Full } else { Pass::Minor };
         let (mut promoted_bytes, mut dead) = self.pass(pass, roots);
@@ -305,15 +308,17 @@ impl Heap {
             promoted_bytes += more;
             dead = hosts;
         }
-        self.poll = self.stressed();
+        self.poll = self.arrange_stress();
         let used_bytes = self.note_peak();
         let reclaimed_bytes = used_before.saturating_sub(used_bytes);
         let pause_us = started.elapsed().as_micros() as u64;
-        self.statistics.count(reclaimed_bytes, promoted_bytes, dead.len(), pause_us);
+        let kind = if pass == Pass::Full { Collection::Full } else { Collection::Minor };
+        let collected =
+            Collected { kind, young_bytes, reclaimed_bytes, promoted_bytes, used_bytes, pause_us };
+        self.statistics.count(&collected, dead.len());
         // Destructors are foreign code: they run when the heap is whole again.
         drop(dead);
-        let kind = if pass == Pass::Full { Collection::Full } else { Collection::Minor };
-        Collected { kind, reclaimed_bytes, promoted_bytes, used_bytes, pause_us }
+        collected
     }
 
     /// Whether the last full collection is long enough ago for one that nobody asked for.

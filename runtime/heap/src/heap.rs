@@ -9,7 +9,7 @@
 use crate::error::{HeapError, OutOfMemory};
 use crate::interrupt::{self, Interrupt, Own};
 use crate::limits::{
-    Config, Limits, Stress, TRIGGER_CHECK_BYTES, YOUNG_OBJECT_MAX_BYTES, YOUNG_RESERVE_MAX_BYTES,
+    Config, Limits, TRIGGER_CHECK_BYTES, YOUNG_OBJECT_MAX_BYTES, YOUNG_RESERVE_MAX_BYTES,
 };
 use crate::nursery::Young;
 use crate::object::{
@@ -18,6 +18,7 @@ use crate::object::{
 use crate::old::{OldSpace, Page};
 use crate::roots::{Root, RootTable};
 use crate::statistics::{ClassUsage, Statistics};
+use crate::stress::{Dice, FULL_ONE_IN, REFUSE_ONE_IN, Stress};
 use crate::symbol::SymbolTable;
 use crate::value::Value;
 use std::hash::{BuildHasher, RandomState};
@@ -31,6 +32,8 @@ pub struct Heap {
     interrupt: Own,
     pub(crate) generational: bool,
     stress: Stress,
+    dice: Dice,
+    refuse: Option<Dice>,
     pub(crate) old: OldSpace,
     /// Old cells that may refer to young ones.
     pub(crate) remembered: Vec<Value>,
@@ -58,15 +61,17 @@ impl Heap {
     #[expect(clippy::needless_pass_by_value, reason = "callers write the literal in place")]
     pub fn new(config: Config) -> Result<Heap, HeapError> {
         let limits = Limits::new(&config)?;
-        Ok(Heap {
+        let mut heap = Heap {
             young: Young::new(
                 config.nursery_bytes,
                 config.hard_limit_bytes.min(YOUNG_RESERVE_MAX_BYTES),
             )?,
-            poll: config.stress == Stress::EverySafepoint,
+            poll: false,
             interrupt: Own::default(),
             generational: config.generational,
-            stress: config.stress,
+            stress: Stress::Off,
+            dice: Dice::new(0),
+            refuse: config.refuse.map(Dice::new),
             old: OldSpace::new(),
             remembered: Vec::new(),
             roots: RootTable::default(),
@@ -79,7 +84,9 @@ impl Heap {
             unchecked_bytes: 0,
             work: Vec::new(),
             symbols: SymbolTable::new(),
-        })
+        };
+        heap.set_stress(config.stress);
+        Ok(heap)
     }
 
     /// Whether the mutator should collect at its next safepoint.
@@ -108,11 +115,33 @@ impl Heap {
     /// Forces collections from now on, or no longer.
     pub fn set_stress(&mut self, stress: Stress) {
         self.stress = stress;
-        self.poll |= self.stressed();
+        if let Stress::Random { seed } = stress {
+            self.dice = Dice::new(seed);
+        }
+        self.poll |= self.arrange_stress();
     }
 
-    pub(crate) fn stressed(&self) -> bool {
+    /// Makes up allocation failures from this seed on, or no longer.
+    pub fn set_refuse(&mut self, seed: Option<u64>) {
+        self.refuse = seed.map(Dice::new);
+    }
+
+    /// Arranges for the next forced collection; true when that is due at once.
+    pub(crate) fn arrange_stress(&mut self) -> bool {
+        if let Stress::Random { .. } = self.stress {
+            self.young.shorten(self.dice.part_of(self.young.nursery_bytes()));
+        }
         self.stress == Stress::EverySafepoint
+    }
+
+    /// Whether the collection that begins is to be a full one though memory does not ask for it.
+    pub(crate) fn full_by_chance(&self) -> bool {
+        matches!(self.stress, Stress::Random { .. }) && self.dice.one_in(FULL_ONE_IN)
+    }
+
+    /// Whether a failure is to be made up now.
+    fn refuses(&self) -> bool {
+        self.refuse.as_ref().is_some_and(|dice| dice.one_in(REFUSE_ONE_IN))
     }
 
     // ---- allocation; none of these collects ----
@@ -469,7 +498,7 @@ impl Heap {
     /// When they do not fit.
     pub fn room(&self, bytes: usize) -> Result<(), OutOfMemory> {
         let (used, limit) = (self.used_bytes(), self.limits.hard_bytes);
-        if bytes <= limit.saturating_sub(used) {
+        if bytes <= limit.saturating_sub(used) && !self.refuses() {
             return Ok(());
         }
         Err(OutOfMemory { requested: bytes, used, limit })
@@ -497,7 +526,7 @@ impl Heap {
     /// Whether more is in use than allowed. After a collection that means the program must get
     /// an error.
     pub fn over_hard_limit(&self) -> bool {
-        self.used_bytes() > self.limits.hard_bytes
+        self.used_bytes() > self.limits.hard_bytes || self.refuses()
     }
 
     /// The hard limit in bytes.

@@ -34,6 +34,7 @@ mod old;
 mod os;
 mod roots;
 mod statistics;
+mod stress;
 mod symbol;
 mod value;
 mod verify;
@@ -43,14 +44,15 @@ pub use error::{HeapError, OutOfMemory};
 pub use heap::Heap;
 pub use interrupt::Interrupt;
 pub use limits::{
-    Config, DEFAULT_HARD_LIMIT_BYTES, DEFAULT_NURSERY_BYTES, LARGE_OBJECT_BYTES, Stress,
+    Config, DEFAULT_HARD_LIMIT_BYTES, DEFAULT_NURSERY_BYTES, LARGE_OBJECT_BYTES,
     YOUNG_OBJECT_MAX_BYTES,
 };
 pub use object::{
     ERROR_CAUSE, ERROR_FIELDS, ERROR_LOCATION, ERROR_MESSAGE, ERROR_TRACE, HostObject, Kind,
 };
 pub use roots::{Root, Roots};
-pub use statistics::{ClassUsage, Statistics};
+pub use statistics::{ClassUsage, PAUSE_BOUNDS_US, Statistics};
+pub use stress::Stress;
 pub use symbol::{SymbolId, SymbolTable};
 pub use value::Value;
 

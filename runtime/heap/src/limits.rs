@@ -4,6 +4,7 @@
 
 use crate::error::HeapError;
 use crate::os::GRAIN_BYTES;
+use crate::stress::Stress;
 
 /// Nursery size unless configured, in bytes: about a second-level cache.
 pub const DEFAULT_NURSERY_BYTES: usize = 1 << 20;
@@ -31,16 +32,6 @@ pub(crate) const TRIGGER_CHECK_BYTES: usize = 16 << 10;
 /// Work list kept between collections, in entries.
 pub(crate) const RETAINED_WORK_ENTRIES: usize = 64 << 10;
 
-/// Whether collections are forced more often than memory asks for.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Default)]
-pub enum Stress {
-    /// As memory asks.
-    #[default]
-    Off,
-    /// [`crate::Heap::wants_collection`] is always true.
-    EverySafepoint,
-}
-
 /// How a heap is set up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -52,6 +43,9 @@ pub struct Config {
     pub threshold_percent: u8,
     /// Forced collections.
     pub stress: Stress,
+    /// With a seed, some requests for memory are refused though there is enough: to see what a
+    /// program makes of that.
+    pub refuse: Option<u64>,
     /// False makes every collection full, which then needs no write barrier: a test oracle.
     pub generational: bool,
 }
@@ -63,6 +57,7 @@ impl Default for Config {
             hard_limit_bytes: DEFAULT_HARD_LIMIT_BYTES,
             threshold_percent: DEFAULT_THRESHOLD_PERCENT,
             stress: Stress::Off,
+            refuse: None,
             generational: true,
         }
     }

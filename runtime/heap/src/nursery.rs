@@ -9,6 +9,7 @@
 //! Does not know what is allocated.
 
 use crate::error::HeapError;
+use crate::object::PAIR_BYTES;
 use crate::os::{self, Mapping};
 
 pub(crate) struct Young {
@@ -65,7 +66,13 @@ impl Young {
 
     /// Whether the overflow room is open.
     pub fn overflows(&self) -> bool {
-        self.limit != self.mapping.base() + self.nursery_bytes
+        self.limit > self.mapping.base() + self.nursery_bytes
+    }
+
+    /// Ends the nursery proper after `bytes`, this time, or where allocation is if that is later.
+    pub fn shorten(&mut self, bytes: usize) {
+        let end = self.mapping.base() + bytes.min(self.nursery_bytes) / PAIR_BYTES * PAIR_BYTES;
+        self.limit = end.max(self.cursor);
     }
 
     /// Empties the region. Every live cell has been moved out.

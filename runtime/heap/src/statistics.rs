@@ -1,5 +1,11 @@
 //! What the heap counts. Snapshots; reading them costs nothing to the mutator.
 
+use crate::collect::{Collected, Collection};
+
+/// Upper bounds of the buckets of [`Statistics::pauses`], in microseconds, exclusive; the last
+/// bucket has none.
+pub const PAUSE_BOUNDS_US: [u64; 8] = [50, 100, 250, 500, 1_000, 5_000, 10_000, 16_000];
+
 /// Counters since the heap was made, and sizes at the moment of asking.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
@@ -13,6 +19,8 @@ pub struct Statistics {
     pub nursery_overflows: u64,
     /// Bytes allocated by the mutator.
     pub allocated_bytes: u64,
+    /// Bytes of the nursery that were in use when collections began.
+    pub young_collected_bytes: u64,
     /// Bytes copied from the nursery to the old space.
     pub promoted_bytes: u64,
     /// Cells copied from the nursery to the old space.
@@ -29,6 +37,12 @@ pub struct Statistics {
     pub pause_us_max: u64,
     /// Length of all collections together in microseconds.
     pub pause_us_total: u64,
+    /// Length of all full collections together in microseconds.
+    pub pause_us_full: u64,
+    /// Collections by length; see [`PAUSE_BOUNDS_US`].
+    pub pauses: [u64; PAUSE_BOUNDS_US.len() + 1],
+    /// What the last collection freed of what was in use, in percent, rounded down.
+    pub efficiency_percent: u8,
     /// Bytes in use, garbage included: nursery, old space, large objects, symbols, external.
     pub used_bytes: usize,
     /// The largest `used_bytes` seen at the start or end of a collection, or now.
@@ -66,18 +80,41 @@ pub struct ClassUsage {
 
 impl Statistics {
     /// Adds one finished collection.
-    pub(crate) fn count(
-        &mut self,
-        reclaimed_bytes: usize,
-        promoted_bytes: usize,
-        hosts: usize,
-        pause_us: u64,
-    ) {
+    pub(crate) fn count(&mut self, collected: &Collected, hosts: usize) {
+        let Collected { reclaimed_bytes, used_bytes, pause_us, .. } = *collected;
         self.reclaimed_bytes += reclaimed_bytes as u64;
-        self.promoted_bytes += promoted_bytes as u64;
+        self.young_collected_bytes += collected.young_bytes as u64;
+        self.promoted_bytes += collected.promoted_bytes as u64;
         self.hosts_finalised += hosts as u64;
         self.pause_us_last = pause_us;
         self.pause_us_max = self.pause_us_max.max(pause_us);
         self.pause_us_total += pause_us;
+        if collected.kind == Collection::Full {
+            self.pause_us_full += pause_us;
+        }
+        self.pauses[PAUSE_BOUNDS_US.partition_point(|bound| *bound <= pause_us)] += 1;
+        self.efficiency_percent = percent(reclaimed_bytes, reclaimed_bytes + used_bytes);
     }
+
+    /// Collections of both kinds.
+    pub fn collections(&self) -> u64 {
+        self.collections_minor + self.collections_full
+    }
+
+    /// What of the nursery outlived its first collection, in percent, rounded down.
+    pub fn survival_percent(&self) -> u8 {
+        percent(self.promoted_bytes as usize, self.young_collected_bytes as usize)
+    }
+
+    /// What of the memory held for old objects no object is in, in percent, rounded down.
+    pub fn fragmentation_percent(&self) -> u8 {
+        let held = self.committed_bytes - self.nursery_bytes.max(self.young_bytes);
+        percent(held.saturating_sub(self.old_bytes), held)
+    }
+}
+
+/// `part` of `whole` in percent, 0 of nothing, at most 100.
+fn percent(part: usize, whole: usize) -> u8 {
+    let percent = (part as u128 * 100).checked_div(whole as u128).unwrap_or(0);
+    percent.min(100) as u8
 }

@@ -9,6 +9,7 @@ mod limits;
 mod model;
 mod roots;
 mod shapes;
+mod stress;
 mod symbols;
 mod verify;
 

@@ -17,7 +17,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 use valk_diagnostics::{Code, Diagnostic, FileId};
-use valk_heap::{Config, Heap, HeapError, Value};
+use valk_heap::{Config, Heap, HeapError, Root, Value};
 use valk_syntax::{check_utf8, read_all};
 use valk_vm::{FiberId, Step, Vm};
 
@@ -132,7 +132,8 @@ impl Runtime {
         let kept = error.as_ref().map(|(value, _)| self.vm().heap.root(*value));
         let mut last = Value::NIL;
         let mut running = None;
-        for form in forms {
+        for form in &forms {
+            let form = self.vm().heap.resolve(form);
             last = evaluate(&self.vm, form, driver);
             if last.is_error() {
                 running = self.written_at(form);
@@ -167,7 +168,8 @@ impl Runtime {
             return Some(*self.not_utf8(name, text, problem.offset).1);
         }
         let (forms, error) = read(&mut self.vm(), name, text);
-        for form in forms {
+        for form in &forms {
+            let form = self.vm().heap.resolve(form);
             let compiled = {
                 let mut vm = self.vm();
                 (vm.compile)(&mut vm, form, Value::NIL)
@@ -208,7 +210,8 @@ impl Runtime {
         let mut vm = self.vm();
         let (forms, _) = read(&mut vm, name, text);
         let mut listings = String::new();
-        for form in forms {
+        for form in &forms {
+            let form = vm.heap.resolve(form);
             let closure = (vm.compile)(&mut vm, form, Value::NIL).expect("checked above");
             listings.push_str(&valk_vm::listings(&vm.heap, closure));
         }
@@ -327,12 +330,14 @@ fn report_hook(vm: &mut Vm, value: Value) {
 
 type ReadProblem = (Value, Box<Diagnostic>);
 
-/// Reads a text into forms that stay; the reader error that ended it, if any.
-fn read(vm: &mut Vm, name: &str, text: &[u8]) -> (Vec<Value>, Option<ReadProblem>) {
+/// Reads a text into forms, whose roots are never released: the positions of their lists go by
+/// address. The reader error that ended it, if any.
+fn read(vm: &mut Vm, name: &str, text: &[u8]) -> (Vec<Root>, Option<ReadProblem>) {
     let mut sources = std::mem::take(&mut vm.extension::<Language>().sources);
     let file: FileId = sources.map.add(name, text);
     let reading = read_all(file, text);
     let forms = source::forms(vm, &reading.tree, Some(&mut sources));
+    let forms = forms.into_iter().map(|form| vm.heap.root(form)).collect();
     vm.extension::<Language>().sources = sources;
     let problem = reading.error.map(|error| {
         let diagnostic = error.diagnostic();
@@ -369,6 +374,10 @@ fn open(path: &str) -> Result<Vec<u8>, OpenProblem> {
     })
 }
 
+fn resolve(vm: &Vm, forms: &[Root]) -> Vec<Value> {
+    forms.iter().map(|form| vm.heap.resolve(form)).collect()
+}
+
 /// The forms of a file for `load`: nothing to do for an embedded module that is always there.
 pub(crate) fn load_forms(vm: &mut Vm, path: &str) -> Result<Option<Vec<Value>>, Value> {
     if !Path::new(path).exists() {
@@ -376,7 +385,7 @@ pub(crate) fn load_forms(vm: &mut Vm, path: &str) -> Result<Option<Vec<Value>>, 
             Some(module) if module.preloaded => return Ok(None),
             Some(module) => {
                 let (forms, _) = read(vm, module.name, module.text.as_bytes());
-                return Ok(Some(forms));
+                return Ok(Some(resolve(vm, &forms)));
             }
             None => {}
         }
@@ -385,7 +394,8 @@ pub(crate) fn load_forms(vm: &mut Vm, path: &str) -> Result<Option<Vec<Value>>, 
     if let Err(problem) = check_utf8(&text) {
         return Err(vm.error(&format!("[offset: {}] {path} is not UTF-8", problem.offset)));
     }
-    let (mut forms, problem) = read(vm, path, &text);
+    let (forms, problem) = read(vm, path, &text);
+    let mut forms = resolve(vm, &forms);
     if let Some((error, _)) = problem {
         forms.push(error);
     }

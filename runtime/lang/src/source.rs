@@ -75,8 +75,8 @@ pub fn set_location(vm: &mut Vm, error: Value, position: Position) {
     vm.heap.write(error, ERROR_LOCATION, location);
 }
 
-/// Makes values of a tree's forms. With `sources` the forms are kept for ever and their positions
-/// recorded; without, they are ordinary garbage.
+/// Makes values of a tree's forms. With `sources` their lists never move and their positions are
+/// recorded, which obliges the caller to keep them for ever.
 pub fn forms(vm: &mut Vm, tree: &Tree, mut sources: Option<&mut Sources>) -> Vec<Value> {
     let symbols: Vec<Value> =
         tree.symbols.iter().map(|name| vm.heap.intern(name.as_bytes())).collect();
@@ -108,12 +108,5 @@ pub fn forms(vm: &mut Vm, tree: &Tree, mut sources: Option<&mut Sources>) -> Vec
             }
         };
     }
-    let roots: Vec<Value> = tree.roots().map(|index| values[index as usize]).collect();
-    if sources.is_some() {
-        for root in &roots {
-            // Kept on purpose: rule of the module.
-            let _kept = vm.heap.root(*root);
-        }
-    }
-    roots
+    tree.roots().map(|index| values[index as usize]).collect()
 }

@@ -1,14 +1,15 @@
 //! The end of an operation: it comes once, from any thread, and everybody who asked is told.
 //!
-//! 1. An operation is pending until it ends in one of three ways. Under the lock the first to end it
-//!    writes the outcome; anybody later is late and gets the value back. An outcome never changes.
+//! 1. An operation is pending until it ends in one of three ways. Under the lock the first to end
+//!    it writes the outcome; anybody later is late and gets the value back. An outcome never
+//!    changes.
 //! 2. `settled` is set, with release, after the outcome was written. Whoever has acquired it reads
 //!    the outcome without the lock, for as long as the completion lives.
-//! 3. Under the lock an observer is registered or finds that the operation has ended. Whoever ends it
-//!    takes all registered observers. So each is called once: by the thread that ends the operation,
-//!    in the order of registration, or at once by the thread that brings it.
-//! 4. No observer is called under the lock. It may use the completion, and block, and panic: then the
-//!    others are called before the panic goes on.
+//! 3. Under the lock an observer is registered or finds that the operation has ended. Whoever ends
+//!    it takes all registered observers. So each is called once: by the thread that ends the
+//!    operation, in the order of registration, or at once by the thread that brings it.
+//! 4. No observer is called under the lock. It may use the completion, and block, and panic: then
+//!    the others are called before the panic goes on.
 //! 5. A completion that is dropped while pending drops its observers uncalled.
 //!
 //! Nobody spins. Knows outcomes and threads. Does not know what the operation was, how it is
@@ -151,8 +152,8 @@ impl<T, E> Completion<T, E> {
         self.outcome().is_some()
     }
 
-    /// Has `observer` called with the outcome: by whoever ends the operation or, if it has ended, by
-    /// this thread before this returns.
+    /// Has `observer` called with the outcome: by whoever ends the operation or, if it has ended,
+    /// by this thread before this returns.
     ///
     /// # Errors
     ///
@@ -172,8 +173,8 @@ impl<T, E> Completion<T, E> {
         observers.add(observer).map_err(Full)
     }
 
-    /// Sleeps until the operation has ended; the outcome. A thread of the runtime does this in native
-    /// code, as with anything that may take long.
+    /// Sleeps until the operation has ended; the outcome. A thread of the runtime does this in
+    /// native code, as with anything that may take long.
     pub fn wait(&self) -> &Outcome<T, E> {
         let mut observers = self.lock();
         while !self.has_outcome(&observers) {
@@ -204,8 +205,8 @@ impl<T, E> Completion<T, E> {
         if self.has_outcome(&observers) {
             return Err(Late(value));
         }
-        // SAFETY: rule 1: the lock is held and the operation is pending, so nobody else writes; rule
-        // 2: nobody reads before `settled` is set.
+        // SAFETY: rule 1: the lock is held and the operation is pending, so nobody else writes;
+        // rule 2: nobody reads before `settled` is set.
         self.outcome.with_mut(|place| unsafe { *place = Some(outcome(value)) });
         // Release: the outcome is there before anybody sees that it is (rule 2).
         self.settled.store(SETTLED, Release);

@@ -16,7 +16,7 @@ pub const MUTATORS_MAX: usize = if cfg!(valk_loom) { 3 } else { 64 };
 pub const QUEUE_SLOTS_DEFAULT: usize = if cfg!(valk_loom) { 2 } else { 4096 };
 
 /// Most slots a queue may be given: all of them are allocated when it is made.
-pub const QUEUE_SLOTS_MAX: usize = 1 << 24;
+pub const QUEUE_SLOTS_MAX: usize = 1 << 20;
 
 /// Observers that may be registered with a pending completion at a time. One more is refused
 /// (`Full`) and handed back.
@@ -24,7 +24,7 @@ pub const COMPLETION_OBSERVERS_MAX: usize = if cfg!(valk_loom) { 2 } else { 4096
 
 /// Most slots a slab may be given. The index after the last one must fit 32 bits, and all slots are
 /// allocated when it is made.
-pub const SLAB_SLOTS_MAX: usize = 1 << 24;
+pub const SLAB_SLOTS_MAX: usize = 1 << 20;
 
 /// Workers of one termination detector: each is a mutator, so there are no more.
 pub const TERMINATION_WORKERS_MAX: usize = MUTATORS_MAX;

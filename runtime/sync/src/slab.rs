@@ -6,14 +6,14 @@
 //!
 //! 1. The head is one word: the index of the top slot, or `NONE`, and the number of changes to the
 //!    head so far, both 32 bits wide. Each free slot links to the one below it.
-//! 2. The head changes by compare-exchange, and the number with it. So an exchange succeeds only when
-//!    nothing happened since the head was read, and what was read behind it holds. A thread would
-//!    have to sleep through exactly 2^32 changes, or a multiple, to be fooled.
-//! 3. A link is written only by the thread that puts the slot back, before the exchange that makes it
-//!    the top. Others may read it at any time and forget what they read (rule 2).
+//! 2. The head changes by compare-exchange, and the number with it. So an exchange succeeds only
+//!    when nothing happened since the head was read, and what was read behind it holds. A thread
+//!    would have to sleep through exactly 2^32 changes, or a multiple, to be fooled.
+//! 3. A link is written only by the thread that puts the slot back, before the exchange that makes
+//!    it the top. Others may read it at any time and forget what they read (rule 2).
 //! 4. Bit `i` of the usage bitmap is set while slot `i` is out. It is set after the slot was taken
-//!    from the stack and cleared before it is put back; of two threads that put a slot back one finds
-//!    the bit cleared and changes nothing.
+//!    from the stack and cleared before it is put back; of two threads that put a slot back one
+//!    finds the bit cleared and changes nothing.
 //! 5. Whoever takes a slot sees what everybody did to it before putting it back.
 //! 6. The number of slots out is raised after the one and lowered before the other, so it is never
 //!    more than there are.

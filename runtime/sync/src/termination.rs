@@ -7,15 +7,17 @@
 //! 1. A worker offers with empty hands and an empty deque, and only the owner adds to a deque. So
 //!    what is left anywhere is with a worker that has not offered.
 //! 2. A worker that has offered takes nothing. When it sees work it retracts its offer, and is busy
-//!    before it steals. So offers are never more than workers, and a thief is never among them (S11).
-//! 3. When the last worker offers, nothing is left anywhere (rules 1 and 2), and all have ended (S10).
-//!    That is final.
+//!    before it steals. So offers are never more than workers, and a thief is never among them
+//!    (S11).
+//! 3. When the last worker offers, nothing is left anywhere (rules 1 and 2), and all have ended
+//!    (S10). That is final.
 //! 4. Offers are counted under one lock. So what any worker did before its last offer is visible to
 //!    every worker after the end.
 //! 5. A worker that has offered looks for work and then sleeps until there is news: the end, or an
 //!    announcement. A busy worker announces that it has more than it can do. An announcement that
 //!    crosses a worker's last look may be missed: that worker does not help until the next one. The
-//!    end does not depend on announcements, because a busy worker does its own work if nobody helps.
+//!    end does not depend on announcements, because a busy worker does its own work if nobody
+//!    helps.
 //! 6. A detector is for one phase of marking; the next phase has its own (S20).
 //!
 //! Nothing here waits for time and nothing spins. Knows numbers of workers. Does not know deques,
@@ -77,8 +79,9 @@ impl TerminationDetector {
     /// Offers to end. Returns when all workers have offered, or when `sees_work` has said yes.
     ///
     /// The caller is one of the workers, is busy, has no item in hand, has an empty deque, and has
-    /// tried to steal from everybody. `sees_work` looks whether another's deque has an item, without
-    /// taking it (rule 2); it may be wrong either way for a moment. It is called without a lock.
+    /// tried to steal from everybody. `sees_work` looks whether another's deque has an item,
+    /// without taking it (rule 2); it may be wrong either way for a moment. It is called without a
+    /// lock.
     ///
     /// # Panics
     ///
@@ -110,8 +113,8 @@ impl TerminationDetector {
         Verdict::Ended
     }
 
-    /// A busy worker has an item that another could take: wakes one worker that has offered, if any.
-    /// One load when nobody has.
+    /// A busy worker has an item that another could take: wakes one worker that has offered, if
+    /// any. One load when nobody has.
     #[inline]
     pub fn announce(&self) {
         // Relaxed: a worker that is offering at this moment may be missed (rule 5).

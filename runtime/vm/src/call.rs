@@ -6,7 +6,7 @@
 
 use crate::arithmetic::type_name;
 use crate::code::{Code, CodeKind, FIRST_CAPTURE, WINDOW_SLOTS};
-use crate::environment::{bind_cell, new_environment};
+use crate::environment::{bind_cell, new_environment, own_cell};
 use crate::fiber::{Fiber, number_word};
 use crate::interpreter::Exit;
 use crate::native::{Arity, NativeKind, Outcome, too_many_arguments};
@@ -330,7 +330,10 @@ impl Vm {
         }
         let closure = fiber.stack[fiber.base - WINDOW_SLOTS];
         let environment = new_environment(&mut self.heap, Value::NIL);
-        for variable in &code.variables {
+        // The word before the next instruction is one of the running instruction.
+        let next = fiber.pc.addr() - code.words.as_ptr().addr();
+        let running = (next / size_of::<u32>()) as u32 - 1;
+        for variable in code.variables.iter().filter(|v| v.words.contains(&running)) {
             let place = variable.place as usize;
             let held = if variable.captured {
                 closure.field(FIRST_CAPTURE + place)
@@ -340,7 +343,11 @@ impl Vm {
             let is_cell = held.kind() == Kind::Cell;
             let cell =
                 if variable.cell && is_cell { held } else { self.heap.fields(Kind::Cell, &[held]) };
-            bind_cell(&mut self.heap, environment, Value::symbol(variable.name), cell);
+            let symbol = Value::symbol(variable.name);
+            // One that is not bound yet does not hide that of an outer scope.
+            if !cell.field(0).is_undefined() || own_cell(environment, symbol).is_none() {
+                bind_cell(&mut self.heap, environment, symbol, cell);
+            }
         }
         environment
     }

@@ -9,6 +9,7 @@
 //! Does not know how code is made; that is the compiler's and the [`Assembler`]'s business.
 
 use crate::opcode::Opcode;
+use std::ops::Range;
 use valk_heap::{HostObject, SymbolId, Tracer, Value};
 
 /// Index of the first capture among a closure's fields.
@@ -41,7 +42,7 @@ pub enum CodeKind {
 }
 
 /// A variable a frame keeps in a register or capture, for looking it up by name.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Variable {
     /// Its name.
     pub name: SymbolId,
@@ -51,6 +52,8 @@ pub struct Variable {
     pub captured: bool,
     /// The place holds a cell with the value.
     pub cell: bool,
+    /// Words of the code in which the place belongs to this variable.
+    pub words: Range<u32>,
 }
 
 /// One compiled function or thunk.
@@ -81,7 +84,7 @@ pub struct Code {
     pub body: Value,
     /// A call with arguments is an error with this text (`&` without a name).
     pub broken_formals: bool,
-    /// Variables of the frame by name.
+    /// Variables of the frame by name, those of outer scopes first.
     pub variables: Vec<Variable>,
     /// Source positions, sorted by instruction index.
     pub positions: Vec<(u32, Position)>,
@@ -157,6 +160,16 @@ impl Assembler {
             Some(last) if last.1 == position => {}
             _ => self.positions.push((at, position)),
         }
+    }
+
+    /// Words so far.
+    pub fn len(&self) -> u32 {
+        self.words.len() as u32
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.words.is_empty()
     }
 
     /// Puts `prologue` in front; jumps are relative and stay right.

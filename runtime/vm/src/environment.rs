@@ -18,7 +18,7 @@ pub fn new_environment(heap: &mut Heap, parent: Value) -> Value {
 }
 
 /// The cell of `symbol` in exactly this scope.
-fn own_cell(environment: Value, symbol: Value) -> Option<Value> {
+pub(crate) fn own_cell(environment: Value, symbol: Value) -> Option<Value> {
     let mut bindings = environment.field(BINDINGS);
     while bindings.is_pair() {
         let rest = bindings.tail();

@@ -31,7 +31,7 @@ pub use listing::{listing, listings};
 pub use native::{Arity, Native, NativeFn, NativeKind, Outcome, ReflectiveFn, too_many_arguments};
 pub use opcode::{FROM_CAPTURE, Opcode};
 pub use trace::{TRACE_FRAMES_MAX, TraceFrame, names_in_scope, trace};
-pub use vm::{CompileHook, DEFINITION_FORBIDDEN, FiberId, ReportHook, Step, Vm};
+pub use vm::{CollectedHook, CompileHook, DEFINITION_FORBIDDEN, FiberId, ReportHook, Step, Vm};
 
 #[cfg(test)]
 mod tests;

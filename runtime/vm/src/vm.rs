@@ -16,7 +16,7 @@ use crate::native::{Arity, Native, NativeKind};
 use crate::opcode::Opcode;
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
-use valk_heap::{Collection, Heap, Kind, Roots, SymbolId, Tracer, Value};
+use valk_heap::{Collected, Collection, Heap, Kind, Roots, SymbolId, Tracer, Value};
 
 /// What `def` answers inside a request handler.
 pub const DEFINITION_FORBIDDEN: &str =
@@ -50,6 +50,9 @@ pub(crate) struct Guard {
     pub(crate) pristine: bool,
 }
 
+/// Is told of every collection.
+pub type CollectedHook = fn(&Vm, &Collected);
+
 /// One runtime's virtual machine.
 pub struct Vm {
     /// The heap.
@@ -67,6 +70,8 @@ pub struct Vm {
     pub compile: CompileHook,
     /// Printer of errors that `load` skips.
     pub report: ReportHook,
+    /// Is told of every collection when it is over.
+    pub collected: Option<CollectedHook>,
     /// `def` gives an error: a request handler is running.
     pub definitions_forbidden: bool,
     /// What `ctx/with` established for the running fiber; nil for nothing. Means something to
@@ -125,6 +130,7 @@ impl Vm {
             out_of_memory_at: None,
             compile,
             report,
+            collected: None,
             definitions_forbidden: false,
             context: Value::NIL,
             markers: Markers::default(),
@@ -332,17 +338,40 @@ impl Vm {
             recount(&mut self.stack_bytes, fiber);
         }
         self.heap.set_external_bytes(self.stack_bytes);
-        let mut roots = AllRoots {
+        let (heap, mut roots) = self.split(running);
+        // SAFETY: rule 3 — the interpreter stands at a frame entry, where every value it will use
+        // again is in a global, on a fiber's stack below its top, or in the root table.
+        let collected = unsafe { heap.collect(kind, &mut roots) };
+        if let Some(hook) = self.collected {
+            hook(self, &collected);
+        }
+        !self.heap.over_hard_limit()
+    }
+
+    /// The heap, and everything that the machine and `running` refer to.
+    fn split<'a>(&'a mut self, running: &'a mut Fiber) -> (&'a mut Heap, AllRoots<'a>) {
+        let roots = AllRoots {
             globals: &mut self.globals,
             fibers: &mut self.fibers,
             running,
             context: &mut self.context,
             markers: &mut self.markers,
         };
-        // SAFETY: rule 3 — the interpreter stands at a frame entry, where every value it will use
-        // again is in a global, on a fiber's stack below its top, or in the root table.
-        unsafe { self.heap.collect(kind, &mut roots) };
-        !self.heap.over_hard_limit()
+        (&mut self.heap, roots)
+    }
+
+    /// Checks the heap while no fiber runs; the number of cells that are reached. For tests: it
+    /// costs many times a full collection.
+    ///
+    /// # Panics
+    /// When the heap does not keep what it promises, with the broken rule.
+    pub fn verify_heap(&mut self) -> usize {
+        let mut nobody = Fiber::new();
+        for fiber in self.fibers.iter_mut().flatten() {
+            fiber.clear_dead_slots();
+        }
+        let (heap, mut roots) = self.split(&mut nobody);
+        heap.verify(&mut roots)
     }
 
     /// True for values that can be called.

@@ -36,10 +36,28 @@ pub fn run(text: &[u8], config: &Config) -> Vec<u8> {
     out
 }
 
-/// A collection at every place where one may happen.
-#[must_use]
-pub fn stressed() -> Config {
-    Config { stress: Stress::EverySafepoint, ..Config::default() }
+/// When the runtime collects garbage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Collections {
+    /// When memory asks for it.
+    Calm,
+    /// At every place where one may happen.
+    Everywhere,
+    /// At random, with the seed of the program, in a small nursery.
+    Random,
+}
+
+impl Collections {
+    fn config(self, seed: u64) -> Config {
+        let config = Config::default();
+        match self {
+            Collections::Calm => config,
+            Collections::Everywhere => Config { stress: Stress::EverySafepoint, ..config },
+            Collections::Random => {
+                Config { stress: Stress::Random { seed }, nursery_bytes: 64 << 10, ..config }
+            }
+        }
+    }
 }
 
 /// Compares one program.
@@ -90,20 +108,25 @@ const FAILURES_MAX: usize = 5;
 
 /// Compares the programs of seeds from `first` on while `more` says so; stops after a few
 /// failures. Runs on a thread with a large stack.
-pub fn campaign(first: u64, config: &Config, more: impl FnMut(&Tally) -> bool + Send) -> Tally {
-    reference::on_large_stack(|| seeds(first, config, more))
+pub fn campaign(
+    first: u64,
+    collections: Collections,
+    more: impl FnMut(&Tally) -> bool + Send,
+) -> Tally {
+    reference::on_large_stack(|| seeds(first, collections, more))
 }
 
-fn seeds(first: u64, config: &Config, mut more: impl FnMut(&Tally) -> bool) -> Tally {
+fn seeds(first: u64, collections: Collections, mut more: impl FnMut(&Tally) -> bool) -> Tally {
     let mut tally = Tally::default();
     let mut seed = first;
     while tally.failures.len() < FAILURES_MAX && more(&tally) {
         let program = generate::program(seed);
-        match compare(&program, config) {
+        let config = collections.config(seed);
+        match compare(&program, &config) {
             Verdict::Same => tally.compared += 1,
             Verdict::Endless => tally.endless += 1,
             Verdict::Open => tally.open += 1,
-            Verdict::Different(..) => tally.failures.push(report(seed, &program, config)),
+            Verdict::Different(..) => tally.failures.push(report(seed, &program, &config)),
         }
         watchdog::note(None);
         seed += 1;

@@ -6,7 +6,7 @@
 use super::{Row, fail, number};
 use crate::runtime::Language;
 use std::fmt::Write;
-use valk_heap::{Statistics, Value};
+use valk_heap::{PAUSE_BOUNDS_US, Statistics, Value};
 use valk_vm::{Arity, Outcome, Vm};
 
 pub(super) const TABLE: &[Row] = &[
@@ -101,15 +101,11 @@ fn arena_high_water(vm: &mut Vm, _: &[Value]) -> Outcome {
     count(vm.heap.statistics().young_bytes_peak).into()
 }
 
-fn collections(statistics: &Statistics) -> u64 {
-    statistics.collections_minor + statistics.collections_full
-}
-
 /// `(collections cells-moved bytes-moved slots-changed)`.
 fn checkpoint_stats(vm: &mut Vm, _: &[Value]) -> Outcome {
     let seen = vm.heap.statistics();
     let numbers =
-        [collections(&seen), seen.promoted_cells, seen.promoted_bytes, seen.updated_slots];
+        [seen.collections(), seen.promoted_cells, seen.promoted_bytes, seen.updated_slots];
     let numbers = numbers.into_iter().rev();
     numbers.fold(Value::NIL, |rest, number| vm.heap.cons(count(number), rest, false)).into()
 }
@@ -123,8 +119,8 @@ pub fn memory_report(vm: &Vm) -> String {
     let lines = [
         format!("  Usage: {nursery:.1}% ({} / {} bytes)", seen.young_bytes, seen.nursery_bytes),
         format!("  High Water: {} bytes", seen.young_bytes_peak),
-        format!("  Resets: {}", collections(&seen)),
-        format!("  Checkpoints: {}", collections(&seen)),
+        format!("  Resets: {}", seen.collections()),
+        format!("  Checkpoints: {}", seen.collections()),
     ];
     for line in lines {
         let _ = writeln!(text, "{line}");
@@ -137,7 +133,7 @@ pub fn memory_report(vm: &Vm) -> String {
         format!("  Usage: {heap:.1}% ({} / {} bytes)", seen.used_bytes, seen.hard_limit_bytes),
         format!("  Committed: {} bytes", seen.committed_bytes),
         format!("  Large objs: {}", seen.large_objects),
-        format!("  Collections: {}", collections(&seen)),
+        format!("  Collections: {}", seen.collections()),
         format!("  Reclaimed: {} bytes total", seen.reclaimed_bytes),
         "=========================\n".to_owned(),
     ];
@@ -145,6 +141,15 @@ pub fn memory_report(vm: &Vm) -> String {
         let _ = writeln!(text, "{line}");
     }
     text
+}
+
+/// The collections by length, longest bounds last: `12 < 50 us, 3 < 100 us`, empty ones left out.
+fn pauses(statistics: &Statistics) -> String {
+    let bounds = PAUSE_BOUNDS_US.iter().map(|bound| format!("below {bound} us"));
+    let labels = bounds.chain(["longer".to_owned()]);
+    let counted = statistics.pauses.iter().zip(labels).filter(|(count, _)| **count > 0);
+    let parts: Vec<String> = counted.map(|(count, label)| format!("{count} {label}")).collect();
+    if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
 }
 
 /// The report of `mem/gc/stats`.
@@ -160,13 +165,20 @@ fn collector_report(vm: &Vm) -> String {
         format!("Committed bytes: {}", seen.committed_bytes),
         format!("Large objects: {}", seen.large_objects),
         format!("Peak usage: {} bytes", seen.used_bytes_peak),
-        format!("Collections: {}", collections(&seen)),
+        format!("Collections: {}", seen.collections()),
         format!("  minor: {}, full: {}", seen.collections_minor, seen.collections_full),
         format!("Emergency GCs: {}", seen.collections_emergency),
+        format!(
+            "Last freed: {}% of what was used; survival: {}% of the nursery; fragmentation: {}%",
+            seen.efficiency_percent,
+            seen.survival_percent(),
+            seen.fragmentation_percent()
+        ),
         format!(
             "Pauses: last {} us, longest {} us, all {} us",
             seen.pause_us_last, seen.pause_us_max, seen.pause_us_total
         ),
+        format!("Pauses by length: {}", pauses(&seen)),
         "--- Per-Class Usage ---".to_owned(),
     ];
     for line in lines {

@@ -274,6 +274,7 @@ impl Emitter<'_> {
     /// A `let`: its body in a scope of its own.
     pub(super) fn scoped(&mut self, scope: &Scope, body: NodeId, target: Option<u8>) {
         let start = self.frame().next;
+        let first_word = self.frame().code.len();
         let outer = self.frame().environment;
         if self.by_name {
             let parent = if let Some(register) = outer {
@@ -308,7 +309,7 @@ impl Emitter<'_> {
         if self.by_name {
             self.frame().environment = outer;
         } else {
-            self.frame().scopes.pop();
+            self.frame().leave_let(first_word);
         }
         self.frame().next = start;
     }

@@ -7,6 +7,7 @@
 
 use super::node::{Lambda, Scope};
 use std::collections::HashMap;
+use std::ops::Range;
 use valk_heap::{SymbolId, Value};
 use valk_vm::{Assembler, Code, CodeKind, FROM_CAPTURE, Opcode, REGISTERS_MAX, Variable};
 
@@ -68,6 +69,8 @@ pub struct Frame {
     pub environment: Option<u8>,
     /// Variables of enclosing functions are invisible.
     pub global_only: bool,
+    /// Locals of `let`s that were left, with the words emitted inside.
+    lets: Vec<(usize, Range<u32>)>,
 }
 
 impl Frame {
@@ -143,6 +146,41 @@ impl Frame {
         }
     }
 
+    /// Leaves the scope of a `let`, whose words begin at `start`.
+    pub fn leave_let(&mut self, start: u32) {
+        let words = start..self.code.len();
+        let locals = self.scopes.pop().expect("the scope was entered");
+        self.lets.extend(locals.into_iter().map(|local| (local, words.clone())));
+    }
+
+    /// Variables by name, those of outer scopes first.
+    fn variables(&self, prologue: u32) -> Vec<Variable> {
+        let mut captures: Vec<_> = self.captures.iter().enumerate().collect();
+        captures.sort_by_key(|(_, captured)| (captured.owner, captured.local));
+        let captures = captures.into_iter().map(|(place, captured)| Variable {
+            name: captured.name,
+            place: place as u32,
+            captured: true,
+            cell: captured.cell,
+            words: 0..u32::MAX,
+        });
+        let own = self.scopes.first().into_iter().flatten().map(|local| (*local, 0..u32::MAX));
+        // An inner scope begins later, or at least was left before.
+        let mut lets: Vec<_> = self.lets.iter().rev().collect();
+        lets.sort_by_key(|(_, words)| words.start);
+        let lets = lets
+            .into_iter()
+            .map(|(local, words)| (*local, words.start + prologue..words.end + prologue));
+        let locals = own.chain(lets).map(|(local, words)| Variable {
+            name: self.locals[local].name,
+            place: u32::from(self.locals[local].register),
+            captured: false,
+            cell: self.locals[local].cell,
+            words,
+        });
+        captures.chain(locals).collect()
+    }
+
     /// The local of this name in the innermost scope.
     pub fn innermost(&self, name: SymbolId) -> Option<usize> {
         let scope = self.scopes.last()?;
@@ -198,21 +236,7 @@ impl Frame {
             return None;
         }
         let prologue = self.prologue();
-        let own = self.scopes.first().into_iter().flatten().map(|i| &self.locals[*i]);
-        let mut variables: Vec<Variable> = own
-            .map(|local| Variable {
-                name: local.name,
-                place: u32::from(local.register),
-                captured: false,
-                cell: local.cell,
-            })
-            .collect();
-        variables.extend(self.captures.iter().enumerate().map(|(i, captured)| Variable {
-            name: captured.name,
-            place: i as u32,
-            captured: true,
-            cell: captured.cell,
-        }));
+        let variables = self.variables(prologue.len());
         let (words, positions) = self.code.finish(prologue);
         let formal_names = lambda.map_or(Vec::new(), |lambda| {
             lambda.parameters.iter().copied().chain(lambda.rest).collect()

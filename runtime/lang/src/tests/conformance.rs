@@ -1,7 +1,7 @@
 //! Runs the tables of expressions and expected outputs.
 
 use crate::{NoWaiting, Output, Ran, Runtime};
-use valk_heap::{Config, Stress};
+use valk_heap::{Config, Stress, Value};
 
 const TABLES: &[(&str, &str)] = &[
     ("language", include_str!("../../../../tests/conformance/language.txt")),
@@ -139,5 +139,38 @@ valk_harness::test! {
     fn a_collector_without_generations_gives_the_same_results() {
         let stress = Stress::EverySafepoint;
         check(&Config { stress, generational: false, ..Config::default() });
+    }
+}
+
+valk_harness::test! {
+    #[timeout_ms = 600_000]
+    fn collections_at_random_change_nothing() {
+        let stress = Stress::Random { seed: valk_harness::seed() };
+        check(&Config { stress, ..Config::default() });
+    }
+
+    // What a program makes of a failure is its business; the runtime goes on.
+    #[timeout_ms = 600_000]
+    fn running_out_of_memory_anywhere_is_survived() {
+        let seed = valk_harness::seed();
+        let mut failed = 0;
+        let cases = TABLES.iter().flat_map(|(_, table)| cases(table));
+        for (number, case) in (0..).zip(cases.filter(|case| !is_long(case))) {
+            let mut runtime = Runtime::new(Config::default(), Output::memory()).expect("a heap");
+            runtime.vm().heap.set_stress(Stress::EverySafepoint);
+            runtime.vm().heap.set_refuse(Some(seed ^ number));
+            let ran = runtime.run_text("case", case.code.as_bytes(), &mut NoWaiting);
+            let text = match ran {
+                Ran::Failed(value, _) | Ran::Value(value) => runtime.repr(value),
+            };
+            failed += usize::from(text.contains("out of memory"));
+            runtime.vm().heap.set_stress(Stress::Off);
+            runtime.vm().heap.set_refuse(None);
+            assert!(runtime.vm().verify_heap() > 1000, "the library is there");
+            // The case may have redefined every name.
+            let after = runtime.run_text("after", b"6", &mut NoWaiting);
+            assert!(matches!(after, Ran::Value(six) if six == Value::fixnum(6)), "{}", case.code);
+        }
+        assert!(failed > 100, "{failed} cases ran out of memory");
     }
 }

@@ -31,8 +31,8 @@ impl<T, E> Observers<T, E> {
         std::mem::replace(self, Self::new())
     }
 
-    /// Calls each with `outcome`. When one panics, the others are called before the panic goes on; a
-    /// second panic aborts the process, as in any destructor.
+    /// Calls each with `outcome`. When one panics, the others are called before the panic goes on;
+    /// a second panic aborts the process, as in any destructor.
     pub(super) fn call(self, outcome: &Outcome<T, E>) {
         let mut calls = Calls { rest: self.0.into_iter(), outcome };
         calls.go_on();

@@ -56,17 +56,16 @@ impl Stack {
     pub(super) fn pop(&self) -> Option<u32> {
         let mut head = self.head();
         while head.top != NONE {
-            // Relaxed: `head` was acquired, and the link with it. If the slot has been taken and put
-            // back since, the link may be a new one; then the exchange fails (rule 2).
+            // Relaxed: `head` was acquired, and the link with it. If the slot has been taken and
+            // put back since, the link may be a new one; then the exchange fails (rule 2).
             let below = self.links[head.top as usize].load(Relaxed);
             let next = head.change_to(below).word();
             // Relaxed: it succeeds only against the very head that was acquired. What others put
             // back below is passed on, because exchanges continue each other's release sequence.
-            let taken = self.head.0.compare_exchange_weak(head.word(), next, Relaxed, Relaxed);
-            if taken.is_ok() {
-                return Some(head.top);
+            match self.head.0.compare_exchange_weak(head.word(), next, Relaxed, Relaxed) {
+                Ok(_) => return Some(head.top),
+                Err(_) => reached_if(true, "slab: the head moved under a taker"),
             }
-            reached_if(true, "slab: the head moved under a taker");
             head = self.head();
         }
         None

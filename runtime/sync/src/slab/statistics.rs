@@ -22,7 +22,7 @@ pub struct Statistics {
 impl Statistics {
     /// Slots that are free.
     pub fn free(&self) -> usize {
-        self.slots - self.in_use
+        self.slots.saturating_sub(self.in_use)
     }
 
     /// Slots put back since the beginning.
@@ -47,7 +47,7 @@ impl Counts {
     /// A slot was taken from the stack.
     pub(super) fn taken(&self) {
         let counts = &self.0.0;
-        let in_use = counts.in_use.fetch_add(1, Relaxed) + 1;
+        let in_use = counts.in_use.fetch_add(1, Relaxed).wrapping_add(1);
         counts.high_water.fetch_max(in_use, Relaxed);
         counts.acquired.fetch_add(1, Relaxed);
     }

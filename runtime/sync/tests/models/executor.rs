@@ -5,14 +5,11 @@
 //! handle that nobody settles, is a deadlock.
 
 use crate::model::{Model, Set};
-use crate::verdict::Fault;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use valk_sync::completion::Outcome;
-use valk_sync::deque::Worker;
 use valk_sync::executor::{Executor, Options, Panicked, Reason, Report};
 use valk_sync::shim::thread::spawn;
-use valk_sync::shim::{Arc, AtomicUsize, Condvar, Mutex, UnsafeCell, lock, reached_if, wait};
+use valk_sync::shim::{Arc, Condvar, Mutex, UnsafeCell, lock, reached_if, wait};
 
 /// The models, cheap ones first.
 pub const MODELS: &[Model] = &[
@@ -80,15 +77,7 @@ pub const MODELS: &[Model] = &[
         body: batch_is_shared,
         ..Model::EMPTY
     },
-    // Broken on purpose: what the pool would be without one of its rules.
-    planted("planted::task_waits_for_its_own_worker", task_waits_for_its_own_worker),
-    planted("planted::sleeper_without_a_fence", sleeper_without_a_fence),
-    planted("planted::begin_that_is_taken_back", begin_that_is_taken_back),
 ];
-
-const fn planted(name: &'static str, body: fn()) -> Model {
-    Model { name, planted: Some(Fault::Violation), body, ..Model::EMPTY }
-}
 
 // States recorded by the pool itself.
 const SLEPT: &str = "executor: a worker slept";
@@ -288,56 +277,4 @@ fn deadline_in_the_middle() {
     assert_eq!(patient.dropped, hasty.dropped, "E4: what was dropped does not change");
     let ran = handles.iter().zip(&places).filter(|(handle, place)| check(handle.wait(), place));
     assert_eq!(ran.count() as u64, 2 - patient.dropped);
-}
-
-/// The premise of E2: with one worker nobody is left to run what a task waits for.
-fn task_waits_for_its_own_worker() {
-    let pool = pool(1);
-    let inside = pool.clone();
-    let outer = pool.spawn(move || {
-        inside.spawn(|| ()).expect("there is room").wait();
-    });
-    outer.expect("there is room").wait();
-}
-
-/// Rule 4 without its fences: the sleeper overlooks the item, and who pushes it the sleeper.
-fn sleeper_without_a_fence() {
-    let deque = Worker::<usize>::with_slots(2, 2);
-    let thief = deque.stealer();
-    let shared = Arc::new((AtomicUsize::new(0), Mutex::new(false), Condvar::new()));
-    let theirs = shared.clone();
-    let thread = spawn(move || {
-        let (asleep, woken, told) = &*theirs;
-        let mut is_woken = lock(woken);
-        asleep.store(1, Relaxed);
-        while thief.is_empty() && !*is_woken {
-            is_woken = wait(told, is_woken);
-        }
-    });
-    deque.push(1).expect("there is room");
-    let (asleep, woken, told) = &*shared;
-    if asleep.load(Relaxed) > 0 {
-        *lock(woken) = true;
-        told.notify_one();
-    }
-    thread.join().expect("loom reports the deadlock first");
-}
-
-/// Rule 6 with an addition in place of the exchange: of two who forbid, one sees a begin that is none.
-fn begin_that_is_taken_back() {
-    const FORBIDDEN: usize = 2;
-    const TURN: usize = 1;
-    let word = Arc::new(AtomicUsize::new(0));
-    let (theirs, others) = (word.clone(), word.clone());
-    let worker = spawn(move || {
-        if theirs.fetch_add(TURN, Relaxed) & FORBIDDEN != 0 {
-            theirs.fetch_sub(TURN, Relaxed);
-        }
-    });
-    let other = spawn(move || others.fetch_or(FORBIDDEN, Relaxed));
-    let seen = [word.fetch_or(FORBIDDEN, Relaxed), other.join().expect("it does not panic")];
-    worker.join().expect("it does not panic");
-    let idle_at_first = seen.contains(&0);
-    let running_later = seen.contains(&(FORBIDDEN | TURN));
-    assert!(!(idle_at_first && running_later), "E6: it was idle when that was forbidden");
 }

@@ -4,6 +4,10 @@
 //! says so. To add a model see `docs/concurrency.md`.
 
 #[cfg(valk_loom)]
+mod broken;
+#[cfg(valk_loom)]
+mod completion;
+#[cfg(valk_loom)]
 mod coordinator;
 #[cfg(valk_loom)]
 mod counts;
@@ -20,16 +24,31 @@ mod options;
 #[cfg(valk_loom)]
 mod planted;
 #[cfg(valk_loom)]
+mod queue;
+#[cfg(valk_loom)]
 mod report;
 #[cfg(valk_loom)]
 mod runner;
+#[cfg(valk_loom)]
+mod slab;
+#[cfg(valk_loom)]
+mod termination;
 #[cfg(valk_loom)]
 mod verdict;
 
 /// Every model, in the order of execution. A new file of models is listed here.
 #[cfg(valk_loom)]
-const GROUPS: &[&[model::Model]] =
-    &[planted::MODELS, deque::MODELS, coordinator::MODELS, executor::MODELS];
+const GROUPS: &[&[model::Model]] = &[
+    planted::MODELS,
+    broken::MODELS,
+    queue::MODELS,
+    completion::MODELS,
+    slab::MODELS,
+    termination::MODELS,
+    deque::MODELS,
+    coordinator::MODELS,
+    executor::MODELS,
+];
 
 #[cfg(valk_loom)]
 fn main() -> std::process::ExitCode {

@@ -34,7 +34,8 @@ pub const MODELS: &[Model] = &[
     planted("planted::count_not_on_file", Fault::Count, || ()),
 ];
 
-const fn planted(name: &'static str, fault: Fault, body: fn()) -> Model {
+/// A model that must be caught for `fault`.
+pub const fn planted(name: &'static str, fault: Fault, body: fn()) -> Model {
     Model { name, set: Set::Pull, planted: Some(fault), body, ..Model::EMPTY }
 }
 

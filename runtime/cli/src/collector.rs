@@ -1,0 +1,92 @@
+//! What the environment says about memory: `VALK_HEAP_HARD_LIMIT`, `VALK_GC`, `VALK_GC_LOG`.
+
+use crate::log::{Level, log};
+use crate::report::write_error;
+use std::fmt::Write as _;
+use std::hash::{BuildHasher as _, RandomState};
+use valk_heap::{Collected, Collection, Config, Stress};
+use valk_vm::Vm;
+
+/// The modes of `VALK_GC`, for messages.
+const MODES: &str = "full, every, random, random:SEED, refuse and refuse:SEED";
+
+/// Heap configuration from the environment.
+pub fn config() -> Config {
+    let mut config = Config::default();
+    let limit = std::env::var("VALK_HEAP_HARD_LIMIT").unwrap_or_default();
+    match limit.parse() {
+        Ok(0) => {}
+        Ok(bytes) => config.hard_limit_bytes = bytes,
+        Err(_) if limit.is_empty() => {}
+        Err(_) => warn(&format!("VALK_HEAP_HARD_LIMIT is no number of bytes: {limit}")),
+    }
+    let modes = std::env::var("VALK_GC").unwrap_or_default();
+    for mode in modes.split(',').map(str::trim).filter(|mode| !mode.is_empty()) {
+        if !apply(&mut config, mode) {
+            warn(&format!("VALK_GC does not know `{mode}`, expected some of {MODES}"));
+        }
+    }
+    config
+}
+
+fn warn(text: &str) {
+    log(Level::Warn, None, text);
+}
+
+/// Sets one mode; false when there is none of this name.
+fn apply(config: &mut Config, mode: &str) -> bool {
+    let (name, seed) = match mode.split_once(':') {
+        Some((name, seed)) => match seed.parse() {
+            Ok(seed) => (name, Some(seed)),
+            Err(_) => return false,
+        },
+        None => (mode, None),
+    };
+    match (name, seed) {
+        ("full", None) => config.generational = false,
+        ("every", None) => config.stress = Stress::EverySafepoint,
+        ("random", _) => config.stress = Stress::Random { seed: known(name, seed) },
+        ("refuse", _) => config.refuse = Some(known(name, seed)),
+        _ => return false,
+    }
+    true
+}
+
+/// The seed, or a new one that is told, so that it can be used again.
+fn known(name: &str, seed: Option<u64>) -> u64 {
+    seed.unwrap_or_else(|| {
+        let seed = RandomState::new().hash_one(0) >> 32;
+        write_error(&format!("VALK_GC={name}:{seed}\n"));
+        seed
+    })
+}
+
+/// Begins what `VALK_GC` asks for, and the lines of `VALK_GC_LOG`.
+pub fn prepare(vm: &mut Vm, config: &Config) {
+    vm.heap.set_stress(config.stress);
+    vm.heap.set_refuse(config.refuse);
+    let wanted = std::env::var("VALK_GC_LOG").unwrap_or_default();
+    if !wanted.is_empty() && wanted != "0" {
+        vm.collected = Some(|vm, collected| write_error(&line(vm, collected)));
+    }
+}
+
+/// A collection as `name=value` pairs; sizes are in bytes.
+fn line(vm: &Vm, collected: &Collected) -> String {
+    let seen = vm.heap.statistics();
+    let kind = if collected.kind == Collection::Full { "full" } else { "minor" };
+    let mut line = format!("gc n={} kind={kind}", seen.collections());
+    for (name, number) in [
+        ("pause_us", collected.pause_us as usize),
+        ("young", collected.young_bytes),
+        ("promoted", collected.promoted_bytes),
+        ("freed", collected.reclaimed_bytes),
+        ("used", collected.used_bytes),
+        ("committed", seen.committed_bytes),
+        ("limit", seen.hard_limit_bytes),
+    ] {
+        let _ = write!(line, " {name}={number}");
+    }
+    line.push('\n');
+    line
+}
