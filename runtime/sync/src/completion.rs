@@ -185,8 +185,8 @@ impl<T, E> Completion<T, E> {
         self.settled_outcome()
     }
 
-    /// As [`Completion::wait`], but at most for `timeout`: `None` when the operation is pending after
-    /// that. Nothing else becomes of the operation.
+    /// As [`Completion::wait`], but at most for `timeout`: `None` when the operation is pending
+    /// after that. Nothing else becomes of the operation.
     pub fn wait_for(&self, timeout: Duration) -> Option<&Outcome<T, E>> {
         // A time that the clock cannot express never comes.
         let deadline = Instant::now().checked_add(timeout);

@@ -1,27 +1,29 @@
 //! A pool of threads for work that computes or blocks: each worker has a deque, idle ones steal.
 //!
 //! 1. A task waits in one place: with the tasks *injected* from outside, under the lock, or in the
-//!    deque of the worker that submitted it or took it over. Who takes it out has it alone, and runs
-//!    it or drops it. A task that is dropped unrun says so to its completion, wherever that happens;
-//!    so each accepted task ends once: it has returned, has panicked, or was dropped.
-//! 2. Both places are bounded. A task that finds no room, or a pool that is shutting down, is handed
-//!    back; a full deque passes it on to the injected ones first.
-//! 3. A worker takes its newest task, then injected ones, then the oldest of others, beginning with a
-//!    random victim ("Scheduling Multithreaded Computations by Work Stealing", Blumofe and Leiserson,
-//!    JACM 1999). Now and then it looks at the injected ones first, so that they are not starved.
-//! 4. Whoever has put a task somewhere wakes one sleeper, if there is any. A worker that found nothing
-//!    a few times in a row says that it sleeps, looks once more, and sleeps if there is still nothing.
-//!    For injected tasks both happen under the lock. For a deque each of the two does its part before
-//!    a fence and looks for the other's behind it, so one of them sees the other. Nobody polls.
-//! 5. Phases go Open, Draining, Discarding, under the lock. Draining, no task is accepted, and a worker
-//!    ends instead of sleeping. A worker never leaves tasks in its own deque when it does.
-//! 6. Each lane has a word that counts begins and ends of tasks, hence says whether one is running.
-//!    Who discards sets a bit in it. A begin after that does not take place. So a worker either was
-//!    running by then, or runs nothing any more and ends soon.
-//! 7. Discarding, the tasks belong to who discards, and workers touch no deque but for the task that
-//!    was submitted too late: the submitter looks at the phase behind its fence (rule 4) and takes
-//!    its own task back. So what a report says adds up: each accepted task has run, was dropped, or
-//!    is running.
+//!    deque of the worker that submitted it or took it over. Who takes it out has it alone, and
+//!    runs it or drops it. A task that is dropped unrun says so to its completion, wherever that
+//!    happens; so each accepted task ends once: it has returned, has panicked, or was dropped.
+//! 2. Both places are bounded. A task that finds no room, or a pool that is shutting down, is
+//!    handed back; a full deque passes it on to the injected ones first.
+//! 3. A worker takes its newest task, then injected ones, then the oldest of others, beginning
+//!    with a random victim ("Scheduling Multithreaded Computations by Work Stealing", Blumofe and
+//!    Leiserson, JACM 1999). Now and then it looks at the injected ones first, so that they are
+//!    not starved.
+//! 4. Whoever has put a task somewhere wakes one sleeper, if there is any. A worker that found
+//!    nothing a few times in a row says that it sleeps, looks once more, and sleeps if there is
+//!    still nothing. For injected tasks both happen under the lock. For a deque each of the two
+//!    does its part before a fence and looks for the other's behind it, so one of them sees the
+//!    other. Nobody polls.
+//! 5. Phases go Open, Draining, Discarding, under the lock. Draining, no task is accepted, and a
+//!    worker ends instead of sleeping. A worker never leaves tasks in its own deque when it does.
+//! 6. Each lane has a word that counts begins and ends of tasks, hence says whether one is
+//!    running. Who discards sets a bit in it. A begin after that does not take place. So a worker
+//!    either was running by then, or runs nothing any more and ends soon.
+//! 7. Discarding, the tasks that wait belong to who discards. A worker that has just taken one and
+//!    may not begin it drops it and ends; none takes another. A running task may have submitted
+//!    one too late: it looks at the phase behind its fence (rule 4) and takes its own task back.
+//!    So what a report says adds up: each accepted task has run, was dropped, or is running.
 //! 8. A panic in a task, its destructor or an observer ends there: the worker goes on.
 //!
 //! Tasks, destructors and observers are called without a lock. Knows functions and threads, and of
@@ -62,7 +64,8 @@ impl Executor {
     ///
     /// # Errors
     ///
-    /// What the system says when it has no further thread; those that were started have ended then.
+    /// What the system says when it has no further thread; those that were started have ended
+    /// then.
     ///
     /// # Panics
     ///
@@ -86,11 +89,11 @@ impl Executor {
         Ok(())
     }
 
-    /// Has a worker call `task`; the handle says what became of it, and may be dropped. A task of this
-    /// pool submits to its own worker, where the newest runs first.
+    /// Has a worker call `task`; the handle says what became of it, and may be dropped. A task of
+    /// this pool submits to its own worker, where the newest runs first.
     ///
-    /// A task that waits for another one occupies its worker meanwhile: when all workers do, they wait
-    /// for ever.
+    /// A task that waits for another one occupies its worker meanwhile: when all workers do, they
+    /// wait for ever.
     ///
     /// # Errors
     ///
@@ -111,13 +114,13 @@ impl Executor {
         }
     }
 
-    /// Refuses new tasks from here on, waits until those that were accepted have run but not longer
-    /// than `patience`, and drops the ones that have not begun by then. Workers that still run a task
-    /// end after it; all others have ended when this returns.
+    /// Refuses new tasks from here on, waits until those that were accepted have run but not
+    /// longer than `patience`, and drops the ones that have not begun by then. Workers that still
+    /// run a task end after it; all others have ended when this returns.
     ///
-    /// May be called again, and from several threads: each waits in its own patience, and the shortest
-    /// decides. A task that calls it does not wait for itself. It takes longer than `patience` when the
-    /// destructor of a dropped task does, or an observer.
+    /// May be called again, and from several threads: each waits in its own patience, and the
+    /// shortest decides. A task that calls it does not wait for itself. It takes longer than
+    /// `patience` when the destructor of a dropped task does, or an observer.
     pub fn shutdown(&self, patience: Duration) -> Report {
         let from_inside = Worker::current(&self.shared).is_some();
         self.shared.shutdown(patience, from_inside)

@@ -22,8 +22,8 @@ pub const QUEUE_SLOTS_MAX: usize = 1 << 20;
 /// (`Full`) and handed back.
 pub const COMPLETION_OBSERVERS_MAX: usize = if cfg!(valk_loom) { 2 } else { 4096 };
 
-/// Most slots a slab may be given. The index after the last one must fit 32 bits, and all slots are
-/// allocated when it is made.
+/// Most slots a slab may be given. The index after the last one must fit 32 bits, and all slots
+/// are allocated when it is made.
 pub const SLAB_SLOTS_MAX: usize = 1 << 20;
 
 /// Workers of one termination detector: each is a mutator, so there are no more.

@@ -3,8 +3,8 @@
 //! 1. Normally everything is `std`; under `cfg(valk_loom)` everything is loom's double of it.
 //! 2. Both sides offer the same names, so code above never asks which one it got.
 //! 3. `SingleWriter…` is for atomics with one writer that never loads them; anything else is
-//!    `Atomic…`. To `std` they are the same, to loom they are not. `Statistic…` is for numbers that
-//!    only people read: no structure depends on one, and loom does not see it.
+//!    `Atomic…`. To `std` they are the same, to loom they are not. `Statistic…` is for numbers
+//!    that only people read: no structure depends on one, and loom does not see it.
 //! 4. [`reached_if`] and [`Mark`] let a model prove that the interesting state occurred, and
 //!    [`Footprint`] that atomic accesses were ordered. They cost nothing in a normal build.
 //!
@@ -33,8 +33,8 @@ pub fn wait<'a, T>(condition: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<
 }
 
 /// As [`wait`], but not beyond `deadline`, if there is one: `false` beside the guard says that it
-/// has passed, and then nobody slept. In a model only a deadline that has passed has a meaning: loom
-/// knows no time, so any other is never reached.
+/// has passed, and then nobody slept. In a model only a deadline that has passed has a meaning:
+/// loom knows no time, so any other is never reached.
 pub fn wait_until<'a, T>(
     condition: &Condvar,
     guard: MutexGuard<'a, T>,
@@ -171,11 +171,12 @@ mod modelled {
 
     /// An integer atomic of loom's with loads that its scheduler cannot overlook.
     ///
-    /// Which interleavings are worth exploring loom decides from the last access to an object. When
-    /// A loads, B loads and B exchanges, B's own load hides A's, and "B exchanges before A loads" is
-    /// never tried (loom 0.7.3; the `reached_if` states of the models exposed it). So each load first
-    /// does a failing exchange on a companion: to the scheduler a conflict with every other load, to
-    /// the memory model a relaxed read of a value that never changes, which orders nothing.
+    /// Which interleavings are worth exploring loom decides from the last access to an object.
+    /// When A loads, B loads and B exchanges, B's own load hides A's, and "B exchanges before A
+    /// loads" is never tried (loom 0.7.3; the `reached_if` states of the models exposed it). So
+    /// each load first does a failing exchange on a companion: to the scheduler a conflict with
+    /// every other load, to the memory model a relaxed read of a value that never changes, which
+    /// orders nothing.
     ///
     /// [`SingleWriterIsize`] and its siblings are loom's own: their writer never loads them, so
     /// no load of its own can hide another's, and the models stay small.

@@ -34,14 +34,14 @@ impl<T> Handle<T> {
         self.completion.wait()
     }
 
-    /// As [`Handle::wait`], but at most for `timeout`: `None` when the task has not ended by then. The
-    /// task goes on.
+    /// As [`Handle::wait`], but at most for `timeout`: `None` when the task has not ended by then.
+    /// The task goes on.
     pub fn wait_for(&self, timeout: Duration) -> Option<&Outcome<T, Panicked>> {
         self.completion.wait_for(timeout)
     }
 
-    /// Has `observer` called with the outcome: by the thread that ends or drops the task or, if that
-    /// has happened, by this one before this returns. A worker counts its panic and goes on.
+    /// Has `observer` called with the outcome: by the thread that ends or drops the task or, if
+    /// that has happened, by this one before this returns. A worker counts its panic and goes on.
     ///
     /// # Errors
     ///

@@ -14,8 +14,8 @@ const TURN: u64 = 1;
 /// The public side of a worker.
 pub(super) struct Lane {
     pub(super) stealer: Stealer<Box<Task>>,
-    /// Begins and ends of tasks, and `FORBIDDEN` (rule 6). For that rule the order of changes to one
-    /// word is all that counts, so most accesses are relaxed.
+    /// Begins and ends of tasks, and `FORBIDDEN` (rule 6). For that rule the order of changes to
+    /// one word is all that counts, so most accesses are relaxed.
     turns: AtomicU64,
     pub(super) counters: Counters,
 }

@@ -14,7 +14,8 @@ pub struct Options {
     pub workers: usize,
     /// Most tasks from outside that wait, at least 1.
     pub injected_max: usize,
-    /// Most tasks that wait with one worker, 1 to [`DEQUE_SLOTS_MAX`], rounded up to a power of two.
+    /// Most tasks that wait with one worker, 1 to [`DEQUE_SLOTS_MAX`], rounded up to a power of
+    /// two.
     pub local_max: usize,
     /// Stack of each thread; `None` is what the system gives.
     pub stack_bytes: Option<usize>,

@@ -86,11 +86,11 @@ impl Shared {
         Ok(())
     }
 
-    /// The worker has put a task into its deque: wakes a sleeper, if there is one. The signals, which
-    /// the worker looks at next (rule 7).
+    /// The worker has put a task into its deque: wakes a sleeper, if there is one. The signals,
+    /// which the worker looks at next (rule 7).
     pub(super) fn announce(&self) -> Signals {
-        // Rules 4 and 7, the submitter's side: the task is in the deque before the signals are read.
-        // The other sides are in `rest` and in `discard`.
+        // Rules 4 and 7, the submitter's side: the task is in the deque before the signals are
+        // read. The other sides are in `rest` and in `discard`.
         fence(SeqCst);
         let signals = self.signals();
         if signals.has_sleeper() {
@@ -107,8 +107,9 @@ impl Shared {
         self.publish(state);
     }
 
-    /// Takes the oldest injected task, and up to `more` of the next for `deque`, which has room for as
-    /// many. They are in there before the lock is given back, so nobody who falls asleep overlooks them.
+    /// Takes the oldest injected task, and up to `more` of the next for `deque`, which has room
+    /// for as many. They are in there before the lock is given back, so nobody who falls asleep
+    /// overlooks them.
     pub(super) fn take_injected(&self, deque: &Deque, more: usize) -> Option<Task> {
         if !self.signals().has_injected() {
             return None;
@@ -190,8 +191,8 @@ impl Shared {
         report
     }
 
-    /// Accepts nothing any more, and waits until all workers but `own` and others like it have ended,
-    /// until the deadline, or until somebody discards.
+    /// Accepts nothing any more, and waits until all workers but `own` and others like it have
+    /// ended, until the deadline, or until somebody discards.
     fn drain(&self, deadline: Option<Instant>, own: usize) -> MutexGuard<'_, State> {
         let mut state = self.lock();
         state.phase = state.phase.max(Phase::Draining);
@@ -214,8 +215,8 @@ impl Shared {
         state.phase = Phase::Discarding;
         let mut rest = state.drain_injected(usize::MAX).collect::<Vec<_>>();
         self.publish(state);
-        // Rule 7, this side: the phase is known before the deques are read, for each attempt to steal
-        // has a fence before it reads whether there is something.
+        // Rule 7, this side: the phase is known before the deques are read, for each attempt to
+        // steal has a fence before it reads whether there is something.
         for lane in &self.lanes {
             loop {
                 match lane.0.stealer.steal() {

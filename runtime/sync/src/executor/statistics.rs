@@ -1,7 +1,7 @@
 //! The numbers of a pool: each worker counts its own, and who asks adds them up.
 
-/// What became of all tasks that were accepted. What those that ran have done is visible to who reads
-/// it.
+/// What became of all tasks that were accepted. What those that ran have done is visible to who
+/// reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Report {
     /// Tasks that returned or panicked.

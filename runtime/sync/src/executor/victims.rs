@@ -2,8 +2,8 @@
 
 use std::cell::Cell;
 
-/// Marsaglia's xorshift ("Xorshift RNGs", Journal of Statistical Software, 2003): a few instructions,
-/// and good enough to keep thieves from following each other.
+/// Marsaglia's xorshift ("Xorshift RNGs", Journal of Statistical Software, 2003): a few
+/// instructions, and good enough to keep thieves from following each other.
 pub(super) struct Victims {
     own: usize,
     lanes: usize,

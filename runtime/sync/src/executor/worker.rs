@@ -88,8 +88,8 @@ impl Worker {
             return self.shared.inject(*task);
         }
         if self.shared.announce().is_discarding() {
-            // Rule 7: nobody may come by any more. Nothing newer is in the deque, so what is left at
-            // this end is the task, or somebody has come by.
+            // Rule 7: nobody may come by any more. Nothing newer is in the deque, so what is left
+            // at this end is the task, or somebody has come by.
             if let Some(task) = self.deque.pop() {
                 reached_if(true, "executor: a task was submitted too late");
                 return self.shared.inject(*task);

@@ -1,6 +1,7 @@
 //! The pool with real threads; the models cover the interleavings.
 //!
-//! What has to happen at the same time is made to by barriers and channels; no test looks at a clock.
+//! What has to happen at the same time is made to by barriers and channels; no test looks at a
+//! clock.
 
 use crate::completion::Outcome;
 use crate::executor::{Executor, Handle, Options, Reason, Refused, Report};
@@ -57,7 +58,8 @@ valk_harness::test! {
     fn a_hundred_thousand_tasks_run_exactly_once() {
         const OWN: usize = 9;
         let pool = pool(4);
-        let times: Arc<Vec<AtomicUsize>> = Arc::new((0..MANY).map(|_| AtomicUsize::new(0)).collect());
+        let times: Vec<_> = (0..MANY).map(|_| AtomicUsize::new(0)).collect();
+        let times = Arc::new(times);
         let mut outer = Vec::new();
         for first in (0..MANY).step_by(OWN + 1) {
             let (inside, theirs) = (pool.clone(), times.clone());
@@ -146,8 +148,8 @@ valk_harness::test! {
 const A_WHILE: Duration = Duration::from_millis(30);
 
 valk_harness::test! {
-    /// By its counters: an idle worker looks around a few times and sleeps, and a sleeping one does
-    /// nothing.
+    /// By its counters: an idle worker looks around a few times and sleeps, and a sleeping one
+    /// does nothing.
     fn idle_workers_sleep() {
         const WORKERS: usize = 4;
         let pool = pool(WORKERS);
@@ -243,7 +245,7 @@ valk_harness::test! {
         assert!(!handle.is_settled() && handle.outcome().is_none());
         let (tell, told) = mpsc::channel();
         let early = tell.clone();
-        let observe = move |outcome: &Outcome<i32, _>| early.send(outcome.clone()).expect("awaited");
+        let observe = move |end: &Outcome<i32, _>| early.send(end.clone()).expect("awaited");
         handle.observe(observe).expect("there is room");
         let waiting: Vec<_> = (0..3)
             .map(|patience| {

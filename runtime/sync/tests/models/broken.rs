@@ -195,7 +195,8 @@ fn sleeper_without_a_fence() {
     thread.join().expect("loom reports the deadlock first");
 }
 
-/// Rule 6 with an addition in place of the exchange: of two who forbid, one sees a begin that is none.
+/// Rule 6 with an addition in place of the exchange: of two who forbid, one sees a begin that is
+/// none.
 fn begin_is_taken_back() {
     const FORBIDDEN: usize = 2;
     const TURN: usize = 1;

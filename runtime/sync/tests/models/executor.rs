@@ -1,8 +1,8 @@
 //! Models of the pool.
 //!
-//! loom knows no time: a patience of zero is over at once, any other never. A deadline that comes in
-//! the middle is a second thread that shuts down without patience. A worker that nobody wakes, and a
-//! handle that nobody settles, is a deadlock.
+//! loom knows no time: a patience of zero is over at once, any other never. A deadline that comes
+//! in the middle is a second thread that shuts down without patience. A worker that nobody wakes,
+//! and a handle that nobody settles, is a deadlock.
 
 use crate::model::{Model, Set};
 use std::time::Duration;
@@ -57,6 +57,14 @@ pub const MODELS: &[Model] = &[
     Model {
         name: "executor::e1_e4_deadline_in_the_middle",
         preemptions: Some(2),
+        states: &[RAN, DROPPED],
+        body: deadline_in_the_middle,
+        ..Model::EMPTY
+    },
+    Model {
+        name: "executor::e1_e4_deadline_in_the_middle_deep",
+        set: Set::Nightly,
+        preemptions: Some(3),
         states: &[RAN, DROPPED],
         body: deadline_in_the_middle,
         ..Model::EMPTY
@@ -191,8 +199,8 @@ fn shutdown_against_submit() {
     assert_eq!(report, Report { ran: accepted, dropped: 0, running: 0 });
 }
 
-/// A running task submits another while its pool drops what has not begun. Nobody but its own worker
-/// could run that, so it must be refused, or dropped by who shuts down.
+/// A running task submits another while its pool drops what has not begun. Nobody but its own
+/// worker could run that, so it must be refused, or dropped by who shuts down.
 fn submitted_while_discarding() {
     let (pool, place) = (pool(1), Place::new());
     let (inside, shared) = (pool.clone(), place.clone());
@@ -220,8 +228,8 @@ fn submitted_while_discarding() {
     }
 }
 
-/// A task puts another into its worker's deque and waits for it: a thief must come, from its sleep or
-/// on its way there.
+/// A task puts another into its worker's deque and waits for it: a thief must come, from its sleep
+/// or on its way there.
 fn worker_wakes_a_thief() {
     let (pool, place) = (pool(2), Place::new());
     let (inside, shared) = (pool.clone(), place.clone());
@@ -236,8 +244,8 @@ fn worker_wakes_a_thief() {
     assert_eq!(pool.shutdown(Duration::MAX), Report { ran: 2, dropped: 0, running: 0 });
 }
 
-/// Three tasks from outside; the first keeps its worker until the second has run, wherever the first
-/// one's worker has taken that.
+/// Three tasks from outside; the first keeps its worker until the second has run, wherever the
+/// first one's worker has taken that.
 fn batch_is_shared() {
     let options = Options { workers: 2, injected_max: 3, ..Options::default() };
     let pool = Executor::new(&options).expect("loom has threads");
