@@ -118,12 +118,13 @@ impl Executor {
     /// longer than `patience`, and drops the ones that have not begun by then. Workers that still
     /// run a task end after it; all others have ended when this returns.
     ///
-    /// May be called again, and from several threads: each waits in its own patience, and the
-    /// shortest decides. A task that calls it does not wait for itself. It takes longer than
-    /// `patience` when the destructor of a dropped task does, or an observer.
+    /// May be called again, for instance to wait for the tasks that were running, and from several
+    /// threads: whoever has the shortest patience drops what has not begun, and the others wait on
+    /// for what runs. A worker that calls it, from a task or an observer, is not waited for. It
+    /// takes longer than `patience` when the destructor of a dropped task does, or an observer.
     pub fn shutdown(&self, patience: Duration) -> Report {
-        let from_inside = Worker::current(&self.shared).is_some();
-        self.shared.shutdown(patience, from_inside)
+        let own = Worker::current(&self.shared).map(|worker| worker.lane());
+        self.shared.shutdown(patience, own)
     }
 
     /// Number of workers, also of those that have ended.

@@ -165,11 +165,11 @@ impl Shared {
         self.watchers.notify_all();
     }
 
-    /// See `Executor::shutdown`; `from_inside` says that a task of this pool calls it.
-    pub(super) fn shutdown(&self, patience: Duration, from_inside: bool) -> Report {
+    /// See `Executor::shutdown`; `own` is the lane of the worker that calls it, if it is one.
+    pub(super) fn shutdown(&self, patience: Duration, own: Option<usize>) -> Report {
         // A time that the clock cannot express never comes.
         let deadline = Instant::now().checked_add(patience);
-        let mut state = self.drain(deadline, usize::from(from_inside));
+        let mut state = self.drain(deadline, own);
         let busy: Vec<_> = self.lanes.iter().map(|lane| lane.0.forbid()).collect();
         let rest = self.discard(&mut state);
         if !rest.is_empty() {
@@ -178,9 +178,12 @@ impl Shared {
             state = self.lock();
             state.panicked += panicked;
         }
-        while (0..self.workers()).any(|lane| state.is_there(lane) && !busy[lane]) {
+        while (0..self.workers()).any(|lane| state.is_at_work(lane) && !busy[lane]) {
             reached_if(true, "executor: shutdown waited for a worker on its way out");
             state = wait(&self.watchers, state);
+        }
+        if let Some(own) = own {
+            state.leave_shutdown(own);
         }
         let report = self.report(&state);
         let threads = state.take_threads();
@@ -191,22 +194,21 @@ impl Shared {
         report
     }
 
-    /// Accepts nothing any more, and waits until all workers but `own` and others like it have
-    /// ended, until the deadline, or until somebody discards.
-    fn drain(&self, deadline: Option<Instant>, own: usize) -> MutexGuard<'_, State> {
+    /// Accepts nothing any more, and waits until all workers have ended but those that wait here
+    /// themselves, or until the deadline.
+    fn drain(&self, deadline: Option<Instant>, own: Option<usize>) -> MutexGuard<'_, State> {
         let mut state = self.lock();
         state.phase = state.phase.max(Phase::Draining);
-        state.shutting_down += own;
         self.wake(&mut state, usize::MAX);
-        if own > 0 {
-            // One less to wait for.
+        if let Some(own) = own {
+            state.enter_shutdown(own);
+            // Others who shut down have one less to wait for.
             self.watchers.notify_all();
         }
         let mut in_time = true;
-        while in_time && state.phase == Phase::Draining && state.working() > state.shutting_down {
+        while in_time && (0..self.workers()).any(|lane| state.is_at_work(lane)) {
             (state, in_time) = wait_until(&self.watchers, state, deadline);
         }
-        state.shutting_down -= own;
         state
     }
 
@@ -227,7 +229,6 @@ impl Shared {
             }
         }
         state.dropped += rest.len() as u64;
-        self.watchers.notify_all();
         rest
     }
 

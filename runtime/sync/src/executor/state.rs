@@ -67,8 +67,8 @@ pub(super) struct State {
     /// Sleepers that were told to wake and have not noticed.
     wakings: usize,
     seats: Vec<Seat>,
-    /// Workers whose task is in `shutdown` at the moment.
-    pub(super) shutting_down: usize,
+    /// How many calls of `shutdown` each worker is in.
+    in_shutdown: Vec<u32>,
     /// The signals that were published last.
     told: Signals,
     /// Tasks handed back.
@@ -88,7 +88,7 @@ impl State {
             asleep: 0,
             wakings: 0,
             seats: (0..workers).map(|_| Seat::Empty).collect(),
-            shutting_down: 0,
+            in_shutdown: vec![0; workers],
             told: Signals(0),
             refused: 0,
             dropped: 0,
@@ -178,14 +178,20 @@ impl State {
         }
     }
 
-    /// Whether worker `lane` is still there.
-    pub(super) fn is_there(&self, lane: usize) -> bool {
-        matches!(self.seats[lane], Seat::Taken(_))
+    /// Worker `lane` calls `shutdown`.
+    pub(super) fn enter_shutdown(&mut self, lane: usize) {
+        self.in_shutdown[lane] += 1;
     }
 
-    /// Workers that are still there.
-    pub(super) fn working(&self) -> usize {
-        (0..self.seats.len()).filter(|lane| self.is_there(*lane)).count()
+    /// Worker `lane` returns from `shutdown`.
+    pub(super) fn leave_shutdown(&mut self, lane: usize) {
+        self.in_shutdown[lane] -= 1;
+    }
+
+    /// Whether worker `lane` may still end without being told: it is there, and does not wait for
+    /// others to end.
+    pub(super) fn is_at_work(&self, lane: usize) -> bool {
+        matches!(self.seats[lane], Seat::Taken(_)) && self.in_shutdown[lane] == 0
     }
 
     /// The threads of the workers that are done, each once.

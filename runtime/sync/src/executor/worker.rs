@@ -58,6 +58,10 @@ impl Worker {
         CURRENT.try_with(find).ok().flatten()
     }
 
+    pub(super) fn lane(&self) -> usize {
+        self.lane
+    }
+
     /// The life of the worker.
     pub(super) fn work(self) {
         let own = Rc::new(self);
@@ -88,28 +92,40 @@ impl Worker {
             return self.shared.inject(*task);
         }
         if self.shared.announce().is_discarding() {
-            // Rule 7: nobody may come by any more. Nothing newer is in the deque, so what is left
-            // at this end is the task, or somebody has come by.
-            if let Some(task) = self.deque.pop() {
-                reached_if(true, "executor: a task was submitted too late");
-                return self.shared.inject(*task);
-            }
+            return self.take_back();
         }
         Ok(())
+    }
+
+    /// Refuses the task that was submitted last, unless somebody has taken it already (rule 7). It
+    /// is the newest, so if it is not at this end of the deque nothing is.
+    fn take_back(&self) -> Result<(), (Reason, Task)> {
+        match self.deque.pop() {
+            Some(task) => {
+                reached_if(true, "executor: a task was submitted too late");
+                self.shared.inject(*task)
+            }
+            None => Ok(()),
+        }
     }
 
     /// Runs `task`; whether the worker goes on.
     fn run(&self, task: Task) -> bool {
         let lane = self.shared.lane(self.lane);
-        let begun = lane.begin();
-        let panicked = if begun { task.run() } else { task.discard() };
-        if panicked {
-            lane.counters.panicked.count();
-        }
-        if !begun {
+        if !lane.begin() {
+            reached_if(true, "executor: a task was taken too late");
             lane.counters.dropped.count();
+            self.count_panic(task.discard());
+            return false;
         }
-        begun && lane.end()
+        self.count_panic(task.run());
+        lane.end()
+    }
+
+    fn count_panic(&self, panicked: bool) {
+        if panicked {
+            self.shared.lane(self.lane).counters.panicked.count();
+        }
     }
 
     /// The next task (rule 3).

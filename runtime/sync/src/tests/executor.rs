@@ -312,22 +312,23 @@ valk_harness::test! {
         assert!(pool.statistics().workers[0].running);
         drop(release);
         assert_eq!(*hold.wait(), Outcome::Resolved(()));
-        until(|| !pool.statistics().workers[0].running);
         let report = pool.shutdown(Duration::MAX);
         assert_eq!(report, Report { ran: 1, dropped: 5, running: 0 });
     }
 
-    /// One waits for what never ends, until another has no patience.
-    fn the_shortest_patience_decides() {
+    /// One has no patience, another waits for what still runs.
+    fn the_shortest_patience_decides_what_is_dropped() {
         let pool = pool(2);
-        let (_hold, release) = occupy(&pool);
+        let holds = [(); 2].map(|()| occupy(&pool));
+        let queued = pool.spawn(|| ()).expect("there is room");
         let theirs = pool.clone();
         let patient = thread::spawn(move || theirs.shutdown(Duration::MAX));
-        until_closed(&pool);
         let hasty = pool.shutdown(Duration::ZERO);
-        assert_eq!(hasty.running, 1);
-        assert_eq!(patient.join().expect("nobody panics"), hasty);
-        drop(release);
+        assert_eq!(hasty, Report { ran: 0, dropped: 1, running: 2 });
+        assert_eq!(queued.outcome(), Some(&Outcome::Cancelled));
+        drop(holds);
+        let patient = patient.join().expect("nobody panics");
+        assert_eq!(patient, Report { ran: 2, dropped: 1, running: 0 });
     }
 
     fn tasks_may_shut_their_own_pool_down() {
@@ -348,6 +349,29 @@ valk_harness::test! {
             assert_eq!(*refusal, Some(Reason::ShuttingDown));
         }
         assert_eq!(pool.statistics().refused, 2);
+    }
+
+    fn observers_may_shut_the_pool_down() {
+        let pool = pool(1);
+        let (hold, release) = occupy(&pool);
+        let queued = pool.spawn(|| ()).expect("there is room");
+        let (tell, told) = mpsc::channel();
+        for handle in [&hold, &queued] {
+            let (inside, tell) = (pool.clone(), tell.clone());
+            let observe = move |_: &Outcome<(), _>| {
+                tell.send(inside.shutdown(Duration::MAX)).expect("awaited");
+            };
+            handle.observe(observe).expect("there is room");
+        }
+        drop(release);
+        // The worker, in the observer of the first, waits for nobody and drops the second, whose
+        // observer is called by it too.
+        let inner = told.recv().expect("the observer of the second");
+        assert_eq!(inner, Report { ran: 0, dropped: 1, running: 1 });
+        assert_eq!(told.recv(), Ok(inner));
+        assert_eq!(queued.outcome(), Some(&Outcome::Cancelled));
+        let report = pool.shutdown(Duration::MAX);
+        assert_eq!(report, Report { ran: 1, dropped: 1, running: 0 });
     }
 
     /// The deque of a worker that is occupied is emptied by who shuts down.

@@ -22,7 +22,7 @@ pub const MODELS: &[Model] = &[
     Model {
         name: "executor::e1_e4_shutdown_now",
         preemptions: Some(4),
-        states: &[RAN, DROPPED, RUNNING],
+        states: &[RAN, DROPPED, RUNNING, TOO_LATE],
         body: shutdown_now,
         ..Model::EMPTY
     },
@@ -90,6 +90,7 @@ pub const MODELS: &[Model] = &[
 // States recorded by the pool itself.
 const SLEPT: &str = "executor: a worker slept";
 const SAW_WORK: &str = "executor: a worker saw work before it slept";
+const TOO_LATE: &str = "executor: a task was taken too late";
 const LATE: &str = "executor: a task was submitted too late";
 // States recorded here.
 const RAN: &str = "a task ran";
@@ -270,7 +271,7 @@ fn batch_is_shared() {
     assert_eq!(pool.shutdown(Duration::MAX), Report { ran: 3, dropped: 0, running: 0 });
 }
 
-/// One waits for ever, another has no patience: both learn the same end of each task.
+/// One waits as long as it takes, another has no patience: both learn what was dropped.
 fn deadline_in_the_middle() {
     let pool = pool(1);
     let places = [Place::new(), Place::new()];
@@ -282,6 +283,7 @@ fn deadline_in_the_middle() {
     let hasty = thread.join().expect("loom reports a panic first");
     add_up(patient, 2);
     add_up(hasty, 2);
+    assert_eq!(patient.running, 0, "E4: whoever is patient waits for what runs");
     assert_eq!(patient.dropped, hasty.dropped, "E4: what was dropped does not change");
     let ran = handles.iter().zip(&places).filter(|(handle, place)| check(handle.wait(), place));
     assert_eq!(ran.count() as u64, 2 - patient.dropped);
