@@ -55,6 +55,20 @@ pub const MODELS: &[Model] = &[
         ..Model::EMPTY
     },
     Model {
+        name: "executor::e6_no_patience_for_a_task_that_waits",
+        preemptions: Some(4),
+        states: &[RAN, DROPPED, RUNNING, TOO_LATE],
+        body: no_patience_for_a_task_that_waits,
+        ..Model::EMPTY
+    },
+    Model {
+        name: "executor::e6_two_without_patience",
+        preemptions: Some(3),
+        states: &[RAN, DROPPED, RUNNING, TOO_LATE],
+        body: two_without_patience,
+        ..Model::EMPTY
+    },
+    Model {
         name: "executor::e1_e4_deadline_in_the_middle",
         preemptions: Some(2),
         states: &[RAN, DROPPED],
@@ -124,6 +138,27 @@ impl Place {
     fn get(&self) -> u64 {
         // SAFETY: loom checks it.
         self.0.with(|place| unsafe { *place })
+    }
+}
+
+/// What a task waits for.
+struct Latch(Mutex<bool>, Condvar);
+
+impl Latch {
+    fn new() -> Arc<Self> {
+        Arc::new(Self(Mutex::new(false), Condvar::new()))
+    }
+
+    fn open(&self) {
+        *lock(&self.0) = true;
+        self.1.notify_all();
+    }
+
+    fn wait(&self) {
+        let mut is_open = lock(&self.0);
+        while !*is_open {
+            is_open = wait(&self.1, is_open);
+        }
     }
 }
 
@@ -245,25 +280,47 @@ fn worker_wakes_a_thief() {
     assert_eq!(pool.shutdown(Duration::MAX), Report { ran: 2, dropped: 0, running: 0 });
 }
 
+/// A task that ends only after its pool was shut down: shutdown waits for none that it finds
+/// running, and none begins after it has looked.
+fn no_patience_for_a_task_that_waits() {
+    let (pool, place, latch) = (pool(1), Place::new(), Latch::new());
+    let (theirs, closed) = (place.clone(), latch.clone());
+    let task = move || {
+        closed.wait();
+        theirs.add(1);
+    };
+    let handle = pool.spawn(task).expect("there is room");
+    let report = pool.shutdown(Duration::ZERO);
+    add_up(report, 1);
+    assert_eq!(report.ran, 0, "E6: nobody has let it end");
+    latch.open();
+    assert_eq!(check(handle.wait(), &place), report.running == 1);
+}
+
+/// Two shut down without patience while a task is about to begin: both see the same.
+fn two_without_patience() {
+    let (pool, place) = (pool(1), Place::new());
+    let task_place = place.clone();
+    let handle = pool.spawn(move || task_place.add(1)).expect("there is room");
+    let theirs = pool.clone();
+    let thread = spawn(move || theirs.shutdown(Duration::ZERO));
+    let one = pool.shutdown(Duration::ZERO);
+    let other = thread.join().expect("loom reports a panic first");
+    add_up(one, 1);
+    add_up(other, 1);
+    assert_eq!(one.dropped, other.dropped, "E6: it was idle, or running, for both");
+    assert_eq!(check(handle.wait(), &place), one.dropped == 0);
+}
+
 /// Three tasks from outside; the first keeps its worker until the second has run, wherever the
 /// first one's worker has taken that.
 fn batch_is_shared() {
     let options = Options { workers: 2, injected_max: 3, ..Options::default() };
     let pool = Executor::new(&options).expect("loom has threads");
-    let opened = Arc::new((Mutex::new(false), Condvar::new()));
-    let latch = opened.clone();
-    let waiting = move || {
-        let mut is_open = lock(&latch.0);
-        while !*is_open {
-            is_open = wait(&latch.1, is_open);
-        }
-    };
-    let opening = move || {
-        *lock(&opened.0) = true;
-        opened.1.notify_all();
-    };
-    let first = pool.spawn(waiting).expect("there is room");
-    let second = pool.spawn(opening).expect("there is room");
+    let latch = Latch::new();
+    let closed = latch.clone();
+    let first = pool.spawn(move || closed.wait()).expect("there is room");
+    let second = pool.spawn(move || latch.open()).expect("there is room");
     let third = pool.spawn(|| ()).expect("there is room");
     for handle in [first, second, third] {
         assert_eq!(handle.wait(), &Outcome::Resolved(()));
