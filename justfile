@@ -59,6 +59,11 @@ lint:
 fmt:
     @. ci/env.sh && cargo fmt --all
 
+# churn with verified values and flat memory under every schedule of the collector: [--seconds N]
+[no-exit-message]
+soak *ARGS:
+    @ci/soak "$@"
+
 # speed of the language beside Lua: [--rounds N] [--json FILE] [PROGRAM]...
 [no-exit-message]
 bench-lang *ARGS:

@@ -18,7 +18,7 @@ use crate::object::{
 use crate::old::{OldSpace, Page};
 use crate::roots::{Root, RootTable};
 use crate::statistics::{ClassUsage, Statistics};
-use crate::stress::{Dice, FULL_ONE_IN, REFUSE_ONE_IN, Stress};
+use crate::stress::{Dice, Stress};
 use crate::symbol::SymbolTable;
 use crate::value::Value;
 use std::hash::{BuildHasher, RandomState};
@@ -31,9 +31,9 @@ pub struct Heap {
     pub(crate) poll: bool,
     interrupt: Own,
     pub(crate) generational: bool,
-    stress: Stress,
-    dice: Dice,
-    refuse: Option<Dice>,
+    pub(crate) stress: Stress,
+    pub(crate) dice: Dice,
+    pub(crate) refuse: Option<Dice>,
     pub(crate) old: OldSpace,
     /// Old cells that may refer to young ones.
     pub(crate) remembered: Vec<Value>,
@@ -110,38 +110,6 @@ impl Heap {
     /// The handle by which other threads interrupt the mutator.
     pub fn interrupt(&self) -> &Interrupt {
         &self.interrupt.0
-    }
-
-    /// Forces collections from now on, or no longer.
-    pub fn set_stress(&mut self, stress: Stress) {
-        self.stress = stress;
-        if let Stress::Random { seed } = stress {
-            self.dice = Dice::new(seed);
-        }
-        self.poll |= self.arrange_stress();
-    }
-
-    /// Makes up allocation failures from this seed on, or no longer.
-    pub fn set_refuse(&mut self, seed: Option<u64>) {
-        self.refuse = seed.map(Dice::new);
-    }
-
-    /// Arranges for the next forced collection; true when that is due at once.
-    pub(crate) fn arrange_stress(&mut self) -> bool {
-        if let Stress::Random { .. } = self.stress {
-            self.young.shorten(self.dice.part_of(self.young.nursery_bytes()));
-        }
-        self.stress == Stress::EverySafepoint
-    }
-
-    /// Whether the collection that begins is to be a full one though memory does not ask for it.
-    pub(crate) fn full_by_chance(&self) -> bool {
-        matches!(self.stress, Stress::Random { .. }) && self.dice.one_in(FULL_ONE_IN)
-    }
-
-    /// Whether a failure is to be made up now.
-    fn refuses(&self) -> bool {
-        self.refuse.as_ref().is_some_and(|dice| dice.one_in(REFUSE_ONE_IN))
     }
 
     // ---- allocation; none of these collects ----
@@ -497,10 +465,13 @@ impl Heap {
     /// # Errors
     /// When they do not fit.
     pub fn room(&self, bytes: usize) -> Result<(), OutOfMemory> {
-        let (used, limit) = (self.used_bytes(), self.limits.hard_bytes);
-        if bytes <= limit.saturating_sub(used) && !self.refuses() {
+        let limit = self.limits.hard_bytes;
+        let fits = |used| bytes <= limit.saturating_sub(used);
+        let bound = self.young.used_bytes() + self.old.used_bytes_bound() + self.beside_bytes();
+        if (fits(bound) || fits(self.used_bytes())) && !self.refuses() {
             return Ok(());
         }
+        let used = self.used_bytes();
         Err(OutOfMemory { requested: bytes, used, limit })
     }
 
@@ -517,10 +488,12 @@ impl Heap {
 
     /// All that is in use outside the nursery.
     pub(crate) fn tenured_bytes(&self) -> usize {
-        self.old.used_bytes()
-            + self.symbols.bytes()
-            + self.old.host_external_bytes()
-            + self.external_bytes
+        self.old.used_bytes() + self.beside_bytes()
+    }
+
+    /// What is in use beside the spaces.
+    fn beside_bytes(&self) -> usize {
+        self.symbols.bytes() + self.old.host_external_bytes() + self.external_bytes
     }
 
     /// Whether more is in use than allowed. After a collection that means the program must get

@@ -51,8 +51,8 @@ struct Class {
 }
 
 impl Class {
-    fn slots_used(&self) -> usize {
-        self.slots_taken - (self.end - self.cursor) / self.slot_bytes
+    fn used_bytes(&self) -> usize {
+        self.slots_taken * self.slot_bytes - (self.end - self.cursor)
     }
 }
 
@@ -82,6 +82,8 @@ pub(crate) struct OldSpace {
     /// Empty pages, by address: resident ones, and ones whose memory went back to the system.
     resident: Vec<usize>,
     decommitted: Vec<usize>,
+    /// Slots taken of all classes, in bytes.
+    taken_bytes: usize,
     large: Vec<Large>,
     large_bytes: usize,
     /// Addresses of all host objects.
@@ -100,6 +102,7 @@ impl OldSpace {
             pages: Vec::new(),
             resident: Vec::new(),
             decommitted: Vec::new(),
+            taken_bytes: 0,
             large: Vec::new(),
             large_bytes: 0,
             hosts: Vec::new(),
@@ -131,6 +134,7 @@ impl OldSpace {
             let class = &mut self.classes[number];
             if let Some((start, end)) = class.page.and_then(Page::take_hole) {
                 class.slots_taken += (end - start) / class.slot_bytes;
+                self.taken_bytes += end - start;
                 class.cursor = start + class.slot_bytes;
                 class.end = end;
                 return start;
@@ -189,9 +193,13 @@ impl OldSpace {
     }
 
     pub fn used_bytes(&self) -> usize {
-        let small: usize =
-            self.classes.iter().map(|class| class.slots_used() * class.slot_bytes).sum();
+        let small: usize = self.classes.iter().map(Class::used_bytes).sum();
         small + self.large_bytes
+    }
+
+    /// At least [`OldSpace::used_bytes`], by no more than the holes that are open, and at once.
+    pub fn used_bytes_bound(&self) -> usize {
+        self.taken_bytes + self.large_bytes
     }
 
     pub fn committed_bytes(&self) -> usize {
@@ -209,7 +217,7 @@ impl OldSpace {
     pub fn class_usage(&self) -> impl Iterator<Item = ClassUsage> {
         self.classes.iter().map(|class| ClassUsage {
             slot_bytes: class.slot_bytes,
-            slots_used: class.slots_used(),
+            slots_used: class.used_bytes() / class.slot_bytes,
             slots_total: class.slots_total,
         })
     }
@@ -233,6 +241,7 @@ impl OldSpace {
             (class.cursor, class.end, class.page) = (0, 0, None);
             (class.slots_taken, class.slots_total) = (0, 0);
         }
+        self.taken_bytes = 0;
         let mut pages = std::mem::take(&mut self.pages);
         pages.retain(|&page| self.sweep_page(page));
         self.pages = pages;
@@ -254,6 +263,7 @@ impl OldSpace {
         let class = &mut self.classes[page.class() as usize];
         let slots = slots_per_page(class.slot_bytes);
         class.slots_taken += live;
+        self.taken_bytes += live * class.slot_bytes;
         class.slots_total += slots;
         if live < slots {
             class.available.push(page);

@@ -5,8 +5,9 @@
 //! 2. Nothing here changes what a program means; [`Config::refuse`](crate::Config) makes it run out
 //!    of memory, which it may at any time.
 //!
-//! Knows numbers, not objects.
+//! Knows when and how much, not objects.
 
+use crate::heap::Heap;
 use std::cell::Cell;
 
 /// Whether collections are forced more often than memory asks for.
@@ -17,8 +18,8 @@ pub enum Stress {
     Off,
     /// [`crate::Heap::wants_collection`] is always true.
     EverySafepoint,
-    /// After random amounts of allocation, from a few bytes to a nursery; one in
-    /// [`FULL_ONE_IN`] is a full one.
+    /// After random amounts of allocation, from a few bytes to a nursery; one in eight collections
+    /// is a full one.
     Random {
         /// Repeats the schedule.
         seed: u64,
@@ -26,9 +27,9 @@ pub enum Stress {
 }
 
 /// How many forced collections there are for a full one.
-pub(crate) const FULL_ONE_IN: usize = 8;
+const FULL_ONE_IN: usize = 8;
 /// How many requests there are for a refused one.
-pub(crate) const REFUSE_ONE_IN: usize = 4;
+const REFUSE_ONE_IN: usize = 4;
 /// Halvings of the nursery, at most, that a random amount of allocation is taken from.
 const HALVINGS_MAX: usize = 13;
 
@@ -63,5 +64,39 @@ impl Dice {
     pub fn part_of(&self, nursery_bytes: usize) -> usize {
         let most = nursery_bytes >> self.below(HALVINGS_MAX);
         self.below(most.max(1))
+    }
+}
+
+impl Heap {
+    /// Forces collections from now on, or no longer.
+    pub fn set_stress(&mut self, stress: Stress) {
+        self.stress = stress;
+        if let Stress::Random { seed } = stress {
+            self.dice = Dice::new(seed);
+        }
+        self.poll |= self.arrange_stress();
+    }
+
+    /// Makes up allocation failures from this seed on, or no longer.
+    pub fn set_refuse(&mut self, seed: Option<u64>) {
+        self.refuse = seed.map(Dice::new);
+    }
+
+    /// Arranges for the next forced collection; true when that is due at once.
+    pub(crate) fn arrange_stress(&mut self) -> bool {
+        if let Stress::Random { .. } = self.stress {
+            self.young.shorten(self.dice.part_of(self.young.nursery_bytes()));
+        }
+        self.stress == Stress::EverySafepoint
+    }
+
+    /// Whether the collection that begins is to be a full one though memory does not ask for it.
+    pub(crate) fn full_by_chance(&self) -> bool {
+        matches!(self.stress, Stress::Random { .. }) && self.dice.one_in(FULL_ONE_IN)
+    }
+
+    /// Whether a failure is to be made up now.
+    pub(crate) fn refuses(&self) -> bool {
+        self.refuse.as_ref().is_some_and(|dice| dice.one_in(REFUSE_ONE_IN))
     }
 }

@@ -1,6 +1,7 @@
 //! Printed forms of values (spec 01 §2.4): *display* for `str` and `print`, *repr* for the REPL and
 //! error reports. Any depth, any length, bytes kept as they are.
 
+use std::io::Write as _;
 use valk_heap::{ERROR_MESSAGE, Heap, Kind, Value};
 use valk_vm::closure_code;
 use valk_vm::persistent::{map, vector};
@@ -23,8 +24,9 @@ enum Work {
 
 /// Appends the printed form of `value` to `out`.
 pub fn print(heap: &Heap, value: Value, style: Style, out: &mut Vec<u8>) {
-    let mut work = vec![Work::Value(value)];
-    while let Some(item) = work.pop() {
+    let mut work = Vec::new();
+    let mut next = Some(Work::Value(value));
+    while let Some(item) = next {
         match item {
             Work::Text(text) => out.extend_from_slice(text),
             Work::Value(value) if value.is_pair() => {
@@ -42,6 +44,7 @@ pub fn print(heap: &Heap, value: Value, style: Style, out: &mut Vec<u8>) {
             // Every list ends in nil: nothing in the language makes another.
             Work::Rest(_, close) => out.push(close),
         }
+        next = work.pop();
     }
 }
 
@@ -50,8 +53,8 @@ fn atom(heap: &Heap, value: Value, style: Style, out: &mut Vec<u8>, work: &mut V
     match value.kind() {
         Kind::Integer => {
             let number = value.as_integer().expect("kind says integer");
-            let text = if repr { format!("Num[{number}]") } else { number.to_string() };
-            out.extend_from_slice(text.as_bytes());
+            let written = if repr { write!(out, "Num[{number}]") } else { write!(out, "{number}") };
+            written.expect("a vector takes what it is given");
         }
         Kind::Symbol => {
             let id = value.as_symbol().expect("kind says symbol");
