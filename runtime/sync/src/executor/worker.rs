@@ -91,20 +91,13 @@ impl Worker {
         if let Err(Full(task)) = self.deque.push(Box::new(task)) {
             return self.shared.inject(*task);
         }
-        if self.shared.announce().is_discarding() {
-            return self.take_back();
-        }
-        Ok(())
-    }
-
-    /// Refuses the task that was submitted last, unless somebody has taken it already (rule 7). It
-    /// is the newest, so if it is not at this end of the deque nothing is.
-    fn take_back(&self) -> Result<(), (Reason, Task)> {
-        match self.deque.pop() {
-            Some(task) => {
-                reached_if(true, "executor: a task was submitted too late");
-                self.shared.inject(*task)
-            }
+        // Rule 7: nobody may come by any more. The task is the newest, so if it is not at this end
+        // of the deque, somebody has.
+        let is_late = self.shared.announce().is_discarding();
+        let taken_back = is_late.then(|| self.deque.pop()).flatten();
+        reached_if(taken_back.is_some(), "executor: a task was submitted too late");
+        match taken_back {
+            Some(task) => self.shared.inject(*task),
             None => Ok(()),
         }
     }
@@ -112,20 +105,16 @@ impl Worker {
     /// Runs `task`; whether the worker goes on.
     fn run(&self, task: Task) -> bool {
         let lane = self.shared.lane(self.lane);
-        if !lane.begin() {
-            reached_if(true, "executor: a task was taken too late");
+        let begun = lane.begin();
+        reached_if(!begun, "executor: a task was taken too late");
+        if !begun {
             lane.counters.dropped.count();
-            self.count_panic(task.discard());
-            return false;
         }
-        self.count_panic(task.run());
-        lane.end()
-    }
-
-    fn count_panic(&self, panicked: bool) {
+        let panicked = if begun { task.run() } else { task.discard() };
         if panicked {
-            self.shared.lane(self.lane).counters.panicked.count();
+            lane.counters.panicked.count();
         }
+        begun && lane.end()
     }
 
     /// The next task (rule 3).
