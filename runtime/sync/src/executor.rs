@@ -46,6 +46,9 @@ pub use options::Options;
 pub use refusal::{Reason, Refused};
 pub use statistics::{Report, Statistics, WorkerStatistics};
 
+#[cfg(test)]
+pub(crate) use victims::Victims;
+
 use crate::shim::{Arc, thread};
 use job::Task;
 use shared::Shared;

@@ -4,7 +4,7 @@
 //! clock.
 
 use crate::completion::Outcome;
-use crate::executor::{Executor, Handle, Options, Reason, Refused, Report};
+use crate::executor::{Executor, Handle, Options, Reason, Refused, Report, Victims};
 use crate::limits::{DEQUE_SLOTS_MAX, EXECUTOR_SEARCHES_MAX, EXECUTOR_WORKERS_MAX};
 use crate::shim::thread;
 use std::panic::{catch_unwind, panic_any};
@@ -173,12 +173,44 @@ valk_harness::test! {
     }
 }
 
+valk_harness::test! {
+    fn a_thief_looks_at_every_other_worker_beginning_with_a_random_one() {
+        let victims = Victims::new(2, 5, 0);
+        let rounds: Vec<Vec<_>> = (0..100).map(|_| victims.round().collect()).collect();
+        let mut first = [0; 5];
+        for round in rounds {
+            first[round[0]] += 1;
+            let mut round = round;
+            round.sort_unstable();
+            assert_eq!(round, [0, 1, 3, 4]);
+        }
+        assert!(first.iter().enumerate().all(|(lane, times)| (*times > 10) == (lane != 2)));
+        assert_eq!(Victims::new(0, 1, 0).round().count(), 0);
+        let others = |own, seed| {
+            let victims = Victims::new(own, 5, seed);
+            (0..20).map(|_| victims.round().next()).collect::<Vec<_>>()
+        };
+        assert_ne!(others(1, 0), others(2, 0), "thieves do not follow each other");
+        assert_ne!(others(1, 0), others(1, 1), "the seed matters");
+        assert_eq!(others(1, 1), others(1, 1));
+    }
+}
+
 /// A value whose destructor panics.
 struct Explosive;
 
 impl Drop for Explosive {
     fn drop(&mut self) {
         panic!("a destructor");
+    }
+}
+
+/// A value whose destructor panics with a value whose destructor panics.
+struct MoreExplosive;
+
+impl Drop for MoreExplosive {
+    fn drop(&mut self) {
+        panic_any(Explosive);
     }
 }
 
@@ -199,18 +231,20 @@ valk_harness::test! {
             submit(&pool, move || panic!("a text with {number}")),
             submit(&pool, || panic_any(5)),
             submit(&pool, || panic_any(Explosive)),
+            submit(&pool, || panic_any(MoreExplosive)),
         ];
         assert_eq!(message(&panics[0]), "a text");
         assert_eq!(message(&panics[1]), "a text with 7");
         assert_eq!(message(&panics[2]), "with a value that is no text");
         assert_eq!(message(&panics[3]), "with a value that is no text");
+        assert_eq!(message(&panics[4]), "with a value that is no text");
         let Outcome::Rejected(panicked) = panics[0].wait() else { panic!("it panicked") };
         assert_eq!(panicked.to_string(), "the task panicked: a text");
         let after = pool.spawn(|| thread::current().id()).expect("there is room");
         assert_eq!(after.wait(), worker.wait(), "the same worker went on");
         let report = pool.shutdown(Duration::MAX);
-        assert_eq!(report, Report { ran: 6, dropped: 0, running: 0 });
-        assert_eq!(pool.statistics().panicked, 4);
+        assert_eq!(report, Report { ran: 7, dropped: 0, running: 0 });
+        assert_eq!(pool.statistics().panicked, 5);
     }
 
     fn panics_of_observers_and_destructors_are_isolated() {
