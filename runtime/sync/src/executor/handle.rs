@@ -40,8 +40,9 @@ impl<T> Handle<T> {
         self.completion.wait_for(timeout)
     }
 
-    /// Has `observer` called with the outcome: by the thread that ends or drops the task or, if
-    /// that has happened, by this one before this returns. A worker counts its panic and goes on.
+    /// Has `observer` called with the outcome: by the thread that ends or drops the task or, if that
+    /// has happened, by this one before this returns. A worker survives its panic, but two that
+    /// panic over the same outcome abort the process.
     ///
     /// # Errors
     ///
