@@ -36,6 +36,9 @@ pub const EXECUTOR_WORKERS_MAX: usize = if cfg!(valk_loom) { 3 } else { 256 };
 /// handed back.
 pub const EXECUTOR_INJECTED_DEFAULT: usize = if cfg!(valk_loom) { 2 } else { 4096 };
 
+/// Most tasks from outside that an executor may be told to hold.
+pub const EXECUTOR_INJECTED_MAX: usize = 1 << 24;
+
 /// Tasks that a worker's own deque holds unless it is told otherwise. One more goes the way of a
 /// task from outside.
 pub const EXECUTOR_LOCAL_DEFAULT: usize = if cfg!(valk_loom) { 2 } else { 1 << 16 };

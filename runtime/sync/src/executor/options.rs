@@ -2,7 +2,7 @@
 
 use super::worker::Deque;
 use crate::limits::{DEQUE_SLOTS_INITIAL, DEQUE_SLOTS_MAX, EXECUTOR_INJECTED_DEFAULT};
-use crate::limits::{EXECUTOR_LOCAL_DEFAULT, EXECUTOR_WORKERS_MAX};
+use crate::limits::{EXECUTOR_INJECTED_MAX, EXECUTOR_LOCAL_DEFAULT, EXECUTOR_WORKERS_MAX};
 use crate::shim::thread;
 
 /// What a pool should be like; `Options { workers: 3, ..Options::default() }`.
@@ -12,7 +12,7 @@ pub struct Options {
     pub name: String,
     /// Number of workers, 1 to [`EXECUTOR_WORKERS_MAX`].
     pub workers: usize,
-    /// Most tasks from outside that wait, at least 1.
+    /// Most tasks from outside that wait, 1 to [`EXECUTOR_INJECTED_MAX`].
     pub injected_max: usize,
     /// Most tasks that wait with one worker, 1 to [`DEQUE_SLOTS_MAX`], rounded up to a power of
     /// two.
@@ -44,7 +44,11 @@ impl Options {
             "a pool of {} workers was asked for; give 1 to {EXECUTOR_WORKERS_MAX}",
             self.workers
         );
-        assert!(self.injected_max > 0, "a pool that takes no task was asked for; give 1 or more");
+        assert!(
+            0 < self.injected_max && self.injected_max <= EXECUTOR_INJECTED_MAX,
+            "room for {} tasks from outside was asked for; give 1 to {EXECUTOR_INJECTED_MAX}",
+            self.injected_max
+        );
         assert!(
             0 < self.local_max && self.local_max <= DEQUE_SLOTS_MAX,
             "deques of {} tasks were asked for; give 1 to {DEQUE_SLOTS_MAX}",

@@ -5,7 +5,8 @@
 
 use crate::completion::Outcome;
 use crate::executor::{Executor, Handle, Options, Reason, Refused, Report, Victims};
-use crate::limits::{DEQUE_SLOTS_MAX, EXECUTOR_SEARCHES_MAX, EXECUTOR_WORKERS_MAX};
+use crate::limits::{DEQUE_SLOTS_MAX, EXECUTOR_INJECTED_MAX};
+use crate::limits::{EXECUTOR_SEARCHES_MAX, EXECUTOR_WORKERS_MAX};
 use crate::shim::thread;
 use std::panic::{catch_unwind, panic_any};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -557,15 +558,16 @@ valk_harness::test! {
             let mut options = Options::default();
             change(&mut options);
             let panic = catch_unwind(|| Executor::new(&options)).expect_err("a bad number");
-            let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-            text.unwrap_or_else(|| panic.downcast_ref::<String>().expect("a text").clone())
+            panic.downcast_ref::<String>().expect("a formatted message").clone()
         };
         let no_worker = with(|options| options.workers = 0);
         assert!(no_worker.contains("a pool of 0 workers was asked for; give 1 to"), "{no_worker}");
         let too_many = with(|options| options.workers = EXECUTOR_WORKERS_MAX + 1);
         assert!(too_many.contains("a pool of 257 workers was asked for"), "{too_many}");
         let no_task = with(|options| options.injected_max = 0);
-        assert!(no_task.contains("a pool that takes no task was asked for"), "{no_task}");
+        assert!(no_task.contains("room for 0 tasks from outside"), "{no_task}");
+        let too_much = with(|options| options.injected_max = EXECUTOR_INJECTED_MAX + 1);
+        assert!(too_much.contains("room for 16777217 tasks from outside"), "{too_much}");
         let no_slot = with(|options| options.local_max = 0);
         assert!(no_slot.contains("deques of 0 tasks were asked for"), "{no_slot}");
         let too_large = with(|options| options.local_max = DEQUE_SLOTS_MAX + 1);
