@@ -133,7 +133,8 @@ impl Shared {
         let mut state = self.lock();
         state.fall_asleep();
         self.publish(&mut state);
-        // Rule 4, the sleeper's side: it is known to sleep before the deques are read.
+        // Rule 4, the sleeper's side: it is known to sleep before the deques are read. Where others
+        // sleep already the signals say so, by a store that the lock orders before this fence.
         fence(SeqCst);
         let sees_work = state.phase < Phase::Discarding
             && (state.injected() > 0 || self.lanes.iter().any(|lane| !lane.0.stealer.is_empty()));

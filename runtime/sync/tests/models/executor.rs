@@ -76,6 +76,14 @@ pub const MODELS: &[Model] = &[
         ..Model::EMPTY
     },
     Model {
+        name: "executor::e2_worker_wakes_two_thieves",
+        set: Set::Nightly,
+        preemptions: Some(1),
+        states: &[SLEPT, SAW_WORK],
+        body: worker_wakes_two_thieves,
+        ..Model::EMPTY
+    },
+    Model {
         name: "executor::e1_e4_deadline_in_the_middle_deep",
         set: Set::Nightly,
         preemptions: Some(3),
@@ -278,6 +286,30 @@ fn worker_wakes_a_thief() {
         .expect("there is room");
     assert_eq!(outer.wait(), &Outcome::Resolved(()));
     assert_eq!(pool.shutdown(Duration::MAX), Report { ran: 2, dropped: 0, running: 0 });
+}
+
+/// A task puts two others into its worker's deque that wait for each other: two thieves must come.
+/// The second to fall asleep changes no signal, for the first one has.
+fn worker_wakes_two_thieves() {
+    let pool = pool(3);
+    let inside = pool.clone();
+    let outer = move || {
+        let latches = [Latch::new(), Latch::new()];
+        let inner = [0, 1].map(|own| {
+            let latches = latches.clone();
+            let task = move || {
+                latches[own].open();
+                latches[1 - own].wait();
+            };
+            inside.spawn(task).expect("there is room")
+        });
+        for handle in inner {
+            assert_eq!(handle.wait(), &Outcome::Resolved(()), "E2: a thief came");
+        }
+    };
+    let outer = pool.spawn(outer).expect("there is room");
+    assert_eq!(outer.wait(), &Outcome::Resolved(()));
+    assert_eq!(pool.shutdown(Duration::MAX), Report { ran: 3, dropped: 0, running: 0 });
 }
 
 /// A task that ends only after its pool was shut down: shutdown waits for none that it finds
