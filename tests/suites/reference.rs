@@ -6,7 +6,7 @@ use valk_lang::reference::{entries, lookup};
 use valk_lang::{NoWaiting, Output, Runtime};
 
 /// Families whose names other crates bind; the rest is checked beside the language.
-const ABOVE: [&str; 2] = ["aio", "http2"];
+const ABOVE: [&str; 3] = ["aio", "http2", "metrics"];
 
 fn language() -> Runtime {
     Runtime::new(Config::default(), Output::memory()).expect("a heap")

@@ -22,6 +22,7 @@ pub fn register(vm: &SharedVm) {
     let mut machine = vm.borrow_mut();
     machine.extension::<Systems>().set_machine(vm);
     register_table(&mut machine, TABLE);
+    register_table(&mut machine, crate::metrics::TABLE);
 }
 
 /// The system a value refers to.

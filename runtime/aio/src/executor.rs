@@ -11,6 +11,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::rc::Rc;
+use std::time::Instant;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 use tokio::task::LocalSet;
@@ -33,6 +34,9 @@ pub(crate) struct Reactor {
     pub(crate) tasks: Option<Rc<LocalSet>>,
     pub(crate) wake: Rc<Notify>,
     pub(crate) handle: Option<tokio::runtime::Handle>,
+    pub(crate) started: Option<Instant>,
+    /// Handles that were given their end by the event loop.
+    pub(crate) completions: u64,
 }
 
 /// Resumes `fiber` with `answer`. Its final value goes to `then`, now or after it has waited.
@@ -90,6 +94,7 @@ impl Executor {
         let reactor = machine.extension::<Reactor>();
         reactor.tasks = Some(Rc::clone(&tasks));
         reactor.handle = Some(runtime.handle().clone());
+        reactor.started = Some(Instant::now());
         let wake = Rc::clone(&reactor.wake);
         drop(machine);
         Ok(Executor { runtime, tasks, wake, interrupts: None })

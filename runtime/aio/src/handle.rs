@@ -3,7 +3,7 @@
 //! Who waits for a handle is kept outside the heap, keyed by the handle's address, which does not
 //! change; a root keeps the handle alive while somebody waits.
 
-use crate::executor::{Continuation, Waiting, drive};
+use crate::executor::{Continuation, Reactor, Waiting, drive};
 use valk_heap::{HostObject, Tracer, Value};
 use valk_lang::SharedVm;
 use valk_vm::{AUX_HANDLE, FiberId, Vm};
@@ -81,6 +81,7 @@ pub fn complete(vm: &SharedVm, handle: Value, state: HandleState) {
         let host = handle.host_mut::<Handle>(&mut vm.heap).expect("settled says it is a handle");
         host.state = state;
         vm.heap.touch_host(handle);
+        vm.extension::<Reactor>().completions += 1;
         let waiting = vm.extension::<Waiting>().handles.remove(&handle.address());
         match waiting {
             None => return,

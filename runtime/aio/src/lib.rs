@@ -13,6 +13,7 @@ mod builtins;
 mod executor;
 mod handle;
 mod interrupt;
+mod metrics;
 mod system;
 
 pub use builtins::{config, register, system_of};

@@ -179,3 +179,63 @@ valk_harness::test! {
         assert_eq!(interrupted(endless), "Error[interrupted]");
     }
 }
+
+valk_harness::test! {
+    fn metrics_count_what_happened() {
+        let text = output(
+            "(fun {twice x} {* x 2})
+             (print (vm/metrics-json))
+             (map twice (range 0 1000)) (mem/gc/collect) (def {sys} (aio/await (aio/start)))
+             (aio/await (aio/sleep sys 1))
+             (print (vm/metrics-json sys))
+             (print (vm/metrics-json-compact sys))",
+        );
+        let documents: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let [before, after, compact] = &documents[..] else { panic!("{text}") };
+        let number = |document: &serde_json::Value, path: &str| {
+            document.pointer(path).and_then(serde_json::Value::as_u64).expect(path)
+        };
+        let gained = |path| number(after, path) - number(before, path);
+        assert_eq!(number(before, "/event_loop/events_processed"), 0);
+        assert_eq!(number(after, "/event_loop/events_processed"), 1);
+        assert!(number(after, "/event_loop/iterations") > 0, "{text}");
+        assert!(number(after, "/event_loop/idle_time_us") >= 1000, "{text}");
+        assert_eq!(gained("/gc/cycles_full"), 1);
+        assert!(gained("/interpreter/function_calls") > 2000, "each of `map`'s rounds and of `twice`");
+        assert!(gained("/interpreter/builtin_calls") >= 4);
+        assert_eq!(gained("/interpreter/evals_total"), 5, "one for each form between the readings");
+        let pauses = after.pointer("/gc/pause_histogram").and_then(|all| all.as_object());
+        let sum: u64 = pauses.expect("an object").values().filter_map(serde_json::Value::as_u64).sum();
+        assert_eq!(sum, number(after, "/gc/cycles_total"));
+        assert_eq!(number(compact, "/gc/cycles"), sum);
+        assert_eq!(number(compact, "/loop/events"), 1);
+        assert!(number(compact, "/interp/calls") > 2000, "{text}");
+    }
+
+    fn metrics_for_prometheus_have_help_and_type() {
+        let text = output("(print (vm/metrics-prometheus))");
+        let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
+        assert_eq!(lines.len() % 3, 0, "{text}");
+        for family in lines.chunks(3) {
+            let name = family[2].split(' ').next().expect("a name");
+            assert!(family[0].starts_with(&format!("# HELP {name} ")), "{text}");
+            let kind = if name.ends_with("_total") { "counter" } else { "gauge" };
+            assert_eq!(family[1], format!("# TYPE {name} {kind}"));
+        }
+        assert!(!text.contains("valk_loop_"), "{text}");
+        let text = output("(print (vm/metrics-prometheus (aio/await (aio/start))))");
+        for name in ["valk_loop_iterations_total", "valk_events_processed_total", "valk_loop_idle_seconds_total"] {
+            assert!(text.contains(&format!("# TYPE {name} counter\n{name} ")), "{text}");
+        }
+    }
+
+    fn metrics_are_of_one_system_or_none() {
+        for name in ["vm/metrics-json", "vm/metrics-json-compact", "vm/metrics-prometheus"] {
+            let text = output(&format!("(print ({name} 5)) (print ({name} 1 2)) (print ({name} (error \"e\")))"));
+            let wrong = format!("Error: {name}: Expected AIO system reference\n");
+            let many = format!("Error: {name}: expected 0-1 arguments\n");
+            assert_eq!(text, format!("{wrong}{many}Error: e\n"));
+        }
+    }
+}

@@ -48,6 +48,7 @@ const FAMILIES: &[FamilyText] = embedded![
     "context"
     "aio"
     "http2"
+    "metrics"
 ];
 
 /// Most names that [`suggest`] gives.

@@ -308,6 +308,7 @@ fn evaluate(vm: &SharedVm, form: Value, driver: &mut dyn Driver) -> Value {
 }
 
 fn compile_hook(vm: &mut Vm, form: Value, environment: Value) -> Result<Value, Value> {
+    vm.counters.evaluations += 1;
     let names = Rc::clone(&vm.extension::<Language>().names);
     let sources = std::mem::take(&mut vm.extension::<Language>().sources);
     let compiled = compile::compile(vm, &names, &sources, form, environment);

@@ -135,6 +135,7 @@ impl Vm {
 
     /// Enters a closure's frame, or gives the call's result when there is nothing to enter.
     fn enter(&mut self, fiber: &mut Fiber, site: CallSite) -> Option<Value> {
+        self.counters.function_calls += 1;
         let at = fiber.base + site.window;
         let callee = fiber.stack[at];
         // SAFETY: code.rs rule 1 — the closure is on the stack, so its code is alive and does not
@@ -183,6 +184,8 @@ impl Vm {
     /// limit stands in the way; everything live must be below `end`.
     pub(crate) fn make_room(&mut self, fiber: &mut Fiber, end: usize) -> Option<Value> {
         if end > fiber.stack.len() {
+            let depth = Vm::depth(fiber) as u64;
+            self.counters.depth_peak = self.counters.depth_peak.max(depth);
             self.heap.set_external_bytes(self.stack_bytes);
             let left = self.heap.hard_limit_bytes().saturating_sub(self.heap.used_bytes());
             let room = left / size_of::<Value>();
@@ -246,6 +249,7 @@ impl Vm {
         let first = at + WINDOW_SLOTS;
         let index = fiber.stack[at].as_builtin().expect("call_any dispatches on the kind");
         let native = self.natives[index as usize];
+        self.counters.builtin_calls += 1;
         if let Some(problem) = native.arity.problem(site.count) {
             return Native::Result(self.error(&problem));
         }

@@ -212,6 +212,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                     && new_base.wrapping_add(code.registers as usize) <= limit
                     && !(vm.heap.wants_collection() || GUARDED && vm.heap.interrupt_pending())
                 {
+                    vm.counters.function_calls += 1;
                     r!(a as usize + 1) = number_word(pc as u64);
                     r!(a as usize + 2) = Value::fixnum((a as i64 + WINDOW_SLOTS as i64) << 1);
                     base = new_base;
@@ -233,6 +234,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                     && base.wrapping_add(code.registers as usize) <= limit
                     && !vm.heap.wants_safepoint()
                 {
+                    vm.counters.function_calls += 1;
                     closure!() = callee;
                     for i in 0..count as usize {
                         r!(i) = r!(a as usize + WINDOW_SLOTS + i);

@@ -7,6 +7,7 @@ mod arithmetic;
 mod call;
 mod code;
 mod continuation;
+mod counters;
 pub mod environment;
 mod equality;
 mod fiber;
@@ -26,6 +27,7 @@ pub use code::{
     Assembler, Code, CodeKind, FIRST_CAPTURE, Label, Position, REGISTERS_MAX, Variable,
     WINDOW_SLOTS,
 };
+pub use counters::Counters;
 pub use equality::{closure_code, equal};
 pub use listing::{listing, listings};
 pub use native::{Arity, Native, NativeFn, NativeKind, Outcome, ReflectiveFn, too_many_arguments};

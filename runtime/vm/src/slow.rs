@@ -79,6 +79,7 @@ pub(crate) fn make_closure(
     captures: impl ExactSizeIterator<Item = Value>,
 ) -> Value {
     const INLINE: usize = 8;
+    vm.counters.closures_created += 1;
     let count = captures.len();
     let address = vm.code_address(code);
     if FIRST_CAPTURE + count <= INLINE {
@@ -96,6 +97,7 @@ pub(crate) fn make_closure(
 
 /// A variable by name, in `scope` and then among the globals.
 pub(crate) fn lookup(vm: &mut Vm, fiber: &Fiber, scope: Value, symbol: SymbolId) -> Value {
+    vm.counters.lookups += 1;
     if let Some(value) = environment::lookup(scope, Value::symbol(symbol)) {
         return value;
     }
@@ -137,6 +139,7 @@ pub(crate) fn bind(vm: &mut Vm, scope: Value, symbol: Value, value: Value) {
 
 /// The value of a symbol that `def` or `=` was given as a value; the symbol itself when unbound.
 pub(crate) fn resolve(vm: &mut Vm, fiber: &Fiber, scope: Value, symbol: Value) -> Value {
+    vm.counters.lookups += 1;
     let scope = if scope.is_undefined() { vm.snapshot(fiber) } else { scope };
     let id = symbol.as_symbol().expect("the interpreter asks for symbols only");
     environment::lookup(scope, symbol).or_else(|| vm.global(id)).unwrap_or(symbol)

@@ -11,6 +11,7 @@
 //!    of the interpreter's loop; the shortest path of other calls does not pay for it.
 
 use crate::continuation::Markers;
+use crate::counters::Counters;
 use crate::fiber::{Fiber, State};
 use crate::native::{Arity, Native, NativeKind};
 use crate::opcode::Opcode;
@@ -78,6 +79,8 @@ pub struct Vm {
     /// the embedder only.
     pub context: Value,
     pub(crate) markers: Markers,
+    /// What the machine counts.
+    pub counters: Counters,
     extensions: HashMap<TypeId, Box<dyn Any>>,
 }
 
@@ -134,6 +137,7 @@ impl Vm {
             definitions_forbidden: false,
             context: Value::NIL,
             markers: Markers::default(),
+            counters: Counters::default(),
             extensions: HashMap::new(),
         };
         vm.markers = Markers::install(&mut vm);

@@ -1,0 +1,18 @@
+//! What a machine counts. Each number belongs to one machine and costs one addition.
+
+/// Events since the machine was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Forms compiled to be run: those of programs, and what `eval` and `load` are given.
+    pub evaluations: u64,
+    /// Calls of functions of the language, partial applications included.
+    pub function_calls: u64,
+    /// Calls of builtins; those that are instructions of the caller's code are none.
+    pub builtin_calls: u64,
+    /// Functions made.
+    pub closures_created: u64,
+    /// Variables looked up by name while running, which compiled code seldom needs.
+    pub lookups: u64,
+    /// The most calls of functions in progress that were seen; looked for when a stack grows.
+    pub depth_peak: u64,
+}
