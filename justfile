@@ -69,10 +69,16 @@ soak *ARGS:
 bench-lang *ARGS:
     @ci/bench "$@"
 
+# pauses and memory of the collector: [--rounds N] [PROGRAM]...
+[no-exit-message]
+bench-heap *ARGS:
+    @ci/bench-heap "$@"
+
 # all benchmarks against the goals
 [no-exit-message]
-bench *ARGS:
-    @ci/bench "$@"
+bench:
+    @ci/bench
+    @ci/bench-heap
 
 # fuzzing: differential, stress, random or reader, for --seconds N from --seed N
 [no-exit-message]

@@ -360,6 +360,21 @@ valk_harness::test! {
         }
     }
 
+    fn the_numbers_of_a_run_are_printed_when_asked_for() {
+        let path = file("counted.valk", "(fun {f x} {* 2 x}) (print (sum (map f (range 0 100)))) (mem/gc/collect)");
+        let output = run(&["--stats", &path]);
+        assert_eq!(stdout(&output), "9900\n");
+        let text = stderr(&output);
+        for part in ["=== GC Heap Statistics ===", "Collections: 1\n", "--- interpreter ---\n", "function_calls: ", "--- event_loop ---\n"] {
+            assert!(text.contains(part), "{part:?} in {text}");
+        }
+        let output = run(&["--stats=json", &path]);
+        let numbers: serde_json::Value = serde_json::from_str(&stderr(&output)).expect("JSON");
+        assert_eq!(numbers["gc"]["cycles_full"], 1);
+        assert!(numbers["interpreter"]["function_calls"].as_u64() > Some(300), "{numbers}");
+        assert_eq!(run(&["--stats=xml", &path]).status.code(), Some(2));
+    }
+
     fn the_collector_has_modes() {
         let path = file("modes.valk", "(print (sum (map (\\ {x} {* x x}) (range 0 100)))) (mem/gc/collect)");
         let with = |mode: &str| {

@@ -20,6 +20,7 @@ pub use builtins::{config, register, system_of};
 pub use executor::{Continuation, Executor, drive};
 pub use handle::{Handle, HandleState, complete, completed, failed, new_handle, settled};
 pub use interrupt::Interrupts;
+pub use metrics::metrics;
 pub use system::{System, machine, stop_all};
 
 #[cfg(test)]

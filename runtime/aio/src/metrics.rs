@@ -80,10 +80,23 @@ fn text(vm: &mut Vm, text: &str) -> Outcome {
 }
 
 fn json(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    let seen = match see(vm, "vm/metrics-json", arguments) {
-        Ok(seen) => seen,
-        Err(outcome) => return outcome,
-    };
+    match see(vm, "vm/metrics-json", arguments) {
+        Ok(seen) => {
+            let document = document(vm, &seen);
+            text(vm, &document.to_string())
+        }
+        Err(outcome) => outcome,
+    }
+}
+
+/// What `(vm/metrics-json system)` shows.
+pub fn metrics(vm: &mut Vm) -> Json {
+    let event_loop = observe(vm.extension::<Reactor>());
+    let seen = Seen { heap: vm.heap.statistics(), machine: vm.counters, event_loop };
+    document(vm, &seen)
+}
+
+fn document(vm: &Vm, seen: &Seen) -> Json {
     let heap = &seen.heap;
     let classes: Vec<Json> = vm
         .heap
@@ -93,7 +106,7 @@ fn json(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         })
         .collect();
     let average_ms = heap.pause_us_total as f64 / heap.collections().max(1) as f64 / 1000.0;
-    let document = json!({
+    json!({
         "gc": {
             "cycles_total": heap.collections(),
             "cycles_minor": heap.collections_minor,
@@ -137,8 +150,7 @@ fn json(vm: &mut Vm, arguments: &[Value]) -> Outcome {
             "events_processed": seen.event_loop.events,
             "idle_time_us": seen.event_loop.idle_us,
         },
-    });
-    text(vm, &document.to_string())
+    })
 }
 
 fn compact(vm: &mut Vm, arguments: &[Value]) -> Outcome {

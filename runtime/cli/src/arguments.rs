@@ -18,6 +18,7 @@ use clap::{Parser, Subcommand};
         valk disasm program.valk   its bytecode\n  \
         valk doc head map          what names mean, with examples\n  \
         valk --limits              every limit and how it is set\n  \
+        valk --stats program.valk  run it; what it cost to standard error (--stats=json)\n  \
         valk completions bash      for a shell: source <(valk completions bash)\n\n\
         Environment:\n  \
         VALK_HEAP_HARD_LIMIT       memory limit in bytes (default 536870912)\n  \
@@ -53,6 +54,16 @@ pub struct Arguments {
     /// How `--limits` prints.
     #[arg(long, value_enum, default_value_t = Format::Text, requires = "limits")]
     pub format: Format,
+    /// At the end, print what collector, interpreter and event loop have counted, to standard error.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "text"
+    )]
+    pub stats: Option<Format>,
     /// How diagnostics are written to standard error.
     #[arg(long, value_enum, default_value_t = Format::Text, global = true)]
     pub error_format: Format,

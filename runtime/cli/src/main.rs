@@ -42,6 +42,9 @@ fn main() -> ExitCode {
     };
     let code = run(&mut session, &arguments, &reporter);
     session.finish();
+    if let Some(format) = arguments.stats {
+        session.show_statistics(format);
+    }
     ExitCode::from(code)
 }
 

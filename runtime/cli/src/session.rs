@@ -2,11 +2,11 @@
 
 use crate::collector;
 use crate::log::{Level, log};
-use crate::report::{Reporter, write_error};
+use crate::report::{Format, Reporter, write_error};
 use valk_aio::{Executor, Interrupts};
 use valk_diagnostics::Diagnostic;
 use valk_heap::{Config, Stress, Value};
-use valk_lang::{Output, Ran, Runtime};
+use valk_lang::{Output, Ran, Runtime, collector_report};
 
 /// A runtime ready to run programs.
 pub struct Session {
@@ -180,5 +180,24 @@ impl Session {
             &format!("{} bytes in use at most", statistics.used_bytes_peak),
         );
         self.runtime.flush();
+    }
+
+    /// Prints what was counted, to standard error.
+    pub fn show_statistics(&self, format: Format) {
+        let mut vm = self.runtime.vm();
+        let metrics = valk_aio::metrics(&mut vm);
+        let text = match format {
+            Format::Json => format!("{metrics}\n"),
+            Format::Text => {
+                let mut text = collector_report(&vm);
+                for group in ["interpreter", "event_loop"] {
+                    text.push_str(&format!("--- {group} ---\n"));
+                    let numbers = metrics[group].as_object().into_iter().flatten();
+                    text.extend(numbers.map(|(name, number)| format!("{name}: {number}\n")));
+                }
+                text
+            }
+        };
+        write_error(&text);
     }
 }

@@ -163,8 +163,14 @@ impl OldSpace {
             self.decommitted.extend((chunk.base()..chunk.base() + CHUNK_BYTES).step_by(PAGE_BYTES));
             self.chunks.push(chunk);
         }
-        let base = self.resident.pop().or_else(|| self.decommitted.pop());
-        base.expect("a chunk has just been added when there was no page")
+        if let Some(base) = self.resident.pop() {
+            return base;
+        }
+        let base = self.decommitted.pop();
+        let base = base.expect("a chunk has just been added when there was no page");
+        // SAFETY: the page is a part of a chunk.
+        unsafe { os::commit(base, PAGE_BYTES) };
+        base
     }
 
     #[cold]

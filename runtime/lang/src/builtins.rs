@@ -16,6 +16,7 @@ mod kinds;
 mod lists;
 mod maps;
 mod memory;
+pub use memory::collector_report;
 mod numbers;
 mod output;
 mod process;

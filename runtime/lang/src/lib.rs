@@ -14,7 +14,7 @@ pub mod reference;
 mod runtime;
 mod source;
 
-pub use builtins::STRING_BYTES_MAX;
+pub use builtins::{STRING_BYTES_MAX, collector_report};
 pub use compile::elements;
 pub use nearest::nearest;
 pub use output::Output;

@@ -808,24 +808,25 @@ fn multiply(x: Value, y: Value) -> Option<Value> {
 }
 
 /// Quotient of two fixnums, unless it leaves their range, as that of the smallest one by -1 does.
+/// The tag is a factor of both, which a division takes out.
 #[inline(always)]
 fn divide(x: Value, y: Value) -> Option<Value> {
-    let (x, y) = (x.as_fixnum(), y.as_fixnum());
-    if y == 0 || y == -1 { None } else { Some(Value::fixnum(x / y)) }
+    let (x, y) = (x.bits() as i64, y.bits() as i64);
+    if y == 0 || y == Value::fixnum(-1).bits() as i64 { None } else { Some(Value::fixnum(x / y)) }
 }
 
-/// Remainder of two fixnums.
+/// Remainder of two fixnums, which has their tag.
 #[inline(always)]
 fn remainder(x: Value, y: Value) -> Option<Value> {
-    let (x, y) = (x.as_fixnum(), y.as_fixnum());
-    if y == 0 { None } else { Some(Value::fixnum(x.wrapping_rem(y))) }
+    let (x, y) = (x.bits() as i64, y.bits() as i64);
+    if y == 0 { None } else { Some(number_word(x.wrapping_rem(y) as u64)) }
 }
 
-/// One fixnum modulo another.
+/// One fixnum modulo another, which has their tag.
 #[inline(always)]
 fn modulo_of(x: Value, y: Value) -> Option<Value> {
-    let (x, y) = (x.as_fixnum(), y.as_fixnum());
-    if y == 0 { None } else { Some(Value::fixnum(modulo(x, y))) }
+    let (x, y) = (x.bits() as i64, y.bits() as i64);
+    if y == 0 { None } else { Some(number_word(modulo(x, y) as u64)) }
 }
 
 /// Sum of two fixnums, unless it leaves their range.

@@ -192,11 +192,25 @@ pub(crate) fn next_hole(
     from: usize,
     slots: usize,
 ) -> Option<(usize, usize)> {
-    let marked = |slot: usize| {
-        let granule = PAYLOAD_OFFSET / GRANULE_BYTES + slot * slot_granules;
-        marks[granule / 64] >> (granule % 64) & 1 == 1
-    };
+    let granule = |slot: usize| PAYLOAD_OFFSET / GRANULE_BYTES + slot * slot_granules;
+    let marked = |slot: usize| marks[granule(slot) / 64] >> (granule(slot) % 64) & 1 == 1;
     let first = (from..slots).find(|&slot| !marked(slot))?;
-    let end = (first..slots).find(|&slot| marked(slot)).unwrap_or(slots);
+    // Only slot starts are marked, so the next mark is the next marked slot.
+    let end = next_mark(marks, granule(first), granule(slots))
+        .map_or(slots, |at| (at - granule(0)) / slot_granules);
     Some((first, end))
+}
+
+/// The first marked granule in `from..to`, a word at a time.
+fn next_mark(marks: &Bitmap, from: usize, to: usize) -> Option<usize> {
+    let mut word = from / 64;
+    let mut bits = marks[word] & u64::MAX << (from % 64);
+    while bits == 0 {
+        word += 1;
+        if word * 64 >= to {
+            return None;
+        }
+        bits = marks[word];
+    }
+    Some(word * 64 + bits.trailing_zeros() as usize).filter(|at| *at < to)
 }

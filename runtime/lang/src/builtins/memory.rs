@@ -111,7 +111,7 @@ fn checkpoint_stats(vm: &mut Vm, _: &[Value]) -> Outcome {
 }
 
 /// The report of `mem/stats`.
-pub fn memory_report(vm: &Vm) -> String {
+fn memory_report(vm: &Vm) -> String {
     let seen = vm.heap.statistics();
     let nursery = percent(young(&seen), seen.nursery_bytes);
     let heap = percent(seen.used_bytes, seen.hard_limit_bytes);
@@ -153,7 +153,7 @@ fn pauses(statistics: &Statistics) -> String {
 }
 
 /// The report of `mem/gc/stats`.
-fn collector_report(vm: &Vm) -> String {
+pub fn collector_report(vm: &Vm) -> String {
     let seen = vm.heap.statistics();
     let usage = percent(seen.used_bytes, seen.hard_limit_bytes);
     let threshold = vm.heap.threshold_percent();
