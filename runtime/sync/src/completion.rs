@@ -19,9 +19,11 @@ mod observers;
 
 use crate::limits::COMPLETION_OBSERVERS_MAX;
 use crate::shim::Ordering::{Acquire, Relaxed, Release};
-use crate::shim::{AtomicUsize, Condvar, Mutex, MutexGuard, UnsafeCell, lock, reached_if, wait};
+use crate::shim::{AtomicUsize, Condvar, Mutex, MutexGuard, UnsafeCell, lock, reached_if};
+use crate::shim::{wait, wait_until};
 use observers::Observers;
 use std::fmt;
+use std::time::{Duration, Instant};
 
 /// How an operation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,14 +79,22 @@ impl<F> std::error::Error for Full<F> {}
 const PENDING: usize = 0;
 const SETTLED: usize = 1;
 
+/// Who wants to know.
+struct Listeners<T, E> {
+    /// Nobody once the operation has ended (rule 3).
+    observers: Observers<T, E>,
+    /// Threads that sleep. Most operations end without, and waking nobody is a system call too.
+    asleep: usize,
+}
+
 /// Where the outcome of one operation appears, shared by reference.
 pub struct Completion<T, E> {
     /// `SETTLED` once `outcome` may be read (rule 2). Stored under the lock only.
     settled: AtomicUsize,
     /// Written once, under the lock (rule 1).
     outcome: UnsafeCell<Option<Outcome<T, E>>>,
-    /// Those to be told; nobody once the operation has ended (rule 3).
-    observers: Mutex<Observers<T, E>>,
+    /// Those to be told.
+    listeners: Mutex<Listeners<T, E>>,
     /// Threads in [`Completion::wait`] sleep here.
     waiters: Condvar,
 }
@@ -102,7 +112,7 @@ impl<T, E> Completion<T, E> {
         Self {
             settled: AtomicUsize::new(PENDING),
             outcome: UnsafeCell::new(None),
-            observers: Mutex::new(Observers::new()),
+            listeners: Mutex::new(Listeners { observers: Observers::new(), asleep: 0 }),
             waiters: Condvar::new(),
         }
     }
@@ -161,32 +171,50 @@ impl<T, E> Completion<T, E> {
     where
         F: FnOnce(&Outcome<T, E>) + Send + 'static,
     {
-        let mut observers = self.lock();
-        if self.has_outcome(&observers) {
-            drop(observers);
+        let mut listeners = self.lock();
+        if self.has_outcome(&listeners) {
+            drop(listeners);
             reached_if(true, "completion: an observer came after the end");
             observer(self.settled_outcome());
             return Ok(());
         }
-        observers.add(observer).map_err(Full)
+        listeners.observers.add(observer).map_err(Full)
     }
 
     /// Sleeps until the operation has ended; the outcome. A thread of the runtime does this in
     /// native code, as with anything that may take long.
     pub fn wait(&self) -> &Outcome<T, E> {
-        let mut observers = self.lock();
-        while !self.has_outcome(&observers) {
+        let mut listeners = self.lock();
+        while !self.has_outcome(&listeners) {
             reached_if(true, "completion: a thread waited");
-            observers = wait(&self.waiters, observers);
+            listeners.asleep += 1;
+            listeners = wait(&self.waiters, listeners);
+            listeners.asleep -= 1;
         }
-        drop(observers);
+        drop(listeners);
         self.settled_outcome()
+    }
+
+    /// As [`Completion::wait`], but at most for `timeout`: `None` when the operation is pending
+    /// after that. Nothing else becomes of the operation.
+    pub fn wait_for(&self, timeout: Duration) -> Option<&Outcome<T, E>> {
+        // A time that the clock cannot express never comes.
+        let deadline = Instant::now().checked_add(timeout);
+        let mut listeners = self.lock();
+        let mut in_time = true;
+        while in_time && !self.has_outcome(&listeners) {
+            listeners.asleep += 1;
+            (listeners, in_time) = wait_until(&self.waiters, listeners, deadline);
+            listeners.asleep -= 1;
+        }
+        drop(listeners);
+        self.outcome()
     }
 
     /// Ends the operation with what `outcome` makes of `value`, unless it is too late.
     fn settle<V>(&self, value: V, outcome: fn(V) -> Outcome<T, E>) -> Result<(), Late<V>> {
-        let mut observers = self.lock();
-        if self.has_outcome(&observers) {
+        let mut listeners = self.lock();
+        if self.has_outcome(&listeners) {
             return Err(Late(value));
         }
         // SAFETY: rule 1: the lock is held and the operation is pending, so nobody else writes;
@@ -194,19 +222,22 @@ impl<T, E> Completion<T, E> {
         self.outcome.with_mut(|place| unsafe { *place = Some(outcome(value)) });
         // Release: the outcome is there before anybody sees that it is (rule 2).
         self.settled.store(SETTLED, Release);
-        let told = observers.take();
-        drop(observers);
-        self.waiters.notify_all();
+        let told = listeners.observers.take();
+        let is_awaited = listeners.asleep > 0;
+        drop(listeners);
+        if is_awaited {
+            self.waiters.notify_all();
+        }
         told.call(self.settled_outcome());
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Observers<T, E>> {
-        lock(&self.observers)
+    fn lock(&self) -> MutexGuard<'_, Listeners<T, E>> {
+        lock(&self.listeners)
     }
 
     /// Whether the operation has ended, to the holder of the lock.
-    fn has_outcome(&self, _lock: &MutexGuard<'_, Observers<T, E>>) -> bool {
+    fn has_outcome(&self, _lock: &MutexGuard<'_, Listeners<T, E>>) -> bool {
         // Relaxed: stored under the lock, which is held.
         self.settled.load(Relaxed) == SETTLED
     }

@@ -11,6 +11,7 @@
 pub mod completion;
 pub mod coordinator;
 pub mod deque;
+pub mod executor;
 pub mod limits;
 mod line;
 pub mod queue;

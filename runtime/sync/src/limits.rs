@@ -22,9 +22,33 @@ pub const QUEUE_SLOTS_MAX: usize = 1 << 20;
 /// (`Full`) and handed back.
 pub const COMPLETION_OBSERVERS_MAX: usize = if cfg!(valk_loom) { 2 } else { 4096 };
 
-/// Most slots a slab may be given. The index after the last one must fit 32 bits, and all slots are
-/// allocated when it is made.
+/// Most slots a slab may be given. The index after the last one must fit 32 bits, and all slots
+/// are allocated when it is made.
 pub const SLAB_SLOTS_MAX: usize = 1 << 20;
 
 /// Workers of one termination detector: each is a mutator, so there are no more.
 pub const TERMINATION_WORKERS_MAX: usize = MUTATORS_MAX;
+
+/// Workers of one executor: each is a thread.
+pub const EXECUTOR_WORKERS_MAX: usize = if cfg!(valk_loom) { 3 } else { 256 };
+
+/// Tasks from outside that an executor holds unless it is told otherwise. One more is refused and
+/// handed back.
+pub const EXECUTOR_INJECTED_DEFAULT: usize = if cfg!(valk_loom) { 2 } else { 4096 };
+
+/// Most tasks from outside that an executor may be told to hold.
+pub const EXECUTOR_INJECTED_MAX: usize = 1 << 24;
+
+/// Tasks that a worker's own deque holds unless it is told otherwise. One more goes the way of a
+/// task from outside.
+pub const EXECUTOR_LOCAL_DEFAULT: usize = if cfg!(valk_loom) { 2 } else { 1 << 16 };
+
+/// Most tasks from outside that a worker takes over at a time.
+pub const EXECUTOR_BATCH_MAX: usize = if cfg!(valk_loom) { 2 } else { 32 };
+
+/// Turns of a worker after which it looks at the tasks from outside before its own.
+pub const EXECUTOR_TURNS_BETWEEN_LOOKS: u32 = 61;
+
+/// Times an idle worker looks everywhere, with longer and longer pauses, before it sleeps. The
+/// pauses are of 0, 1, 3, 7 and so on spins: some microseconds in all.
+pub const EXECUTOR_SEARCHES_MAX: u32 = if cfg!(valk_loom) { 1 } else { 7 };

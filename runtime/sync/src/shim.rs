@@ -3,8 +3,8 @@
 //! 1. Normally everything is `std`; under `cfg(valk_loom)` everything is loom's double of it.
 //! 2. Both sides offer the same names, so code above never asks which one it got.
 //! 3. `SingleWriter…` is for atomics with one writer that never loads them; anything else is
-//!    `Atomic…`. To `std` they are the same, to loom they are not. `Statistic…` is for numbers that
-//!    only people read: no structure depends on one, and loom does not see it.
+//!    `Atomic…`. To `std` they are the same, to loom they are not. `Statistic…` is for numbers
+//!    that only people read: no structure depends on one, and loom does not see it.
 //! 4. [`reached_if`] and [`Mark`] let a model prove that the interesting state occurred, and
 //!    [`Footprint`] that atomic accesses were ordered. They cost nothing in a normal build.
 //!
@@ -13,6 +13,7 @@
 pub use std::sync::atomic::Ordering;
 
 use std::sync::PoisonError;
+use std::time::Instant;
 
 #[cfg(not(valk_loom))]
 pub use native::*;
@@ -31,6 +32,25 @@ pub fn wait<'a, T>(condition: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<
     condition.wait(guard).unwrap_or_else(PoisonError::into_inner)
 }
 
+/// As [`wait`], but not beyond `deadline`, if there is one: `false` beside the guard says that it
+/// has passed, and then nobody slept. In a model only a deadline that has passed has a meaning:
+/// loom knows no time, so any other is never reached.
+pub fn wait_until<'a, T>(
+    condition: &Condvar,
+    guard: MutexGuard<'a, T>,
+    deadline: Option<Instant>,
+) -> (MutexGuard<'a, T>, bool) {
+    let Some(deadline) = deadline else {
+        return (wait(condition, guard), true);
+    };
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return (guard, false);
+    }
+    let slept = condition.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner);
+    (slept.0, true)
+}
+
 #[cfg(not(valk_loom))]
 mod native {
     pub use std::sync::Arc;
@@ -42,7 +62,19 @@ mod native {
 
     /// Spawning, parking and yielding.
     pub mod thread {
-        pub use std::thread::{JoinHandle, Thread, current, park, spawn, yield_now};
+        pub use std::thread::{Builder, JoinHandle, Thread, current, park, spawn, yield_now};
+    }
+
+    pub use std::thread_local;
+
+    /// Runs `call`; the payload of its panic if it panics. What `call` leaves half-changed is the
+    /// caller's concern.
+    ///
+    /// # Errors
+    ///
+    /// The payload of the panic.
+    pub fn catch_panic<R>(call: impl FnOnce() -> R) -> std::thread::Result<R> {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(call))
     }
 
     /// Interior mutability whose accesses loom can track, hence closures instead of `get`.
@@ -122,16 +154,29 @@ mod modelled {
 
     /// Spawning, parking and yielding.
     pub mod thread {
-        pub use loom::thread::{JoinHandle, Thread, current, park, spawn, yield_now};
+        pub use loom::thread::{Builder, JoinHandle, Thread, current, park, spawn, yield_now};
+    }
+
+    pub use loom::thread_local;
+
+    /// Runs `call`. A panic in a model is a violation that loom or the model reports, so it is not
+    /// caught.
+    ///
+    /// # Errors
+    ///
+    /// Never.
+    pub fn catch_panic<R>(call: impl FnOnce() -> R) -> std::thread::Result<R> {
+        Ok(call())
     }
 
     /// An integer atomic of loom's with loads that its scheduler cannot overlook.
     ///
-    /// Which interleavings are worth exploring loom decides from the last access to an object. When
-    /// A loads, B loads and B exchanges, B's own load hides A's, and "B exchanges before A loads" is
-    /// never tried (loom 0.7.3; the `reached_if` states of the models exposed it). So each load first
-    /// does a failing exchange on a companion: to the scheduler a conflict with every other load, to
-    /// the memory model a relaxed read of a value that never changes, which orders nothing.
+    /// Which interleavings are worth exploring loom decides from the last access to an object.
+    /// When A loads, B loads and B exchanges, B's own load hides A's, and "B exchanges before A
+    /// loads" is never tried (loom 0.7.3; the `reached_if` states of the models exposed it). So
+    /// each load first does a failing exchange on a companion: to the scheduler a conflict with
+    /// every other load, to the memory model a relaxed read of a value that never changes, which
+    /// orders nothing.
     ///
     /// [`SingleWriterIsize`] and its siblings are loom's own: their writer never loads them, so
     /// no load of its own can hide another's, and the models stay small.

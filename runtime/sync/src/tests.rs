@@ -3,6 +3,7 @@
 mod completion;
 mod coordinator;
 mod deque;
+mod executor;
 mod queue;
 mod shim;
 mod slab;

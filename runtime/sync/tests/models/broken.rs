@@ -8,10 +8,12 @@ use crate::planted::planted;
 use crate::verdict::Fault::Violation;
 use std::sync::atomic::{AtomicUsize as Untracked, Ordering::Relaxed};
 use valk_sync::completion::Completion;
+use valk_sync::deque::Worker;
+use valk_sync::executor::{Executor, Options};
 use valk_sync::queue::Queue;
 use valk_sync::shim::Ordering::{Acquire, Release};
 use valk_sync::shim::thread::spawn;
-use valk_sync::shim::{Arc, AtomicUsize, Mutex, UnsafeCell, lock};
+use valk_sync::shim::{Arc, AtomicUsize, Condvar, Mutex, UnsafeCell, lock, wait};
 use valk_sync::termination::{TerminationDetector, Verdict};
 
 /// The faults.
@@ -23,6 +25,9 @@ pub const MODELS: &[Model] = &[
     planted("planted::slab_without_changes", Violation, stack_without_changes),
     planted("planted::termination_offers_with_an_item", Violation, offers_with_an_item),
     planted("planted::termination_worker_never_offers", Violation, worker_never_offers),
+    planted("planted::executor_task_waits_for_its_worker", Violation, task_waits_for_its_worker),
+    planted("planted::executor_sleeper_without_a_fence", Violation, sleeper_without_a_fence),
+    planted("planted::executor_begin_is_taken_back", Violation, begin_is_taken_back),
 ];
 
 struct Tracked(UnsafeCell<usize>);
@@ -155,4 +160,57 @@ fn offers_with_an_item() {
 /// A worker that leaves without an offer: the other waits for ever (the premise of L2).
 fn worker_never_offers() {
     let _verdict = TerminationDetector::new(2).offer(|| false);
+}
+
+/// The premise of E2: with one worker nobody is left to run what a task waits for.
+fn task_waits_for_its_worker() {
+    let pool = Arc::new(Executor::new(&Options::default()).expect("loom has threads"));
+    let inside = pool.clone();
+    let outer = pool.spawn(move || {
+        inside.spawn(|| ()).expect("there is room").wait();
+    });
+    outer.expect("there is room").wait();
+}
+
+/// Rule 4 without its fences: the sleeper overlooks the item, and who pushes it the sleeper.
+fn sleeper_without_a_fence() {
+    let deque = Worker::<usize>::with_slots(2, 2);
+    let thief = deque.stealer();
+    let shared = Arc::new((AtomicUsize::new(0), Mutex::new(false), Condvar::new()));
+    let theirs = shared.clone();
+    let thread = spawn(move || {
+        let (asleep, woken, told) = &*theirs;
+        let mut is_woken = lock(woken);
+        asleep.store(1, Relaxed);
+        while thief.is_empty() && !*is_woken {
+            is_woken = wait(told, is_woken);
+        }
+    });
+    deque.push(1).expect("there is room");
+    let (asleep, woken, told) = &*shared;
+    if asleep.load(Relaxed) > 0 {
+        *lock(woken) = true;
+        told.notify_one();
+    }
+    thread.join().expect("loom reports the deadlock first");
+}
+
+/// Rule 6 with an addition in place of the exchange: of two who forbid, one sees a begin that is
+/// none.
+fn begin_is_taken_back() {
+    const FORBIDDEN: usize = 2;
+    const TURN: usize = 1;
+    let word = Arc::new(AtomicUsize::new(0));
+    let (theirs, others) = (word.clone(), word.clone());
+    let worker = spawn(move || {
+        if theirs.fetch_add(TURN, Relaxed) & FORBIDDEN != 0 {
+            theirs.fetch_sub(TURN, Relaxed);
+        }
+    });
+    let other = spawn(move || others.fetch_or(FORBIDDEN, Relaxed));
+    let seen = [word.fetch_or(FORBIDDEN, Relaxed), other.join().expect("it does not panic")];
+    worker.join().expect("it does not panic");
+    let idle_at_first = seen.contains(&0);
+    let running_later = seen.contains(&(FORBIDDEN | TURN));
+    assert!(!(idle_at_first && running_later), "E6: it was idle when that was forbidden");
 }

@@ -14,6 +14,8 @@ mod counts;
 #[cfg(valk_loom)]
 mod deque;
 #[cfg(valk_loom)]
+mod executor;
+#[cfg(valk_loom)]
 mod ledger;
 #[cfg(valk_loom)]
 mod model;
@@ -45,6 +47,7 @@ const GROUPS: &[&[model::Model]] = &[
     termination::MODELS,
     deque::MODELS,
     coordinator::MODELS,
+    executor::MODELS,
 ];
 
 #[cfg(valk_loom)]

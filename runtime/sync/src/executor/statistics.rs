@@ -1,0 +1,74 @@
+//! The numbers of a pool: each worker counts its own, and who asks adds them up.
+
+/// What became of all tasks that were accepted. What those that ran have done is visible to who
+/// reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Tasks that returned or panicked.
+    pub ran: u64,
+    /// Tasks that were dropped before they began.
+    pub dropped: u64,
+    /// Tasks that were running when the report was made; each keeps its worker from ending.
+    pub running: u64,
+}
+
+/// The numbers of one worker since it was started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerStatistics {
+    /// Tasks that returned or panicked.
+    pub executed: u64,
+    /// Whether it runs a task at the moment.
+    pub running: bool,
+    /// Tasks it took from others' deques.
+    pub stolen: u64,
+    /// Times it went to sleep.
+    pub parked: u64,
+    /// Times it looked everywhere for a task that was not in its own deque.
+    pub searches: u64,
+    /// Tasks that panicked, or whose destructor or observer did.
+    pub panicked: u64,
+    /// Tasks in its deque, an estimate.
+    pub queued: usize,
+}
+
+/// The numbers of a pool. Each is exact for some recent moment, not all for the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statistics {
+    /// Tasks from outside that wait.
+    pub injected: usize,
+    /// Workers that sleep and were not told to wake.
+    pub asleep: usize,
+    /// Tasks that were handed back, wherever they came from.
+    pub refused: u64,
+    /// Tasks that panicked, or whose destructor or observer did.
+    pub panicked: u64,
+    /// By worker.
+    pub workers: Vec<WorkerStatistics>,
+}
+
+impl Statistics {
+    /// Tasks that returned or panicked.
+    pub fn executed(&self) -> u64 {
+        self.workers.iter().map(|worker| worker.executed).sum()
+    }
+
+    /// Tasks that changed workers.
+    pub fn stolen(&self) -> u64 {
+        self.workers.iter().map(|worker| worker.stolen).sum()
+    }
+
+    /// Times that workers went to sleep.
+    pub fn parked(&self) -> u64 {
+        self.workers.iter().map(|worker| worker.parked).sum()
+    }
+
+    /// Times that workers looked everywhere.
+    pub fn searches(&self) -> u64 {
+        self.workers.iter().map(|worker| worker.searches).sum()
+    }
+
+    /// Tasks that wait, an estimate.
+    pub fn queued(&self) -> usize {
+        self.injected + self.workers.iter().map(|worker| worker.queued).sum::<usize>()
+    }
+}

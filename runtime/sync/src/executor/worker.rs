@@ -1,0 +1,167 @@
+//! A worker: where it finds its next task, and how it runs it (rules 3 and 8).
+
+use super::Options;
+use super::job::Task;
+use super::refusal::Reason;
+use super::shared::{Rest, Shared};
+use super::victims::Victims;
+use crate::deque::{self, Full, Steal};
+use crate::limits::{EXECUTOR_BATCH_MAX, EXECUTOR_SEARCHES_MAX, EXECUTOR_TURNS_BETWEEN_LOOKS};
+use crate::shim::{Arc, reached_if, thread_local};
+use std::cell::{Cell, RefCell};
+use std::hint;
+use std::rc::Rc;
+
+/// A worker's own end of its deque.
+pub(super) type Deque = deque::Worker<Box<Task>>;
+
+thread_local! {
+    /// The worker whose thread this is.
+    static CURRENT: RefCell<Option<Rc<Worker>>> = RefCell::default();
+}
+
+/// The private side of a worker; lives on its thread.
+pub(super) struct Worker {
+    shared: Arc<Shared>,
+    lane: usize,
+    deque: Deque,
+    /// Most injected tasks that it takes over into its deque at a time.
+    batch_max: usize,
+    victims: Victims,
+    /// Tasks asked for, to count up to the next look at the injected ones.
+    turn: Cell<u32>,
+    /// The end of it is known to all.
+    has_left: Cell<bool>,
+}
+
+impl Worker {
+    pub(super) fn new(shared: Arc<Shared>, lane: usize, deque: Deque, options: &Options) -> Self {
+        let victims = Victims::new(lane, shared.workers(), options.seed);
+        let batch_max = EXECUTOR_BATCH_MAX.min(options.local_max);
+        Self {
+            shared,
+            lane,
+            deque,
+            batch_max,
+            victims,
+            turn: Cell::new(0),
+            has_left: Cell::new(false),
+        }
+    }
+
+    /// The calling thread's worker, if it is one of this pool.
+    pub(super) fn current(shared: &Arc<Shared>) -> Option<Rc<Self>> {
+        let find = |current: &RefCell<Option<Rc<Self>>>| {
+            current.borrow().as_ref().filter(|own| Arc::ptr_eq(&own.shared, shared)).cloned()
+        };
+        // No worker is at work while its thread destroys its locals.
+        CURRENT.try_with(find).ok().flatten()
+    }
+
+    pub(super) fn lane(&self) -> usize {
+        self.lane
+    }
+
+    /// The life of the worker.
+    pub(super) fn work(self) {
+        let own = Rc::new(self);
+        CURRENT.with(|current| *current.borrow_mut() = Some(Rc::clone(&own)));
+        own.serve();
+        CURRENT.with(|current| *current.borrow_mut() = None);
+    }
+
+    fn serve(&self) {
+        loop {
+            let goes_on = match self.next() {
+                Some(task) => self.run(task),
+                None => false,
+            };
+            if !goes_on && self.shared.rest(self.lane) == Rest::End {
+                self.has_left.set(true);
+                return;
+            }
+        }
+    }
+
+    /// Accepts a task from the task that is running.
+    pub(super) fn submit(&self, task: Task) -> Result<(), (Reason, Task)> {
+        if self.shared.signals().is_closed() {
+            return self.shared.inject(task);
+        }
+        if let Err(Full(task)) = self.deque.push(Box::new(task)) {
+            return self.shared.inject(*task);
+        }
+        // Rule 7: nobody may come by any more. The task is the newest, so if it is not at this end
+        // of the deque, somebody has.
+        let is_late = self.shared.announce().is_discarding();
+        let taken_back = is_late.then(|| self.deque.pop()).flatten();
+        reached_if(taken_back.is_some(), "executor: a task was submitted too late");
+        match taken_back {
+            Some(task) => self.shared.inject(*task),
+            None => Ok(()),
+        }
+    }
+
+    /// Runs `task`; whether the worker goes on.
+    fn run(&self, task: Task) -> bool {
+        let lane = self.shared.lane(self.lane);
+        let begun = lane.begin();
+        reached_if(!begun, "executor: a task was taken too late");
+        if !begun {
+            lane.counters.dropped.count();
+        }
+        let panicked = if begun { task.run() } else { task.discard() };
+        if panicked {
+            lane.counters.panicked.count();
+        }
+        begun && lane.end()
+    }
+
+    /// The next task (rule 3).
+    fn next(&self) -> Option<Task> {
+        let turn = self.turn.get() + 1;
+        self.turn.set(turn % EXECUTOR_TURNS_BETWEEN_LOOKS);
+        let injected = if turn == EXECUTOR_TURNS_BETWEEN_LOOKS {
+            self.shared.take_injected(&self.deque, 0)
+        } else {
+            None
+        };
+        injected.or_else(|| self.deque.pop().map(|task| *task)).or_else(|| self.search())
+    }
+
+    /// Looks everywhere but in the own deque, a few times.
+    fn search(&self) -> Option<Task> {
+        (0..EXECUTOR_SEARCHES_MAX).find_map(|round| {
+            for _ in 1..1_u32 << round {
+                hint::spin_loop();
+            }
+            self.shared.lane(self.lane).counters.searches.count();
+            let injected = self.shared.take_injected(&self.deque, self.batch_max);
+            injected.or_else(|| self.steal())
+        })
+    }
+
+    /// Tries each victim once.
+    fn steal(&self) -> Option<Task> {
+        let stolen = self.victims.round().find_map(|victim| {
+            match self.shared.lane(victim).stealer.steal() {
+                Steal::Item(task) => Some(*task),
+                // Somebody else got it, and will see to the rest; `rest` looks again.
+                Steal::Retry | Steal::Empty => None,
+            }
+        });
+        if stolen.is_some() {
+            self.shared.lane(self.lane).counters.stolen.count();
+        }
+        stolen
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // It was not started, or broke a rule: either way nobody must wait for it.
+        if !self.has_left.get() {
+            self.shared.leave(self.lane);
+        }
+    }
+}
