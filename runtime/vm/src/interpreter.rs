@@ -384,6 +384,20 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                 };
                 advance!(1);
             }
+            Opcode::GlobalHead => {
+                let index = word!(0) as usize;
+                // SAFETY: rule 1 — the global index exists.
+                let mut value = *unsafe { vm.globals.get_unchecked(index) };
+                if value.is_undefined() {
+                    save!();
+                    value = vm.missing_global(fiber, word!(0));
+                }
+                r!(a) = value;
+                if value.is_error() {
+                    jump!(1, 2);
+                }
+                advance!(2);
+            }
             Opcode::SetGlobal => {
                 vm.set_global(SymbolId(word!(0)), r!(a));
                 advance!(1);

@@ -82,6 +82,8 @@ opcodes! {
     Undefined "undefined" [Def None None] [];
     /// a = value of the global; an unbound one gives an error value
     Global "global" [Def None None] [Symbol];
+    /// a = value of the global, jump when that is an error: the head of a call
+    GlobalHead "global-head" [Def None None] [Symbol Jump];
     /// global = a
     SetGlobal "set-global" [Use None None] [Symbol];
     /// define the global as a for the whole program; a = () or an error

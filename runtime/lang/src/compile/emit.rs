@@ -389,7 +389,12 @@ impl<'a> Emitter<'a> {
         self.frame().reserve(WINDOW_SLOTS + arguments.len());
         let window = self.frame().register();
         let mut skip = None;
-        if global.is_none() {
+        if let Some(name) = self.global_head(head).filter(|_| !pure) {
+            self.position(head);
+            self.emit_word(Opcode::GlobalHead, window, 0, 0, name.0);
+            let [label] = self.frame().code.jumps();
+            skip = Some(label);
+        } else if global.is_none() {
             self.value(head, window);
             if !pure {
                 skip = Some(self.emit_jump(Opcode::JumpError, window));
