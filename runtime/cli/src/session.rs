@@ -191,7 +191,7 @@ impl Session {
             Format::Text => {
                 let mut text = collector_report(&vm);
                 for group in ["interpreter", "event_loop"] {
-                    text.push_str(&format!("--- {group} ---\n"));
+                    text.extend(["--- ", group, " ---\n"]);
                     let numbers = metrics[group].as_object().into_iter().flatten();
                     text.extend(numbers.map(|(name, number)| format!("{name}: {number}\n")));
                 }
