@@ -51,7 +51,7 @@ impl Emitter<'_> {
         let start = self.frame().next;
         let mut left: Vec<usize> =
             (0..arguments.len()).filter(|i| !self.keeps(arguments[*i], *i)).collect();
-        let mut circles = Vec::new();
+        let mut places = Vec::new();
         while !left.is_empty() {
             let unread = left.iter().position(|i| {
                 let mut others = left.iter().filter(|other| *other != i);
@@ -61,9 +61,9 @@ impl Emitter<'_> {
             let parameter = place as u8;
             let register = if unread.is_some() { parameter } else { self.frame().take() };
             self.value(arguments[place], register);
-            circles.push((parameter, register));
+            places.push((parameter, register));
         }
-        for (parameter, register) in circles {
+        for (parameter, register) in places {
             self.copy(parameter, register);
         }
         self.frame().next = start;
