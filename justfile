@@ -34,6 +34,16 @@ t NAME *ARGS:
 loom *ARGS:
     @ci/loom "$@"
 
+# model checking with the nightly models
+[no-exit-message]
+loom-full *ARGS:
+    @ci/loom --set all "$@"
+
+# weakens every memory ordering, one at a time, and requires that a model notices
+[no-exit-message]
+loom-mutants *ARGS:
+    @ci/loom-mutants "$@"
+
 # coverage of every source file and its gate: [-p PACKAGE]... [--html] [--all]
 [no-exit-message]
 coverage *ARGS:
