@@ -69,6 +69,11 @@ lint:
 fmt:
     @. ci/env.sh && cargo fmt --all
 
+# tests of the crates with `unsafe`, and programs, under AddressSanitizer and LeakSanitizer
+[no-exit-message]
+sanitize:
+    @ci/sanitize
+
 # churn with verified values and flat memory under every schedule of the collector: [--seconds N]
 [no-exit-message]
 soak *ARGS:
