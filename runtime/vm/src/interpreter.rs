@@ -297,6 +297,14 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             });
         }};
     }
+    // The same with a number in an extra word as the second operand.
+    macro_rules! by_constant {
+        ($opcode:expr, $a:expr, $b:expr, $operation:ident) => {{
+            let number = constant(word!(0));
+            arithmetic!($opcode, $a, r!($b), number, |x, y| $operation(x, y));
+            advance!(1);
+        }};
+    }
     macro_rules! flag {
         ($condition:expr) => {
             Some(if $condition { Value::ONE } else { Value::ZERO })
@@ -535,26 +543,10 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             Opcode::Modulo => {
                 arithmetic!(Opcode::Modulo, a, r!(b), r!(c), |x, y| modulo_of(x, y));
             }
-            Opcode::MultiplyNumber => {
-                let number = constant(word!(0));
-                arithmetic!(Opcode::MultiplyNumber, a, r!(b), number, |x, y| multiply(x, y));
-                advance!(1);
-            }
-            Opcode::DivideNumber => {
-                let number = constant(word!(0));
-                arithmetic!(Opcode::DivideNumber, a, r!(b), number, |x, y| divide(x, y));
-                advance!(1);
-            }
-            Opcode::RemainderNumber => {
-                let number = constant(word!(0));
-                arithmetic!(Opcode::RemainderNumber, a, r!(b), number, |x, y| remainder(x, y));
-                advance!(1);
-            }
-            Opcode::ModuloNumber => {
-                let number = constant(word!(0));
-                arithmetic!(Opcode::ModuloNumber, a, r!(b), number, |x, y| modulo_of(x, y));
-                advance!(1);
-            }
+            Opcode::MultiplyNumber => by_constant!(Opcode::MultiplyNumber, a, b, multiply),
+            Opcode::DivideNumber => by_constant!(Opcode::DivideNumber, a, b, divide),
+            Opcode::RemainderNumber => by_constant!(Opcode::RemainderNumber, a, b, remainder),
+            Opcode::ModuloNumber => by_constant!(Opcode::ModuloNumber, a, b, modulo_of),
             Opcode::AddNumber => {
                 arithmetic!(Opcode::AddNumber, a, r!(b), immediate(c), |x, y| add(x, y));
             }
