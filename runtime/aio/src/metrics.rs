@@ -8,7 +8,7 @@ use crate::executor::Reactor;
 use serde_json::{Value as Json, json};
 use std::fmt::Write;
 use valk_heap::{PAUSE_BOUNDS_US, Statistics, Value};
-use valk_lang::builtins::fail;
+use valk_lang::builtins::{fail, new_string};
 use valk_vm::{Arity, Counters, NativeFn, Outcome, Vm};
 
 pub(crate) const TABLE: &[(&str, Arity, NativeFn)] = &[
@@ -72,21 +72,33 @@ fn pauses(heap: &Statistics, from: u64, to: u64) -> u64 {
     buckets.filter(|(start, _)| (from..to).contains(start)).map(|(_, count)| count).sum()
 }
 
-fn text(vm: &mut Vm, text: &str) -> Outcome {
-    match vm.heap.room(text.len()) {
-        Ok(()) => vm.heap.string(text.as_bytes()).into(),
-        Err(_) => Outcome::NeedsRoom(text.len()),
+/// Answers with what `show` makes of the numbers.
+fn answer(
+    vm: &mut Vm,
+    name: &str,
+    arguments: &[Value],
+    show: impl FnOnce(&Vm, &Seen) -> String,
+) -> Outcome {
+    match see(vm, name, arguments) {
+        Ok(seen) => {
+            let text = show(vm, &seen);
+            new_string(vm, text.as_bytes())
+        }
+        Err(outcome) => outcome,
     }
 }
 
 fn json(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    match see(vm, "vm/metrics-json", arguments) {
-        Ok(seen) => {
-            let document = document(vm, &seen);
-            text(vm, &document.to_string())
-        }
-        Err(outcome) => outcome,
-    }
+    answer(vm, "vm/metrics-json", arguments, |vm, seen| document(vm, seen).to_string())
+}
+
+fn compact(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    answer(vm, "vm/metrics-json-compact", arguments, |_, seen| summary(seen).to_string())
+}
+
+fn prometheus(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    let with_loop = !arguments.is_empty();
+    answer(vm, "vm/metrics-prometheus", arguments, |_, seen| exposition(seen, with_loop))
 }
 
 /// What `(vm/metrics-json system)` shows.
@@ -153,13 +165,9 @@ fn document(vm: &Vm, seen: &Seen) -> Json {
     })
 }
 
-fn compact(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    let seen = match see(vm, "vm/metrics-json-compact", arguments) {
-        Ok(seen) => seen,
-        Err(outcome) => return outcome,
-    };
-    let Seen { heap, machine, event_loop } = &seen;
-    let document = json!({
+fn summary(seen: &Seen) -> Json {
+    let Seen { heap, machine, event_loop } = seen;
+    json!({
         "gc": {
             "heap_used": heap.used_bytes,
             "heap_pct": percent(heap.used_bytes, heap.hard_limit_bytes, 1),
@@ -171,8 +179,7 @@ fn compact(vm: &mut Vm, arguments: &[Value]) -> Outcome {
             "builtins": machine.builtin_calls,
         },
         "loop": { "iters": event_loop.iterations, "events": event_loop.events },
-    });
-    text(vm, &document.to_string())
+    })
 }
 
 /// Microseconds as seconds with six decimals.
@@ -180,12 +187,8 @@ fn seconds(microseconds: u64) -> String {
     format!("{}.{:06}", microseconds / 1_000_000, microseconds % 1_000_000)
 }
 
-fn prometheus(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    let seen = match see(vm, "vm/metrics-prometheus", arguments) {
-        Ok(seen) => seen,
-        Err(outcome) => return outcome,
-    };
-    let Seen { heap, machine, event_loop } = &seen;
+fn exposition(seen: &Seen, with_loop: bool) -> String {
+    let Seen { heap, machine, event_loop } = seen;
     let ratio = heap.used_bytes as f64 / heap.hard_limit_bytes.max(1) as f64;
     let mut families = vec![
         ("gc_cycles_total", "Collections.", heap.collections().to_string()),
@@ -202,7 +205,7 @@ fn prometheus(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         ("closures_created_total", "Functions made.", machine.closures_created.to_string()),
         ("env_lookups_total", "Variables looked up by name.", machine.lookups.to_string()),
     ];
-    if !arguments.is_empty() {
+    if with_loop {
         families.extend([
             (
                 "loop_iterations_total",
@@ -222,5 +225,5 @@ fn prometheus(vm: &mut Vm, arguments: &[Value]) -> Outcome {
             "{blank}# HELP valk_{name} {help}\n# TYPE valk_{name} {kind}\nvalk_{name} {value}"
         );
     }
-    text(vm, &out)
+    out
 }

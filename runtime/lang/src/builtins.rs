@@ -25,7 +25,7 @@ mod regex;
 pub(crate) mod time;
 pub use process::EXIT_CODE as process_exit_code;
 mod strings;
-pub use strings::STRING_BYTES_MAX;
+pub use strings::{STRING_BYTES_MAX, new_string};
 mod text;
 mod vectors;
 

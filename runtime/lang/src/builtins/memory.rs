@@ -143,7 +143,8 @@ fn memory_report(vm: &Vm) -> String {
     text
 }
 
-/// The collections by length, longest bounds last: `12 < 50 us, 3 < 100 us`, empty ones left out.
+/// The collections by length: `12 below 50 us, 3 below 100 us`, each counted once, under the lowest
+/// bound; numbers that are 0 are left out.
 fn pauses(statistics: &Statistics) -> String {
     let bounds = PAUSE_BOUNDS_US.iter().map(|bound| format!("below {bound} us"));
     let labels = bounds.chain(["longer".to_owned()]);
@@ -175,8 +176,8 @@ pub fn collector_report(vm: &Vm) -> String {
             seen.fragmentation_percent()
         ),
         format!(
-            "Pauses: last {} us, longest {} us, all {} us",
-            seen.pause_us_last, seen.pause_us_max, seen.pause_us_total
+            "Pauses: last {} us, longest {} us, all {} us, full ones {} us",
+            seen.pause_us_last, seen.pause_us_max, seen.pause_us_total, seen.pause_us_full
         ),
         format!("Pauses by length: {}", pauses(&seen)),
         "--- Per-Class Usage ---".to_owned(),

@@ -20,7 +20,7 @@ pub(super) const TABLE: &[Row] = &[
 pub const STRING_BYTES_MAX: usize = u32::MAX as usize;
 
 /// A new string, if there is room.
-pub(super) fn new_string(vm: &mut Vm, bytes: &[u8]) -> Outcome {
+pub fn new_string(vm: &mut Vm, bytes: &[u8]) -> Outcome {
     match vm.heap.room(bytes.len()) {
         Ok(()) if bytes.len() > STRING_BYTES_MAX => {
             fail(vm, &format!("a string has at most {STRING_BYTES_MAX} bytes"))
