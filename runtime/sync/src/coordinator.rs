@@ -20,6 +20,9 @@
 //! 7. Shutdown ends elections, not collections: one that was requested completes.
 //! 8. A panic in a collection aborts the process. The heap is half-collected, so nobody may run on;
 //!    and leaving the others in a round would be a hang.
+//! 9. Each slot has a bell beside its word, for whoever wants its mutator at a safepoint: a leader,
+//!    when it awaits the member, and anybody else who has published a reason. The mutator polls the
+//!    bell alone. It answers before it looks for reasons, so a ring that comes later is not lost.
 //!
 //! Nothing here waits for time and nothing spins: a thread either runs or sleeps until it is told.
 //! `docs/concurrency.md` says which invariants (S1 to S23, L1 to L7) are proven where. Knows slots and
@@ -30,7 +33,7 @@ mod shared;
 mod state;
 mod world;
 
-pub use mutator::{Mutator, Native};
+pub use mutator::{Bell, Mutator, Native};
 pub use world::{Participant, World};
 
 use crate::limits::MUTATORS_MAX;

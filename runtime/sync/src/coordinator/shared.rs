@@ -15,11 +15,17 @@ const STOP: usize = 2;
 /// Neither: the mutator may touch the heap.
 const RUNNING: usize = 0;
 
+/// A bell that was not rung since its mutator last answered, and one that was.
+const SILENT: usize = 0;
+const RUNG: usize = 1;
+
 /// What all handles of a coordinator share.
 pub(super) struct Shared {
     /// One word per slot, on a line of its own: polling and native calls of one mutator do not
     /// disturb another's.
     words: Box<[OwnLine<AtomicUsize>]>,
+    /// One per slot (rule 9).
+    bells: Box<[OwnLine<AtomicUsize>]>,
     state: Mutex<State>,
     /// The leader waits here, for awaited members and for the ends of rounds.
     leader: Condvar,
@@ -31,6 +37,7 @@ impl Shared {
     pub(super) fn new() -> Self {
         Self {
             words: (0..MUTATORS_MAX).map(|_| OwnLine(AtomicUsize::new(SAFE))).collect(),
+            bells: (0..MUTATORS_MAX).map(|_| OwnLine(AtomicUsize::new(SILENT))).collect(),
             state: Mutex::new(State::new()),
             leader: Condvar::new(),
             others: Condvar::new(),
@@ -43,6 +50,27 @@ impl Shared {
 
     fn word(&self, slot: usize) -> &AtomicUsize {
         &self.words[slot].0
+    }
+
+    pub(super) fn bell(&self, slot: usize) -> &AtomicUsize {
+        &self.bells[slot].0
+    }
+
+    /// Rings for `slot` (rule 9).
+    pub(super) fn ring(&self, slot: usize) {
+        // Release: the mutator that answers sees why it was rung for.
+        self.bell(slot).store(RUNG, Release);
+    }
+
+    /// Whether somebody rang for `slot`. Relaxed: what it was about is read after the answer.
+    pub(super) fn is_rung(&self, slot: usize) -> bool {
+        self.bell(slot).load(Relaxed) == RUNG
+    }
+
+    /// Makes the bell of `slot` ready for the next ring; whether it had been rung.
+    pub(super) fn answer(&self, slot: usize) -> bool {
+        // Acquire: pairs with `ring`.
+        self.bell(slot).swap(SILENT, Acquire) == RUNG
     }
 
     /// The state at a moment without a collection (rule 2).
@@ -157,6 +185,7 @@ impl Shared {
             reached_if(before == SAFE, "request: found a member in native code");
             if before & SAFE == 0 {
                 state.await_member(slot);
+                self.ring(slot);
             }
         }
     }

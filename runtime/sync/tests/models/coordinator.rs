@@ -44,6 +44,12 @@ pub const MODELS: &[Model] = &[
         ..Model::EMPTY
     },
     Model {
+        name: "coordinator::s3_bell",
+        states: &[HELPED, FROZEN, RANG],
+        body: bell,
+        ..Model::EMPTY
+    },
+    Model {
         name: "coordinator::s7_native",
         states: &[HELPED, FROZEN, FOUND_SAFE, ASKED, WAITED],
         body: native,
@@ -85,6 +91,7 @@ const WAITED: &str = "native: waited for the end of a collection";
 // States recorded here.
 const HELPED: &str = "a stopped mutator took part in a round";
 const FROZEN: &str = "a member was frozen in native code";
+const RANG: &str = "a mutator heard its bell";
 const LED: &str = "a collection was led";
 const LATE: &str = "a thread registered after the collection";
 const LEFT: &str = "a member left before the collection";
@@ -168,6 +175,26 @@ fn one_mutator() {
     leader.leave();
     thread.join().expect("loom reports a panic first");
     assert_eq!(coordinator.members(), 0);
+}
+
+/// A mutator that looks at nothing but its bell: whoever hears it finds that it is asked to stop.
+fn bell() {
+    let (coordinator, heap) = (Coordinator::new(), Heap::new(2));
+    let (mut leader, mut other) = (member(&coordinator), member(&coordinator));
+    let shared = heap.clone();
+    let thread = spawn(move || {
+        let bell = other.bell();
+        shared.mutate(&other);
+        if bell.answer() {
+            reached_if(true, RANG);
+            assert!(other.is_asked_to_stop(), "rule 9: the reason is there before the ring");
+            other.safepoint();
+            shared.mutate(&other);
+        }
+    });
+    lead(&mut leader, &heap);
+    leader.leave();
+    thread.join().expect("loom reports a panic first");
 }
 
 /// Both ask: one leads, the other, whose wish is also its safepoint, takes part. Both return (L6).
