@@ -10,18 +10,22 @@
 //!    word. References keep their own quoted bit.
 //! 4. The work list is explicit, so no shape of data exhausts the native stack.
 //! 5. Survivors are promoted at once; ages would be a second destination in [`Tracer::destination`].
+//! 6. The mutator that leads a collection does all of it, in a stopped world, for all nurseries; the
+//!    coordinator of the heap orders what it does with what every mutator did and will do.
 //!
 //! Does not know what the roots are.
 
+use std::sync::{Arc, MutexGuard};
 use std::time::Instant;
 
 use crate::heap::Heap;
 use crate::limits::RETAINED_WORK_ENTRIES;
-use crate::nursery::Young;
 use crate::object::{self, FORWARDED, Header, Kind, PAIR_BYTES, UNLOGGED};
 use crate::old::{OldSpace, Page};
 use crate::roots::Roots;
+use crate::shared::{Common, Part, Shared};
 use crate::value::Value;
+use valk_sync::coordinator::Outcome;
 
 /// How much to collect.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -75,14 +79,12 @@ pub struct Tracer<'h> {
 impl<'h> Tracer<'h> {
     pub(crate) fn new(
         pass: Pass,
-        young: &Young,
+        (young_base, young_bytes): (usize, usize),
         old: &'h mut OldSpace,
         work: Vec<Value>,
     ) -> Tracer<'h> {
-        // To an inspection nothing is young: nothing may move.
-        let young_bytes = if pass == Pass::Inspect { 0 } else { young.reserved_bytes() };
         Tracer {
-            young_base: young.base(),
+            young_base,
             young_bytes,
             pass,
             old,
@@ -277,7 +279,9 @@ impl<'h> Tracer<'h> {
 }
 
 impl Heap {
-    /// Collects garbage. May run native destructors of dead hosts, last of all.
+    /// Collects garbage, for all mutators of the heap: they are stopped meanwhile. When another one
+    /// is collecting already this takes part in that, and then collects itself if it was told
+    /// [`Collection::Full`] and that was none. May run native destructors of dead hosts, last of all.
     ///
     /// Set apart from every other operation in that it invalidates: after it, a `Value` may be
     /// used only if it was shown by `roots` (and is read again from there), or is reached from
@@ -285,99 +289,188 @@ impl Heap {
     ///
     /// # Safety
     /// The caller uses no `Value`, and nothing that borrows from one, beyond what is said above;
-    /// every `Value` inside a host that was changed by other means than [`Value::host_mut`] was
-    /// announced by [`Heap::touch_host`].
+    /// every `Value` inside a host that was changed was announced by [`Heap::touch_host`].
     pub unsafe fn collect(&mut self, kind: Collection, roots: &mut dyn Roots) -> Collected {
+        self.interrupt().answer();
+        // SAFETY: the caller's promise; `roots` is borrowed until this returns.
+        unsafe { self.show(roots) };
+        let shared = Arc::clone(&self.shared);
+        let request = Request {
+            kind,
+            generational: self.generational,
+            full_by_chance: kind == Collection::Auto && self.full_by_chance(),
+            refused: self.refuses(),
+        };
+        let (collected, dead) = loop {
+            // SAFETY: `lead` runs in the stopped world.
+            match self.mutator.collect(|_| unsafe { lead(&shared, &request) }) {
+                Outcome::Led(result) => break result,
+                Outcome::Joined | Outcome::Refused => {
+                    let last = self.common().last;
+                    if let Some(last) = last
+                        && (kind != Collection::Full || last.kind == Collection::Full)
+                    {
+                        break (last, Vec::new());
+                    }
+                }
+            }
+        };
+        self.arrange();
+        // Destructors are foreign code: they run when the heap is whole again.
+        drop(dead);
+        collected
+    }
+}
+
+/// What the leader of a collection was asked for.
+struct Request {
+    kind: Collection,
+    generational: bool,
+    full_by_chance: bool,
+    /// A failure to stay below the hard limit is made up.
+    refused: bool,
+}
+
+type Dead = Vec<Box<dyn object::HostObject>>;
+
+/// A collection as its leader runs it.
+struct Leader<'a> {
+    shared: &'a Shared,
+    common: MutexGuard<'a, Common>,
+    parts: Vec<Part<'a>>,
+}
+
+/// Collects; what it did and the dead hosts, to be dropped afterwards.
+///
+/// # Safety
+/// The world is stopped and the caller leads it.
+unsafe fn lead(shared: &Shared, request: &Request) -> (Collected, Dead) {
+    // SAFETY: the caller's promise.
+    let parts = unsafe { shared.parts() };
+    Leader { shared, common: shared.lock(), parts }.collect(request)
+}
+
+impl Leader<'_> {
+    fn collect(mut self, request: &Request) -> (Collected, Dead) {
         let started = Instant::now();
         let used_before = self.note_peak();
-        let young_bytes = self.young.used_bytes();
-        self.statistics.allocated_bytes += young_bytes as u64;
-        let full_due = self.tenured_bytes() > self.limits.full_at_bytes
-            && (self.full_interval_is_over(started) || self.over_hard_limit());
-        let full = match kind {
+        let young_bytes = self.young_bytes();
+        self.common.statistics.allocated_bytes += young_bytes as u64;
+        let limit = self.common.limits.hard_bytes;
+        let full_due = self.tenured_bytes() > self.common.limits.full_at_bytes
+            && (self.full_interval_is_over(started) || used_before > limit);
+        let full = match request.kind {
             Collection::Full => true,
-            Collection::Minor => !self.generational,
-            Collection::Auto => full_due || !self.generational || self.full_by_chance(),
+            Collection::Minor => !request.generational,
+            Collection::Auto => full_due || !request.generational || request.full_by_chance,
         };
         let mut pass = if full { Pass::Full } else { Pass::Minor };
-        let (mut promoted_bytes, mut dead) = self.pass(pass, roots);
-        if kind == Collection::Auto && pass == Pass::Minor && self.over_hard_limit() {
-            self.statistics.collections_emergency += 1;
+        let (mut promoted_bytes, mut dead) = self.pass(pass);
+        let is_over = self.tenured_bytes() > limit || request.refused;
+        if request.kind == Collection::Auto && pass == Pass::Minor && is_over {
+            self.common.statistics.collections_emergency += 1;
             pass = Pass::Full;
-            let (more, hosts) = self.pass(pass, roots);
+            let (more, hosts) = self.pass(pass);
             promoted_bytes += more;
             dead = hosts;
         }
-        self.poll = self.arrange_stress();
+        for wanted in self.parts.iter_mut().filter_map(|part| part.wanted.as_deref_mut()) {
+            *wanted = false;
+        }
         let used_bytes = self.note_peak();
         let reclaimed_bytes = used_before.saturating_sub(used_bytes);
         let pause_us = started.elapsed().as_micros() as u64;
         let kind = if pass == Pass::Full { Collection::Full } else { Collection::Minor };
         let collected =
             Collected { kind, young_bytes, reclaimed_bytes, promoted_bytes, used_bytes, pause_us };
-        self.statistics.count(&collected, dead.len());
-        // Destructors are foreign code: they run when the heap is whole again.
-        drop(dead);
-        collected
+        self.common.statistics.count(&collected, dead.len());
+        self.common.last = Some(collected);
+        (collected, dead)
     }
 
     /// Whether the last full collection is long enough ago for one that nobody asked for.
     fn full_interval_is_over(&self, now: Instant) -> bool {
-        let milliseconds = u128::from(self.full_interval_ms);
-        self.last_full.is_none_or(|last| now.duration_since(last).as_millis() >= milliseconds)
+        let milliseconds = u128::from(self.common.full_interval_ms);
+        let last = self.common.last_full;
+        last.is_none_or(|last| now.duration_since(last).as_millis() >= milliseconds)
+    }
+
+    /// What is in use in all nurseries.
+    fn young_bytes(&self) -> usize {
+        self.parts.iter().map(|part| part.young.used_bytes()).sum()
+    }
+
+    fn tenured_bytes(&self) -> usize {
+        self.shared.tenured_bytes(&self.common)
+    }
+
+    /// What is in use, noted if there was never more.
+    fn note_peak(&mut self) -> usize {
+        let young = self.young_bytes();
+        let used = young + self.tenured_bytes();
+        let statistics = &mut self.common.statistics;
+        statistics.used_bytes_peak = statistics.used_bytes_peak.max(used);
+        statistics.young_bytes_peak = statistics.young_bytes_peak.max(young);
+        used
     }
 
     /// One tracing pass with everything it entails; returns the promoted bytes and dead hosts.
-    fn pass(
-        &mut self,
-        pass: Pass,
-        roots: &mut dyn Roots,
-    ) -> (usize, Vec<Box<dyn object::HostObject>>) {
+    fn pass(&mut self, pass: Pass) -> (usize, Dead) {
+        let common = &mut *self.common;
         if pass == Pass::Full {
-            self.old.begin_full();
+            common.old.begin_full();
         }
-        let work = std::mem::take(&mut self.work);
-        let mut tracer = Tracer::new(pass, &self.young, &mut self.old, work);
-        roots.trace(&mut tracer);
-        self.roots.trace(&mut tracer);
+        let work = std::mem::take(&mut common.work);
+        let mut tracer = Tracer::new(pass, self.shared.young(), &mut common.old, work);
+        for part in &mut self.parts {
+            if let Some(roots) = &mut part.roots {
+                roots.trace(&mut tracer);
+            }
+        }
+        self.shared.globals.trace(&mut tracer);
+        common.roots.trace(&mut tracer);
         if pass == Pass::Minor {
-            for &cell in &self.remembered {
+            for &cell in self.parts.iter().flat_map(|part| part.remembered.iter()) {
                 tracer.scan(cell);
             }
         }
         tracer.drain();
         let promoted_bytes = tracer.promoted_bytes;
         let (cells, slots) = (tracer.promoted_cells, tracer.updated_slots);
-        self.work = tracer.take_work();
-        self.statistics.promoted_cells += cells;
-        self.statistics.updated_slots += slots;
-        self.work.shrink_to(RETAINED_WORK_ENTRIES);
-        // Before the sweep: remembered cells may be dead, but are still there.
-        self.forget_remembered();
-        self.young.reset();
+        common.work = tracer.take_work();
+        common.statistics.promoted_cells += cells;
+        common.statistics.updated_slots += slots;
+        common.work.shrink_to(RETAINED_WORK_ENTRIES);
+        for part in &mut self.parts {
+            // Before the sweep: remembered cells may be dead, but are still there.
+            forget(part.remembered);
+            part.young.reset();
+        }
         if pass == Pass::Minor {
-            self.statistics.collections_minor += 1;
+            common.statistics.collections_minor += 1;
             return (promoted_bytes, Vec::new());
         }
-        let dead = self.old.sweep();
-        self.statistics.collections_full += 1;
-        self.last_full = Some(Instant::now());
-        self.limits.rearm(self.tenured_bytes());
+        let dead = common.old.sweep();
+        common.statistics.collections_full += 1;
+        common.last_full = Some(Instant::now());
+        let tenured = self.tenured_bytes();
+        self.common.limits.rearm(tenured);
         (promoted_bytes, dead)
     }
+}
 
-    fn forget_remembered(&mut self) {
-        for cell in self.remembered.drain(..) {
-            let address = cell.address();
-            if cell.is_pair() {
-                // SAFETY: remembered cells lie in the old space.
-                unsafe { Page::of(address) }.unlog(address);
-            } else {
-                let mut header = cell.header();
-                header.flags |= UNLOGGED;
-                // SAFETY: as above; the header is rewritten in place.
-                unsafe { header.store(address) };
-            }
+/// Empties a remembered set.
+fn forget(remembered: &mut Vec<Value>) {
+    for cell in remembered.drain(..) {
+        let address = cell.address();
+        if cell.is_pair() {
+            // SAFETY: remembered cells lie in the old space.
+            unsafe { Page::of(address) }.unlog(address);
+        } else {
+            let mut header = cell.header();
+            header.flags |= UNLOGGED;
+            // SAFETY: as above; the header is rewritten in place, in a stopped world.
+            unsafe { header.store(address) };
         }
     }
 }

@@ -1,115 +1,248 @@
-//! The heap: allocation, the write barrier, root handles, limits and what is in use.
+//! The heap as one mutator has it: allocation, the write barrier, root handles, limits and what is
+//! in use.
 //!
-//! Holds the two spaces, the remembered set, the root table and the symbol table of one runtime.
+//! 1. A [`Heap`] is a mutator's handle of a heap that several may share ([`Heap::invitation`]). Its
+//!    nursery and remembered set are its own, the rest lies in `Shared`.
+//! 2. A handle belongs to the thread that made it, and that thread counts as running: others that
+//!    want to collect wait for it, until it polls [`Heap::wants_safepoint`] and stops, or says
+//!    with [`Heap::suspend`] that it touches nothing for a while.
+//! 3. An old cell that may hold a reference into the young region is listed in the remembered set of
+//!    exactly one mutator, and says so (object header, or the page's bit for pairs).
+//!
 //! Which `Value`s live is decided in `collect`; what they mean, elsewhere.
-//!
-//! Invariant of the remembered set: an old cell that may hold a reference into the young region is
-//! listed in it exactly once, and says so (object header, or the page's bit for pairs).
 
-use crate::error::{HeapError, OutOfMemory};
-use crate::interrupt::{self, Interrupt, Own};
-use crate::limits::{
-    Config, Limits, TRIGGER_CHECK_BYTES, YOUNG_OBJECT_MAX_BYTES, YOUNG_RESERVE_MAX_BYTES,
-};
+use crate::error::{HeapError, JoinError, OutOfMemory};
+use crate::interrupt::Interrupt;
+use crate::limits::{Config, TRIGGER_CHECK_BYTES, YOUNG_OBJECT_MAX_BYTES};
 use crate::nursery::Young;
 use crate::object::{
     self, ERROR_FIELDS, HOST_BYTES, Header, HostObject, INTEGER_BYTES, Kind, PAIR_BYTES, UNLOGGED,
 };
-use crate::old::{OldSpace, Page};
-use crate::roots::{Root, RootTable};
+use crate::old::Page;
+use crate::roots::{Root, Roots};
+use crate::shared::{Common, Shared, View};
 use crate::statistics::{ClassUsage, Statistics};
 use crate::stress::{Dice, Stress};
-use crate::symbol::SymbolTable;
+use crate::symbol::{SymbolId, SymbolTable};
 use crate::value::Value;
-use std::hash::{BuildHasher, RandomState};
-use std::time::Instant;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use valk_sync::coordinator::{Mutator, Native, RegisterError};
 
-/// The memory of one runtime: one mutator at a time.
+/// One mutator's handle of a heap.
 pub struct Heap {
     pub(crate) young: Young,
+    young_base: usize,
+    young_bytes: usize,
+    /// Not 0 when this mutator is wanted at a safepoint, or wants one; in `shared`.
+    bell: NonNull<AtomicUsize>,
+    globals: NonNull<AtomicU64>,
     /// A collection is wanted at the next safepoint.
-    pub(crate) poll: bool,
-    interrupt: Own,
+    pub(crate) wanted: bool,
     pub(crate) generational: bool,
     pub(crate) stress: Stress,
     pub(crate) dice: Dice,
     pub(crate) refuse: Option<Dice>,
-    pub(crate) old: OldSpace,
-    /// Old cells that may refer to young ones.
+    /// Old cells that may refer to young ones and that this mutator has changed.
     pub(crate) remembered: Vec<Value>,
-    pub(crate) roots: RootTable,
-    pub(crate) limits: Limits,
-    pub(crate) statistics: Statistics,
+    /// What this mutator has declared of [`Common::external_bytes`].
     external_bytes: usize,
-    hash_seed: u64,
-    /// The least time between two automatic full collections, in milliseconds.
-    pub(crate) full_interval_ms: u64,
-    pub(crate) last_full: Option<Instant>,
     /// Bytes allocated directly in the old space since the trigger was last looked at.
     unchecked_bytes: usize,
-    /// The collector's work list, kept for its capacity.
-    pub(crate) work: Vec<Value>,
-    /// Interned names; [`Heap::intern`] makes values of them.
-    pub symbols: SymbolTable,
+    interrupt: Interrupt,
+    pub(crate) mutator: Mutator,
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// The right to become a further mutator of a heap, from any thread.
+#[derive(Clone)]
+pub struct Invitation {
+    shared: Arc<Shared>,
+    generational: bool,
+    stress: Stress,
+}
+
+impl Invitation {
+    /// Becomes a mutator, after any collection under way.
+    ///
+    /// # Errors
+    /// When the heap has as many mutators as it was made for, or they are ending.
+    pub fn accept(&self) -> Result<Heap, JoinError> {
+        let mutator = self.shared.coordinator.register().map_err(|refusal| match refusal {
+            RegisterError::Full => JoinError::Full(self.shared.slots()),
+            RegisterError::ShuttingDown => JoinError::Ending,
+        })?;
+        if mutator.slot() >= self.shared.slots() {
+            return Err(JoinError::Full(self.shared.slots()));
+        }
+        let mut heap = Heap::over(mutator, Arc::clone(&self.shared));
+        heap.generational = self.generational;
+        heap.set_stress(self.stress);
+        Ok(heap)
+    }
 }
 
 impl Heap {
-    /// An empty heap.
+    /// An empty heap and its first mutator.
     ///
     /// # Errors
     /// When the limits contradict each other or the system gives no address space.
     #[expect(clippy::needless_pass_by_value, reason = "callers write the literal in place")]
     pub fn new(config: Config) -> Result<Heap, HeapError> {
-        let limits = Limits::new(&config)?;
-        let mut heap = Heap {
-            young: Young::new(
-                config.nursery_bytes,
-                config.hard_limit_bytes.min(YOUNG_RESERVE_MAX_BYTES),
-            )?,
-            poll: false,
-            interrupt: Own::default(),
-            generational: config.generational,
-            stress: Stress::Off,
-            dice: Dice::new(0),
-            refuse: config.refuse.map(Dice::new),
-            old: OldSpace::new(),
-            remembered: Vec::new(),
-            roots: RootTable::default(),
-            limits,
-            statistics: Statistics::default(),
-            external_bytes: 0,
-            full_interval_ms: 0,
-            last_full: None,
-            hash_seed: RandomState::new().hash_one(0),
-            unchecked_bytes: 0,
-            work: Vec::new(),
-            symbols: SymbolTable::new(),
-        };
+        let shared = Arc::new(Shared::new(&config)?);
+        let mutator = shared.coordinator.register().expect("a new coordinator takes a member");
+        let mut heap = Heap::over(mutator, shared);
+        heap.generational = config.generational;
+        heap.refuse = config.refuse.map(Dice::new);
         heap.set_stress(config.stress);
         Ok(heap)
     }
 
-    /// Whether the mutator should collect at its next safepoint.
+    /// The handle of a mutator that has just registered.
+    fn over(mutator: Mutator, shared: Arc<Shared>) -> Heap {
+        // SAFETY: registered a moment ago, and running since.
+        let (young, remembered) = unsafe { shared.move_in(mutator.slot()) };
+        let (young_base, young_bytes) = shared.young();
+        let bell = mutator.bell();
+        // Who had the slot before may have left a ring behind.
+        bell.answer();
+        let globals = shared.globals.first().cast_mut();
+        Heap {
+            young,
+            young_base,
+            young_bytes,
+            bell: NonNull::from(bell.word()),
+            globals: NonNull::new(globals).expect("mappings do not lie at 0"),
+            wanted: false,
+            generational: true,
+            stress: Stress::Off,
+            dice: Dice::new(0),
+            refuse: None,
+            remembered,
+            external_bytes: 0,
+            unchecked_bytes: 0,
+            interrupt: Interrupt::new(bell),
+            mutator,
+            shared,
+        }
+    }
+
+    /// For a thread that is to work on this heap as well.
+    pub fn invitation(&self) -> Invitation {
+        Invitation {
+            shared: Arc::clone(&self.shared),
+            generational: self.generational,
+            stress: self.stress,
+        }
+    }
+
+    /// Number of mutators of this heap.
+    pub fn mutators(&self) -> usize {
+        self.shared.coordinator.members()
+    }
+
+    /// What is shared and under the lock. Held for a moment only (rule 3 of `shared`).
+    pub(crate) fn common(&self) -> std::sync::MutexGuard<'_, Common> {
+        self.shared.lock()
+    }
+
+    // ---- safepoints ----
+
+    /// Whether this mutator wants to collect.
     #[inline(always)]
     pub fn wants_collection(&self) -> bool {
-        self.poll
+        self.wanted
     }
 
-    /// Whether the mutator should collect, or may have been interrupted. Two bytes are read.
+    /// Whether this mutator should come to a safepoint, look at [`Heap::interrupt`] and then
+    /// [collect](Heap::collect) if it [wants](Heap::wants_collection) to, or
+    /// [stop](Heap::stop). One word is read.
     #[inline(always)]
     pub fn wants_safepoint(&self) -> bool {
-        self.poll || interrupt::pending()
+        // SAFETY: the word lives as long as the bell in `interrupt`. Relaxed: reasons are looked
+        // for after the answer.
+        unsafe { self.bell.as_ref() }.load(Ordering::Relaxed) != 0
     }
 
-    /// Whether some mutator of this process may have been interrupted.
-    #[inline(always)]
-    pub fn interrupt_pending(&self) -> bool {
-        interrupt::pending()
+    /// Asks for a collection at the next safepoint.
+    pub(crate) fn want(&mut self) {
+        self.wanted = true;
+        self.interrupt.ring();
     }
 
     /// The handle by which other threads interrupt the mutator.
     pub fn interrupt(&self) -> &Interrupt {
-        &self.interrupt.0
+        &self.interrupt
+    }
+
+    /// Tells every mutator of this heap to come to a safepoint.
+    pub fn call_all(&self) {
+        self.shared.coordinator.ring_all();
+    }
+
+    /// Takes part in another mutator's collection, if one is under way.
+    ///
+    /// # Safety
+    /// As [`Heap::collect`].
+    pub unsafe fn stop(&mut self, roots: &mut dyn Roots) {
+        self.interrupt.answer();
+        // SAFETY: the caller's promise; `roots` is borrowed until the stop is over.
+        unsafe { self.show(roots) };
+        self.mutator.safepoint();
+        self.arrange();
+    }
+
+    /// Says that this mutator touches nothing of the heap until [`Heap::resume`], so that others
+    /// collect without waiting for it.
+    ///
+    /// # Safety
+    /// As [`Heap::collect`]; also, until [`Heap::resume`] has returned, neither this handle nor what
+    /// `roots` shows is moved or used by anything but collections.
+    pub unsafe fn suspend(&mut self, roots: &mut dyn Roots) {
+        // SAFETY: the caller's promise.
+        unsafe { self.show(roots) };
+        self.mutator.suspend();
+    }
+
+    /// Comes back from [`Heap::suspend`], after any collection under way.
+    pub fn resume(&mut self) {
+        self.mutator.resume();
+        self.arrange();
+    }
+
+    /// Runs `call` as native code: it touches no heap object and may block for any time.
+    ///
+    /// # Safety
+    /// As [`Heap::collect`].
+    pub unsafe fn native<R>(&mut self, roots: &mut dyn Roots, call: impl FnOnce() -> R) -> R {
+        // SAFETY: the caller's promise; both are borrowed until the guard is dropped.
+        unsafe { self.show(roots) };
+        let native: Native<'_> = self.mutator.enter_native();
+        let result = call();
+        drop(native);
+        self.arrange();
+        result
+    }
+
+    /// Tells leaders where this mutator's part is.
+    ///
+    /// # Safety
+    /// The caller stops or enters native code next; until it goes on, neither `self` nor what
+    /// `roots` shows is moved or used.
+    pub(crate) unsafe fn show(&mut self, roots: &mut dyn Roots) {
+        let roots: *mut (dyn Roots + '_) = roots;
+        let view = View {
+            young: &raw mut self.young,
+            remembered: &raw mut self.remembered,
+            wanted: &raw mut self.wanted,
+            // SAFETY: only the lifetime changes; nobody uses it longer than the caller promises.
+            roots: unsafe {
+                std::mem::transmute::<*mut (dyn Roots + '_), *mut (dyn Roots + 'static)>(roots)
+            },
+        };
+        // SAFETY: this mutator runs, and the caller promises the rest.
+        unsafe { self.shared.show(self.mutator.slot(), view) };
     }
 
     // ---- allocation; none of these collects ----
@@ -187,16 +320,17 @@ impl Heap {
     }
 
     /// The bytes of a string that nobody else has seen as a value of the language: a table of the
-    /// runtime's own.
+    /// runtime's own, which the caller alone uses at the moment.
     ///
     /// # Panics
     /// When this is not a string.
     #[inline]
     pub fn bytes_mut(&mut self, string: Value) -> &mut [u8] {
         assert!(string.is_string(), "bytes of {string:?}, expected a String");
-        let length = string.header().len as usize;
+        let length = string.object_len();
         // SAFETY: a string's header is followed by `len` initialised bytes; the exclusive borrow
-        // of the heap excludes collections and every slice made by `as_bytes`.
+        // of the heap excludes collections and every slice made by this handle's `as_bytes`; that no
+        // other mutator has it is the caller's business.
         unsafe { std::slice::from_raw_parts_mut(object::bytes_of(string.address()), length) }
     }
 
@@ -204,7 +338,7 @@ impl Heap {
     /// predict.
     #[inline]
     pub fn hash_seed(&self) -> u64 {
-        self.hash_seed
+        self.shared.hash_seed
     }
 
     /// A string of `length` bytes, zeroed, then written by `fill`.
@@ -282,7 +416,7 @@ impl Heap {
             Header::new(Kind::Host, 0, 0).store(at);
             object::at::<*mut dyn HostObject>(at + Header::BYTES).write(Box::into_raw(host));
         }
-        self.old.add_host(at, external_bytes);
+        self.common().old.add_host(at, external_bytes);
         if external_bytes > 0 {
             self.poll_if_due();
         }
@@ -326,14 +460,18 @@ impl Heap {
 
     /// Goes on in the overflow room and asks for a collection.
     fn bump_slow(&mut self, bytes: usize) -> Option<usize> {
-        self.poll = true;
-        self.statistics.nursery_overflows += u64::from(!self.young.overflows());
+        self.want();
+        if !self.young.overflows() {
+            self.common().statistics.nursery_overflows += 1;
+        }
         self.young.bump_overflow(bytes)
     }
 
     fn allocate_old(&mut self, bytes: usize) -> usize {
-        self.statistics.allocated_bytes += bytes as u64;
-        let at = self.old.allocate(bytes);
+        let mut common = self.common();
+        common.statistics.allocated_bytes += bytes as u64;
+        let at = common.old.allocate(bytes);
+        drop(common);
         self.unchecked_bytes += bytes;
         if self.unchecked_bytes > TRIGGER_CHECK_BYTES {
             self.poll_if_due();
@@ -343,15 +481,67 @@ impl Heap {
 
     fn poll_if_due(&mut self) {
         self.unchecked_bytes = 0;
-        if self.tenured_bytes() > self.limits.full_at_bytes {
-            self.poll = true;
+        if self.full_is_due() {
+            self.want();
         }
+    }
+
+    /// Whether so much is tenured that a full collection is due.
+    fn full_is_due(&self) -> bool {
+        let common = self.common();
+        self.shared.tenured_bytes(&common) > common.limits.full_at_bytes
     }
 
     /// The symbol or keyword of this name.
     pub fn intern(&mut self, name: &[u8]) -> Value {
-        let id = self.symbols.intern(name);
+        let id = self.shared.symbols.intern(name);
         if name.first() == Some(&b':') { Value::keyword(id) } else { Value::symbol(id) }
+    }
+
+    /// Interned names; [`Heap::intern`] makes values of them.
+    pub fn symbols(&self) -> &SymbolTable {
+        &self.shared.symbols
+    }
+
+    // ---- global variables ----
+
+    /// The value of a global variable, [`Value::UNDEFINED`] until it is set.
+    pub fn global(&self, symbol: SymbolId) -> Value {
+        self.shared.globals.get(symbol)
+    }
+
+    /// The same, for code that was checked.
+    ///
+    /// # Safety
+    /// [`Heap::reach_global`] was called for this symbol, or a later one.
+    #[inline(always)]
+    pub unsafe fn existing_global(&self, symbol: SymbolId) -> Value {
+        // SAFETY: the variables that exist are initialised words of a mapping that lives as long as
+        // `shared`.
+        let bits = unsafe { self.globals.add(symbol.0 as usize).as_ref() }.load(Ordering::Acquire);
+        // SAFETY: only values are stored there.
+        unsafe { Value::from_bits(bits) }
+    }
+
+    /// Makes the variable of a symbol exist, undefined if it is new.
+    ///
+    /// # Panics
+    /// When more than 2²⁷ symbols have variables.
+    pub fn reach_global(&self, symbol: SymbolId) {
+        self.shared.globals.reach(symbol);
+    }
+
+    /// Sets a global variable, for all mutators.
+    ///
+    /// # Panics
+    /// As [`Heap::reach_global`].
+    pub fn set_global(&mut self, symbol: SymbolId, value: Value) {
+        self.shared.globals.set(symbol, value);
+    }
+
+    /// The defined global variables, by symbol.
+    pub fn globals(&self) -> impl Iterator<Item = (SymbolId, Value)> {
+        self.shared.globals.all().filter(|(_, value)| !value.is_undefined())
     }
 
     // ---- mutation ----
@@ -366,37 +556,48 @@ impl Heap {
             self.write_pair(object, index, value);
             return;
         }
-        let header = object.header();
-        assert!(header.has_fields() && index < header.len as usize, "no field {index} to write");
-        if header.flags & UNLOGGED != 0 {
-            self.log_object(object);
+        let at = object.address();
+        assert!(index < object.field_count(), "no field {index} to write");
+        // SAFETY: the object is initialised and the field exists.
+        unsafe {
+            if object::is_unlogged(at) {
+                self.log_object(object);
+            }
+            object::store_field(object::field_address(at, index), value.bits());
         }
-        // SAFETY: the field exists.
-        unsafe { object::store(object::field_address(object.address(), index), value.bits()) };
     }
 
+    /// Before anybody else has the pair, for pairs are read without precautions.
     #[cold]
     #[inline(never)]
     fn write_pair(&mut self, pair: Value, index: usize, value: Value) {
         assert!(pair.is_pair() && index < 2, "no field {index} to write in {pair:?}");
-        if !self.young.contains(pair.address()) {
+        if !self.is_young(pair) {
             self.log_pair(pair);
         }
         // SAFETY: a pair has words 0 and 1.
         unsafe { object::store(pair.address() + index * 8, value.bits()) };
     }
 
-    /// Stores 16 bits beside the object's length, for whoever made the object.
+    /// Whether a reference leads into a nursery.
+    pub(crate) fn is_young(&self, value: Value) -> bool {
+        value.address().wrapping_sub(self.young_base) < self.young_bytes
+    }
+
+    /// Stores 16 bits beside the object's length, for whoever made the object, before anybody else
+    /// has it.
     pub fn set_aux(&mut self, object: Value, aux: u16) {
-        let header = Header { aux, ..object.header() };
-        // SAFETY: the header is rewritten in place.
-        unsafe { header.store(object.address()) };
+        assert!(object.is_object(), "{object:?} has no header");
+        // SAFETY: an object begins with a header.
+        unsafe { object::set_aux_at(object.address(), aux) };
     }
 
     /// Announces that `Value`s inside a host were changed: the next collection asks it again.
     #[inline]
     pub fn touch_host(&mut self, host: Value) {
-        if host.header().flags & UNLOGGED != 0 {
+        assert!(host.is_object(), "{host:?} is no host");
+        // SAFETY: an object begins with a header.
+        if unsafe { object::is_unlogged(host.address()) } {
             self.log_object(host);
         }
     }
@@ -404,11 +605,10 @@ impl Heap {
     #[cold]
     #[inline(never)]
     fn log_object(&mut self, object: Value) {
-        let mut header = object.header();
-        header.flags &= !UNLOGGED;
-        // SAFETY: the header is rewritten in place.
-        unsafe { header.store(object.address()) };
-        self.remembered.push(object);
+        // SAFETY: an object begins with a header.
+        if unsafe { object::log(object.address()) } {
+            self.remembered.push(object);
+        }
     }
 
     fn log_pair(&mut self, pair: Value) {
@@ -423,7 +623,7 @@ impl Heap {
 
     /// Keeps `value` alive, and findable where it moves to, until [`Heap::release`].
     pub fn root(&mut self, value: Value) -> Root {
-        self.roots.insert(value)
+        self.common().roots.insert(value)
     }
 
     /// The rooted value.
@@ -431,7 +631,7 @@ impl Heap {
     /// # Panics
     /// When the root was released or is of another heap.
     pub fn resolve(&self, root: &Root) -> Value {
-        self.roots.peek(root).unwrap_or_else(|| stale_root(root))
+        self.common().roots.peek(root).unwrap_or_else(|| stale_root(root))
     }
 
     /// Roots another value instead.
@@ -439,7 +639,7 @@ impl Heap {
     /// # Panics
     /// When the root was released or is of another heap.
     pub fn set_root(&mut self, root: &Root, value: Value) {
-        *self.roots.get(root).unwrap_or_else(|| stale_root(root)) = value;
+        *self.common().roots.get(root).unwrap_or_else(|| stale_root(root)) = value;
     }
 
     /// Gives a root back and returns its value.
@@ -448,12 +648,12 @@ impl Heap {
     /// When the root is of another heap.
     #[expect(clippy::needless_pass_by_value, reason = "the root must not be used afterwards")]
     pub fn release(&mut self, root: Root) -> Value {
-        self.roots.remove(&root).unwrap_or_else(|| stale_root(&root))
+        self.common().roots.remove(&root).unwrap_or_else(|| stale_root(&root))
     }
 
     /// Number of roots not yet released.
     pub fn live_roots(&self) -> usize {
-        self.roots.live()
+        self.common().roots.live()
     }
 
     // ---- limits and accounting ----
@@ -465,46 +665,42 @@ impl Heap {
     /// # Errors
     /// When they do not fit.
     pub fn room(&self, bytes: usize) -> Result<(), OutOfMemory> {
-        let limit = self.limits.hard_bytes;
+        let common = self.common();
+        let limit = common.limits.hard_bytes;
         let fits = |used| bytes <= limit.saturating_sub(used);
-        let bound = self.young.used_bytes() + self.old.used_bytes_bound() + self.beside_bytes();
-        if (fits(bound) || fits(self.used_bytes())) && !self.refuses() {
+        let bound =
+            self.young.used_bytes() + common.old.used_bytes_bound() + self.shared.beside_bytes(&common);
+        let used = || self.young.used_bytes() + self.shared.tenured_bytes(&common);
+        if (fits(bound) || fits(used())) && !self.refuses() {
             return Ok(());
         }
-        let used = self.used_bytes();
-        Err(OutOfMemory { requested: bytes, used, limit })
+        Err(OutOfMemory { requested: bytes, used: used(), limit })
     }
 
     /// Declares memory held elsewhere that counts against the limit (VM stacks), in all.
     pub fn set_external_bytes(&mut self, bytes: usize) {
-        self.external_bytes = bytes;
+        let before = std::mem::replace(&mut self.external_bytes, bytes);
+        let mut common = self.common();
+        common.external_bytes = common.external_bytes - before + bytes;
+        drop(common);
         self.poll_if_due();
     }
 
-    /// Bytes in use, garbage included: nursery, old space, symbols and external.
+    /// Bytes in use, garbage included: this mutator's nursery, old space, symbols and external.
+    /// What others have in their nurseries is counted by the next collection.
     pub fn used_bytes(&self) -> usize {
-        self.young.used_bytes() + self.tenured_bytes()
-    }
-
-    /// All that is in use outside the nursery.
-    pub(crate) fn tenured_bytes(&self) -> usize {
-        self.old.used_bytes() + self.beside_bytes()
-    }
-
-    /// What is in use beside the spaces.
-    fn beside_bytes(&self) -> usize {
-        self.symbols.bytes() + self.old.host_external_bytes() + self.external_bytes
+        self.young.used_bytes() + self.shared.tenured_bytes(&self.common())
     }
 
     /// Whether more is in use than allowed. After a collection that means the program must get
     /// an error.
     pub fn over_hard_limit(&self) -> bool {
-        self.used_bytes() > self.limits.hard_bytes || self.refuses()
+        self.used_bytes() > self.hard_limit_bytes() || self.refuses()
     }
 
     /// The hard limit in bytes.
     pub fn hard_limit_bytes(&self) -> usize {
-        self.limits.hard_bytes
+        self.common().limits.hard_bytes
     }
 
     /// Changes the hard limit and returns the one before; the soft limit follows.
@@ -516,68 +712,81 @@ impl Heap {
         if bytes < used {
             return Err(HeapError::LimitBelowUsage { limit: bytes, used });
         }
-        let before = std::mem::replace(&mut self.limits.hard_bytes, bytes);
-        self.limits.rearm(self.tenured_bytes());
+        let mut common = self.common();
+        let before = std::mem::replace(&mut common.limits.hard_bytes, bytes);
+        let tenured = self.shared.tenured_bytes(&common);
+        common.limits.rearm(tenured);
         Ok(before)
     }
 
     /// Share of the hard limit above which full collections are asked for, in percent.
     pub fn threshold_percent(&self) -> u8 {
-        self.limits.threshold_percent
+        self.common().limits.threshold_percent
     }
 
     /// Changes that share, clamped to 1..=100, and returns the one before.
     pub fn set_threshold_percent(&mut self, percent: u8) -> u8 {
         let percent = percent.clamp(1, 100);
-        let before = std::mem::replace(&mut self.limits.threshold_percent, percent);
-        self.limits.rearm(self.tenured_bytes());
+        let mut common = self.common();
+        let before = std::mem::replace(&mut common.limits.threshold_percent, percent);
+        let tenured = self.shared.tenured_bytes(&common);
+        common.limits.rearm(tenured);
         before
     }
 
     /// The least time between two full collections that memory asks for, in milliseconds. The hard
     /// limit does not wait.
     pub fn full_interval_ms(&self) -> u64 {
-        self.full_interval_ms
+        self.common().full_interval_ms
     }
 
     /// Changes that time and returns the one before.
     pub fn set_full_interval_ms(&mut self, milliseconds: u64) -> u64 {
-        std::mem::replace(&mut self.full_interval_ms, milliseconds)
+        std::mem::replace(&mut self.common().full_interval_ms, milliseconds)
     }
 
-    pub(crate) fn note_peak(&mut self) -> usize {
-        let used = self.used_bytes();
-        self.statistics.used_bytes_peak = self.statistics.used_bytes_peak.max(used);
-        let young = self.young.used_bytes();
-        self.statistics.young_bytes_peak = self.statistics.young_bytes_peak.max(young);
-        used
-    }
-
-    /// Counters and sizes at this moment.
+    /// Counters and sizes at this moment; of nurseries, this mutator's.
     pub fn statistics(&self) -> Statistics {
-        let used_bytes = self.used_bytes();
         let young_bytes = self.young.used_bytes();
+        let nursery_bytes = self.young.nursery_bytes();
+        let others = self.mutators().saturating_sub(1);
+        let common = self.common();
+        let used_bytes = young_bytes + self.shared.tenured_bytes(&common);
+        let seen = &common.statistics;
         Statistics {
-            allocated_bytes: self.statistics.allocated_bytes + young_bytes as u64,
+            allocated_bytes: seen.allocated_bytes + young_bytes as u64,
             used_bytes,
-            used_bytes_peak: self.statistics.used_bytes_peak.max(used_bytes),
+            used_bytes_peak: seen.used_bytes_peak.max(used_bytes),
             young_bytes,
-            young_bytes_peak: self.statistics.young_bytes_peak.max(young_bytes),
-            old_bytes: self.old.used_bytes(),
-            committed_bytes: self.old.committed_bytes()
-                + self.young.nursery_bytes().max(young_bytes),
-            large_objects: self.old.large_objects(),
-            external_bytes: self.external_bytes + self.old.host_external_bytes(),
-            nursery_bytes: self.young.nursery_bytes(),
-            hard_limit_bytes: self.limits.hard_bytes,
-            soft_limit_bytes: self.limits.soft_bytes(),
-            ..self.statistics.clone()
+            young_bytes_peak: seen.young_bytes_peak.max(young_bytes),
+            old_bytes: common.old.used_bytes(),
+            committed_bytes: common.old.committed_bytes()
+                + nursery_bytes.max(young_bytes)
+                + others * nursery_bytes,
+            large_objects: common.old.large_objects(),
+            external_bytes: common.external_bytes + common.old.host_external_bytes(),
+            nursery_bytes,
+            hard_limit_bytes: common.limits.hard_bytes,
+            soft_limit_bytes: common.limits.soft_bytes(),
+            ..seen.clone()
         }
     }
 
     /// Occupancy of the old space by size class, ascending.
-    pub fn class_usage(&self) -> impl Iterator<Item = ClassUsage> {
-        self.old.class_usage()
+    pub fn class_usage(&self) -> Vec<ClassUsage> {
+        self.common().old.class_usage().collect()
+    }
+}
+
+impl Drop for Heap {
+    fn drop(&mut self) {
+        // A leader may be looking at this mutator's part.
+        self.mutator.resume();
+        let own = std::mem::take(&mut self.external_bytes);
+        self.common().external_bytes -= own;
+        let remembered = std::mem::take(&mut self.remembered);
+        // SAFETY: this mutator runs and leaves next, when the fields are dropped.
+        unsafe { self.shared.move_out(self.mutator.slot(), self.young.clone(), remembered) };
     }
 }
 

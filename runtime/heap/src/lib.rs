@@ -25,6 +25,7 @@
 
 mod collect;
 mod error;
+mod globals;
 mod heap;
 mod interrupt;
 mod limits;
@@ -33,6 +34,7 @@ mod object;
 mod old;
 mod os;
 mod roots;
+mod shared;
 mod statistics;
 mod stress;
 mod symbol;
@@ -40,8 +42,8 @@ mod value;
 mod verify;
 
 pub use collect::{Collected, Collection, Tracer};
-pub use error::{HeapError, OutOfMemory};
-pub use heap::Heap;
+pub use error::{HeapError, JoinError, OutOfMemory};
+pub use heap::{Heap, Invitation};
 pub use interrupt::Interrupt;
 pub use limits::{
     Config, DEFAULT_HARD_LIMIT_BYTES, DEFAULT_NURSERY_BYTES, LARGE_OBJECT_BYTES,

@@ -46,6 +46,9 @@ pub struct Config {
     /// With a seed, some requests for memory are refused though there is enough: to see what a
     /// program makes of that.
     pub refuse: Option<u64>,
+    /// Threads that can work on the heap at a time, at least 1. Each costs address space of the hard
+    /// limit's size.
+    pub mutators_max: usize,
     /// False makes every collection full, which then needs no write barrier: a test oracle.
     pub generational: bool,
 }
@@ -58,6 +61,7 @@ impl Default for Config {
             threshold_percent: DEFAULT_THRESHOLD_PERCENT,
             stress: Stress::Off,
             refuse: None,
+            mutators_max: 1,
             generational: true,
         }
     }

@@ -12,11 +12,15 @@
 //!    a moved object keeps its new address there.
 //! 2. `kind` is a [`Kind`] from creation on; only the collector, in the nursery, overwrites it
 //!    ([`FORWARDED`]) and only until the nursery is emptied.
-//! 3. [`UNLOGGED`] is set exactly on old objects that are not in the remembered set.
+//! 3. [`UNLOGGED`] is set exactly on old objects that are not in a remembered set. It is the one part
+//!    of a header that mutators change, so they read and write that byte apart, atomically.
+//! 4. Fields are written and read atomically: a write publishes what it refers to. Pairs do not
+//!    change once somebody else may have them, and neither do strings.
 //!
 //! The only module besides `value` that dereferences a cell. Does not know spaces or collections.
 
 use std::any::Any;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use crate::collect::Tracer;
 use crate::value::Value;
@@ -100,7 +104,9 @@ pub const ERROR_CAUSE: usize = 3;
 pub const ERROR_FIELDS: usize = 4;
 
 /// A native object owned by the heap: found live by tracing, dropped once when it is dead.
-pub trait HostObject: Any + 'static {
+///
+/// Mutators on several threads may have it, and any of them may drop it.
+pub trait HostObject: Any + Send + Sync + 'static {
     /// Shows every `Value` inside to the collector. Must not panic, and must not touch the heap.
     fn trace(&mut self, tracer: &mut Tracer<'_>);
     /// The name the language shows for this type.
@@ -159,6 +165,57 @@ pub(crate) const fn string_bytes(length: usize) -> usize {
     round_to_granules(Header::BYTES + length)
 }
 
+/// The kind that a header's byte stands for.
+#[inline(always)]
+pub(crate) fn kind_of(byte: u8) -> Kind {
+    Kind::ALL[usize::from(byte)]
+}
+
+/// Whether objects whose header has this kind consist of fields.
+#[inline(always)]
+pub(crate) const fn has_fields(kind: u8) -> bool {
+    kind.wrapping_sub(Kind::Error as u8) <= Kind::Vector as u8 - Kind::Error as u8
+}
+
+/// The kind in the header of the object at `address`.
+///
+/// # Safety
+/// `address` is that of an initialised object (or of poison).
+#[inline(always)]
+pub(crate) unsafe fn kind_at(address: usize) -> u8 {
+    // SAFETY: the caller's promise; the kind is a byte of the header.
+    unsafe { at::<u8>(address + std::mem::offset_of!(Header, kind)).read() }
+}
+
+/// The length in the header of the object at `address`.
+///
+/// # Safety
+/// As [`kind_at`].
+#[inline(always)]
+pub(crate) unsafe fn len_at(address: usize) -> usize {
+    // SAFETY: the caller's promise; the length is a part of the header.
+    unsafe { at::<u32>(address + std::mem::offset_of!(Header, len)).read() as usize }
+}
+
+/// The 16 bits beside the length in the header of the object at `address`.
+///
+/// # Safety
+/// As [`kind_at`].
+#[inline(always)]
+pub(crate) unsafe fn aux_at(address: usize) -> u16 {
+    // SAFETY: the caller's promise; they are a part of the header.
+    unsafe { at::<u16>(address + std::mem::offset_of!(Header, aux)).read() }
+}
+
+/// Writes them, before anybody else has the object.
+///
+/// # Safety
+/// As [`kind_at`], and nobody else has the object.
+pub(crate) unsafe fn set_aux_at(address: usize, aux: u16) {
+    // SAFETY: the caller's promise; they are a part of the header.
+    unsafe { at::<u16>(address + std::mem::offset_of!(Header, aux)).write(aux) }
+}
+
 impl Header {
     pub const BYTES: usize = 8;
 
@@ -168,13 +225,8 @@ impl Header {
     }
 
     #[inline(always)]
-    pub fn kind(self) -> Kind {
-        Kind::ALL[usize::from(self.kind)]
-    }
-
-    #[inline(always)]
     pub const fn has_fields(self) -> bool {
-        self.kind.wrapping_sub(Kind::Error as u8) <= Kind::Vector as u8 - Kind::Error as u8
+        has_fields(self.kind)
     }
 
     /// Bytes the object occupies.
@@ -227,6 +279,55 @@ pub(crate) unsafe fn load(address: usize) -> u64 {
 pub(crate) unsafe fn store(address: usize, word: u64) {
     // SAFETY: the caller's promise; cells consist of aligned words.
     unsafe { at::<u64>(address).write(word) }
+}
+
+/// The word of a field that other mutators may be writing (rule 4).
+///
+/// # Safety
+/// As [`load`].
+#[inline(always)]
+pub(crate) unsafe fn load_field(address: usize) -> u64 {
+    // SAFETY: the caller's promise.
+    unsafe { &*at::<AtomicU64>(address) }.load(Ordering::Acquire)
+}
+
+/// Writes a field that other mutators may be reading (rule 4).
+///
+/// # Safety
+/// As [`store`].
+#[inline(always)]
+pub(crate) unsafe fn store_field(address: usize, word: u64) {
+    // SAFETY: the caller's promise.
+    unsafe { &*at::<AtomicU64>(address) }.store(word, Ordering::Release);
+}
+
+/// Kind and flags of the object at `address`, for the write barrier.
+///
+/// # Safety
+/// `address` is that of an initialised object.
+#[inline(always)]
+unsafe fn flags_of<'a>(address: usize) -> &'a AtomicU8 {
+    // SAFETY: the caller's promise; the flags are a byte of the header.
+    unsafe { &*at::<AtomicU8>(address + std::mem::offset_of!(Header, flags)) }
+}
+
+/// Whether the object at `address` is old and in no remembered set.
+///
+/// # Safety
+/// `address` is that of an initialised object.
+#[inline(always)]
+pub(crate) unsafe fn is_unlogged(address: usize) -> bool {
+    // SAFETY: the caller's promise. Relaxed: who changes it looks again.
+    unsafe { flags_of(address) }.load(Ordering::Relaxed) & UNLOGGED != 0
+}
+
+/// Notes the object at `address` as remembered; true for the one mutator that did.
+///
+/// # Safety
+/// `address` is that of an initialised object.
+pub(crate) unsafe fn log(address: usize) -> bool {
+    // SAFETY: the caller's promise. Relaxed: nothing but the bit is published.
+    unsafe { flags_of(address) }.fetch_and(!UNLOGGED, Ordering::Relaxed) & UNLOGGED != 0
 }
 
 /// Address of field `index` of the object at `address`.

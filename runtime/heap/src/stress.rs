@@ -74,7 +74,7 @@ impl Heap {
         if let Stress::Random { seed } = stress {
             self.dice = Dice::new(seed);
         }
-        self.poll |= self.arrange_stress();
+        self.arrange();
     }
 
     /// Makes up allocation failures from this seed on, or no longer.
@@ -82,12 +82,14 @@ impl Heap {
         self.refuse = seed.map(Dice::new);
     }
 
-    /// Arranges for the next forced collection; true when that is due at once.
-    pub(crate) fn arrange_stress(&mut self) -> bool {
+    /// Arranges for the next forced collection, and for the one that was wanted and is still due.
+    pub(crate) fn arrange(&mut self) {
         if let Stress::Random { .. } = self.stress {
             self.young.shorten(self.dice.part_of(self.young.nursery_bytes()));
         }
-        self.stress == Stress::EverySafepoint
+        if self.wanted || self.stress == Stress::EverySafepoint {
+            self.want();
+        }
     }
 
     /// Whether the collection that begins is to be a full one though memory does not ask for it.

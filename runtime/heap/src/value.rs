@@ -288,6 +288,7 @@ impl Value {
         tail
     }
 
+    /// The whole header; its flags are read apart where mutators may be changing them.
     #[inline(always)]
     pub(crate) fn header(self) -> Header {
         debug_assert!(self.is_object(), "header of {self:?}, expected an object");
@@ -297,13 +298,31 @@ impl Value {
         header
     }
 
+    /// The byte of the kind of an object.
+    #[inline(always)]
+    pub(crate) fn object_kind(self) -> u8 {
+        debug_assert!(self.is_object(), "kind of {self:?}, expected an object");
+        // SAFETY: rules 1 and 2; every object begins with a header.
+        let kind = unsafe { object::kind_at(self.address()) };
+        debug_assert!(kind != POISON as u8, "an object that a collection has freed");
+        kind
+    }
+
+    /// Fields or bytes of an object.
+    #[inline(always)]
+    pub(crate) fn object_len(self) -> usize {
+        debug_assert!(self.object_kind() != POISON as u8, "an object that a collection has freed");
+        // SAFETY: rules 1 and 2; every object begins with a header.
+        unsafe { object::len_at(self.address()) }
+    }
+
     /// What this value is.
     #[inline(always)]
     pub fn kind(self) -> Kind {
         match self.0 & TAG_MASK {
             TAG_FIXNUM => Kind::Integer,
             TAG_PAIR => Kind::Pair,
-            TAG_OBJECT => self.header().kind(),
+            TAG_OBJECT => object::kind_of(self.object_kind()),
             _ => self.immediate_kind(),
         }
     }
@@ -323,7 +342,7 @@ impl Value {
 
     #[inline(always)]
     fn is_object_of(self, kind: Kind) -> bool {
-        self.is_object() && self.header().kind == kind as u8
+        self.is_object() && self.object_kind() == kind as u8
     }
 
     /// Whether this is a closure object.
@@ -349,8 +368,7 @@ impl Value {
     /// Number of fields of an object that has fields; zero for strings, hosts and integers.
     #[inline(always)]
     pub fn field_count(self) -> usize {
-        let header = self.header();
-        if header.has_fields() { header.len as usize } else { 0 }
+        if object::has_fields(self.object_kind()) { self.object_len() } else { 0 }
     }
 
     /// Field `index` of an object with fields; the index is checked in debug builds only.
@@ -359,13 +377,15 @@ impl Value {
     pub fn field(self, index: usize) -> Value {
         debug_assert!(index < self.field_count(), "field {index} of {}", self.field_count());
         // SAFETY: rules 1 and 2; the caller's index is below the field count.
-        Value(unsafe { object::load(object::field_address(self.address(), index)) })
+        Value(unsafe { object::load_field(object::field_address(self.address(), index)) })
     }
 
     /// The 16 bits beside an object's length that belong to whoever made the object.
     #[inline(always)]
     pub fn aux(self) -> u16 {
-        self.header().aux
+        debug_assert!(self.object_kind() != POISON as u8, "an object that a collection has freed");
+        // SAFETY: rules 1 and 2; every object begins with a header.
+        unsafe { object::aux_at(self.address()) }
     }
 
     /// The bytes of a string.
@@ -384,7 +404,7 @@ impl Value {
         if !self.is_string() {
             return None;
         }
-        let length = self.header().len as usize;
+        let length = self.object_len();
         // SAFETY: rules 1 and 2; a string's header is followed by `len` initialised bytes, which
         // nothing changes or moves while the heap is borrowed.
         Some(unsafe { std::slice::from_raw_parts(object::bytes_of(self.address()), length) })
@@ -396,8 +416,8 @@ impl Value {
         if !self.is_object_of(Kind::Host) {
             return None;
         }
-        // SAFETY: rules 1 and 2; a host object holds a live box, and a shared borrow of the heap
-        // excludes `host_mut` and collections.
+        // SAFETY: rules 1 and 2; a host object holds a live box, and a borrow of the heap excludes
+        // collections, which alone take it as their own.
         Some(unsafe { &*object::host_of(self.address()) })
     }
 
@@ -406,20 +426,6 @@ impl Value {
     pub fn host<T: object::HostObject>(self, heap: &Heap) -> Option<&T> {
         let host: &dyn std::any::Any = self.host_object(heap)?;
         host.downcast_ref()
-    }
-
-    /// The native object inside a host value, if it is a `T`, for changing it. Counts as
-    /// [`Heap::touch_host`].
-    #[inline]
-    pub fn host_mut<T: object::HostObject>(self, heap: &mut Heap) -> Option<&mut T> {
-        if !self.is_object_of(Kind::Host) {
-            return None;
-        }
-        heap.touch_host(self);
-        // SAFETY: rules 1 and 2; a host object holds a live box, and the exclusive borrow of the
-        // heap excludes every other access through it.
-        let host: &mut dyn std::any::Any = unsafe { &mut *object::host_of(self.address()) };
-        host.downcast_mut()
     }
 }
 

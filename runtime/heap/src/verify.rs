@@ -7,6 +7,7 @@
 //! For tests and stress builds: it costs many times a full collection.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use crate::collect::{Pass, Tracer};
 use crate::heap::Heap;
@@ -16,17 +17,21 @@ use crate::roots::Roots;
 use crate::value::{POISON, Value};
 
 impl Heap {
-    /// Checks the heap as reached from `roots` and the root table; returns the number of cells.
+    /// Checks the heap as reached from `roots`, the root table and the globals; returns the number
+    /// of cells.
     ///
     /// # Panics
-    /// When a rule is broken, with the rule in the message.
+    /// When a rule is broken, with the rule in the message, and when there are other mutators.
     pub fn verify(&mut self, roots: &mut dyn Roots) -> usize {
+        assert_eq!(self.mutators(), 1, "nobody else may be changing what is checked");
         self.verify_remembered();
+        let shared = Arc::clone(&self.shared);
         let mut work = self.inspect(Vec::new(), |tracer, table| {
             roots.trace(tracer);
             table.trace(tracer);
+            shared.globals.trace(tracer);
         });
-        let map = self.old.map();
+        let map = self.common().old.map();
         let mut seen = HashSet::new();
         while let Some(cell) = work.pop() {
             if !seen.insert(cell.address()) {
@@ -44,17 +49,16 @@ impl Heap {
         seen.len()
     }
 
-    fn is_young(&self, cell: Value) -> bool {
-        self.young.contains(cell.address())
-    }
-
     fn inspect(
         &mut self,
         work: Vec<Value>,
         visit: impl FnOnce(&mut Tracer<'_>, &mut crate::roots::RootTable),
     ) -> Vec<Value> {
-        let mut tracer = Tracer::new(Pass::Inspect, &self.young, &mut self.old, work);
-        visit(&mut tracer, &mut self.roots);
+        let mut common = self.common();
+        let common = &mut *common;
+        // To an inspection nothing is young: nothing may move.
+        let mut tracer = Tracer::new(Pass::Inspect, (0, 0), &mut common.old, work);
+        visit(&mut tracer, &mut common.roots);
         tracer.take_work()
     }
 
@@ -88,8 +92,9 @@ impl Heap {
     }
 
     fn holds(&self, map: &OldMap, address: usize, bytes: usize) -> bool {
-        if self.young.contains(address) {
-            return address + bytes <= self.young.cursor;
+        let (base, reserved) = self.shared.young();
+        if address.wrapping_sub(base) < reserved {
+            return self.young.holds(address, bytes);
         }
         map.holds(address, bytes)
     }

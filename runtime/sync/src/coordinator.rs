@@ -110,6 +110,13 @@ impl Coordinator {
         self.shared.lock().members().len()
     }
 
+    /// Calls every mutator to a safepoint (rule 9). The reason is published before.
+    pub fn ring_all(&self) {
+        for slot in 0..MUTATORS_MAX {
+            self.shared.ring(slot);
+        }
+    }
+
     /// Ends elections and registration (rule 7). May be called again.
     pub fn begin_shutdown(&self) {
         self.shared.begin_shutdown();

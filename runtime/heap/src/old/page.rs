@@ -9,6 +9,8 @@
 
 use crate::object::{self, GRANULE_BYTES};
 use crate::os::GRAIN_BYTES;
+use std::cell::{Cell, UnsafeCell};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Size and alignment of a page.
 pub(crate) const PAGE_BYTES: usize = GRAIN_BYTES;
@@ -19,11 +21,13 @@ pub(crate) type Bitmap = [u64; BITMAP_WORDS];
 
 #[repr(C, align(16))]
 struct PageHeader {
-    marks: Bitmap,
-    logged: Bitmap,
+    /// Changed by collections only, read by whoever holds the heap's lock as well.
+    marks: UnsafeCell<Bitmap>,
+    /// Changed by every mutator.
+    logged: [AtomicU64; BITMAP_WORDS],
     slot_bytes: u32,
-    /// Offset in the page below which every hole has been handed out.
-    frontier: u32,
+    /// Offset in the page below which every hole has been handed out. Under the heap's lock.
+    frontier: Cell<u32>,
     class: u32,
 }
 
@@ -49,14 +53,16 @@ impl Page {
     /// # Safety
     /// `base` is the page-aligned start of a mapped range of at least a page that nothing uses.
     pub unsafe fn format(base: usize, slot_bytes: usize, class: u32) -> Page {
-        // SAFETY: the caller's promise; the header's fields are integers, for which zero is valid.
-        unsafe { object::at::<PageHeader>(base).write_bytes(0, 1) };
-        let mut page = Page(base);
-        let header = page.header_mut();
-        header.slot_bytes = u32::try_from(slot_bytes).unwrap_or(u32::MAX);
-        header.frontier = PAYLOAD_OFFSET as u32;
-        header.class = class;
-        page
+        let header = PageHeader {
+            marks: UnsafeCell::new([0; BITMAP_WORDS]),
+            logged: [const { AtomicU64::new(0) }; BITMAP_WORDS],
+            slot_bytes: u32::try_from(slot_bytes).unwrap_or(u32::MAX),
+            frontier: Cell::new(PAYLOAD_OFFSET as u32),
+            class,
+        };
+        // SAFETY: the caller's promise.
+        unsafe { object::at::<PageHeader>(base).write(header) };
+        Page(base)
     }
 
     /// The page of an old cell.
@@ -70,15 +76,21 @@ impl Page {
 
     #[inline(always)]
     fn header(&self) -> &PageHeader {
-        // SAFETY: a `Page` is the base of an initialised page; the metadata of a page is accessed
-        // only through the short borrows of this file, on one thread.
+        // SAFETY: a `Page` is the base of an initialised page.
         unsafe { &*object::at::<PageHeader>(self.0) }
     }
 
     #[inline(always)]
-    fn header_mut(&mut self) -> &mut PageHeader {
-        // SAFETY: as in `header`; each borrow ends within the function of this file that took it.
-        unsafe { &mut *object::at::<PageHeader>(self.0) }
+    fn marks(&self) -> &Bitmap {
+        // SAFETY: marks are changed in a stopped world only, by `marks_mut`.
+        unsafe { &*self.header().marks.get() }
+    }
+
+    #[inline(always)]
+    fn marks_mut(&mut self) -> &mut Bitmap {
+        // SAFETY: called by the one collector in a stopped world; each borrow ends within the
+        // function of this file that took it.
+        unsafe { &mut *self.header().marks.get() }
     }
 
     pub fn base(self) -> usize {
@@ -103,7 +115,7 @@ impl Page {
     #[inline(always)]
     pub fn mark(mut self, address: usize) -> bool {
         let (word, bit) = Page::bit(address);
-        let marks = &mut self.header_mut().marks[word];
+        let marks = &mut self.marks_mut()[word];
         let fresh = *marks & bit == 0;
         *marks |= bit;
         fresh
@@ -112,51 +124,49 @@ impl Page {
     #[inline]
     pub fn is_marked(self, address: usize) -> bool {
         let (word, bit) = Page::bit(address);
-        self.header().marks[word] & bit != 0
+        self.marks()[word] & bit != 0
     }
 
-    /// Notes a pair as remembered; true when it was not before.
+    /// Notes a pair as remembered; true for the one mutator that did.
     #[inline]
-    pub fn log(mut self, address: usize) -> bool {
+    pub fn log(self, address: usize) -> bool {
         let (word, bit) = Page::bit(address);
-        let logged = &mut self.header_mut().logged[word];
-        let fresh = *logged & bit == 0;
-        *logged |= bit;
-        fresh
+        // Relaxed: nothing but the bit is published.
+        self.header().logged[word].fetch_or(bit, Ordering::Relaxed) & bit == 0
     }
 
-    pub fn unlog(mut self, address: usize) {
+    pub fn unlog(self, address: usize) {
         let (word, bit) = Page::bit(address);
-        self.header_mut().logged[word] &= !bit;
+        self.header().logged[word].fetch_and(!bit, Ordering::Relaxed);
     }
 
     pub fn is_logged(self, address: usize) -> bool {
         let (word, bit) = Page::bit(address);
-        self.header().logged[word] & bit != 0
+        self.header().logged[word].load(Ordering::Relaxed) & bit != 0
     }
 
     pub fn clear_marks(mut self) {
-        self.header_mut().marks = [0; BITMAP_WORDS];
+        *self.marks_mut() = [0; BITMAP_WORDS];
     }
 
     /// Marked slots.
     pub fn live_slots(self) -> usize {
-        self.header().marks.iter().map(|word| word.count_ones() as usize).sum()
+        self.marks().iter().map(|word| word.count_ones() as usize).sum()
     }
 
     /// After a full collection: unmarked slots are free again, from the first on.
-    pub fn rewind(mut self) {
-        self.header_mut().frontier = PAYLOAD_OFFSET as u32;
+    pub fn rewind(self) {
+        self.header().frontier.set(PAYLOAD_OFFSET as u32);
     }
 
     /// Hands out the next run of free slots as a range of addresses.
-    pub fn take_hole(mut self) -> Option<(usize, usize)> {
-        let header = self.header_mut();
+    pub fn take_hole(self) -> Option<(usize, usize)> {
+        let header = self.header();
         let slot = header.slot_bytes as usize;
         let slots = slots_per_page(slot);
-        let next = (header.frontier as usize - PAYLOAD_OFFSET) / slot;
-        let (first, end) = next_hole(&header.marks, slot / GRANULE_BYTES, next, slots)?;
-        header.frontier = (PAYLOAD_OFFSET + end * slot) as u32;
+        let next = (header.frontier.get() as usize - PAYLOAD_OFFSET) / slot;
+        let (first, end) = next_hole(self.marks(), slot / GRANULE_BYTES, next, slots)?;
+        header.frontier.set((PAYLOAD_OFFSET + end * slot) as u32);
         let payload = self.0 + PAYLOAD_OFFSET;
         Some((payload + first * slot, payload + end * slot))
     }
@@ -167,7 +177,7 @@ impl Page {
         let header = self.header();
         offset >= PAYLOAD_OFFSET
             && (offset - PAYLOAD_OFFSET).is_multiple_of(header.slot_bytes as usize)
-            && (self.is_marked(address) || offset < header.frontier as usize)
+            && (self.is_marked(address) || offset < header.frontier.get() as usize)
     }
 
     /// Overwrites every free slot after a full collection, so that stale values are recognised.

@@ -10,9 +10,9 @@ use crate::{Collection, Config, Heap, Kind, Value};
 /// hosts have been dropped.
 fn check_after_full(world: &mut World) {
     let reached = world.check();
-    let in_slots: usize = world.heap.class_usage().map(|class| class.slots_used).sum();
+    let in_slots: usize = world.heap.class_usage().iter().map(|class| class.slots_used).sum();
     assert_eq!(in_slots + world.heap.statistics().large_objects, reached.len());
-    let dropped = world.dropped.borrow().clone();
+    let dropped = world.dropped.lock().expect("whole").clone();
     let distinct: HashSet<usize> = dropped.iter().copied().collect();
     assert_eq!(distinct.len(), dropped.len(), "a host was dropped twice");
     let dead: HashSet<usize> = world.hosts().difference(&reached).copied().collect();
@@ -39,7 +39,7 @@ fn run(config: &Config, seeds: std::ops::Range<u64>, steps: usize, full_every: u
         let hosts = world.hosts();
         let dropped = world.dropped.clone();
         drop(world);
-        let dropped = dropped.borrow();
+        let dropped = dropped.lock().expect("whole");
         assert_eq!(dropped.len(), hosts.len(), "dropping the heap drops every host once");
     }
 }

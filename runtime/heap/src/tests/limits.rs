@@ -225,7 +225,7 @@ valk_harness::test! {
         let mut roots: Vec<Value> =
             (0..500).map(|count| heap.fields(Kind::Record, &vec![Value::NIL; count])).collect();
         collect(&mut heap, Collection::Minor, &mut roots);
-        let classes: Vec<_> = heap.class_usage().collect();
+        let classes = heap.class_usage();
         assert!(classes.windows(2).all(|pair| pair[0].slot_bytes < pair[1].slot_bytes));
         assert!(classes.iter().all(|class| class.slots_used <= class.slots_total));
         let bytes: usize = classes.iter().map(|class| class.slots_used * class.slot_bytes).sum();

@@ -1,8 +1,7 @@
 //! A model of the heap in plain Rust collections, and a world that drives both alike.
 
-use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 use super::{Random, collect};
 use crate::{Collected, Collection, Config, Heap, HostObject, Kind, Tracer, Value};
@@ -22,16 +21,19 @@ enum Body {
     Integer(i64),
 }
 
+/// Numbers of the hosts that were dropped, in order.
+pub type Dropped = Arc<Mutex<Vec<usize>>>;
+
 /// A native object that says when it is dropped.
 pub struct Recorded {
     pub number: usize,
-    pub values: Vec<Value>,
-    pub dropped: Rc<RefCell<Vec<usize>>>,
+    pub values: Mutex<Vec<Value>>,
+    pub dropped: Dropped,
 }
 
 impl HostObject for Recorded {
     fn trace(&mut self, tracer: &mut Tracer<'_>) {
-        tracer.slice(&mut self.values);
+        tracer.slice(self.values.get_mut().expect("nobody panics with it"));
     }
     fn type_name(&self) -> &'static str {
         "recorded"
@@ -40,7 +42,7 @@ impl HostObject for Recorded {
 
 impl Drop for Recorded {
     fn drop(&mut self) {
-        self.dropped.borrow_mut().push(self.number);
+        self.dropped.lock().expect("nobody panics with it").push(self.number);
     }
 }
 
@@ -49,7 +51,7 @@ const ROOTS: usize = 24;
 /// A heap and its model in step.
 pub struct World {
     pub heap: Heap,
-    pub dropped: Rc<RefCell<Vec<usize>>>,
+    pub dropped: Dropped,
     random: Random,
     roots: Vec<Value>,
     model_roots: Vec<Slot>,
@@ -60,7 +62,7 @@ impl World {
     pub fn new(config: Config, seed: u64) -> World {
         World {
             heap: Heap::new(config).expect("the test's configuration"),
-            dropped: Rc::default(),
+            dropped: Arc::default(),
             random: Random::new(seed),
             roots: vec![Value::NIL; ROOTS],
             model_roots: vec![Slot::Immediate(Value::NIL); ROOTS],
@@ -138,8 +140,8 @@ impl World {
             _ => {
                 let count = self.random.below(4);
                 let (values, slots) = self.pick_many(count);
-                let dropped = Rc::clone(&self.dropped);
-                let host = Recorded { number, values, dropped };
+                let dropped = Arc::clone(&self.dropped);
+                let host = Recorded { number, values: Mutex::new(values), dropped };
                 (self.heap.host(Box::new(host)), Body::Host(slots))
             }
         };
@@ -164,8 +166,9 @@ impl World {
             Body::Host(slots) if !slots.is_empty() => {
                 let index = draw % slots.len();
                 slots[index] = slot;
-                let host = object.host_mut::<Recorded>(&mut self.heap).expect("a host");
-                host.values[index] = value;
+                self.heap.touch_host(object);
+                let host = object.host::<Recorded>(&self.heap).expect("a host");
+                host.values.lock().expect("nobody panics with it")[index] = value;
             }
             _ => {}
         }
@@ -189,7 +192,10 @@ impl World {
         match object.kind() {
             Kind::Pair if index == 0 => object.head(),
             Kind::Pair => object.tail(),
-            Kind::Host => object.host::<Recorded>(&self.heap).expect("a host").values[index],
+            Kind::Host => {
+                let host = object.host::<Recorded>(&self.heap).expect("a host");
+                host.values.lock().expect("nobody panics with it")[index]
+            }
             _ => object.field(index),
         }
     }

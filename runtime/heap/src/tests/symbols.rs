@@ -5,7 +5,7 @@ use crate::{SymbolId, SymbolTable, Value};
 
 valk_harness::test! {
     fn equal_names_are_one_symbol() {
-        let mut table = SymbolTable::new();
+        let table = SymbolTable::new();
         assert!(table.is_empty());
         let first = table.intern(b"alpha");
         let second = table.intern(b"beta");
@@ -20,7 +20,7 @@ valk_harness::test! {
 
 valk_harness::test! {
     fn names_have_any_length_and_any_bytes() {
-        let mut table = SymbolTable::new();
+        let table = SymbolTable::new();
         let long = vec![b'x'; 1 << 20];
         let names: [&[u8]; 4] = [b"", b"\0", &long, &[0xFF, 0xFE]];
         let ids = names.map(|name| table.intern(name));

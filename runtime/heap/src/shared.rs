@@ -1,0 +1,208 @@
+//! What the mutators of one heap share, and what each shows to a collection.
+//!
+//! 1. The young region is one reservation with a *lot* for each slot of the coordinator; the nursery
+//!    of a mutator is its lot. So "young" is one comparison whoever's nursery it is.
+//! 2. A mutator keeps its bump pointer and its remembered set with itself. When it leaves, what is
+//!    in its lot stays there until the next collection, and whoever gets the slot goes on behind it.
+//! 3. `Common` is under one lock, which nobody holds at a safepoint or while it waits for anything:
+//!    so the leader of a collection finds it free.
+//! 4. A *view* tells a leader where a mutator's part is. The mutator puts it there before it stops or
+//!    enters native code, the leader uses it while the world is stopped, and what it points to does
+//!    not move in between.
+
+use crate::collect::Collected;
+use crate::error::HeapError;
+use crate::globals::Globals;
+use crate::limits::{Config, Limits, YOUNG_RESERVE_MAX_BYTES};
+use crate::nursery::Young;
+use crate::old::OldSpace;
+use crate::os::{self, Mapping};
+use crate::roots::{RootTable, Roots};
+use crate::statistics::Statistics;
+use crate::symbol::SymbolTable;
+use crate::value::Value;
+use std::cell::UnsafeCell;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+use valk_sync::coordinator::Coordinator;
+use valk_sync::limits::MUTATORS_MAX;
+
+/// The parts of a heap that are under the lock.
+pub(crate) struct Common {
+    pub old: OldSpace,
+    pub roots: RootTable,
+    pub limits: Limits,
+    pub statistics: Statistics,
+    /// Declared by all mutators together.
+    pub external_bytes: usize,
+    /// The least time between two automatic full collections, in milliseconds.
+    pub full_interval_ms: u64,
+    pub last_full: Option<Instant>,
+    /// What the last collection did.
+    pub last: Option<Collected>,
+    /// The collector's work list, kept for its capacity.
+    pub work: Vec<Value>,
+}
+
+/// A mutator's part as a leader finds it.
+pub(crate) struct View {
+    pub young: *mut Young,
+    pub remembered: *mut Vec<Value>,
+    pub wanted: *mut bool,
+    pub roots: *mut dyn Roots,
+}
+
+/// What belongs to a slot.
+struct Lot {
+    /// What the last mutator of the slot left behind; in use by the mutator, if there is one.
+    young: Young,
+    remembered: Vec<Value>,
+    view: Option<View>,
+}
+
+pub(crate) struct Shared {
+    pub coordinator: Coordinator,
+    pub symbols: SymbolTable,
+    pub globals: Globals,
+    pub hash_seed: u64,
+    young: Mapping,
+    lots: Box<[UnsafeCell<Lot>]>,
+    common: Mutex<Common>,
+}
+
+// SAFETY: `common` is under its lock, and what is in it is moved between threads (hosts are `Send`).
+// A lot is accessed by the mutator that owns its slot while it runs, and by the leader of a
+// collection while it does not (rule 4); the coordinator orders the two.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    pub fn new(config: &Config) -> Result<Shared, HeapError> {
+        let limits = Limits::new(config)?;
+        let mutators = config.mutators_max.clamp(1, MUTATORS_MAX);
+        let reserve = config.hard_limit_bytes.min(YOUNG_RESERVE_MAX_BYTES);
+        let wanted = reserve.max(config.nursery_bytes).max(1);
+        let refused = || HeapError::Map { bytes: wanted, errno: libc::ENOMEM };
+        let lot_bytes = os::round_to_grains(wanted).ok_or_else(refused)?;
+        let young = Mapping::new(lot_bytes.checked_mul(mutators).ok_or_else(refused)?)?;
+        let lot = |slot| Lot {
+            young: Young::new(young.base() + slot * lot_bytes, lot_bytes, config.nursery_bytes),
+            remembered: Vec::new(),
+            view: None,
+        };
+        Ok(Shared {
+            coordinator: Coordinator::new(),
+            symbols: SymbolTable::new(),
+            globals: Globals::new()?,
+            hash_seed: RandomState::new().hash_one(0),
+            lots: (0..mutators).map(|slot| UnsafeCell::new(lot(slot))).collect(),
+            young,
+            common: Mutex::new(Common {
+                old: OldSpace::new(),
+                roots: RootTable::default(),
+                limits,
+                statistics: Statistics::default(),
+                external_bytes: 0,
+                full_interval_ms: 0,
+                last_full: None,
+                last: None,
+                work: Vec::new(),
+            }),
+        })
+    }
+
+    pub fn lock(&self) -> MutexGuard<'_, Common> {
+        self.common.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All that is in use outside the nurseries.
+    pub fn tenured_bytes(&self, common: &Common) -> usize {
+        common.old.used_bytes() + self.beside_bytes(common)
+    }
+
+    /// What is in use beside the spaces.
+    pub fn beside_bytes(&self, common: &Common) -> usize {
+        self.symbols.bytes() + common.old.host_external_bytes() + common.external_bytes
+    }
+
+    /// Base and length of the young region.
+    pub fn young(&self) -> (usize, usize) {
+        (self.young.base(), self.young.bytes())
+    }
+
+    /// Number of mutators there can be.
+    pub fn slots(&self) -> usize {
+        self.lots.len()
+    }
+
+    /// Takes over what is in a slot.
+    ///
+    /// # Safety
+    /// The caller runs as the mutator of `slot` and has just become that.
+    pub unsafe fn move_in(&self, slot: usize) -> (Young, Vec<Value>) {
+        // SAFETY: the caller's promise; no leader looks before this mutator stops.
+        let lot = unsafe { &mut *self.lots[slot].get() };
+        (lot.young.clone(), std::mem::take(&mut lot.remembered))
+    }
+
+    /// Leaves a slot with what is in it.
+    ///
+    /// # Safety
+    /// The caller runs as the mutator of `slot` and ends being that without another safepoint.
+    pub unsafe fn move_out(&self, slot: usize, young: Young, remembered: Vec<Value>) {
+        // SAFETY: the caller's promise.
+        let lot = unsafe { &mut *self.lots[slot].get() };
+        *lot = Lot { young, remembered, view: None };
+    }
+
+    /// Tells leaders where the part of a mutator is.
+    ///
+    /// # Safety
+    /// The caller runs as the mutator of `slot`. What the view points to stays valid and is not
+    /// used by anybody else while this mutator is stopped or in native code.
+    pub unsafe fn show(&self, slot: usize, view: View) {
+        // SAFETY: the caller's promise.
+        unsafe { (*self.lots[slot].get()).view = Some(view) };
+    }
+
+    /// The parts of all slots, with or without a mutator.
+    ///
+    /// # Safety
+    /// The caller leads a collection, the world is stopped, and what an earlier call returned is not
+    /// used any more.
+    pub unsafe fn parts(&self) -> Vec<Part<'_>> {
+        let parts = self.lots.iter().map(|lot| {
+            // SAFETY: the caller's promise: no mutator accesses its lot.
+            let lot = unsafe { &mut *lot.get() };
+            match &lot.view {
+                // SAFETY: rule 4: the mutator of this slot is stopped, so its view is valid.
+                Some(view) => unsafe {
+                    Part {
+                        young: &mut *view.young,
+                        remembered: &mut *view.remembered,
+                        wanted: Some(&mut *view.wanted),
+                        roots: Some(&mut *view.roots),
+                    }
+                },
+                None => Part {
+                    young: &mut lot.young,
+                    remembered: &mut lot.remembered,
+                    wanted: None,
+                    roots: None,
+                },
+            }
+        });
+        parts.collect()
+    }
+}
+
+/// A slot as the leader of a collection sees it.
+pub(crate) struct Part<'a> {
+    pub young: &'a mut Young,
+    pub remembered: &'a mut Vec<Value>,
+    /// Absent without a mutator, as the roots.
+    pub wanted: Option<&'a mut bool>,
+    pub roots: Option<&'a mut dyn Roots>,
+}
