@@ -23,7 +23,7 @@ fn session() -> Runtime {
 fn bound(runtime: &Runtime) -> HashSet<String> {
     let vm = runtime.vm();
     let globals = vm.global_bindings();
-    let name = |symbol| String::from_utf8_lossy(vm.heap.symbols.name(symbol)).into_owned();
+    let name = |symbol| String::from_utf8_lossy(vm.heap.symbols().name(symbol)).into_owned();
     globals.into_iter().map(|(symbol, _)| name(symbol)).collect()
 }
 

@@ -23,6 +23,7 @@ pub fn register(vm: &SharedVm) {
     machine.extension::<Systems>().set_machine(vm);
     register_table(&mut machine, TABLE);
     register_table(&mut machine, crate::metrics::TABLE);
+    register_table(&mut machine, crate::futures::TABLE);
 }
 
 /// The system a value refers to.

@@ -4,20 +4,82 @@
 //! waits for, with a continuation that gets its final value. [`Executor`] is the driver of a
 //! program: it runs the event loop while the program's own fiber waits.
 
-use crate::handle::{HandleState, Waiter, settled};
+use crate::handle::{Handle, Waiter, resume_waiting};
 use crate::interrupt::{self, Interrupts};
+use crate::mailbox::Mailbox;
 use crate::system::{self, Systems};
+use crate::workers;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::time::Instant;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 use tokio::task::LocalSet;
 use valk_heap::{Root, Value};
 use valk_lang::{Driver, Language, SharedVm};
-use valk_vm::{FiberId, Step};
+use valk_vm::{Asleep, FiberId, Step, Vm};
+
+/// The machine whose event loop runs on this thread, and that it is asleep while the loop waits for
+/// events, so that collections of other machines do not wait for events.
+#[derive(Default)]
+struct Waits {
+    machine: Weak<RefCell<Vm>>,
+    asleep: Option<Asleep>,
+}
+
+thread_local! {
+    static WAITS: RefCell<Waits> = RefCell::default();
+}
+
+fn fall_asleep() {
+    WAITS.with_borrow_mut(|waits| {
+        waits.asleep = waits.machine.upgrade().and_then(|machine| Asleep::new(&machine));
+    });
+}
+
+fn wake_up() {
+    WAITS.with_borrow_mut(|waits| waits.asleep = None);
+}
+
+/// While it exists the event loop on this thread is that of one machine.
+struct Here {
+    before: Weak<RefCell<Vm>>,
+}
+
+impl Here {
+    fn enter(vm: &SharedVm) -> Here {
+        let machine = Rc::downgrade(vm);
+        let before =
+            WAITS.with_borrow_mut(|waits| std::mem::replace(&mut waits.machine, machine));
+        Here { before }
+    }
+}
+
+impl Drop for Here {
+    fn drop(&mut self) {
+        WAITS.with_borrow_mut(|waits| std::mem::swap(&mut waits.machine, &mut self.before));
+    }
+}
+
+/// Has fibers go on whose handles have ended on other threads.
+async fn hear_of_ended_handles(machine: Weak<RefCell<Vm>>) {
+    loop {
+        let Some(vm) = machine.upgrade() else { return };
+        let mailbox = Arc::clone(&vm.borrow_mut().extension::<Reactor>().mailbox);
+        drop(vm);
+        let ended = mailbox.receive().await;
+        let Some(vm) = machine.upgrade() else { return };
+        for address in ended {
+            resume_waiting(&vm, address);
+        }
+        if vm.borrow_mut().extension::<Language>().is_stopping() {
+            system::stop_all(&vm);
+        }
+    }
+}
 
 /// Receives a fiber's final value.
 pub type Continuation = Box<dyn FnOnce(&SharedVm, Value)>;
@@ -37,6 +99,8 @@ pub(crate) struct Reactor {
     pub(crate) started: Option<Instant>,
     /// Handles that were given their end by the event loop.
     pub(crate) completions: u64,
+    /// Where other threads tell of handles that have ended.
+    pub(crate) mailbox: Arc<Mailbox>,
 }
 
 /// Resumes `fiber` with `answer`. Its final value goes to `then`, now or after it has waited.
@@ -47,7 +111,7 @@ pub fn drive(vm: &SharedVm, fiber: FiberId, answer: Value, then: Continuation) {
         let question = match machine.resume(fiber, answer) {
             Step::Suspended(question) => question,
             Step::Done(value) => {
-                let stopping = machine.extension::<Language>().stopping;
+                let stopping = machine.extension::<Language>().is_stopping();
                 drop(machine);
                 if stopping {
                     system::stop_all(vm);
@@ -55,9 +119,11 @@ pub fn drive(vm: &SharedVm, fiber: FiberId, answer: Value, then: Continuation) {
                 return then(vm, value);
             }
         };
-        match settled(&machine, question) {
-            Some(HandleState::Completed(value) | HandleState::Failed(value)) => answer = value,
-            Some(HandleState::Pending) => {
+        let mailbox = Arc::clone(&machine.extension::<Reactor>().mailbox);
+        let known = question.host::<Handle>(&machine.heap).map(|handle| handle.watch(&mailbox));
+        match known {
+            Some(Some(value)) => answer = value,
+            Some(None) => {
                 let root = machine.heap.root(question);
                 let waiting = &mut machine.extension::<Waiting>().handles;
                 let waiter = Waiter { fiber, then };
@@ -88,8 +154,13 @@ impl Executor {
     /// # Errors
     /// When the system refuses a reactor.
     pub fn new(vm: &SharedVm) -> io::Result<Executor> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .on_thread_park(fall_asleep)
+            .on_thread_unpark(wake_up)
+            .build()?;
         let tasks = Rc::new(LocalSet::new());
+        tasks.spawn_local(hear_of_ended_handles(Rc::downgrade(vm)));
         let mut machine = vm.borrow_mut();
         let reactor = machine.extension::<Reactor>();
         reactor.tasks = Some(Rc::clone(&tasks));
@@ -100,13 +171,16 @@ impl Executor {
         Ok(Executor { runtime, tasks, wake, interrupts: None })
     }
 
-    /// Stops every system the program left running and waits for them; each has its own deadline.
+    /// Lets functions on other threads finish, but not for long, then stops every system the program
+    /// left running and waits for them; each has its own deadline.
     pub fn finish(&mut self, vm: &SharedVm) {
+        workers::finish(vm);
         if !vm.borrow_mut().extension::<Systems>().any_running() {
             return;
         }
         system::stop_all(vm);
         let wake = Rc::clone(&self.wake);
+        let _here = Here::enter(vm);
         self.tasks.block_on(&self.runtime, async {
             while vm.borrow_mut().extension::<Systems>().any_running() {
                 wake.notified().await;
@@ -127,6 +201,7 @@ impl Driver for Executor {
         if result.borrow().is_none() {
             vm.borrow_mut().extension::<Language>().output.flush();
             let (wake, interrupts) = (Rc::clone(&self.wake), self.interrupts.as_ref());
+            let _here = Here::enter(vm);
             let interrupted = || interrupts.is_some_and(Interrupts::take);
             let ended = self.tasks.block_on(&self.runtime, async {
                 while result.borrow().is_none() {

@@ -1,9 +1,9 @@
 //! Async systems and handles, and the bridge to tokio.
 //!
-//! 1. Reactor and machine share one thread. The machine is borrowed while a fiber runs and never
-//!    across a wait.
-//! 2. A fiber waits for exactly one handle. Completing the handle resumes its fibers, from the
-//!    event loop only: builtins queue what they complete.
+//! 1. Reactor and the program's own machine share one thread. The machine is borrowed while a fiber
+//!    runs and never across a wait. Functions may run on workers, each with a machine of its own.
+//! 2. A fiber waits for exactly one handle. Completing the handle resumes its fibers: those of the
+//!    program's machine from the event loop only, those of workers on any worker.
 //! 3. A handle becomes terminal once.
 //!
 //! Does not know HTTP.
@@ -11,10 +11,13 @@
 
 mod builtins;
 mod executor;
+mod futures;
 mod handle;
 mod interrupt;
+mod mailbox;
 mod metrics;
 mod system;
+mod workers;
 
 pub use builtins::{config, register, system_of};
 pub use executor::{Continuation, Executor, drive};

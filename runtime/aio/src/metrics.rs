@@ -112,7 +112,8 @@ fn document(vm: &Vm, seen: &Seen) -> Json {
     let heap = &seen.heap;
     let classes: Vec<Json> = vm
         .heap
-        .class_usage()
+                .class_usage()
+        .iter()
         .map(|class| {
             json!({ "size": class.slot_bytes, "used": class.slots_used, "total": class.slots_total })
         })

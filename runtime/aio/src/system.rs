@@ -7,9 +7,11 @@
 
 use crate::executor::Reactor;
 use crate::handle::{HandleState, complete, new_handle};
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io;
 use std::rc::{Rc, Weak};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -23,15 +25,15 @@ pub(crate) const EXIT_INTERRUPTED: i32 = 130;
 /// Parts of a system shared with its tasks.
 struct Shared {
     stop: watch::Sender<bool>,
-    services: RefCell<Vec<JoinHandle<()>>>,
-    stopped: Cell<bool>,
-    handle: RefCell<Option<Root>>,
+    services: Mutex<Vec<JoinHandle<()>>>,
+    stopped: AtomicBool,
+    handle: Mutex<Option<Root>>,
 }
 
 /// A running (or stopped) async system.
 #[derive(Clone)]
 pub struct System {
-    shared: Rc<Shared>,
+    shared: Arc<Shared>,
 }
 
 impl HostObject for System {
@@ -54,7 +56,7 @@ pub(crate) struct Systems {
 impl Systems {
     /// A system is not stopped yet.
     pub(crate) fn any_running(&self) -> bool {
-        self.list.iter().any(|system| !system.shared.stopped.get())
+        self.list.iter().any(|system| !system.has_stopped())
     }
 
     /// Tells builtins how to reach the machine from tasks.
@@ -77,13 +79,13 @@ impl System {
         let handle = new_handle(vm);
         let shared = Shared {
             stop: watch::Sender::new(false),
-            services: RefCell::default(),
-            stopped: Cell::new(false),
-            handle: RefCell::new(Some(vm.heap.root(handle))),
+            services: Mutex::default(),
+            stopped: AtomicBool::new(false),
+            handle: Mutex::new(Some(vm.heap.root(handle))),
         };
-        let system = System { shared: Rc::new(shared) };
+        let system = System { shared: Arc::new(shared) };
         let systems = vm.extension::<Systems>();
-        systems.list.retain(|system| !system.shared.stopped.get());
+        systems.list.retain(|system| !system.has_stopped());
         systems.list.push(system.clone());
         if !std::mem::replace(&mut systems.watching_signals, true) {
             let stop = watch_signals(systems.ignore_interrupts).ok()?;
@@ -91,6 +93,10 @@ impl System {
         }
         tasks.spawn_local(system.clone().end_when_stopped(shared_vm));
         Some(vm.heap.host(Box::new(system)))
+    }
+
+    fn has_stopped(&self) -> bool {
+        self.shared.stopped.load(Ordering::Relaxed)
     }
 
     /// Asks the system to stop.
@@ -112,14 +118,14 @@ impl System {
     pub fn spawn(&self, vm: &mut Vm, service: impl Future<Output = ()> + 'static) {
         let tasks = vm.extension::<Reactor>().tasks.clone().expect("a system has an executor");
         let task = tasks.spawn_local(service);
-        let mut services = self.shared.services.borrow_mut();
+        let mut services = lock(&self.shared.services);
         services.retain(|service| !service.is_finished());
         services.push(task);
     }
 
     /// The handle that completes when the system has stopped.
     pub(crate) fn stopped_handle(&self, vm: &mut Vm) -> Value {
-        match &*self.shared.handle.borrow() {
+        match &*lock(&self.shared.handle) {
             Some(root) => vm.heap.resolve(root),
             None => crate::handle::completed(vm, Value::NIL),
         }
@@ -128,19 +134,23 @@ impl System {
     async fn end_when_stopped(self, vm: SharedVm) {
         self.stop_requested().await;
         loop {
-            let service = self.shared.services.borrow_mut().pop();
+            let service = lock(&self.shared.services).pop();
             match service {
                 // A service that panicked is over, which is all that matters here.
                 Some(service) => drop(service.await),
                 None => break,
             }
         }
-        self.shared.stopped.set(true);
-        let root = self.shared.handle.borrow_mut().take().expect("a system stops once");
+        self.shared.stopped.store(true, Ordering::Relaxed);
+        let root = lock(&self.shared.handle).take().expect("a system stops once");
         let handle = vm.borrow_mut().heap.release(root);
         complete(&vm, handle, HandleState::Completed(Value::NIL));
         vm.borrow_mut().extension::<Reactor>().wake.notify_one();
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Stops every system of the machine.

@@ -1,4 +1,5 @@
-//! What the environment says about memory: `VALK_HEAP_HARD_LIMIT`, `VALK_GC`, `VALK_GC_LOG`.
+//! What the environment says about memory and threads: `VALK_HEAP_HARD_LIMIT`, `VALK_GC`,
+//! `VALK_GC_LOG`, `VALK_WORKERS`.
 
 use crate::log::{Level, log};
 use crate::report::write_error;
@@ -10,6 +11,9 @@ use valk_vm::Vm;
 /// The modes of `VALK_GC`, for messages.
 const MODES: &str = "full, every, random, random:SEED, refuse and refuse:SEED";
 
+/// Most threads of `VALK_WORKERS`.
+const WORKERS_MAX: usize = 63;
+
 /// Heap configuration from the environment.
 pub fn config() -> Config {
     let mut config = Config::default();
@@ -20,6 +24,7 @@ pub fn config() -> Config {
         Err(_) if limit.is_empty() => {}
         Err(_) => warn(&format!("VALK_HEAP_HARD_LIMIT is no number of bytes: {limit}")),
     }
+    config.mutators_max = 1 + workers();
     let modes = std::env::var("VALK_GC").unwrap_or_default();
     for mode in modes.split(',').map(str::trim).filter(|mode| !mode.is_empty()) {
         if !apply(&mut config, mode) {
@@ -27,6 +32,21 @@ pub fn config() -> Config {
         }
     }
     config
+}
+
+/// Threads for functions that a program hands over: as many as there are processors, unless
+/// `VALK_WORKERS` says otherwise.
+fn workers() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX);
+    let wanted = std::env::var("VALK_WORKERS").unwrap_or_default();
+    match wanted.parse() {
+        Ok(workers @ 1..=WORKERS_MAX) => workers,
+        _ if wanted.is_empty() => processors,
+        _ => {
+            warn(&format!("VALK_WORKERS is no number from 1 to {WORKERS_MAX}: {wanted}"));
+            processors
+        }
+    }
 }
 
 fn warn(text: &str) {

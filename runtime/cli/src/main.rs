@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let reporter = Reporter::new(arguments.error_format);
     if let Some(text) = about_itself(&arguments) {
-        let mut out = Output::default();
+        let out = Output::default();
         out.write(text.as_bytes());
         out.flush();
         return ExitCode::SUCCESS;

@@ -20,7 +20,6 @@ const PROMPT: &str = "valk> ";
 /// Runs the prompt until the input ends; the exit status.
 pub fn run(session: &mut Session, reporter: &Reporter) -> u8 {
     let terminal = std::io::stdin().is_terminal();
-    session.runtime.vm().interrupt_at_every_call();
     if let Err(problem) = session.watch_interrupts(terminal) {
         reporter.failure(&problem);
         return 1;
@@ -55,7 +54,8 @@ fn interactive(session: &mut Session, reporter: &Reporter) -> rustyline::Result<
         if let Some(language) = editor.helper_mut() {
             language.names = session.runtime.names();
         }
-        match editor.readline(PROMPT) {
+        let input = session.runtime.vm().outside(|| editor.readline(PROMPT));
+        match input {
             Ok(input) => {
                 editor.add_history_entry(input.as_str())?;
                 if take(session, &input, reporter) == Next::Quit {
@@ -76,7 +76,10 @@ fn interactive(session: &mut Session, reporter: &Reporter) -> rustyline::Result<
 /// Lines from a file or pipe: no prompt, no history.
 fn piped(session: &mut Session, reporter: &Reporter) {
     let mut input = String::new();
-    for line in std::io::stdin().lock().lines() {
+    let mut lines = std::io::stdin().lock().lines();
+    loop {
+        let line = session.runtime.vm().outside(|| lines.next());
+        let Some(line) = line else { break };
         let Ok(line) = line else {
             reporter.failure("standard input is not UTF-8 text");
             return;

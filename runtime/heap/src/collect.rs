@@ -53,6 +53,8 @@ pub struct Collected {
     pub used_bytes: usize,
     /// How long it took, in microseconds.
     pub pause_us: u64,
+    /// It was the caller that did it, and not another mutator at the same time.
+    pub led: bool,
 }
 
 #[derive(Copy, Clone, PartialEq, Eq)]
@@ -310,7 +312,7 @@ impl Heap {
                     if let Some(last) = last
                         && (kind != Collection::Full || last.kind == Collection::Full)
                     {
-                        break (last, Vec::new());
+                        break (Collected { led: false, ..last }, Vec::new());
                     }
                 }
             }
@@ -381,8 +383,15 @@ impl Leader<'_> {
         let reclaimed_bytes = used_before.saturating_sub(used_bytes);
         let pause_us = started.elapsed().as_micros() as u64;
         let kind = if pass == Pass::Full { Collection::Full } else { Collection::Minor };
-        let collected =
-            Collected { kind, young_bytes, reclaimed_bytes, promoted_bytes, used_bytes, pause_us };
+        let collected = Collected {
+            kind,
+            young_bytes,
+            reclaimed_bytes,
+            promoted_bytes,
+            used_bytes,
+            pause_us,
+            led: true,
+        };
         self.common.statistics.count(&collected, dead.len());
         self.common.last = Some(collected);
         (collected, dead)

@@ -142,6 +142,11 @@ impl Heap {
         self.shared.coordinator.members()
     }
 
+    /// Number of mutators it was made for.
+    pub fn mutators_max(&self) -> usize {
+        self.shared.slots()
+    }
+
     /// What is shared and under the lock. Held for a moment only (rule 3 of `shared`).
     pub(crate) fn common(&self) -> std::sync::MutexGuard<'_, Common> {
         self.shared.lock()
@@ -668,8 +673,9 @@ impl Heap {
         let common = self.common();
         let limit = common.limits.hard_bytes;
         let fits = |used| bytes <= limit.saturating_sub(used);
-        let bound =
-            self.young.used_bytes() + common.old.used_bytes_bound() + self.shared.beside_bytes(&common);
+        let bound = self.young.used_bytes()
+            + common.old.used_bytes_bound()
+            + self.shared.beside_bytes(&common);
         let used = || self.young.used_bytes() + self.shared.tenured_bytes(&common);
         if (fits(bound) || fits(used())) && !self.refuses() {
             return Ok(());

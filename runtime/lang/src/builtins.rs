@@ -3,6 +3,7 @@
 //! A typed builtin that is given an error where it needs another type returns that error unchanged
 //! (decisions, "Error argument reaching a typed builtin").
 
+mod boxes;
 mod capture;
 mod context;
 mod continuations;
@@ -63,6 +64,7 @@ const GUARDS: &[(&str, &[Opcode])] = &[
 /// Registers every core builtin.
 pub fn register(vm: &mut Vm) {
     let tables = [
+        boxes::TABLE,
         capture::TABLE,
         context::TABLE,
         control::TABLE,

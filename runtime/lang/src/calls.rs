@@ -25,7 +25,7 @@ pub struct Call {
 /// The calls that led to an error, innermost first.
 pub fn calls(vm: &mut Vm, error: Value) -> Vec<Call> {
     let frames = frames(vm, error);
-    let sources = &vm.extension::<Language>().sources;
+    let sources = vm.extension::<Language>().sources.read();
     let place = |span: Option<Span>| span.and_then(|span| sources.place(span));
     frames.into_iter().map(|(name, span)| Call { name, place: place(span) }).collect()
 }
@@ -43,7 +43,7 @@ pub fn frames(vm: &Vm, error: Value) -> Vec<(String, Option<Span>)> {
 
 fn name(vm: &Vm, frame: &TraceFrame, outermost: bool) -> String {
     match (frame.name, frame.kind) {
-        (Some(id), _) => String::from_utf8_lossy(vm.heap.symbols.name(id)).into_owned(),
+        (Some(id), _) => String::from_utf8_lossy(vm.heap.symbols().name(id)).into_owned(),
         (None, CodeKind::Function) => ANONYMOUS.to_string(),
         (None, CodeKind::Thunk) if outermost => TOP_LEVEL.to_string(),
         (None, CodeKind::Thunk) => CODE.to_string(),

@@ -46,7 +46,8 @@ pub fn diagnose(vm: &mut Vm, error: Value, running: Option<Span>) -> Diagnostic 
     let found = Found {
         error,
         code: family::code(&message),
-        form: span.and_then(|span| Written::at(&vm.extension::<Language>().sources.map, span)),
+        form: span
+            .and_then(|span| Written::at(&vm.extension::<Language>().sources.read().map, span)),
         message,
         span,
         running,
@@ -85,7 +86,7 @@ fn labelled(vm: &mut Vm, found: &Found) -> Diagnostic {
 
 /// The innermost call outside the embedded library, when `span` is inside it.
 fn caller_of_library(vm: &mut Vm, found: &Found, span: Span) -> Option<Span> {
-    let sources = &vm.extension::<Language>().sources.map;
+    let sources = &vm.extension::<Language>().sources.read().map;
     let embedded = |span: Span| {
         sources.file(span.file).is_some_and(|file| valk_stdlib::is_embedded(file.name()))
     };

@@ -1,13 +1,20 @@
 //! Where a program's output goes.
 //!
-//! A capture takes what is written from its start on, until it is released; of several the
-//! youngest does. What the runtime itself reports passes captures by.
+//! 1. A capture takes what is written from its start on, until it is released; of several the
+//!    youngest does. What the runtime itself reports passes captures by.
+//! 2. All machines of a program share its output. What one call writes is not torn apart.
 
 use std::io::Write;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A program's standard output and standard error.
-#[derive(Debug, Default)]
+/// A program's standard output and standard error; clones are handles of the same.
+#[derive(Clone, Debug, Default)]
 pub struct Output {
+    streams: Arc<Mutex<Streams>>,
+}
+
+#[derive(Debug, Default)]
+struct Streams {
     target: Target,
     captures: Vec<(CaptureId, Captured)>,
     captures_made: u64,
@@ -44,19 +51,70 @@ pub struct Captured {
 impl Output {
     /// Output that is kept in memory.
     pub fn memory() -> Output {
-        Output { target: Target::Memory(Vec::new()), ..Output::default() }
+        let streams = Streams { target: Target::Memory(Vec::new()), ..Streams::default() };
+        Output { streams: Arc::new(Mutex::new(streams)) }
+    }
+
+    fn streams(&self) -> MutexGuard<'_, Streams> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes to standard output, or the youngest capture.
-    pub fn write(&mut self, bytes: &[u8]) {
+    pub fn write(&self, bytes: &[u8]) {
+        self.streams().write(bytes);
+    }
+
+    /// Writes to standard error, or the youngest capture.
+    pub fn write_error(&self, bytes: &[u8]) {
+        self.streams().write_error(bytes);
+    }
+
+    /// Writes to standard output whatever is captured. What cannot be written is dropped, but for a
+    /// pipe that nobody reads any more: that ends the process quietly, since the program could go
+    /// on for ever for nobody.
+    pub fn report(&self, bytes: &[u8]) {
+        self.streams().report(bytes);
+    }
+
+    /// Passes on what is buffered.
+    pub fn flush(&self) {
+        self.streams().flush();
+    }
+
+    /// Begins a capture.
+    pub fn capture(&self) -> CaptureId {
+        let mut streams = self.streams();
+        streams.captures_made += 1;
+        let id = CaptureId(streams.captures_made);
+        streams.captures.push((id, Captured::default()));
+        id
+    }
+
+    /// Ends a capture; nothing when it was ended before.
+    pub fn release(&self, id: CaptureId) -> Captured {
+        let mut streams = self.streams();
+        let found = streams.captures.iter().position(|(known, _)| *known == id);
+        found.map(|at| streams.captures.remove(at).1).unwrap_or_default()
+    }
+
+    /// Takes what was collected in memory.
+    pub fn take(&self) -> Vec<u8> {
+        match &mut self.streams().target {
+            Target::Standard(_) => Vec::new(),
+            Target::Memory(out) => std::mem::take(out),
+        }
+    }
+}
+
+impl Streams {
+    fn write(&mut self, bytes: &[u8]) {
         match self.captures.last_mut() {
             Some((_, captured)) => captured.standard.extend_from_slice(bytes),
             None => self.report(bytes),
         }
     }
 
-    /// Writes to standard error, or the youngest capture.
-    pub fn write_error(&mut self, bytes: &[u8]) {
+    fn write_error(&mut self, bytes: &[u8]) {
         if let Some((_, captured)) = self.captures.last_mut() {
             captured.error.extend_from_slice(bytes);
             return;
@@ -70,10 +128,7 @@ impl Output {
         }
     }
 
-    /// Writes to standard output whatever is captured. What cannot be written is dropped, but for a
-    /// pipe that nobody reads any more: that ends the process quietly, since the program could go
-    /// on for ever for nobody.
-    pub fn report(&mut self, bytes: &[u8]) {
+    fn report(&mut self, bytes: &[u8]) {
         match &mut self.target {
             Target::Standard(out) => {
                 end_without_reader(out.write_all(bytes));
@@ -82,32 +137,9 @@ impl Output {
         }
     }
 
-    /// Passes on what is buffered.
-    pub fn flush(&mut self) {
+    fn flush(&mut self) {
         if let Target::Standard(out) = &mut self.target {
             end_without_reader(out.flush());
-        }
-    }
-
-    /// Begins a capture.
-    pub fn capture(&mut self) -> CaptureId {
-        self.captures_made += 1;
-        let id = CaptureId(self.captures_made);
-        self.captures.push((id, Captured::default()));
-        id
-    }
-
-    /// Ends a capture; nothing when it was ended before.
-    pub fn release(&mut self, id: CaptureId) -> Captured {
-        let found = self.captures.iter().position(|(known, _)| *known == id);
-        found.map(|at| self.captures.remove(at).1).unwrap_or_default()
-    }
-
-    /// Takes what was collected in memory.
-    pub fn take(&mut self) -> Vec<u8> {
-        match &mut self.target {
-            Target::Standard(_) => Vec::new(),
-            Target::Memory(out) => std::mem::take(out),
         }
     }
 }

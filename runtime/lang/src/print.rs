@@ -58,7 +58,7 @@ fn atom(heap: &Heap, value: Value, style: Style, out: &mut Vec<u8>, work: &mut V
         }
         Kind::Symbol => {
             let id = value.as_symbol().expect("kind says symbol");
-            out.extend_from_slice(heap.symbols.name(id));
+            out.extend_from_slice(heap.symbols().name(id));
         }
         Kind::String if repr => quote(value.bytes(heap), out),
         Kind::String => out.extend_from_slice(value.bytes(heap)),

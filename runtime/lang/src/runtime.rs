@@ -11,10 +11,12 @@ use crate::compile::{self, Names};
 use crate::diagnose::diagnose;
 use crate::output::Output;
 use crate::print::repr;
-use crate::source::{self, Sources};
+use crate::source::{self, SharedSources};
 use std::cell::{RefCell, RefMut};
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use valk_diagnostics::{Code, Diagnostic, FileId};
 use valk_heap::{Config, Heap, HeapError, Root, Value};
@@ -24,8 +26,8 @@ use valk_vm::{FiberId, Step, Vm};
 /// State of the language inside a machine.
 #[derive(Default)]
 pub struct Language {
-    names: Rc<Names>,
-    pub(crate) sources: Sources,
+    names: Arc<Names>,
+    pub(crate) sources: SharedSources,
     /// The program's output.
     pub output: Output,
     /// Zero of `time-us`.
@@ -35,7 +37,28 @@ pub struct Language {
     /// The level set with `sys/log/set-level`.
     pub(crate) log_level: Option<String>,
     /// `exit` was called: whoever waits for events stops.
-    pub stopping: bool,
+    pub stopping: Arc<AtomicBool>,
+}
+
+impl Language {
+    /// The same program's language for another machine on its heap.
+    #[must_use]
+    pub fn of_same_program(&self) -> Language {
+        Language {
+            names: Arc::clone(&self.names),
+            sources: self.sources.clone(),
+            output: self.output.clone(),
+            start: self.start,
+            arguments: self.arguments.clone(),
+            log_level: self.log_level.clone(),
+            stopping: Arc::clone(&self.stopping),
+        }
+    }
+
+    /// Whether `exit` was called.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
 }
 
 /// A machine that the code waiting for events shares with whoever runs programs. Borrowed for the
@@ -102,7 +125,7 @@ impl Runtime {
             let symbol = vm.intern(name);
             vm.set_global(symbol, value);
         }
-        let names = Rc::new(Names::new(&mut vm));
+        let names = Arc::new(Names::new(&mut vm));
         vm.extension::<Language>().names = names;
         let mut runtime = Runtime { vm: Rc::new(RefCell::new(vm)) };
         let prelude = valk_stdlib::PRELUDE;
@@ -224,7 +247,7 @@ impl Runtime {
     }
 
     fn not_utf8(&self, name: &str, text: &[u8], offset: usize) -> ReadProblem {
-        let file = self.vm().extension::<Language>().sources.map.add(name, text);
+        let file = self.vm().extension::<Language>().sources.write().map.add(name, text);
         let legacy = format!("[offset: {offset}] source is not UTF-8");
         let at = valk_diagnostics::Span { file, start: offset as u32, end: offset as u32 + 1 };
         let diagnostic =
@@ -237,7 +260,7 @@ impl Runtime {
 
     /// Where a form of a text was written.
     fn written_at(&self, form: Value) -> Option<valk_diagnostics::Span> {
-        let position = self.vm().extension::<Language>().sources.position(form)?;
+        let position = self.vm().extension::<Language>().sources.read().position(form)?;
         Some(source::span_of(position))
     }
 
@@ -268,7 +291,7 @@ impl Runtime {
 
     /// Renders something with the texts read so far.
     pub fn with_sources<T>(&self, render: impl FnOnce(&valk_diagnostics::SourceMap) -> T) -> T {
-        render(&self.vm().extension::<Language>().sources.map)
+        render(&self.vm().extension::<Language>().sources.read().map)
     }
 
     /// Passes on what the program printed.
@@ -309,11 +332,9 @@ fn evaluate(vm: &SharedVm, form: Value, driver: &mut dyn Driver) -> Value {
 
 fn compile_hook(vm: &mut Vm, form: Value, environment: Value) -> Result<Value, Value> {
     vm.counters.evaluations += 1;
-    let names = Rc::clone(&vm.extension::<Language>().names);
-    let sources = std::mem::take(&mut vm.extension::<Language>().sources);
-    let compiled = compile::compile(vm, &names, &sources, form, environment);
-    vm.extension::<Language>().sources = sources;
-    compiled
+    let language = vm.extension::<Language>();
+    let (names, sources) = (Arc::clone(&language.names), language.sources.clone());
+    compile::compile(vm, &names, &sources.read(), form, environment)
 }
 
 /// `load`'s report: errors are printed and skipped, other values remembered.
@@ -334,12 +355,13 @@ type ReadProblem = (Value, Box<Diagnostic>);
 /// Reads a text into forms, whose roots are never released: the positions of their lists go by
 /// address. The reader error that ended it, if any.
 fn read(vm: &mut Vm, name: &str, text: &[u8]) -> (Vec<Root>, Option<ReadProblem>) {
-    let mut sources = std::mem::take(&mut vm.extension::<Language>().sources);
+    let shared = vm.extension::<Language>().sources.clone();
+    let mut sources = shared.write();
     let file: FileId = sources.map.add(name, text);
     let reading = read_all(file, text);
     let forms = source::forms(vm, &reading.tree, Some(&mut sources));
     let forms = forms.into_iter().map(|form| vm.heap.root(form)).collect();
-    vm.extension::<Language>().sources = sources;
+    drop(sources);
     let problem = reading.error.map(|error| {
         let diagnostic = error.diagnostic();
         let value = vm.error(&error.legacy);

@@ -1,15 +1,34 @@
 //! Source texts: forms as values, and where each was written.
 //!
 //! A list read from a file stays in the old space at its address for the life of the runtime, so a
-//! side table from addresses to positions suffices. Lists made at run time have no entry.
+//! side table from addresses to positions suffices. Lists made at run time have no entry. All
+//! machines of a program share its texts.
 
 use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use valk_diagnostics::{FileId, SourceMap, Span};
 use valk_heap::{ERROR_LOCATION, Kind, Value};
 use valk_syntax::{NodeKind, Tree};
 use valk_vm::{Position, Vm};
 
-/// The texts of a runtime and the positions of their forms.
+/// The texts of a program; clones are handles of the same.
+#[derive(Clone, Default)]
+pub struct SharedSources(Arc<RwLock<Sources>>);
+
+impl SharedSources {
+    /// The texts so far. Nobody else adds one until this is dropped, which is before the next
+    /// safepoint.
+    pub fn read(&self) -> RwLockReadGuard<'_, Sources> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The texts, for adding one.
+    pub fn write(&self) -> RwLockWriteGuard<'_, Sources> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Texts and the positions of their forms.
 #[derive(Default)]
 pub struct Sources {
     /// The texts.

@@ -11,7 +11,7 @@ use crate::fiber::{Fiber, number_word};
 use crate::interpreter::Exit;
 use crate::native::{Arity, NativeKind, Outcome, too_many_arguments};
 use crate::vm::Vm;
-use valk_heap::{Collection, Kind, Value};
+use valk_heap::{Collection, Kind, SymbolId, Value};
 
 /// A call about to happen.
 #[derive(Clone, Copy)]
@@ -49,10 +49,7 @@ impl Vm {
         let simple = !code.rest && !code.broken_formals;
         code.simple_parameters = if simple { code.parameters } else { u32::MAX };
         for symbol in crate::verify::verify(&code) {
-            if symbol as usize >= self.globals.len() {
-                let len = (symbol as usize + 1).next_power_of_two().max(1024);
-                self.globals.resize(len, Value::UNDEFINED);
-            }
+            self.heap.reach_global(SymbolId(symbol));
         }
         self.heap.host(Box::new(code))
     }
@@ -71,7 +68,7 @@ impl Vm {
 
     /// Performs a call; see the module.
     pub(crate) fn call_any(&mut self, fiber: &mut Fiber, mut site: CallSite) -> Result<(), Exit> {
-        if self.heap.interrupt_pending() && self.heap.interrupt().take() {
+        if self.heap.wants_safepoint() && self.heap.interrupt().take() {
             return Err(Exit::Done(self.interrupted(fiber)));
         }
         loop {
@@ -198,7 +195,14 @@ impl Vm {
         }
         fiber.ensure(end);
         self.account(fiber);
+        if !self.heap.wants_safepoint() {
+            return None;
+        }
+        self.look_at_guards();
         if !self.heap.wants_collection() {
+            fiber.top = end;
+            self.stop(fiber);
+            fiber.ensure(end);
             return None;
         }
         if let Some(used) = self.out_of_memory_at
@@ -267,8 +271,22 @@ impl Vm {
                 run(self, environment, &fiber.stack[first..first + site.count])
             }
         };
+        self.answer(fiber, site, outcome)
+    }
+
+    /// What comes of a builtin's outcome.
+    fn answer(&mut self, fiber: &mut Fiber, site: &mut CallSite, outcome: Outcome) -> Native {
+        let at = fiber.base + site.window;
+        let first = at + WINDOW_SLOTS;
         match outcome {
             Outcome::Value(value) => Native::Result(value),
+            Outcome::Block(wait) => {
+                fiber.top = first;
+                let answer = self.outside_with(Some(fiber), wait);
+                fiber.ensure(first);
+                let outcome = answer(self);
+                self.answer(fiber, site, outcome)
+            }
             Outcome::Depth => {
                 let depth = Vm::depth(fiber);
                 Native::Result(Value::fixnum(depth as i64))

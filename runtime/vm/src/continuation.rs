@@ -39,8 +39,8 @@ const SLOTS_WITHOUT_ASKING: usize = 512;
 /// What `shift` says where no `reset` is.
 const NO_PROMPT: &str = "shift: there is no enclosing reset";
 
-/// The code of the two kinds of marker.
-#[derive(Default)]
+/// The code of the two kinds of marker, the same for all machines of a heap.
+#[derive(Clone, Default)]
 pub(crate) struct Markers {
     prompt: Option<Value>,
     scope: Option<Value>,

@@ -12,7 +12,7 @@
 //! Does not know instructions.
 
 use crate::code::WINDOW_SLOTS;
-use valk_heap::Value;
+use valk_heap::{Tracer, Value};
 
 /// Slots of a new fiber's stack.
 pub const STACK_SLOTS_INITIAL: usize = 256;
@@ -98,6 +98,13 @@ impl Fiber {
         if needed > self.limit {
             self.reserve(needed);
         }
+    }
+
+    /// Shows what the fiber refers to.
+    pub(crate) fn trace(&mut self, tracer: &mut Tracer<'_>) {
+        let top = self.top;
+        tracer.slice(&mut self.stack[..top]);
+        tracer.value(&mut self.context);
     }
 
     /// Size of the stack in bytes.

@@ -87,11 +87,11 @@ impl Vm {
         opcode: Opcode,
         arguments: &[Value],
     ) -> Result<(), Exit> {
-        let guard = self.guard_of[opcode as usize].expect("only guarded opcodes are replaced");
+        let guard = self.guards.of[opcode as usize].expect("only guarded opcodes are replaced");
         let window = frame_code(fiber).map_or(0, |code| code.registers as usize);
         let at = fiber.base + window;
         fiber.ensure(at + WINDOW_SLOTS + arguments.len());
-        fiber.stack[at] = self.globals[guard.symbol.0 as usize];
+        fiber.stack[at] = self.heap.global(guard.symbol);
         let first = at + WINDOW_SLOTS;
         fiber.stack[first..first + arguments.len()].copy_from_slice(arguments);
         self.call_any(
@@ -108,7 +108,7 @@ impl Vm {
 
     /// True when the program replaced the builtin that `opcode` inlines.
     fn replaced(&self, opcode: Opcode) -> bool {
-        self.guard_of[opcode as usize].is_some_and(|guard| !guard.pristine)
+        self.guards.of[opcode as usize].is_some_and(|guard| !guard.pristine)
     }
 }
 
@@ -210,7 +210,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                 let new_base = base.wrapping_add(a as usize + WINDOW_SLOTS);
                 if code.simple_parameters == count as u32
                     && new_base.wrapping_add(code.registers as usize) <= limit
-                    && !(vm.heap.wants_collection() || GUARDED && vm.heap.interrupt_pending())
+                    && !vm.heap.wants_safepoint()
                 {
                     vm.counters.function_calls += 1;
                     r!(a as usize + 1) = number_word(pc as u64);
@@ -381,9 +381,9 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             Opcode::Nil => r!(a) = Value::NIL,
             Opcode::Undefined => r!(a) = Value::UNDEFINED,
             Opcode::Global => {
-                let index = word!(0) as usize;
+                let index = word!(0);
                 // SAFETY: rule 1 — the global index exists.
-                let value = *unsafe { vm.globals.get_unchecked(index) };
+                let value = unsafe { vm.heap.existing_global(SymbolId(index)) };
                 r!(a) = if value.is_undefined() {
                     save!();
                     vm.missing_global(fiber, word!(0))
@@ -393,9 +393,9 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                 advance!(1);
             }
             Opcode::GlobalHead => {
-                let index = word!(0) as usize;
+                let index = word!(0);
                 // SAFETY: rule 1 — the global index exists.
-                let mut value = *unsafe { vm.globals.get_unchecked(index) };
+                let mut value = unsafe { vm.heap.existing_global(SymbolId(index)) };
                 if value.is_undefined() {
                     save!();
                     value = vm.missing_global(fiber, word!(0));
@@ -689,9 +689,9 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             Opcode::Call => call!(a, b),
             Opcode::TailCall => tail_call!(a, b),
             Opcode::CallGlobal => {
-                let index = word!(0) as usize;
+                let index = word!(0);
                 // SAFETY: rule 1 — the global index exists.
-                let value = *unsafe { vm.globals.get_unchecked(index) };
+                let value = unsafe { vm.heap.existing_global(SymbolId(index)) };
                 if !value.is_closure() && value.is_undefined() {
                     save!();
                     r!(a) = vm.missing_global(fiber, word!(0));
@@ -703,9 +703,9 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                 call!(a, b);
             }
             Opcode::TailCallGlobal => {
-                let index = word!(0) as usize;
+                let index = word!(0);
                 // SAFETY: rule 1 — the global index exists.
-                let value = *unsafe { vm.globals.get_unchecked(index) };
+                let value = unsafe { vm.heap.existing_global(SymbolId(index)) };
                 if value.is_undefined() {
                     save!();
                     r!(a) = vm.missing_global(fiber, word!(0));
@@ -717,9 +717,9 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                 tail_call!(a, b);
             }
             Opcode::TailSelf => {
-                let index = word!(0) as usize;
+                let index = word!(0);
                 // SAFETY: rule 1 — the global index exists.
-                let value = *unsafe { vm.globals.get_unchecked(index) };
+                let value = unsafe { vm.heap.existing_global(SymbolId(index)) };
                 if value == closure!() && !vm.heap.wants_safepoint() {
                     vm.counters.function_calls += 1;
                     let code = code!();

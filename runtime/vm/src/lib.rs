@@ -4,6 +4,7 @@
 //! Knows values and forms only as data; how forms become code is the business of the crate above.
 
 mod arithmetic;
+mod asleep;
 mod call;
 mod code;
 mod continuation;
@@ -16,12 +17,14 @@ mod listing;
 mod native;
 mod opcode;
 pub mod persistent;
+mod seed;
 mod slow;
 mod trace;
 mod verify;
 mod vm;
 
 pub use arithmetic::{AUX_HANDLE, operate, type_name};
+pub use asleep::Asleep;
 pub use call::INTERRUPTED;
 pub use code::{
     Assembler, Code, CodeKind, FIRST_CAPTURE, Label, Position, REGISTERS_MAX, Variable,
@@ -30,8 +33,12 @@ pub use code::{
 pub use counters::Counters;
 pub use equality::{closure_code, equal};
 pub use listing::{listing, listings};
-pub use native::{Arity, Native, NativeFn, NativeKind, Outcome, ReflectiveFn, too_many_arguments};
+pub use native::{
+    Answer, Arity, Blocking, Native, NativeFn, NativeKind, Outcome, ReflectiveFn,
+    too_many_arguments,
+};
 pub use opcode::{FROM_CAPTURE, Opcode};
+pub use seed::{DetachedFiber, Seed};
 pub use trace::{TRACE_FRAMES_MAX, TraceFrame, names_in_scope, trace};
 pub use vm::{CollectedHook, CompileHook, DEFINITION_FORBIDDEN, FiberId, ReportHook, Step, Vm};
 

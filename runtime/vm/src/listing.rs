@@ -9,7 +9,7 @@ use valk_heap::{Heap, Kind, Value};
 /// Lists the instructions of `code`, one line each: index, name, operands.
 pub fn listing(heap: &Heap, code: &Code) -> String {
     let mut text = String::new();
-    let name = code.name.map(|id| String::from_utf8_lossy(heap.symbols.name(id)).into_owned());
+    let name = code.name.map(|id| String::from_utf8_lossy(heap.symbols().name(id)).into_owned());
     let rest = if code.rest { "+" } else { "" };
     let _ = writeln!(
         text,
@@ -57,7 +57,7 @@ fn instruction(heap: &Heap, code: &Code, at: usize, size: usize) -> String {
         let word = code.words[at + 1 + i];
         match kind {
             Word::Symbol => {
-                let name = heap.symbols.name(valk_heap::SymbolId(word));
+                let name = heap.symbols().name(valk_heap::SymbolId(word));
                 parts.push(String::from_utf8_lossy(name).into_owned());
             }
             Word::Jump => {

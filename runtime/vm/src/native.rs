@@ -9,7 +9,6 @@ use crate::vm::Vm;
 use valk_heap::{SymbolId, Value};
 
 /// What a builtin asks of the interpreter.
-#[derive(Debug)]
 pub enum Outcome {
     /// The call's result.
     Value(Value),
@@ -26,6 +25,29 @@ pub enum Outcome {
     Depth,
     /// Collect everything; the number of bytes that gave back is the result.
     Collect,
+    /// Do something that may take long and touches nothing of the machine, as native code; see
+    /// [`Outcome::blocking`].
+    Block(Blocking),
+}
+
+/// Something that may take long, and what comes after it.
+pub type Blocking = Box<dyn FnOnce() -> Answer>;
+
+/// What a builtin does once it has what it waited for.
+pub type Answer = Box<dyn FnOnce(&mut Vm) -> Outcome>;
+
+impl Outcome {
+    /// Has `wait` called as native code, so that collections of other machines do not wait for it,
+    /// and then `then` with what it returned, for the result.
+    pub fn blocking<T: 'static>(
+        wait: impl FnOnce() -> T + 'static,
+        then: impl FnOnce(&mut Vm, T) -> Outcome + 'static,
+    ) -> Outcome {
+        Outcome::Block(Box::new(move || {
+            let answer = wait();
+            Box::new(move |vm| then(vm, answer))
+        }))
+    }
 }
 
 impl From<Value> for Outcome {

@@ -1,23 +1,28 @@
 //! The virtual machine: heap, globals, builtins and fibers of one runtime.
 //!
-//! 1. Globals are an array indexed by symbol id; an unbound one holds `undefined`.
+//! 1. Globals are the heap's, one per symbol id; an unbound one holds `undefined`.
 //! 2. Compiled code inlines some builtins on the assumption that their globals still hold them.
 //!    When a program rebinds one, `guarded` is set and every fiber continues in the interpreter
 //!    that checks each inlined operation. There is no way back.
-//! 3. A collection happens only where a frame is entered. Roots are the globals, every fiber's
-//!    stack and the heap's own root table.
+//! 3. A collection happens only where a frame is entered. Roots are every fiber's stack, and the
+//!    heap's globals and root table.
 //! 4. An interruption ends the running fiber with an error, whatever the program makes of errors. It
-//!    is seen at tail calls, without which nothing runs for ever in bounded memory, and at calls out
-//!    of the interpreter's loop; the shortest path of other calls does not pay for it.
+//!    is seen at calls, which are also where this machine stops for collections of others.
+//! 5. Several machines may run on one heap, each on a thread of its own ([`Vm::seed`]). They share
+//!    globals and builtins. A builtin that one of them rebinds is rebound for the others from their
+//!    next safepoint on.
 
 use crate::continuation::Markers;
 use crate::counters::Counters;
 use crate::fiber::{Fiber, State};
 use crate::native::{Arity, Native, NativeKind};
 use crate::opcode::Opcode;
+use crate::seed::AllRoots;
 use std::any::{Any, TypeId};
-use std::collections::HashMap;
-use valk_heap::{Collected, Collection, Heap, Kind, Roots, SymbolId, Tracer, Value};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use valk_heap::{Collected, Collection, Heap, Kind, SymbolId, Value};
 
 /// What `def` answers inside a request handler.
 pub const DEFINITION_FORBIDDEN: &str =
@@ -51,6 +56,28 @@ pub(crate) struct Guard {
     pub(crate) pristine: bool,
 }
 
+/// What the machines of one heap share beside it.
+#[derive(Debug, Default)]
+pub(crate) struct Machines {
+    /// How often a builtin that compiled code inlines was rebound.
+    pub(crate) rebindings: AtomicU64,
+}
+
+/// The operations that compiled code inlines.
+#[derive(Clone)]
+pub(crate) struct Guards {
+    /// By opcode.
+    pub(crate) of: [Option<Guard>; Opcode::ALL.len()],
+    /// The names of the builtins they stand for.
+    names: HashSet<SymbolId>,
+}
+
+impl Default for Guards {
+    fn default() -> Guards {
+        Guards { of: [None; Opcode::ALL.len()], names: HashSet::new() }
+    }
+}
+
 /// Is told of every collection.
 pub type CollectedHook = fn(&Vm, &Collected);
 
@@ -58,11 +85,12 @@ pub type CollectedHook = fn(&Vm, &Collected);
 pub struct Vm {
     /// The heap.
     pub heap: Heap,
-    pub(crate) globals: Vec<Value>,
     pub(crate) natives: Vec<Native>,
-    pub(crate) guards: HashMap<SymbolId, usize>,
-    pub(crate) guard_of: [Option<Guard>; Opcode::ALL.len()],
+    pub(crate) guards: Guards,
     pub(crate) guarded: bool,
+    /// Shared by the machines of this heap.
+    pub(crate) machines: Arc<Machines>,
+    pub(crate) rebindings_seen: u64,
     pub(crate) fibers: Vec<Option<Fiber>>,
     pub(crate) free_fibers: Vec<usize>,
     pub(crate) stack_bytes: usize,
@@ -82,6 +110,8 @@ pub struct Vm {
     /// What the machine counts.
     pub counters: Counters,
     extensions: HashMap<TypeId, Box<dyn Any>>,
+    /// What the machine refers to, while it sleeps.
+    asleep: Option<Box<AllRoots>>,
 }
 
 /// A stack above this size is taken off the heap's account as soon as its fiber ends, so that what
@@ -94,39 +124,23 @@ fn recount(stack_bytes: &mut usize, fiber: &mut Fiber) {
     fiber.accounted_bytes = fiber.bytes();
 }
 
-struct AllRoots<'a> {
-    globals: &'a mut Vec<Value>,
-    fibers: &'a mut Vec<Option<Fiber>>,
-    running: &'a mut Fiber,
-    context: &'a mut Value,
-    markers: &'a mut Markers,
-}
-
-impl Roots for AllRoots<'_> {
-    fn trace(&mut self, tracer: &mut Tracer<'_>) {
-        tracer.slice(self.globals);
-        tracer.value(self.context);
-        self.markers.trace(tracer);
-        let top = self.running.top;
-        tracer.slice(&mut self.running.stack[..top]);
-        for fiber in self.fibers.iter_mut().flatten() {
-            let top = fiber.top;
-            tracer.slice(&mut fiber.stack[..top]);
-            tracer.value(&mut fiber.context);
-        }
-    }
-}
-
 impl Vm {
     /// A machine without builtins over `heap`.
     pub fn new(heap: Heap, compile: CompileHook, report: ReportHook) -> Vm {
-        let mut vm = Vm {
+        let mut vm = Vm::bare(heap, compile, report);
+        vm.markers = Markers::install(&mut vm);
+        vm
+    }
+
+    /// A machine without builtins and markers.
+    pub(crate) fn bare(heap: Heap, compile: CompileHook, report: ReportHook) -> Vm {
+        Vm {
             heap,
-            globals: Vec::new(),
             natives: Vec::new(),
-            guards: HashMap::new(),
-            guard_of: [None; Opcode::ALL.len()],
+            guards: Guards::default(),
             guarded: false,
+            machines: Arc::default(),
+            rebindings_seen: 0,
             fibers: Vec::new(),
             free_fibers: Vec::new(),
             stack_bytes: 0,
@@ -139,9 +153,8 @@ impl Vm {
             markers: Markers::default(),
             counters: Counters::default(),
             extensions: HashMap::new(),
-        };
-        vm.markers = Markers::install(&mut vm);
-        vm
+            asleep: None,
+        }
     }
 
     /// Registers a builtin and binds its global.
@@ -161,16 +174,9 @@ impl Vm {
         let symbol = self.intern(name);
         let builtin = self.global(symbol).expect("guarded builtins are defined first");
         for &opcode in opcodes {
-            self.guard_of[opcode as usize] = Some(Guard { symbol, builtin, pristine: true });
+            self.guards.of[opcode as usize] = Some(Guard { symbol, builtin, pristine: true });
         }
-        self.guards.insert(symbol, opcodes.len());
-    }
-
-    /// Makes every call look for interruptions, for a person who waits at a prompt; otherwise only
-    /// tail calls and calls of builtins do. Costs some speed, for this is the interpreter that also
-    /// looks whether inlined builtins were replaced.
-    pub fn interrupt_at_every_call(&mut self) {
-        self.guarded = true;
+        self.guards.names.insert(symbol);
     }
 
     /// The value of the builtin registered under this name.
@@ -193,28 +199,35 @@ impl Vm {
 
     /// The value of a global, if bound.
     pub fn global(&self, symbol: SymbolId) -> Option<Value> {
-        self.globals.get(symbol.0 as usize).copied().filter(|v| !v.is_undefined())
+        Some(self.heap.global(symbol)).filter(|value| !value.is_undefined())
     }
 
     /// Binds a global.
     pub fn set_global(&mut self, symbol: SymbolId, value: Value) {
-        let index = symbol.0 as usize;
-        if index >= self.globals.len() {
-            self.globals.resize((index + 1).next_power_of_two().max(1024), Value::UNDEFINED);
+        self.heap.set_global(symbol, value);
+        if self.guards.names.contains(&symbol) {
+            self.machines.rebindings.fetch_add(1, Ordering::Release);
+            self.heap.call_all();
+            self.look_at_guards();
         }
-        self.globals[index] = value;
-        if self.guards.contains_key(&symbol) {
-            for guard in self.guard_of.iter_mut().flatten().filter(|g| g.symbol == symbol) {
-                guard.pristine = guard.builtin == value;
-                self.guarded |= !guard.pristine;
-            }
+    }
+
+    /// Finds out which builtins are still what compiled code takes them for, if any machine has
+    /// rebound one since the last look.
+    pub(crate) fn look_at_guards(&mut self) {
+        let rebindings = self.machines.rebindings.load(Ordering::Acquire);
+        if std::mem::replace(&mut self.rebindings_seen, rebindings) == rebindings {
+            return;
+        }
+        for guard in self.guards.of.iter_mut().flatten() {
+            guard.pristine = guard.builtin == self.heap.global(guard.symbol);
+            self.guarded |= !guard.pristine;
         }
     }
 
     /// The bound globals.
     pub fn global_bindings(&self) -> Vec<(SymbolId, Value)> {
-        let bound = self.globals.iter().enumerate().filter(|(_, v)| !v.is_undefined());
-        bound.map(|(i, v)| (SymbolId(i as u32), *v)).collect()
+        self.heap.globals().collect()
     }
 
     /// An error value with this message.
@@ -225,7 +238,7 @@ impl Vm {
 
     /// The error for an unbound symbol.
     pub fn unbound(&mut self, symbol: SymbolId) -> Value {
-        let name = String::from_utf8_lossy(self.heap.symbols.name(symbol)).into_owned();
+        let name = String::from_utf8_lossy(self.heap.symbols().name(symbol)).into_owned();
         self.error(&format!("LEnv: Symbol `{name}` is not bound"))
     }
 
@@ -239,6 +252,11 @@ impl Vm {
     pub fn spawn(&mut self, function: Value, arguments: &[Value]) -> FiberId {
         let mut fiber = Fiber::new();
         Vm::prepare(&mut fiber, function, arguments);
+        self.admit(fiber)
+    }
+
+    /// Takes in a fiber that waits.
+    pub(crate) fn admit(&mut self, mut fiber: Fiber) -> FiberId {
         self.account(&mut fiber);
         if let Some(index) = self.free_fibers.pop() {
             self.fibers[index] = Some(fiber);
@@ -342,25 +360,77 @@ impl Vm {
             recount(&mut self.stack_bytes, fiber);
         }
         self.heap.set_external_bytes(self.stack_bytes);
-        let (heap, mut roots) = self.split(running);
+        let (heap, mut roots) = self.split(Some(running));
         // SAFETY: rule 3 — the interpreter stands at a frame entry, where every value it will use
         // again is in a global, on a fiber's stack below its top, or in the root table.
         let collected = unsafe { heap.collect(kind, &mut roots) };
-        if let Some(hook) = self.collected {
+        if let Some(hook) = self.collected
+            && collected.led
+        {
             hook(self, &collected);
         }
         !self.heap.over_hard_limit()
     }
 
+    /// Takes part in another machine's collection, if one is under way, with `running` as the fiber
+    /// in the interpreter.
+    pub(crate) fn stop(&mut self, running: &mut Fiber) {
+        running.clear_dead_slots();
+        self.clear_dead_slots();
+        let (heap, mut roots) = self.split(Some(running));
+        // SAFETY: as for `collect`.
+        unsafe { heap.stop(&mut roots) };
+    }
+
+    fn clear_dead_slots(&mut self) {
+        for fiber in self.fibers.iter_mut().flatten() {
+            fiber.clear_dead_slots();
+        }
+    }
+
+    /// Runs `call` while no fiber runs: it touches nothing of this machine and may block for any
+    /// time, and collections of other machines do not wait for it.
+    pub fn outside<R>(&mut self, call: impl FnOnce() -> R) -> R {
+        self.outside_with(None, call)
+    }
+
+    /// The same with `running` as the fiber in the interpreter.
+    pub(crate) fn outside_with<R>(
+        &mut self,
+        mut running: Option<&mut Fiber>,
+        call: impl FnOnce() -> R,
+    ) -> R {
+        if let Some(fiber) = &mut running {
+            fiber.clear_dead_slots();
+        }
+        self.clear_dead_slots();
+        let (heap, mut roots) = self.split(running);
+        // SAFETY: rule 3 — a builtin has returned, so that its fiber holds all values; between
+        // resumptions the embedder keeps values in the root table only.
+        unsafe { heap.native(&mut roots, call) }
+    }
+
+    /// Says that this machine runs no fiber until [`Vm::wake`].
+    ///
+    /// # Safety
+    /// Until [`Vm::wake`] nobody uses or moves the machine.
+    pub(crate) unsafe fn sleep(&mut self) {
+        self.clear_dead_slots();
+        let roots = AllRoots::new(self, None);
+        let roots = self.asleep.insert(Box::new(roots));
+        // SAFETY: as in `outside`; the box stays where it is, and the rest is the caller's promise.
+        unsafe { self.heap.suspend(&mut **roots) };
+    }
+
+    /// Goes on after [`Vm::sleep`], when no collection is under way.
+    pub(crate) fn wake(&mut self) {
+        self.heap.resume();
+        self.asleep = None;
+    }
+
     /// The heap, and everything that the machine and `running` refer to.
-    fn split<'a>(&'a mut self, running: &'a mut Fiber) -> (&'a mut Heap, AllRoots<'a>) {
-        let roots = AllRoots {
-            globals: &mut self.globals,
-            fibers: &mut self.fibers,
-            running,
-            context: &mut self.context,
-            markers: &mut self.markers,
-        };
+    fn split(&mut self, running: Option<&mut Fiber>) -> (&mut Heap, AllRoots) {
+        let roots = AllRoots::new(self, running);
         (&mut self.heap, roots)
     }
 
@@ -370,11 +440,8 @@ impl Vm {
     /// # Panics
     /// When the heap does not keep what it promises, with the broken rule.
     pub fn verify_heap(&mut self) -> usize {
-        let mut nobody = Fiber::new();
-        for fiber in self.fibers.iter_mut().flatten() {
-            fiber.clear_dead_slots();
-        }
-        let (heap, mut roots) = self.split(&mut nobody);
+        self.clear_dead_slots();
+        let (heap, mut roots) = self.split(None);
         heap.verify(&mut roots)
     }
 

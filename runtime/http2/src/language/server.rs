@@ -80,7 +80,7 @@ fn settings(vm: &mut Vm, list: Value) -> Result<(IpAddr, ServerConfig), String> 
 fn warn_unknown_keys(vm: &Vm, list: Value) {
     for pair in elements(list).chunks(2) {
         let Some(symbol) = pair[0].as_symbol() else { continue };
-        let name = String::from_utf8_lossy(vm.heap.symbols.name(symbol)).into_owned();
+        let name = String::from_utf8_lossy(vm.heap.symbols().name(symbol)).into_owned();
         if !KEYS.contains(&name.as_str()) {
             let known = KEYS.join(" ");
             eprintln!("[WARN] http2/server-listen | unknown key {name}; known keys: {known}");

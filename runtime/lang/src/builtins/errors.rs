@@ -46,7 +46,7 @@ fn place_values(vm: &mut Vm, place: &Place) -> [Value; 3] {
 fn location(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     error_argument!(vm, arguments[0]);
     let span = source::location(arguments[0]);
-    let place = span.and_then(|span| vm.extension::<Language>().sources.place(span));
+    let place = span.and_then(|span| vm.extension::<Language>().sources.read().place(span));
     match place {
         Some(place) => {
             let values = place_values(vm, &place);

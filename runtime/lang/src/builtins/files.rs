@@ -108,44 +108,49 @@ fn arguments_of_program(vm: &mut Vm, _: &[Value]) -> Outcome {
     strings(vm, &arguments)
 }
 
-/// Reads standard input with `read`, no more than the heap could hold; nil when there is nothing.
+/// Reads standard input with `read`, no more than the heap could hold: `text` of it, or what
+/// `at_end` makes of nothing.
 fn from_standard_input(
     vm: &mut Vm,
-    name: &str,
+    name: &'static str,
+    at_end: fn(&mut Vm) -> Outcome,
     read: fn(&mut dyn BufRead, &mut Vec<u8>) -> io::Result<usize>,
-) -> Result<Option<Vec<u8>>, Outcome> {
+    text: fn(&[u8]) -> &[u8],
+) -> Outcome {
     vm.extension::<Language>().output.flush();
     let limit = vm.heap.hard_limit_bytes() as u64;
-    let mut bytes = Vec::new();
-    match read(&mut io::stdin().lock().take(limit), &mut bytes) {
-        Err(error) => Err(fail(vm, &format!("{name}: {error}"))),
-        Ok(0) => Ok(None),
+    let wait = move || {
+        let mut bytes = Vec::new();
+        read(&mut io::stdin().lock().take(limit), &mut bytes).map(|count| (count, bytes))
+    };
+    Outcome::blocking(wait, move |vm, read| match read {
+        Err(error) => fail(vm, &format!("{name}: {error}")),
+        Ok((0, _)) => at_end(vm),
         // What was cut at the limit has no room either.
-        Ok(count) if vm.heap.room(count).is_err() => {
-            Err(fail(vm, &format!("{name}: out of memory: the input does not fit the heap")))
+        Ok((count, _)) if vm.heap.room(count).is_err() => {
+            fail(vm, &format!("{name}: out of memory: the input does not fit the heap"))
         }
-        Ok(_) => Ok(Some(bytes)),
-    }
+        Ok((_, bytes)) => vm.heap.string(text(&bytes)).into(),
+    })
 }
 
 /// The next line of standard input without its end, nil at the end of the input.
 fn read_line(vm: &mut Vm, _: &[Value]) -> Outcome {
     let read = |input: &mut dyn BufRead, bytes: &mut Vec<u8>| input.read_until(b'\n', bytes);
-    match from_standard_input(vm, "stdin/read-line", read) {
-        Err(outcome) => outcome,
-        Ok(None) => Value::NIL.into(),
-        Ok(Some(line)) => {
-            let text = line.strip_suffix(b"\n").unwrap_or(&line);
-            vm.heap.string(text.strip_suffix(b"\r").unwrap_or(text)).into()
-        }
-    }
+    from_standard_input(
+        vm,
+        "stdin/read-line",
+        |_| Value::NIL.into(),
+        read,
+        |line| {
+            let text = line.strip_suffix(b"\n").unwrap_or(line);
+            text.strip_suffix(b"\r").unwrap_or(text)
+        },
+    )
 }
 
 /// What is left of standard input.
 fn read_all(vm: &mut Vm, _: &[Value]) -> Outcome {
     let read = |input: &mut dyn BufRead, bytes: &mut Vec<u8>| input.read_to_end(bytes);
-    match from_standard_input(vm, "stdin/read-all", read) {
-        Err(outcome) => outcome,
-        Ok(bytes) => vm.heap.string(&bytes.unwrap_or_default()).into(),
-    }
+    from_standard_input(vm, "stdin/read-all", |vm| vm.heap.string(b"").into(), read, |text| text)
 }

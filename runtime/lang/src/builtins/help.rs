@@ -35,7 +35,7 @@ fn asked(vm: &mut Vm, value: Value) -> Result<String, Outcome> {
         return Ok(String::from_utf8_lossy(bytes).into_owned());
     }
     if let Some(symbol) = value.as_symbol() {
-        return Ok(String::from_utf8_lossy(vm.heap.symbols.name(symbol)).into_owned());
+        return Ok(String::from_utf8_lossy(vm.heap.symbols().name(symbol)).into_owned());
     }
     if Vm::is_function(value) {
         let name = function_name(vm, value);
@@ -46,7 +46,7 @@ fn asked(vm: &mut Vm, value: Value) -> Result<String, Outcome> {
 
 /// A builtin's own name; otherwise a global that holds the function, one with an entry if possible.
 fn function_name(vm: &Vm, function: Value) -> Option<String> {
-    let text = |symbol| String::from_utf8_lossy(vm.heap.symbols.name(symbol)).into_owned();
+    let text = |symbol| String::from_utf8_lossy(vm.heap.symbols().name(symbol)).into_owned();
     if function.kind() == Kind::Builtin {
         return function.as_builtin().map(|index| text(vm.native(index).name));
     }

@@ -175,7 +175,7 @@ fn write(vm: &Vm, value: Value, depth: usize, out: &mut Vec<u8>) -> Result<(), S
         return write_text(bytes, out);
     }
     if let Some(symbol) = value.as_symbol() {
-        return write_text(name(vm.heap.symbols.name(symbol)), out);
+        return write_text(name(vm.heap.symbols().name(symbol)), out);
     }
     if value.is_nil() {
         out.extend_from_slice(b"null");
@@ -213,7 +213,7 @@ fn write_map(vm: &Vm, value: Value, depth: usize, out: &mut Vec<u8>) -> Result<(
         }
         match (key.as_bytes(&vm.heap), key.as_symbol()) {
             (Some(text), _) => write_text(text, out)?,
-            (None, Some(symbol)) => write_text(name(vm.heap.symbols.name(symbol)), out)?,
+            (None, Some(symbol)) => write_text(name(vm.heap.symbols().name(symbol)), out)?,
             (None, None) => {
                 return Err(format!(
                     "a key of an object is a String or a Symbol, got {}",
@@ -249,7 +249,7 @@ fn write_object(vm: &Vm, items: &[Value], depth: usize, out: &mut Vec<u8>) -> Re
         if i > 0 {
             out.push(b',');
         }
-        write_text(name(vm.heap.symbols.name(symbol)), out)?;
+        write_text(name(vm.heap.symbols().name(symbol)), out)?;
         out.push(b':');
         write(vm, pair[1], depth + 1, out)?;
     }

@@ -185,7 +185,9 @@ pub fn collector_report(vm: &Vm) -> String {
     for line in lines {
         let _ = writeln!(text, "{line}");
     }
-    for (class, usage) in vm.heap.class_usage().enumerate().filter(|(_, u)| u.slots_total > 0) {
+    for (class, usage) in
+        vm.heap.class_usage().iter().enumerate().filter(|(_, u)| u.slots_total > 0)
+    {
         let share = percent(usage.slots_used, usage.slots_total);
         let _ = writeln!(
             text,

@@ -2,6 +2,7 @@
 
 use super::{Row, number, string};
 use crate::runtime::Language;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use valk_heap::Value;
 use valk_vm::{Arity, Outcome, Vm};
@@ -26,7 +27,8 @@ fn sleep(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let milliseconds = number!(vm, arguments[0]);
     if milliseconds > 0 {
         vm.extension::<Language>().output.flush();
-        std::thread::sleep(Duration::from_millis(milliseconds as u64));
+        let time = Duration::from_millis(milliseconds as u64);
+        return Outcome::blocking(move || std::thread::sleep(time), |_, ()| Value::NIL.into());
     }
     Value::NIL.into()
 }
@@ -51,6 +53,6 @@ fn exit(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let code = vm.heap.integer(code);
     let symbol = vm.intern(EXIT_CODE);
     vm.set_global(symbol, code);
-    vm.extension::<Language>().stopping = true;
+    vm.extension::<Language>().stopping.store(true, Ordering::Relaxed);
     code.into()
 }

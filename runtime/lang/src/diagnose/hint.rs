@@ -63,7 +63,7 @@ fn unbound(vm: &Vm, found: &Found) -> Option<String> {
 }
 
 fn text_of(vm: &Vm, symbol: SymbolId) -> String {
-    String::from_utf8_lossy(vm.heap.symbols.name(symbol)).into_owned()
+    String::from_utf8_lossy(vm.heap.symbols().name(symbol)).into_owned()
 }
 
 /// The bound globals and the special forms, sorted.

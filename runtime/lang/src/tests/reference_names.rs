@@ -32,7 +32,7 @@ fn bound() -> HashSet<String> {
     let runtime = Runtime::new(Config::default(), Output::memory()).expect("a heap");
     let vm = runtime.vm();
     let globals = vm.global_bindings();
-    let name = |symbol| String::from_utf8_lossy(vm.heap.symbols.name(symbol)).into_owned();
+    let name = |symbol| String::from_utf8_lossy(vm.heap.symbols().name(symbol)).into_owned();
     globals.into_iter().map(|(symbol, _)| name(symbol)).collect()
 }
 

@@ -1,0 +1,142 @@
+//! Machines that share a heap, and fibers that go from one to another.
+//!
+//! 1. A [`Seed`] may be sent to any thread; what grows from it there runs the same builtins on the
+//!    same heap and globals. Extensions of the embedder are not taken along.
+//! 2. Code, builtins' numbers and the code of markers are the same for all machines of a heap, so a
+//!    fiber that waits may be taken out of one ([`Vm::detach`]) and go on in another
+//!    ([`Vm::attach`]).
+//! 3. A [`DetachedFiber`] holds values: whoever keeps it shows it to collections.
+
+use crate::continuation::Markers;
+use crate::fiber::Fiber;
+use crate::native::Native;
+use crate::vm::{CollectedHook, CompileHook, FiberId, Guards, Machines, ReportHook, Vm};
+use std::sync::Arc;
+use valk_heap::{Invitation, JoinError, Roots, Tracer, Value};
+
+/// What a further machine on a heap is made from.
+#[derive(Clone)]
+pub struct Seed {
+    invitation: Invitation,
+    natives: Vec<Native>,
+    guards: Guards,
+    machines: Arc<Machines>,
+    markers: Markers,
+    compile: CompileHook,
+    report: ReportHook,
+    collected: Option<CollectedHook>,
+}
+
+impl Seed {
+    /// A machine for the calling thread.
+    ///
+    /// # Errors
+    /// When the heap takes no further mutator.
+    pub fn grow(&self) -> Result<Vm, JoinError> {
+        let heap = self.invitation.accept()?;
+        let mut vm = Vm::bare(heap, self.compile, self.report);
+        vm.natives.clone_from(&self.natives);
+        vm.guards = self.guards.clone();
+        vm.machines = Arc::clone(&self.machines);
+        vm.markers = self.markers.clone();
+        vm.collected = self.collected;
+        vm.look_at_guards();
+        Ok(vm)
+    }
+}
+
+/// A fiber that waits and belongs to no machine.
+pub struct DetachedFiber(Box<Fiber>);
+
+// SAFETY: the instruction pointer of a fiber leads into code that its stack keeps alive, or into the
+// box it owns; nobody else uses either in a way that depends on the thread.
+unsafe impl Send for DetachedFiber {}
+
+impl DetachedFiber {
+    /// Shows what the fiber refers to.
+    pub fn trace(&mut self, tracer: &mut Tracer<'_>) {
+        self.0.trace(tracer);
+    }
+
+    /// Bytes of its stack.
+    pub fn bytes(&self) -> usize {
+        self.0.bytes()
+    }
+}
+
+impl std::fmt::Debug for DetachedFiber {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DetachedFiber").field("bytes", &self.bytes()).finish_non_exhaustive()
+    }
+}
+
+impl Vm {
+    /// For further machines on this one's heap.
+    pub fn seed(&self) -> Seed {
+        Seed {
+            invitation: self.heap.invitation(),
+            natives: self.natives.clone(),
+            guards: self.guards.clone(),
+            machines: Arc::clone(&self.machines),
+            markers: self.markers.clone(),
+            compile: self.compile,
+            report: self.report,
+            collected: self.collected,
+        }
+    }
+
+    /// Takes a waiting fiber out of this machine.
+    ///
+    /// # Panics
+    /// When the fiber has finished or is running.
+    pub fn detach(&mut self, id: FiberId) -> DetachedFiber {
+        let mut fiber = self.fibers[id.0].take().expect("the fiber waits");
+        self.release(id, &fiber);
+        fiber.accounted_bytes = 0;
+        fiber.clear_dead_slots();
+        DetachedFiber(Box::new(fiber))
+    }
+
+    /// Takes a fiber into this machine.
+    pub fn attach(&mut self, fiber: DetachedFiber) -> FiberId {
+        self.admit(*fiber.0)
+    }
+}
+
+/// Everything that a machine and the fiber it runs refer to, for one collection. Raw pointers,
+/// because the heap, which lies beside them, is borrowed at the same time.
+pub(crate) struct AllRoots {
+    fibers: *mut Vec<Option<Fiber>>,
+    context: *mut Value,
+    markers: *mut Markers,
+    running: Option<*mut Fiber>,
+}
+
+impl AllRoots {
+    /// The roots of `vm`, for as long as nobody else uses it or `running`.
+    pub fn new(vm: &mut Vm, running: Option<&mut Fiber>) -> AllRoots {
+        AllRoots {
+            fibers: &raw mut vm.fibers,
+            context: &raw mut vm.context,
+            markers: &raw mut vm.markers,
+            running: running.map(std::ptr::from_mut),
+        }
+    }
+}
+
+impl Roots for AllRoots {
+    fn trace(&mut self, tracer: &mut Tracer<'_>) {
+        // SAFETY: made from a machine that does nothing else until the collection is over.
+        let (fibers, context, markers) =
+            unsafe { (&mut *self.fibers, &mut *self.context, &mut *self.markers) };
+        tracer.value(context);
+        markers.trace(tracer);
+        if let Some(running) = self.running {
+            // SAFETY: as above.
+            unsafe { &mut *running }.trace(tracer);
+        }
+        for fiber in fibers.iter_mut().flatten() {
+            fiber.trace(tracer);
+        }
+    }
+}
