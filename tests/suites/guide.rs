@@ -5,8 +5,9 @@
 //! without either are only run. Each block is a program of its own, unless its first line is
 //! `; continued`.
 
+use valk_aio::Executor;
 use valk_heap::Config;
-use valk_lang::{NoWaiting, Output, Ran, Runtime, display};
+use valk_lang::{Output, Ran, Runtime, display};
 use valk_syntax::{Balance, balance};
 use valk_tests::program::root;
 
@@ -82,13 +83,18 @@ fn blocks() -> Vec<Block> {
     found
 }
 
-fn runtime() -> Runtime {
-    Runtime::new(Config::default(), Output::memory()).expect("a heap")
+/// A runtime with threads for functions, and what waits for them.
+fn runtime() -> (Runtime, Executor) {
+    let config = Config { mutators_max: 3, ..Config::default() };
+    let runtime = Runtime::new(config, Output::memory()).expect("a heap");
+    valk_aio::register(&runtime.vm);
+    let executor = Executor::new(&runtime.vm).expect("an event loop");
+    (runtime, executor)
 }
 
 /// What is wrong with a step.
-fn difference(runtime: &mut Runtime, step: &Step) -> Option<String> {
-    let ran = runtime.run_text("guide", step.code.as_bytes(), &mut NoWaiting);
+fn difference((runtime, executor): &mut (Runtime, Executor), step: &Step) -> Option<String> {
+    let ran = runtime.run_text("guide", step.code.as_bytes(), executor);
     let (Ran::Value(value) | Ran::Failed(value, _)) = ran;
     let shown = String::from_utf8_lossy(&display(&runtime.vm().heap, value)).into_owned();
     let output = String::from_utf8_lossy(&runtime.take_output()).into_owned();

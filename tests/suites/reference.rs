@@ -1,15 +1,17 @@
 //! The reference against a whole session: names and examples of the families above the language.
 
 use std::collections::HashSet;
+use valk_aio::Executor;
 use valk_heap::Config;
 use valk_lang::reference::{entries, lookup};
-use valk_lang::{NoWaiting, Output, Runtime};
+use valk_lang::{Output, Runtime};
 
 /// Families whose names other crates bind; the rest is checked beside the language.
-const ABOVE: [&str; 3] = ["aio", "http2", "metrics"];
+const ABOVE: [&str; 4] = ["aio", "futures", "http2", "metrics"];
 
 fn language() -> Runtime {
-    Runtime::new(Config::default(), Output::memory()).expect("a heap")
+    let config = Config { mutators_max: 2, ..Config::default() };
+    Runtime::new(config, Output::memory()).expect("a heap")
 }
 
 /// A runtime with everything that the command binds.
@@ -48,8 +50,9 @@ valk_harness::test! {
         for entry in entries().iter().filter(|entry| ABOVE.contains(&entry.family)) {
             for example in &entry.examples {
                 let mut runtime = session();
+                let mut executor = Executor::new(&runtime.vm).expect("an event loop");
                 let code = format!("(print {})", example.code);
-                let _ = runtime.run_text("example", code.as_bytes(), &mut NoWaiting);
+                let _ = runtime.run_text("example", code.as_bytes(), &mut executor);
                 let printed = String::from_utf8_lossy(&runtime.take_output()).into_owned();
                 let place = format!("stdlib/reference/{}.txt:{}", entry.family, example.line);
                 assert_eq!(printed.trim_end_matches('\n'), example.value, "{place}");

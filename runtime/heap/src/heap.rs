@@ -1,7 +1,7 @@
 //! The heap as one mutator has it: allocation, the write barrier, root handles, limits and what is
 //! in use.
 //!
-//! 1. A [`Heap`] is a mutator's handle of a heap that several may share ([`Heap::invitation`]). Its
+//! 1. A [`Heap`] is a mutator's handle of a heap that several may share (`safepoint`). Its
 //!    nursery and remembered set are its own, the rest lies in `Shared`.
 //! 2. A handle belongs to the thread that made it, and that thread counts as running: others that
 //!    want to collect wait for it, until it polls [`Heap::wants_safepoint`] and stops, or says
@@ -11,7 +11,7 @@
 //!
 //! Which `Value`s live is decided in `collect`; what they mean, elsewhere.
 
-use crate::error::{HeapError, JoinError, OutOfMemory};
+use crate::error::HeapError;
 use crate::interrupt::Interrupt;
 use crate::limits::{Config, TRIGGER_CHECK_BYTES, YOUNG_OBJECT_MAX_BYTES};
 use crate::nursery::Young;
@@ -19,25 +19,26 @@ use crate::object::{
     self, ERROR_FIELDS, HOST_BYTES, Header, HostObject, INTEGER_BYTES, Kind, PAIR_BYTES, UNLOGGED,
 };
 use crate::old::Page;
-use crate::roots::{Root, Roots};
-use crate::shared::{Common, Shared, View};
-use crate::statistics::{ClassUsage, Statistics};
+use crate::roots::Root;
+use crate::shared::{Common, Shared};
 use crate::stress::{Dice, Stress};
 use crate::symbol::{SymbolId, SymbolTable};
 use crate::value::Value;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use valk_sync::coordinator::{Mutator, Native, RegisterError};
+use valk_sync::coordinator::Mutator;
 
 /// One mutator's handle of a heap.
 pub struct Heap {
     pub(crate) young: Young,
-    young_base: usize,
-    young_bytes: usize,
+    pub(crate) young_base: usize,
+    pub(crate) young_bytes: usize,
     /// Not 0 when this mutator is wanted at a safepoint, or wants one; in `shared`.
-    bell: NonNull<AtomicUsize>,
+    pub(crate) bell: NonNull<AtomicUsize>,
     globals: NonNull<AtomicU64>,
+    /// Others have been invited, so there may be other mutators.
+    pub(crate) is_shared: bool,
     /// A collection is wanted at the next safepoint.
     pub(crate) wanted: bool,
     pub(crate) generational: bool,
@@ -47,40 +48,12 @@ pub struct Heap {
     /// Old cells that may refer to young ones and that this mutator has changed.
     pub(crate) remembered: Vec<Value>,
     /// What this mutator has declared of [`Common::external_bytes`].
-    external_bytes: usize,
+    pub(crate) external_bytes: usize,
     /// Bytes allocated directly in the old space since the trigger was last looked at.
-    unchecked_bytes: usize,
-    interrupt: Interrupt,
+    pub(crate) unchecked_bytes: usize,
+    pub(crate) interrupt: Interrupt,
     pub(crate) mutator: Mutator,
     pub(crate) shared: Arc<Shared>,
-}
-
-/// The right to become a further mutator of a heap, from any thread.
-#[derive(Clone)]
-pub struct Invitation {
-    shared: Arc<Shared>,
-    generational: bool,
-    stress: Stress,
-}
-
-impl Invitation {
-    /// Becomes a mutator, after any collection under way.
-    ///
-    /// # Errors
-    /// When the heap has as many mutators as it was made for, or they are ending.
-    pub fn accept(&self) -> Result<Heap, JoinError> {
-        let mutator = self.shared.coordinator.register().map_err(|refusal| match refusal {
-            RegisterError::Full => JoinError::Full(self.shared.slots()),
-            RegisterError::ShuttingDown => JoinError::Ending,
-        })?;
-        if mutator.slot() >= self.shared.slots() {
-            return Err(JoinError::Full(self.shared.slots()));
-        }
-        let mut heap = Heap::over(mutator, Arc::clone(&self.shared));
-        heap.generational = self.generational;
-        heap.set_stress(self.stress);
-        Ok(heap)
-    }
 }
 
 impl Heap {
@@ -100,7 +73,7 @@ impl Heap {
     }
 
     /// The handle of a mutator that has just registered.
-    fn over(mutator: Mutator, shared: Arc<Shared>) -> Heap {
+    pub(crate) fn over(mutator: Mutator, shared: Arc<Shared>) -> Heap {
         // SAFETY: registered a moment ago, and running since.
         let (young, remembered) = unsafe { shared.move_in(mutator.slot()) };
         let (young_base, young_bytes) = shared.young();
@@ -114,6 +87,7 @@ impl Heap {
             young_bytes,
             bell: NonNull::from(bell.word()),
             globals: NonNull::new(globals).expect("mappings do not lie at 0"),
+            is_shared: false,
             wanted: false,
             generational: true,
             stress: Stress::Off,
@@ -125,15 +99,6 @@ impl Heap {
             interrupt: Interrupt::new(bell),
             mutator,
             shared,
-        }
-    }
-
-    /// For a thread that is to work on this heap as well.
-    pub fn invitation(&self) -> Invitation {
-        Invitation {
-            shared: Arc::clone(&self.shared),
-            generational: self.generational,
-            stress: self.stress,
         }
     }
 
@@ -150,104 +115,6 @@ impl Heap {
     /// What is shared and under the lock. Held for a moment only (rule 3 of `shared`).
     pub(crate) fn common(&self) -> std::sync::MutexGuard<'_, Common> {
         self.shared.lock()
-    }
-
-    // ---- safepoints ----
-
-    /// Whether this mutator wants to collect.
-    #[inline(always)]
-    pub fn wants_collection(&self) -> bool {
-        self.wanted
-    }
-
-    /// Whether this mutator should come to a safepoint, look at [`Heap::interrupt`] and then
-    /// [collect](Heap::collect) if it [wants](Heap::wants_collection) to, or
-    /// [stop](Heap::stop). One word is read.
-    #[inline(always)]
-    pub fn wants_safepoint(&self) -> bool {
-        // SAFETY: the word lives as long as the bell in `interrupt`. Relaxed: reasons are looked
-        // for after the answer.
-        unsafe { self.bell.as_ref() }.load(Ordering::Relaxed) != 0
-    }
-
-    /// Asks for a collection at the next safepoint.
-    pub(crate) fn want(&mut self) {
-        self.wanted = true;
-        self.interrupt.ring();
-    }
-
-    /// The handle by which other threads interrupt the mutator.
-    pub fn interrupt(&self) -> &Interrupt {
-        &self.interrupt
-    }
-
-    /// Tells every mutator of this heap to come to a safepoint.
-    pub fn call_all(&self) {
-        self.shared.coordinator.ring_all();
-    }
-
-    /// Takes part in another mutator's collection, if one is under way.
-    ///
-    /// # Safety
-    /// As [`Heap::collect`].
-    pub unsafe fn stop(&mut self, roots: &mut dyn Roots) {
-        self.interrupt.answer();
-        // SAFETY: the caller's promise; `roots` is borrowed until the stop is over.
-        unsafe { self.show(roots) };
-        self.mutator.safepoint();
-        self.arrange();
-    }
-
-    /// Says that this mutator touches nothing of the heap until [`Heap::resume`], so that others
-    /// collect without waiting for it.
-    ///
-    /// # Safety
-    /// As [`Heap::collect`]; also, until [`Heap::resume`] has returned, neither this handle nor what
-    /// `roots` shows is moved or used by anything but collections.
-    pub unsafe fn suspend(&mut self, roots: &mut dyn Roots) {
-        // SAFETY: the caller's promise.
-        unsafe { self.show(roots) };
-        self.mutator.suspend();
-    }
-
-    /// Comes back from [`Heap::suspend`], after any collection under way.
-    pub fn resume(&mut self) {
-        self.mutator.resume();
-        self.arrange();
-    }
-
-    /// Runs `call` as native code: it touches no heap object and may block for any time.
-    ///
-    /// # Safety
-    /// As [`Heap::collect`].
-    pub unsafe fn native<R>(&mut self, roots: &mut dyn Roots, call: impl FnOnce() -> R) -> R {
-        // SAFETY: the caller's promise; both are borrowed until the guard is dropped.
-        unsafe { self.show(roots) };
-        let native: Native<'_> = self.mutator.enter_native();
-        let result = call();
-        drop(native);
-        self.arrange();
-        result
-    }
-
-    /// Tells leaders where this mutator's part is.
-    ///
-    /// # Safety
-    /// The caller stops or enters native code next; until it goes on, neither `self` nor what
-    /// `roots` shows is moved or used.
-    pub(crate) unsafe fn show(&mut self, roots: &mut dyn Roots) {
-        let roots: *mut (dyn Roots + '_) = roots;
-        let view = View {
-            young: &raw mut self.young,
-            remembered: &raw mut self.remembered,
-            wanted: &raw mut self.wanted,
-            // SAFETY: only the lifetime changes; nobody uses it longer than the caller promises.
-            roots: unsafe {
-                std::mem::transmute::<*mut (dyn Roots + '_), *mut (dyn Roots + 'static)>(roots)
-            },
-        };
-        // SAFETY: this mutator runs, and the caller promises the rest.
-        unsafe { self.shared.show(self.mutator.slot(), view) };
     }
 
     // ---- allocation; none of these collects ----
@@ -484,7 +351,7 @@ impl Heap {
         at
     }
 
-    fn poll_if_due(&mut self) {
+    pub(crate) fn poll_if_due(&mut self) {
         self.unchecked_bytes = 0;
         if self.full_is_due() {
             self.want();
@@ -659,128 +526,6 @@ impl Heap {
     /// Number of roots not yet released.
     pub fn live_roots(&self) -> usize {
         self.common().roots.live()
-    }
-
-    // ---- limits and accounting ----
-
-    /// Asks whether `bytes` more fit under the hard limit, garbage counted as used. A native that
-    /// is about to allocate much asks first; when refused, the mutator runs a full collection at
-    /// a safepoint, lets the native ask once more and then raises the error.
-    ///
-    /// # Errors
-    /// When they do not fit.
-    pub fn room(&self, bytes: usize) -> Result<(), OutOfMemory> {
-        let common = self.common();
-        let limit = common.limits.hard_bytes;
-        let fits = |used| bytes <= limit.saturating_sub(used);
-        let bound = self.young.used_bytes()
-            + common.old.used_bytes_bound()
-            + self.shared.beside_bytes(&common);
-        let used = || self.young.used_bytes() + self.shared.tenured_bytes(&common);
-        if (fits(bound) || fits(used())) && !self.refuses() {
-            return Ok(());
-        }
-        Err(OutOfMemory { requested: bytes, used: used(), limit })
-    }
-
-    /// Declares memory held elsewhere that counts against the limit (VM stacks), in all.
-    pub fn set_external_bytes(&mut self, bytes: usize) {
-        let before = std::mem::replace(&mut self.external_bytes, bytes);
-        let mut common = self.common();
-        common.external_bytes = common.external_bytes - before + bytes;
-        drop(common);
-        self.poll_if_due();
-    }
-
-    /// Bytes in use, garbage included: this mutator's nursery, old space, symbols and external.
-    /// What others have in their nurseries is counted by the next collection.
-    pub fn used_bytes(&self) -> usize {
-        self.young.used_bytes() + self.shared.tenured_bytes(&self.common())
-    }
-
-    /// Whether more is in use than allowed. After a collection that means the program must get
-    /// an error.
-    pub fn over_hard_limit(&self) -> bool {
-        self.used_bytes() > self.hard_limit_bytes() || self.refuses()
-    }
-
-    /// The hard limit in bytes.
-    pub fn hard_limit_bytes(&self) -> usize {
-        self.common().limits.hard_bytes
-    }
-
-    /// Changes the hard limit and returns the one before; the soft limit follows.
-    ///
-    /// # Errors
-    /// When more than `bytes` are in use, garbage included.
-    pub fn set_hard_limit(&mut self, bytes: usize) -> Result<usize, HeapError> {
-        let used = self.used_bytes();
-        if bytes < used {
-            return Err(HeapError::LimitBelowUsage { limit: bytes, used });
-        }
-        let mut common = self.common();
-        let before = std::mem::replace(&mut common.limits.hard_bytes, bytes);
-        let tenured = self.shared.tenured_bytes(&common);
-        common.limits.rearm(tenured);
-        Ok(before)
-    }
-
-    /// Share of the hard limit above which full collections are asked for, in percent.
-    pub fn threshold_percent(&self) -> u8 {
-        self.common().limits.threshold_percent
-    }
-
-    /// Changes that share, clamped to 1..=100, and returns the one before.
-    pub fn set_threshold_percent(&mut self, percent: u8) -> u8 {
-        let percent = percent.clamp(1, 100);
-        let mut common = self.common();
-        let before = std::mem::replace(&mut common.limits.threshold_percent, percent);
-        let tenured = self.shared.tenured_bytes(&common);
-        common.limits.rearm(tenured);
-        before
-    }
-
-    /// The least time between two full collections that memory asks for, in milliseconds. The hard
-    /// limit does not wait.
-    pub fn full_interval_ms(&self) -> u64 {
-        self.common().full_interval_ms
-    }
-
-    /// Changes that time and returns the one before.
-    pub fn set_full_interval_ms(&mut self, milliseconds: u64) -> u64 {
-        std::mem::replace(&mut self.common().full_interval_ms, milliseconds)
-    }
-
-    /// Counters and sizes at this moment; of nurseries, this mutator's.
-    pub fn statistics(&self) -> Statistics {
-        let young_bytes = self.young.used_bytes();
-        let nursery_bytes = self.young.nursery_bytes();
-        let others = self.mutators().saturating_sub(1);
-        let common = self.common();
-        let used_bytes = young_bytes + self.shared.tenured_bytes(&common);
-        let seen = &common.statistics;
-        Statistics {
-            allocated_bytes: seen.allocated_bytes + young_bytes as u64,
-            used_bytes,
-            used_bytes_peak: seen.used_bytes_peak.max(used_bytes),
-            young_bytes,
-            young_bytes_peak: seen.young_bytes_peak.max(young_bytes),
-            old_bytes: common.old.used_bytes(),
-            committed_bytes: common.old.committed_bytes()
-                + nursery_bytes.max(young_bytes)
-                + others * nursery_bytes,
-            large_objects: common.old.large_objects(),
-            external_bytes: common.external_bytes + common.old.host_external_bytes(),
-            nursery_bytes,
-            hard_limit_bytes: common.limits.hard_bytes,
-            soft_limit_bytes: common.limits.soft_bytes(),
-            ..seen.clone()
-        }
-    }
-
-    /// Occupancy of the old space by size class, ascending.
-    pub fn class_usage(&self) -> Vec<ClassUsage> {
-        self.common().old.class_usage().collect()
     }
 }
 

@@ -23,6 +23,7 @@
     reason = "one-instruction accessors and the bump path: calls would cost more than they do"
 )]
 
+mod accounting;
 mod collect;
 mod error;
 mod globals;
@@ -34,16 +35,18 @@ mod object;
 mod old;
 mod os;
 mod roots;
+mod safepoint;
 mod shared;
 mod statistics;
 mod stress;
 mod symbol;
+mod turn;
 mod value;
 mod verify;
 
 pub use collect::{Collected, Collection, Tracer};
 pub use error::{HeapError, JoinError, OutOfMemory};
-pub use heap::{Heap, Invitation};
+pub use heap::Heap;
 pub use interrupt::Interrupt;
 pub use limits::{
     Config, DEFAULT_HARD_LIMIT_BYTES, DEFAULT_NURSERY_BYTES, LARGE_OBJECT_BYTES,
@@ -53,9 +56,11 @@ pub use object::{
     ERROR_CAUSE, ERROR_FIELDS, ERROR_LOCATION, ERROR_MESSAGE, ERROR_TRACE, HostObject, Kind,
 };
 pub use roots::{Root, Roots};
+pub use safepoint::Invitation;
 pub use statistics::{ClassUsage, PAUSE_BOUNDS_US, Statistics};
 pub use stress::Stress;
 pub use symbol::{SymbolId, SymbolTable};
+pub use turn::Turn;
 pub use value::Value;
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use crate::os::{self, Mapping};
 use crate::roots::{RootTable, Roots};
 use crate::statistics::Statistics;
 use crate::symbol::SymbolTable;
+use crate::turn::Turns;
 use crate::value::Value;
 use std::cell::UnsafeCell;
 use std::hash::{BuildHasher, RandomState};
@@ -66,6 +67,7 @@ pub(crate) struct Shared {
     pub symbols: SymbolTable,
     pub globals: Globals,
     pub hash_seed: u64,
+    pub turns: Turns,
     young: Mapping,
     lots: Box<[UnsafeCell<Lot>]>,
     common: Mutex<Common>,
@@ -97,6 +99,7 @@ impl Shared {
             symbols: SymbolTable::new(),
             globals: Globals::new()?,
             hash_seed: RandomState::new().hash_one(0),
+            turns: Turns::default(),
             lots: (0..mutators).map(|slot| UnsafeCell::new(lot(slot))).collect(),
             young,
             common: Mutex::new(Common {

@@ -87,7 +87,7 @@ fn atom(heap: &Heap, value: Value, style: Style, out: &mut Vec<u8>, work: &mut V
             let parts = entries.into_iter().flat_map(|(key, value)| [key, value]).collect();
             constructor(b"(map/of", parts, out, work);
         }
-        Kind::Vector => constructor(b"(vec/of", vector::elements(value), out, work),
+        Kind::Vector => constructor(b"(vec/of", vector::elements(heap, value), out, work),
         Kind::Undefined | Kind::Cell | Kind::Environment | Kind::Record => {
             out.extend_from_slice(b"<undefined>");
         }

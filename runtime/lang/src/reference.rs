@@ -46,6 +46,8 @@ const FAMILIES: &[FamilyText] = embedded![
     "memory"
     "continuations"
     "context"
+    "boxes"
+    "futures"
     "aio"
     "http2"
     "metrics"

@@ -9,8 +9,8 @@
 //!    has entries, and two versions used in turn soon have nothing to do with each other.
 //! 3. Changes are told by key, not by place: a table may be grown and tidied under its versions.
 //! 4. Nothing here collects: callers hold plain values.
-//! 5. One mutator at a time: reading a version may turn links round. Readers on several threads
-//!    would have to agree on who does.
+//! 5. One mutator at a time: reading a version may turn links round. Every function here takes the
+//!    heap's turn, which costs nothing while there is one mutator.
 //!
 //! Knows equality and the heap; not the language.
 

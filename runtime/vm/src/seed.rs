@@ -72,7 +72,7 @@ impl std::fmt::Debug for DetachedFiber {
 
 impl Vm {
     /// For further machines on this one's heap.
-    pub fn seed(&self) -> Seed {
+    pub fn seed(&mut self) -> Seed {
         Seed {
             invitation: self.heap.invitation(),
             natives: self.natives.clone(),

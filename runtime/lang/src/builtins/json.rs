@@ -185,7 +185,7 @@ fn write(vm: &Vm, value: Value, depth: usize, out: &mut Vec<u8>) -> Result<(), S
         return Err(format!("values are nested deeper than {DEPTH_MAX}"));
     }
     match value.kind() {
-        Kind::Vector => write_array(vm, &vector::elements(value), depth, out),
+        Kind::Vector => write_array(vm, &vector::elements(&vm.heap, value), depth, out),
         Kind::Map => write_map(vm, value, depth, out),
         Kind::Pair if value.head().is_keyword() => write_object(vm, &elements(value), depth, out),
         Kind::Pair => write_array(vm, &elements(value), depth, out),

@@ -76,7 +76,7 @@ fn to_list(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let vector = vector!(vm, arguments[0]);
     let size = vector::size(vector);
     answer(with_room(vm, new_bytes(size), size, |vm| {
-        list(vm, vector::elements(vector).into_iter())
+        list(vm, vector::elements(&vm.heap, vector).into_iter())
     }))
 }
 
@@ -115,7 +115,7 @@ fn set(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let Some(at) = usize::try_from(index).ok().filter(|&at| at < size) else {
         return no_element(vm, "vec/set", vector, index);
     };
-    answer(with_room(vm, vector::change_bytes(vector), size, |vm| {
+    answer(with_room(vm, vector::change_bytes(&vm.heap, vector), size, |vm| {
         vector::set(&mut vm.heap, vector, at, arguments[2])
     }))
 }
@@ -124,7 +124,7 @@ fn set(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 fn push(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let vector = vector!(vm, arguments[0]);
     let more = &arguments[1..];
-    let bytes = vector::change_bytes(vector) + new_bytes(2 * more.len());
+    let bytes = vector::change_bytes(&vm.heap, vector) + new_bytes(2 * more.len());
     answer(with_room(vm, bytes, vector::size(vector) + more.len(), |vm| {
         more.iter().fold(vector, |vector, element| {
             let size = vector::size(vector);
@@ -139,7 +139,7 @@ fn pop(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     if size == 0 {
         return fail(vm, "vec/pop: the vector is empty");
     }
-    answer(with_room(vm, vector::change_bytes(vector), size, |vm| {
+    answer(with_room(vm, vector::change_bytes(&vm.heap, vector), size, |vm| {
         vector::pop(&mut vm.heap, vector)
     }))
 }
@@ -156,7 +156,7 @@ fn last(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 fn slice(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let vector = vector!(vm, arguments[0]);
     let (from, to) = (number!(vm, arguments[1]), number!(vm, arguments[2]));
-    let elements = vector::elements(vector);
+    let elements = vector::elements(&vm.heap, vector);
     let clamp = |index: i64| index.clamp(0, elements.len() as i64) as usize;
     let (from, to) = (clamp(from), clamp(to));
     new(vm, elements.get(from..to).unwrap_or_default())
@@ -166,7 +166,7 @@ fn concat(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let mut all = Vec::new();
     for vector in arguments {
         let vector = vector!(vm, *vector);
-        all.extend(vector::elements(vector));
+        all.extend(vector::elements(&vm.heap, vector));
     }
     new(vm, &all)
 }

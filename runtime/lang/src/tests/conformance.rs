@@ -11,6 +11,7 @@ const TABLES: &[(&str, &str)] = &[
     ("regressions", include_str!("../../../../tests/conformance/regressions.txt")),
     ("continuations", include_str!("../../../../tests/conformance/continuations.txt")),
     ("errors", include_str!("../../../../tests/conformance/errors.txt")),
+    ("boxes", include_str!("../../../../tests/conformance/boxes.txt")),
     ("collections", include_str!("../../../../tests/conformance/collections.txt")),
 ];
 

@@ -68,7 +68,7 @@ fn structure(heap: &Heap, value: Value, mut state: u64) -> u64 {
             Kind::Partial => pending.extend((0..value.field_count()).map(|at| value.field(at))),
             // Their words do not change, for hosts do not move.
             Kind::Host => state = mix(state, value.bits()),
-            Kind::Vector => pending.extend(vector::elements(value)),
+            Kind::Vector => pending.extend(vector::elements(heap, value)),
             Kind::Map => state = mix(state, entries(heap, value)),
             // Equal only to themselves; these move.
             Kind::Nil

@@ -13,7 +13,7 @@ use super::versions::{self, BUDGET, Change, Table};
 use super::{CAPACITY_MIN, CHUNK_ENTRIES, ENTRIES_MAX, hash::hash, index};
 use crate::equality::equal;
 use std::collections::HashMap;
-use valk_heap::{Heap, Kind, Value};
+use valk_heap::{Heap, Kind, Turn, Value};
 
 const INDEX: usize = 1;
 const DIRECTORY: usize = 2;
@@ -46,6 +46,7 @@ pub fn size(map: Value) -> usize {
 /// The value of `key`.
 #[inline]
 pub fn get(heap: &mut Heap, map: Value, key: Value) -> Option<Value> {
+    let _turn = heap.turn();
     let table = match versions::table(map) {
         Some(table) => table,
         None => match versions::search::<Hashed>(heap, map, key) {
@@ -58,6 +59,7 @@ pub fn get(heap: &mut Heap, map: Value, key: Value) -> Option<Value> {
 
 /// The map with `key` set to `value`; a key that is there keeps its place and its form.
 pub fn set(heap: &mut Heap, map: Value, key: Value, value: Value) -> Value {
+    let _turn = heap.turn();
     let before = size(map);
     let change = Change { key, value, stamp: Value::NIL };
     let after = |undo: Change| before + usize::from(undo.value.is_undefined());
@@ -66,6 +68,7 @@ pub fn set(heap: &mut Heap, map: Value, key: Value, value: Value) -> Value {
 
 /// The map without `key`.
 pub fn remove(heap: &mut Heap, map: Value, key: Value) -> Value {
+    let _turn = heap.turn();
     if get(heap, map, key).is_none() {
         return map;
     }
@@ -75,7 +78,8 @@ pub fn remove(heap: &mut Heap, map: Value, key: Value) -> Value {
 }
 
 /// Bytes that the next change may allocate.
-pub fn change_bytes(map: Value) -> usize {
+pub fn change_bytes(heap: &Heap, map: Value) -> usize {
+    let _turn = heap.turn();
     let (table, copies) = versions::next_change(map);
     let full = number(table, USED) == capacity(table);
     let slots = if copies || full { 2 * capacity(table) } else { 0 };
@@ -106,12 +110,14 @@ pub(crate) struct View<'h> {
     table: Value,
     /// By the hash of the key.
     changes: HashMap<u32, Vec<Change>>,
+    _turn: Turn,
 }
 
 impl<'h> View<'h> {
     pub(crate) fn new(heap: &'h Heap, map: Value) -> View<'h> {
+        let turn = heap.turn();
         let (path, table) = versions::changes(map);
-        let mut view = View { heap, table, changes: HashMap::new() };
+        let mut view = View { heap, table, changes: HashMap::new(), _turn: turn };
         // The nearest to the version counts.
         for change in path {
             if !view.changed(change.key) {

@@ -25,6 +25,7 @@ pub fn get(heap: &mut Heap, vector: Value, index: usize) -> Option<Value> {
     if index >= size(vector) {
         return None;
     }
+    let _turn = heap.turn();
     if let Some(table) = versions::table(vector) {
         return Some(element(table, index));
     }
@@ -51,12 +52,14 @@ pub fn pop(heap: &mut Heap, vector: Value) -> Value {
 }
 
 fn change(heap: &mut Heap, vector: Value, index: usize, value: Value, size: usize) -> Value {
+    let _turn = heap.turn();
     let change = Change { key: Value::fixnum(index as i64), value, stamp: Value::NIL };
     versions::derive::<Array>(heap, vector, change, |_| size)
 }
 
 /// Bytes that the next change may allocate.
-pub fn change_bytes(vector: Value) -> usize {
+pub fn change_bytes(heap: &Heap, vector: Value) -> usize {
+    let _turn = heap.turn();
     let (table, copies) = versions::next_change(vector);
     let full = capacity(table) == size(vector);
     let elements = if copies || full { 2 * capacity(table) } else { 0 };
@@ -64,7 +67,8 @@ pub fn change_bytes(vector: Value) -> usize {
 }
 
 /// All elements.
-pub fn elements(vector: Value) -> Vec<Value> {
+pub fn elements(heap: &Heap, vector: Value) -> Vec<Value> {
+    let _turn = heap.turn();
     let (changes, table) = versions::changes(vector);
     let mut elements: Vec<Value> =
         (0..size(vector).min(capacity(table))).map(|index| element(table, index)).collect();

@@ -123,7 +123,7 @@ fn random_vectors(seed: u64, steps: usize) {
         }
         let any = random.below(versions.len());
         for (version, model) in [versions.last().expect("just pushed"), &versions[any]] {
-            let elements = vector::elements(*version).into_iter().map(Value::as_fixnum);
+            let elements = vector::elements(&vm.heap, *version).into_iter().map(Value::as_fixnum);
             assert_eq!(elements.collect::<Vec<_>>(), *model, "seed {seed} step {step}");
             let index = random.below(model.len() + 1);
             let found = vector::get(&mut vm.heap, *version, index).map(Value::as_fixnum);
