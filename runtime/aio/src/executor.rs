@@ -52,8 +52,7 @@ struct Here {
 impl Here {
     fn enter(vm: &SharedVm) -> Here {
         let machine = Rc::downgrade(vm);
-        let before =
-            WAITS.with_borrow_mut(|waits| std::mem::replace(&mut waits.machine, machine));
+        let before = WAITS.with_borrow_mut(|waits| std::mem::replace(&mut waits.machine, machine));
         Here { before }
     }
 }

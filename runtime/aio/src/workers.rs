@@ -300,12 +300,7 @@ fn run(vm: &mut Vm, job: Job) {
 }
 
 /// Has a fiber wait for a handle (rule 3); it and its answer when there is nothing to wait for.
-fn wait(
-    vm: &mut Vm,
-    fiber: FiberId,
-    question: Value,
-    then: Addressee,
-) -> Option<(FiberId, Value)> {
+fn wait(vm: &mut Vm, fiber: FiberId, question: Value, then: Addressee) -> Option<(FiberId, Value)> {
     if question.host::<Handle>(&vm.heap).is_none() {
         return Some((fiber, vm.error("only handles can be waited for")));
     }

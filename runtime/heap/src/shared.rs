@@ -160,6 +160,18 @@ impl Shared {
         *lot = Lot { young, remembered, view: None };
     }
 
+    /// Whether that many bytes at `address` are of what mutators that have left did not take along.
+    ///
+    /// # Safety
+    /// No mutator comes or goes meanwhile.
+    pub unsafe fn left_behind(&self, address: usize, bytes: usize) -> bool {
+        self.lots.iter().any(|lot| {
+            // SAFETY: the caller's promise; a lot with a mutator is not changed by it.
+            let lot = unsafe { &*lot.get() };
+            lot.view.is_none() && lot.young.holds(address, bytes)
+        })
+    }
+
     /// Tells leaders where the part of a mutator is.
     ///
     /// # Safety

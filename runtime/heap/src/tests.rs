@@ -7,6 +7,7 @@ mod interrupt;
 mod layout;
 mod limits;
 mod model;
+mod mutators;
 mod roots;
 mod shapes;
 mod stress;

@@ -94,7 +94,9 @@ impl Heap {
     fn holds(&self, map: &OldMap, address: usize, bytes: usize) -> bool {
         let (base, reserved) = self.shared.young();
         if address.wrapping_sub(base) < reserved {
-            return self.young.holds(address, bytes);
+            // SAFETY: `verify` made sure that there is no other mutator.
+            let left_behind = unsafe { self.shared.left_behind(address, bytes) };
+            return self.young.holds(address, bytes) || left_behind;
         }
         map.holds(address, bytes)
     }

@@ -69,7 +69,8 @@ fn same_atom(heap: &Heap, a: Value, b: Value, pending: &mut Vec<(Value, Value)>)
         (Kind::Vector, Kind::Vector) => {
             let same_size = vector::size(a) == vector::size(b);
             if same_size {
-                pending.extend(vector::elements(heap, a).into_iter().zip(vector::elements(heap, b)));
+                pending
+                    .extend(vector::elements(heap, a).into_iter().zip(vector::elements(heap, b)));
             }
             same_size
         }
