@@ -3,6 +3,8 @@
 use crate::{
     Executor, HandleState, complete, completed, config, failed, new_handle, register, settled,
 };
+mod threads;
+
 use valk_heap::{Config, Value};
 use valk_lang::{Driver, NoWaiting, Output, Ran, Runtime};
 

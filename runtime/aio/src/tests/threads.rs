@@ -1,0 +1,196 @@
+//! Functions on several threads: futures, parallel maps, promises, boxes.
+
+use crate::{Executor, register};
+use std::time::{Duration, Instant};
+use valk_heap::{Config, Stress};
+use valk_lang::{Output, Ran, Runtime};
+
+/// Threads beside the program's own.
+const WORKERS: usize = 2;
+
+/// What a program prints on a heap like this, and the error that ended it.
+fn output_of(config: Config, program: &str) -> String {
+    let calm = Config { stress: Stress::Off, ..config.clone() };
+    let mut runtime = Runtime::new(calm, Output::memory()).expect("a heap");
+    runtime.vm().heap.set_stress(config.stress);
+    register(&runtime.vm);
+    let mut executor = Executor::new(&runtime.vm).expect("a reactor");
+    let ran = runtime.run_text("p", program.as_bytes(), &mut executor);
+    executor.finish(&runtime.vm);
+    let mut text = String::from_utf8(runtime.take_output()).expect("text");
+    if let Ran::Failed(error, _) = ran {
+        text.push_str(&runtime.repr(error));
+    }
+    text
+}
+
+fn threaded() -> Config {
+    Config { mutators_max: 1 + WORKERS, ..Config::default() }
+}
+
+struct Case {
+    name: &'static str,
+    program: &'static str,
+    prints: &'static str,
+}
+
+const fn case(name: &'static str, program: &'static str, prints: &'static str) -> Case {
+    Case { name, program, prints }
+}
+
+const CASES: &[Case] = &[
+    case("value", "(print (aio/await (future (\\ {} {+ 1 2}))))", "3\n"),
+    case("error", "(print (aio/await (future (\\ {} {error \"no\"}))))", "Error: no\n"),
+    case(
+        "several wait for one",
+        "(= {f} (future (\\ {} {do (sleep 20) 7})))
+         (= {g} (map (\\ {i} {future (\\ {} {+ i (aio/await f)})}) {1 2 3}))
+         (print (aio/await f) (map aio/await g))",
+        "7 {8 9 10}\n",
+    ),
+    case(
+        "more that wait than threads",
+        "(fun {chain n} {if (== n 0) {0} {+ 1 (aio/await (future (\\ {} {chain (- n 1)})))}})
+         (print (aio/await (future (\\ {} {chain 50}))))",
+        "50\n",
+    ),
+    case("map", "(print (pmap (\\ {x} {* x x}) (range 0 20)) (pmap id nil))",
+        "{0 1 4 9 16 25 36 49 64 81 100 121 144 169 196 225 256 289 324 361} ()\n"),
+    case("map inside map", "(print (pmap (\\ {n} {sum (pmap (\\ {x} {+ x 1}) (range 0 n))}) (range 0 12)))",
+        "{0 1 3 6 10 15 21 28 36 45 55 66}\n"),
+    case("map with errors", "(print (pmap (\\ {x} {if (== x 2) {error \"two\"} {do x}}) {1 2 3}))",
+        "{1 Error: two 3}\n"),
+    case("promise, once",
+        "(= {p} (promise)) (print (promise/deliver p 1) (promise/deliver p 2) (aio/await p))",
+        "1 0 1\n"),
+    case("promise with an error",
+        "(= {p} (promise)) (promise/deliver p (error \"broken\")) (print (aio/await p))",
+        "Error: broken\n"),
+    case("promise raced for",
+        "(= {p} (promise))
+         (= {won} (pmap (\\ {i} {promise/deliver p i}) (range 0 40)))
+         (print (sum won) (nth (+ 1 (aio/await p)) won))",
+        "1 1\n"),
+    case("promise from a thread to the program",
+        "(= {p} (promise)) (future (\\ {} {do (sleep 10) (promise/deliver p :late)})) (print (aio/await p))",
+        ":late\n"),
+    case("promise from the program to a thread",
+        "(= {p} (promise)) (= {f} (future (\\ {} {list (aio/await p) (aio/await p)})))
+         (sleep 10) (promise/deliver p {1}) (print (aio/await f))",
+        "{{1} {1}}\n"),
+    case("no change of a box is lost",
+        "(= {b} (box 0)) (pmap (\\ {i} {box/update b (\\ {n} {+ n 1})}) (range 0 3000)) (print (box/get b))",
+        "3000\n"),
+    case("definitions are shared",
+        "(def {x} 1) (aio/await (future (\\ {} {def {x} {2 3}}))) (print x (aio/await (future (\\ {} {do x}))))",
+        "{2 3} {2 3}\n"),
+    case("a builtin rebound for everybody",
+        "(fun {spin n} {if (== (+ n 1) :no) {do :seen} {spin n}})
+         (= {f} (future (\\ {} {spin 1}))) (sleep 10) (def {+} (\\ {a b} {:no})) (print (aio/await f))",
+        ":seen\n"),
+    case("continuations cross threads",
+        "(= {k} (reset {+ 1 (shift {k} {do k})}))
+         (= {j} (aio/await (future (\\ {} {reset {* 2 (shift {k} {do k})}}))))
+         (print (aio/await (future (\\ {} {k 5}))) (j 5) (aio/await (future (\\ {} {reset {+ (j 1) (k 1)}}))))",
+        "6 10 4\n"),
+    case("run-time code",
+        "(print (pmap (\\ {n} {eval (list + n 1)}) {1 2 3}) (aio/await (future (\\ {} {eval (read \"(+ 1 2)\")}))))",
+        "{2 3 4} 3\n"),
+    case("the context goes along",
+        "(ctx/with :k 5 (print (aio/await (future (\\ {} {ctx/get :k})))))", "5\n"),
+    case("maps and vectors are shared",
+        "(= {m} (map/from-list (map (\\ {i} {list i (* i i)}) (range 0 500))))
+         (= {v} (vec/from-list (range 0 500)))
+         (fun {work i} {
+           (= {own} (map/set (map/remove m i) :own i))
+           (= {mine} (vec/set v i -1))
+           (+ (+ (map/get m i) (map/get own :own)) (+ (map/size own) (vec/get mine i)))})
+         (print (sum (pmap work (range 0 500))) (map/size m) (vec/get v 7) (map/get m 7))",
+        "41916000 500 7 49\n"),
+    case("output is whole lines",
+        "(pmap (\\ {i} {print \"a\" \"b\"}) (range 0 200)) (print :end)", ""),
+    case("collections from everywhere",
+        "(print (sum (pmap (\\ {i} {do (mem/gc/collect) (len (range 0 i))}) (range 0 60))))", "1770\n"),
+    case("captured output",
+        "(= {c} (test/capture-start)) (aio/await (future (\\ {} {print \"inside\"})))
+         (print (plist/get (test/capture-stop c) :stdout))",
+        "inside\n\n"),
+    case("not a function", "(print (future 5))", "Error: Actual: Number, Expected(One-Of): [Function]\n"),
+    case("not a list", "(print (pmap id 5))", "Error: Actual: Number, Expected(One-Of): [List, Nil]\n"),
+    case("not a promise", "(print (promise/deliver (future (\\ {} {1})) 5))",
+        "Error: Actual: Handle, Expected(One-Of): [Promise]\n"),
+    case("only handles can be waited for", "(print (aio/await (future (\\ {} {aio/await 5}))))",
+        "Error: Actual: Number, Expected(One-Of): [Handle]\n"),
+    case("systems are the program's",
+        "(= {s} (aio/await (aio/start))) (print (aio/await (future (\\ {} {aio/sleep s 1})))) (aio/stop s)",
+        "Error: no executor is running\n"),
+    case("a thread waits for an event of the program",
+        "(= {s} (aio/await (aio/start))) (= {h} (aio/sleep s 5))
+         (= {f} (future (\\ {} {list :slept (aio/await h)}))) (print (aio/await f)) (aio/stop s)",
+        "{:slept ()}\n"),
+];
+
+fn rows() -> impl Iterator<Item = (&'static str, &'static Case)> {
+    CASES.iter().map(|case| (case.name, case))
+}
+
+/// What the case prints, but for what has no order.
+fn check(config: Config, case: &Case) {
+    let output = output_of(config, case.program);
+    if case.prints.is_empty() {
+        let lines: Vec<&str> = output.lines().collect();
+        assert_eq!(lines.len(), 201, "{output}");
+        assert!(lines[..200].iter().all(|line| *line == "a b"), "{output}");
+    } else {
+        assert_eq!(output, case.prints, "{}", case.program);
+    }
+}
+
+valk_harness::cases! {
+    fn threads(case: &'static Case) in rows() {
+        check(threaded(), case);
+    }
+}
+
+valk_harness::cases! {
+    /// The same, with collections at random and small nurseries.
+    fn threads_under_collections(case: &'static Case) in rows() {
+        for seed in 0..3 {
+            let stress = Stress::Random { seed };
+            check(Config { stress, nursery_bytes: 64 << 10, ..threaded() }, case);
+        }
+    }
+}
+
+valk_harness::test! {
+    fn without_threads_the_program_is_told() {
+        let text = output_of(Config::default(), "(print (aio/await (future (\\ {} {1})))) (print (pmap id {1}))");
+        let problem = "Error: no thread can be started: the heap was made for one\n";
+        assert_eq!(text, problem.repeat(2));
+    }
+}
+
+valk_harness::test! {
+    fn what_still_runs_at_the_end_is_ended() {
+        let started = Instant::now();
+        let text = output_of(
+            threaded(),
+            "(fun {spin} {spin}) (future spin)
+             (= {p} (promise)) (future (\\ {} {aio/await p}))
+             (future (\\ {} {do (sleep 50) (print \"finished\")})) (sleep 5)",
+        );
+        assert_eq!(text, "finished\n", "who is about to end may");
+        assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
+    }
+}
+
+valk_harness::test! {
+    fn an_exit_on_a_thread_stops_the_systems() {
+        let text = output_of(
+            threaded(),
+            "(= {s} (aio/await (aio/start))) (future (\\ {} {do (sleep 10) (exit 3)}))
+             (aio/run s) (print \"stopped\" VALK_EXIT_CODE)",
+        );
+        assert_eq!(text, "stopped 3\n");
+    }
+}
