@@ -4,10 +4,12 @@ mod persistent;
 
 use crate::verify::verify;
 use crate::{
-    Arity, Assembler, Code, CodeKind, INTERRUPTED, NativeKind, Opcode, Outcome, Position, Step, Vm,
-    listing, listings,
+    Arity, Asleep, Assembler, Code, CodeKind, INTERRUPTED, NativeKind, Opcode, Outcome, Position,
+    Step, Vm, listing, listings,
 };
-use valk_heap::{Config, Heap, Kind, SymbolId, Value};
+use std::cell::RefCell;
+use std::rc::Rc;
+use valk_heap::{Collection, Config, Heap, Kind, SymbolId, Value};
 
 fn vm() -> Vm {
     let heap = Heap::new(Config::default()).expect("a heap");
@@ -252,5 +254,71 @@ valk_harness::test! {
         assert_eq!(vm.resume(fiber, Value::NIL), Step::Suspended(Value::NIL));
         assert!(vm.interrupt(fiber).is_error());
         assert_eq!(vm.spawn(wait, &[]), fiber, "the place is free again");
+    }
+}
+
+/// A machine on a heap that takes two.
+fn shared_vm() -> Vm {
+    let config = Config { mutators_max: 2, ..Config::default() };
+    Vm::new(Heap::new(config).expect("a heap"), |_, form, _| Err(form), |_, _| ())
+}
+
+valk_harness::test! {
+    fn machines_of_one_heap_share_globals_builtins_and_fibers() {
+        let mut vm = shared_vm();
+        let wait = vm.define_native("wait", Arity::Exactly(1), NativeKind::Plain(|_, given| {
+            Outcome::Suspend(given[0])
+        }));
+        let question = vm.heap.string(b"what");
+        let fiber = vm.spawn(wait, &[question]);
+        let Step::Suspended(asked) = vm.resume(fiber, Value::NIL) else { panic!("it waits") };
+        assert_eq!(asked.bytes(&vm.heap), b"what");
+        let fiber = vm.detach(fiber);
+        assert!(fiber.bytes() > 0 && format!("{fiber:?}").contains("bytes"));
+        let collect = NativeKind::Plain(|_, _| Outcome::Collect);
+        let collect = vm.define_native("collect", Arity::Any, collect);
+        let seed = vm.seed();
+        let shared = Rc::new(RefCell::new(vm));
+        let asleep = Asleep::new(&shared).expect("nobody has it");
+        assert!(Asleep::new(&shared).is_none() && format!("{asleep:?}") == "Asleep");
+        let answered = std::thread::spawn(move || {
+            let mut vm = seed.grow().expect("room for it");
+            assert!(seed.grow().is_err(), "the heap takes two");
+            let number = vm.heap.integer(7);
+            let seven = vm.intern("seven");
+            vm.set_global(seven, number);
+            let fiber = vm.attach(fiber);
+            assert!(vm.call(collect, &[]).is_fixnum());
+            vm.heap.interrupt().request();
+            let ended = vm.resume(fiber, number);
+            assert!(vm.heap.interrupt().take(), "no call has seen it");
+            assert_eq!(vm.outside(|| 5), 5);
+            matches!(ended, Step::Done(value) if value == Value::fixnum(7))
+        });
+        assert!(answered.join().expect("no panic"));
+        drop(asleep);
+        let mut vm = shared.borrow_mut();
+        let seven = vm.intern("seven");
+        assert_eq!(vm.global(seven), Some(Value::fixnum(7)));
+    }
+
+    fn a_builtin_that_blocks_lets_others_collect() {
+        let mut vm = shared_vm();
+        let run = NativeKind::Plain(|vm, _| {
+            let other = vm.heap.invitation();
+            let wait = move || {
+                std::thread::spawn(move || {
+                    let mut heap = other.accept().expect("room for it");
+                    // SAFETY: nothing is used afterwards.
+                    unsafe { heap.collect(Collection::Full, &mut ()) }
+                })
+                .join()
+                .expect("no panic")
+            };
+            Outcome::blocking(wait, |_, collected| Value::fixnum(i64::from(collected.led)).into())
+        });
+        let block = vm.define_native("block", Arity::Any, run);
+        let text = vm.heap.string(b"argument");
+        assert_eq!(vm.call(block, &[text]), Value::ONE);
     }
 }
