@@ -7,11 +7,11 @@
 //!
 //! Does not know what is bound or by whom.
 
-use crate::collect::Tracer;
 use crate::error::HeapError;
 use crate::object;
 use crate::os::Mapping;
 use crate::symbol::SymbolId;
+use crate::trace::Tracer;
 use crate::value::Value;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

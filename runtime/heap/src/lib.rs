@@ -40,11 +40,13 @@ mod shared;
 mod statistics;
 mod stress;
 mod symbol;
+mod team;
+mod trace;
 mod turn;
 mod value;
 mod verify;
 
-pub use collect::{Collected, Collection, Tracer};
+pub use collect::{Collected, Collection};
 pub use error::{HeapError, JoinError, OutOfMemory};
 pub use heap::Heap;
 pub use interrupt::Interrupt;
@@ -60,6 +62,7 @@ pub use safepoint::Invitation;
 pub use statistics::{ClassUsage, PAUSE_BOUNDS_US, Statistics};
 pub use stress::Stress;
 pub use symbol::{SymbolId, SymbolTable};
+pub use trace::Tracer;
 pub use turn::Turn;
 pub use value::Value;
 

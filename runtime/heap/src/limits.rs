@@ -29,6 +29,9 @@ pub(crate) const RESIDENT_FREE_DIVISOR: usize = 2;
 pub(crate) const YOUNG_RESERVE_MAX_BYTES: usize = 64 << 30;
 /// Bytes allocated directly in the old space between two looks at the trigger.
 pub(crate) const TRIGGER_CHECK_BYTES: usize = 16 << 10;
+/// Cells that the leader of a collection follows before it asks for help: waking others takes about
+/// as long.
+pub(crate) const CELLS_ALONE: usize = 2048;
 /// Work list kept between collections, in entries.
 pub(crate) const RETAINED_WORK_ENTRIES: usize = 64 << 10;
 

@@ -8,8 +8,7 @@
 //! | Integer (boxed) | header, the 64 bits |
 //! | Host | header, the two words of a `Box<dyn HostObject>` |
 //!
-//! 1. Every cell is 16-byte aligned and a multiple of 16 bytes long, so its second word exists:
-//!    a moved object keeps its new address there.
+//! 1. Every cell is 16-byte aligned and a multiple of 16 bytes long. Addresses have at most 56 bits.
 //! 2. `kind` is a [`Kind`] from creation on; only the collector, in the nursery, overwrites it
 //!    ([`FORWARDED`]) and only until the nursery is emptied.
 //! 3. [`UNLOGGED`] is set exactly on old objects that are not in a remembered set. It is the one part
@@ -22,7 +21,7 @@
 use std::any::Any;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-use crate::collect::Tracer;
+use crate::trace::Tracer;
 use crate::value::Value;
 
 /// What a value is; the same for immediates and heap objects.
@@ -117,8 +116,38 @@ pub trait HostObject: Any + Send + Sync + 'static {
     }
 }
 
-/// Header kind of an object that was moved; its second word is the new address.
+/// Header kind of an object that was moved; the rest of the header is the new address.
 pub(crate) const FORWARDED: u8 = 0xFF;
+/// Where in a forwarding word the address begins, in bits; below it, the mark that it is one.
+const FORWARD_SHIFT: u32 = 8;
+
+/// The word that the collector puts in the place of the head of a pair that it has moved to `to`.
+#[inline(always)]
+pub(crate) const fn forward_pair(to: usize) -> u64 {
+    (to as u64) << FORWARD_SHIFT | Value::FORWARD.bits()
+}
+
+/// Where a pair with this head was moved to, if it was.
+#[inline(always)]
+pub(crate) const fn pair_moved_to(head: u64) -> Option<usize> {
+    if head as u8 == Value::FORWARD.bits() as u8 {
+        Some((head >> FORWARD_SHIFT) as usize)
+    } else {
+        None
+    }
+}
+
+/// The word that the collector puts in the place of the header of an object that it has moved.
+#[inline(always)]
+pub(crate) const fn forward_object(to: usize) -> u64 {
+    (to as u64) << FORWARD_SHIFT | FORWARDED as u64
+}
+
+/// Where an object with this header was moved to, if it was.
+#[inline(always)]
+pub(crate) const fn object_moved_to(header: u64) -> Option<usize> {
+    if header as u8 == FORWARDED { Some((header >> FORWARD_SHIFT) as usize) } else { None }
+}
 /// Header flag: old, and not in the remembered set.
 pub(crate) const UNLOGGED: u8 = 1;
 
@@ -133,6 +162,7 @@ pub(crate) struct Header {
 }
 
 const _: () = assert!(size_of::<Header>() == 8 && align_of::<Header>() == 8);
+const _: () = assert!(std::mem::offset_of!(Header, kind) == 0 && cfg!(target_endian = "little"));
 const _: () = assert!(std::mem::offset_of!(Header, flags) == 1);
 const _: () = assert!(std::mem::offset_of!(Header, len) == 4);
 const _: () = assert!(size_of::<*mut dyn HostObject>() == HOST_BYTES - Header::BYTES);
@@ -250,6 +280,13 @@ impl Header {
         unsafe { at::<Header>(address).read() }
     }
 
+    /// The header that is this word.
+    #[inline(always)]
+    pub const fn from_bits(bits: u64) -> Header {
+        let [kind, flags, aux @ .., _, _, _, _] = bits.to_le_bytes();
+        Header { kind, flags, aux: u16::from_le_bytes(aux), len: (bits >> 32) as u32 }
+    }
+
     /// # Safety
     /// `address` is that of a cell of at least one granule that the caller may write.
     #[inline(always)]
@@ -328,6 +365,29 @@ pub(crate) unsafe fn is_unlogged(address: usize) -> bool {
 pub(crate) unsafe fn log(address: usize) -> bool {
     // SAFETY: the caller's promise. Relaxed: nothing but the bit is published.
     unsafe { flags_of(address) }.fetch_and(!UNLOGGED, Ordering::Relaxed) & UNLOGGED != 0
+}
+
+/// The first word of a young cell, which another collector may be taking.
+///
+/// # Safety
+/// As [`load`].
+#[inline(always)]
+pub(crate) unsafe fn load_among_others(address: usize) -> u64 {
+    // SAFETY: the caller's promise. Relaxed: of a cell that was taken only the address is used.
+    unsafe { &*at::<AtomicU64>(address) }.load(Ordering::Relaxed)
+}
+
+/// Takes a young cell whose first word was `seen` by putting `forward` in its place; what is there
+/// instead when another collector was faster.
+///
+/// # Safety
+/// As [`store`].
+#[inline(always)]
+pub(crate) unsafe fn take_among_others(address: usize, seen: u64, forward: u64) -> Result<(), u64> {
+    // SAFETY: the caller's promise.
+    let word = unsafe { &*at::<AtomicU64>(address) };
+    // Relaxed: who finds the word uses the address in it, not what lies there.
+    word.compare_exchange(seen, forward, Ordering::Relaxed, Ordering::Relaxed).map(drop)
 }
 
 /// Address of field `index` of the object at `address`.

@@ -45,6 +45,8 @@ struct Class {
     page: Option<Page>,
     /// Pages with holes.
     available: Vec<Page>,
+    /// What collections have left of holes.
+    spare: Vec<Hole>,
     /// Live at the last full collection or handed out since, the current hole included.
     slots_taken: usize,
     slots_total: usize,
@@ -54,6 +56,20 @@ impl Class {
     fn used_bytes(&self) -> usize {
         self.slots_taken * self.slot_bytes - (self.end - self.cursor)
     }
+
+    fn open_holes(&self) -> impl Iterator<Item = Range<usize>> {
+        let spare = self.spare.iter().map(|hole| hole.cursor..hole.end);
+        spare.chain(std::iter::once(self.cursor..self.end))
+    }
+}
+
+/// Free slots side by side, by address.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Hole {
+    /// Next slot.
+    pub cursor: usize,
+    /// Behind the last slot.
+    pub end: usize,
 }
 
 struct Large {
@@ -130,14 +146,25 @@ impl OldSpace {
 
     #[cold]
     fn allocate_in_next_hole(&mut self, number: usize) -> usize {
+        let Hole { cursor, end } = self.take_hole(number);
+        let class = &mut self.classes[number];
+        class.cursor = cursor + class.slot_bytes;
+        class.end = end;
+        cursor
+    }
+
+    /// A hole of a class, to be filled or given back.
+    pub fn take_hole(&mut self, number: usize) -> Hole {
         loop {
             let class = &mut self.classes[number];
-            if let Some((start, end)) = class.page.and_then(Page::take_hole) {
-                class.slots_taken += (end - start) / class.slot_bytes;
-                self.taken_bytes += end - start;
-                class.cursor = start + class.slot_bytes;
-                class.end = end;
-                return start;
+            let hole = class.spare.pop().or_else(|| {
+                let (cursor, end) = class.page.and_then(Page::take_hole)?;
+                Some(Hole { cursor, end })
+            });
+            if let Some(hole) = hole {
+                class.slots_taken += (hole.end - hole.cursor) / class.slot_bytes;
+                self.taken_bytes += hole.end - hole.cursor;
+                return hole;
             }
             class.page = class.available.pop();
             if class.page.is_none() {
@@ -145,6 +172,14 @@ impl OldSpace {
                 self.classes[number].page = Some(page);
             }
         }
+    }
+
+    /// Takes back what is left of a hole.
+    pub fn give_back(&mut self, number: usize, hole: Hole) {
+        let class = &mut self.classes[number];
+        class.slots_taken -= (hole.end - hole.cursor) / class.slot_bytes;
+        self.taken_bytes -= hole.end - hole.cursor;
+        class.spare.push(hole);
     }
 
     fn fresh_page(&mut self, number: usize) -> Page {
@@ -236,6 +271,7 @@ impl OldSpace {
         for class in &mut self.classes {
             (class.cursor, class.end, class.page) = (0, 0, None);
             class.available.clear();
+            class.spare.clear();
         }
     }
 
@@ -246,6 +282,7 @@ impl OldSpace {
         for class in &mut self.classes {
             (class.cursor, class.end, class.page) = (0, 0, None);
             (class.slots_taken, class.slots_total) = (0, 0);
+            class.spare.clear();
         }
         self.taken_bytes = 0;
         let mut pages = std::mem::take(&mut self.pages);
@@ -331,7 +368,7 @@ impl OldSpace {
         let large = self.large.iter().map(|large| (large.page.base(), large.extent()));
         OldMap {
             pages: small.chain(large).collect(),
-            open: self.classes.iter().map(|class| class.cursor..class.end).collect(),
+            open: self.classes.iter().flat_map(Class::open_holes).collect(),
         }
     }
 }

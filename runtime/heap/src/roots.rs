@@ -5,7 +5,7 @@
 //! released first, and a `Root` that does not belong to the slot's current life is refused loudly.
 //! The table grows without bound of its own; its values count against the heap's hard limit.
 
-use crate::collect::Tracer;
+use crate::trace::Tracer;
 use crate::value::Value;
 
 /// Whoever holds `Value`s outside the heap: VM stacks, global tables.

@@ -13,7 +13,7 @@
 use crate::collect::Collected;
 use crate::error::HeapError;
 use crate::globals::Globals;
-use crate::limits::{Config, Limits, YOUNG_RESERVE_MAX_BYTES};
+use crate::limits::{CELLS_ALONE, Config, Limits, YOUNG_RESERVE_MAX_BYTES};
 use crate::nursery::Young;
 use crate::old::OldSpace;
 use crate::os::{self, Mapping};
@@ -44,6 +44,8 @@ pub(crate) struct Common {
     pub last: Option<Collected>,
     /// The collector's work list, kept for its capacity.
     pub work: Vec<Value>,
+    /// [`CELLS_ALONE`], but in tests.
+    pub cells_alone: usize,
 }
 
 /// A mutator's part as a leader finds it.
@@ -112,6 +114,7 @@ impl Shared {
                 last_full: None,
                 last: None,
                 work: Vec::new(),
+                cells_alone: CELLS_ALONE,
             }),
         })
     }

@@ -70,7 +70,7 @@ impl Value {
     pub const ZERO: Value = Value::fixnum(0);
     /// The integer 1.
     pub const ONE: Value = Value::fixnum(1);
-    /// What the collector leaves in the head of a pair that it has moved.
+    /// What the collector leaves in the head of a pair that it has moved, but for the address.
     pub(crate) const FORWARD: Value = immediate(KIND_FORWARD, 0);
 
     /// Smallest integer that needs no box.

@@ -7,13 +7,13 @@
 //! For tests and stress builds: it costs many times a full collection.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use crate::collect::{Pass, Tracer};
 use crate::heap::Heap;
 use crate::object::{self, FORWARDED, PAIR_BYTES, UNLOGGED};
-use crate::old::{OldMap, Page};
+use crate::old::{OldMap, OldSpace, Page};
 use crate::roots::Roots;
+use crate::trace::{Pass, Tracer};
 use crate::value::{POISON, Value};
 
 impl Heap {
@@ -56,10 +56,11 @@ impl Heap {
     ) -> Vec<Value> {
         let mut common = self.common();
         let common = &mut *common;
+        let old = Mutex::new(OldSpace::new());
         // To an inspection nothing is young: nothing may move.
-        let mut tracer = Tracer::new(Pass::Inspect, (0, 0), &mut common.old, work);
+        let mut tracer = Tracer::new(Pass::Inspect, (0, 0), &old, work);
         visit(&mut tracer, &mut common.roots);
-        tracer.take_work()
+        tracer.finish().work
     }
 
     fn verify_remembered(&self) {
@@ -79,7 +80,8 @@ impl Heap {
         let first = unsafe { object::load(address) };
         assert_ne!(first, POISON, "rule 2: {cell:?} leads to freed memory");
         if cell.is_pair() {
-            assert_ne!(first, Value::FORWARD.bits(), "rule 2: {cell:?} leads to a moved pair");
+            let moved = object::pair_moved_to(first).is_some();
+            assert!(!moved, "rule 2: {cell:?} leads to a moved pair");
             return;
         }
         let header = cell.header();

@@ -129,6 +129,13 @@ impl TerminationDetector {
         self.sleepers.notify_one();
     }
 
+    /// Whether a worker has offered lately, for a busy one that could give some of its work away. One
+    /// load; it may be wrong for a moment (rule 5).
+    #[inline]
+    pub fn is_anybody_idle(&self) -> bool {
+        self.offers_seen.load(Relaxed) > 0
+    }
+
     /// Workers that have offered at the moment.
     pub fn offers(&self) -> usize {
         lock(&self.state).offers

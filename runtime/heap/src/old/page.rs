@@ -121,6 +121,18 @@ impl Page {
         fresh
     }
 
+    /// The same, while other collectors mark as well.
+    #[inline]
+    pub fn mark_among_others(self, address: usize) -> bool {
+        let (word, bit) = Page::bit(address);
+        // SAFETY: the word is a part of the page's header; while several collectors mark, all of
+        // them do it here.
+        let word =
+            unsafe { AtomicU64::from_ptr((&raw mut (*self.header().marks.get())[word]).cast()) };
+        // Relaxed: nothing but the bit is published.
+        word.load(Ordering::Relaxed) & bit == 0 && word.fetch_or(bit, Ordering::Relaxed) & bit == 0
+    }
+
     #[inline]
     pub fn is_marked(self, address: usize) -> bool {
         let (word, bit) = Page::bit(address);

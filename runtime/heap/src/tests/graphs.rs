@@ -1,6 +1,8 @@
 //! Random object graphs: what the heap keeps is what the model reaches, with equal contents.
 
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::model::World;
 use super::{small_config, small_heap};
@@ -60,6 +62,53 @@ valk_harness::test! {
     fn collecting_at_every_step_changes_nothing() {
         let stress = crate::Stress::EverySafepoint;
         run(&Config { stress, ..small_config() }, 10..13, 1200, 50);
+    }
+}
+
+valk_harness::test! {
+    fn helped_collections_keep_the_same() {
+        for seed in 20..26 {
+            let config = Config { mutators_max: 3, ..small_config() };
+            let mut world = World::new(config, seed);
+            world.heap.common().cells_alone = 3;
+            let ending = Arc::new(AtomicBool::new(false));
+            let helpers: Vec<_> = (0..2)
+                .map(|_| {
+                    let (invitation, ending) = (world.heap.invitation(), Arc::clone(&ending));
+                    std::thread::spawn(move || {
+                        let mut heap = invitation.accept().expect("room for it");
+                        while !ending.load(Ordering::Relaxed) {
+                            if heap.wants_safepoint() {
+                                // SAFETY: it has no values.
+                                unsafe { heap.stop(&mut ()) };
+                            }
+                            std::thread::yield_now();
+                        }
+                    })
+                })
+                .collect();
+            for step in 1..=2500 {
+                world.step();
+                match step % 101 {
+                    0 => {
+                        world.collect(Collection::Full);
+                        check_after_full(&mut world);
+                    }
+                    31 | 61 | 83 => {
+                        world.collect(Collection::Minor);
+                        world.check();
+                    }
+                    _ => {}
+                }
+            }
+            ending.store(true, Ordering::Relaxed);
+            for helper in helpers {
+                helper.join().expect("no panic");
+            }
+            assert!(world.heap.statistics().collections_helped > 20, "seed {seed}");
+            world.collect(Collection::Full);
+            check_after_full(&mut world);
+        }
     }
 }
 

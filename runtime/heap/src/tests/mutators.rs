@@ -250,6 +250,55 @@ valk_harness::test! {
         assert_eq!(heap.statistics().collections(), led + theirs, "each is counted by who led it");
     }
 
+    fn stopped_mutators_help_with_much_work() {
+        let mut heap = heap_of(2);
+        let invitation = heap.invitation();
+        let symbol = heap.intern(b"tree").as_symbol().expect("a symbol");
+        let done = Arc::new(AtomicBool::new(false));
+        let ended = Arc::clone(&done);
+        // Both hold the tree, so both are after the same cells.
+        let other = thread::spawn(move || {
+            let mut heap = invitation.accept().expect("room for it");
+            let mut roots = [Value::NIL; 2];
+            while !ended.load(Ordering::Relaxed) {
+                roots[0] = heap.global(symbol);
+                safepoint(&mut heap, &mut roots);
+                thread::yield_now();
+            }
+        });
+        let mut roots = [Value::NIL; 2];
+        for round in 0..20 {
+            let mut trees: Vec<Value> = (0..1 << 12).map(Value::fixnum).collect();
+            while trees.len() > 1 {
+                trees = trees
+                    .chunks(2)
+                    .map(|pair| match round % 2 {
+                        0 => heap.cons(pair[0], pair[1], false),
+                        _ => heap.fields(Kind::Record, pair),
+                    })
+                    .collect();
+            }
+            heap.set_global(symbol, trees[0]);
+            let kind = if round % 3 == 0 { Collection::Full } else { Collection::Minor };
+            collect(&mut heap, kind, &mut roots);
+            let mut work = vec![heap.global(symbol)];
+            let mut sum = 0;
+            while let Some(tree) = work.pop() {
+                match tree.kind() {
+                    Kind::Pair => work.extend([tree.head(), tree.tail()]),
+                    Kind::Record => work.extend([tree.field(0), tree.field(1)]),
+                    _ => sum += tree.as_fixnum(),
+                }
+            }
+            assert_eq!(sum, (1 << 12) * ((1 << 12) - 1) / 2, "round {round}");
+        }
+        done.store(true, Ordering::Relaxed);
+        // SAFETY: nothing is rooted.
+        unsafe { heap.native(&mut (), || other.join().expect("no panic")) };
+        assert!(heap.statistics().collections_helped > 0);
+        assert_eq!(heap.verify(&mut ()), (1 << 12) - 1);
+    }
+
     fn turns_exclude_one_another_and_nest() {
         let mut heap = heap_of(3);
         drop(heap.turn());
