@@ -20,14 +20,14 @@ use crate::os::{self, Mapping};
 use crate::roots::{RootTable, Roots};
 use crate::statistics::Statistics;
 use crate::symbol::SymbolTable;
-use crate::turn::Turns;
 use crate::value::Value;
 use std::cell::UnsafeCell;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use valk_sync::coordinator::Coordinator;
 use valk_sync::limits::MUTATORS_MAX;
+use valk_sync::turns::Turns;
 
 /// The parts of a heap that are under the lock.
 pub(crate) struct Common {
@@ -69,7 +69,7 @@ pub(crate) struct Shared {
     pub symbols: SymbolTable,
     pub globals: Globals,
     pub hash_seed: u64,
-    pub turns: Turns,
+    pub turns: Arc<Turns>,
     young: Mapping,
     lots: Box<[UnsafeCell<Lot>]>,
     common: Mutex<Common>,
@@ -101,7 +101,7 @@ impl Shared {
             symbols: SymbolTable::new(),
             globals: Globals::new()?,
             hash_seed: RandomState::new().hash_one(0),
-            turns: Turns::default(),
+            turns: Arc::default(),
             lots: (0..mutators).map(|slot| UnsafeCell::new(lot(slot))).collect(),
             young,
             common: Mutex::new(Common {

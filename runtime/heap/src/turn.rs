@@ -7,56 +7,21 @@
 //! Does not know the data.
 
 use crate::heap::Heap;
-use crate::shared::Shared;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-
-/// Whose turn it is.
-#[derive(Default)]
-pub(crate) struct Turns {
-    state: Mutex<State>,
-    ended: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    /// Slot of the mutator.
-    owner: usize,
-    /// Turns it has taken and not ended; 0 when it is nobody's.
-    depth: usize,
-}
-
-impl Turns {
-    fn take(&self, slot: usize) {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut state = self
-            .ended
-            .wait_while(state, |state| state.depth > 0 && state.owner != slot)
-            .unwrap_or_else(PoisonError::into_inner);
-        state.owner = slot;
-        state.depth += 1;
-    }
-
-    fn end(&self) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.depth -= 1;
-        if state.depth == 0 {
-            self.ended.notify_one();
-        }
-    }
-}
+use std::sync::Arc;
+use valk_sync::turns::Turns;
 
 /// The calling mutator's turn, until it is dropped.
 #[must_use = "the turn ends when this is dropped"]
 pub struct Turn {
     /// Absent where there is nobody to wait for.
-    shared: Option<Arc<Shared>>,
+    turns: Option<Arc<Turns>>,
 }
 
 impl Drop for Turn {
     #[inline]
     fn drop(&mut self) {
-        if let Some(shared) = &self.shared {
-            shared.turns.end();
+        if let Some(turns) = &self.turns {
+            turns.end();
         }
     }
 }
@@ -67,9 +32,9 @@ impl Heap {
     #[inline]
     pub fn turn(&self) -> Turn {
         if !self.is_shared {
-            return Turn { shared: None };
+            return Turn { turns: None };
         }
-        self.shared.turns.take(self.mutator.slot());
-        Turn { shared: Some(Arc::clone(&self.shared)) }
+        self.shared.turns.take(self.mutator.slot() + 1);
+        Turn { turns: Some(Arc::clone(&self.shared.turns)) }
     }
 }

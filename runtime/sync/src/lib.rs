@@ -18,6 +18,7 @@ pub mod queue;
 pub mod shim;
 pub mod slab;
 pub mod termination;
+pub mod turns;
 
 #[cfg(test)]
 mod tests;

@@ -8,3 +8,4 @@ mod queue;
 mod shim;
 mod slab;
 mod termination;
+mod turns;

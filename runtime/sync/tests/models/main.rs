@@ -34,6 +34,8 @@ mod slab;
 #[cfg(valk_loom)]
 mod termination;
 #[cfg(valk_loom)]
+mod turns;
+#[cfg(valk_loom)]
 mod verdict;
 
 /// Every model, in the order of execution. A new file of models is listed here.
@@ -45,6 +47,7 @@ const GROUPS: &[&[model::Model]] = &[
     completion::MODELS,
     slab::MODELS,
     termination::MODELS,
+    turns::MODELS,
     deque::MODELS,
     coordinator::MODELS,
     executor::MODELS,
