@@ -17,7 +17,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("runtime/sync", &[]),
     ("runtime/diagnostics", &[]),
     ("runtime/syntax", &["diagnostics"]),
-    ("runtime/heap", &[]),
+    ("runtime/heap", &["sync"]),
     ("runtime/vm", &["heap"]),
     ("runtime/stdlib", &[]),
     ("runtime/lang", &["diagnostics", "syntax", "heap", "vm", "stdlib"]),

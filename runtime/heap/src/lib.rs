@@ -1,4 +1,5 @@
-//! Value word, object layouts, nursery, old space, roots: the memory of one runtime.
+//! Value word, object layouts, nursery, old space, roots: the memory of one runtime; and memory
+//! that is not the collector's: arenas, slab pools, buffers.
 //!
 //! The protocol between the heap and whoever evaluates programs (the *mutator*):
 //!
@@ -23,6 +24,8 @@
     reason = "one-instruction accessors and the bump path: calls would cost more than they do"
 )]
 
+mod arena;
+mod buffers;
 mod collect;
 mod error;
 mod heap;
@@ -33,12 +36,15 @@ mod object;
 mod old;
 mod os;
 mod roots;
+mod slab_pool;
 mod statistics;
 mod stress;
 mod symbol;
 mod value;
 mod verify;
 
+pub use arena::{Arena, ArenaStatistics, Scope};
+pub use buffers::{Buffer, BufferFull, BufferPool, BufferStatistics};
 pub use collect::{Collected, Collection, Tracer};
 pub use error::{HeapError, OutOfMemory};
 pub use heap::Heap;
@@ -51,9 +57,14 @@ pub use object::{
     ERROR_CAUSE, ERROR_FIELDS, ERROR_LOCATION, ERROR_MESSAGE, ERROR_TRACE, HostObject, Kind,
 };
 pub use roots::{Root, Roots};
+pub use slab_pool::{ITEM_ALIGN_BYTES, SlabItem, SlabPool};
 pub use statistics::{ClassUsage, PAUSE_BOUNDS_US, Statistics};
 pub use stress::Stress;
 pub use symbol::{SymbolId, SymbolTable};
+pub use valk_sync::slab::{
+    Bucket as PoolBucket, Run as PoolRun, Statistics as PoolStatistics, Usage as PoolUsage,
+    changes_text,
+};
 pub use value::Value;
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Tests of the heap; the modules are by subject, this file holds what they share.
 
+mod arena;
+mod buffers;
 mod encoding;
 mod graphs;
 mod hosts;
@@ -9,6 +11,7 @@ mod limits;
 mod model;
 mod roots;
 mod shapes;
+mod slab_pool;
 mod stress;
 mod symbols;
 mod verify;
