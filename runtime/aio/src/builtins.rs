@@ -23,6 +23,7 @@ pub fn register(vm: &SharedVm) {
     machine.extension::<Systems>().set_machine(vm);
     register_table(&mut machine, TABLE);
     register_table(&mut machine, crate::metrics::TABLE);
+    register_table(&mut machine, crate::pools::TABLE);
 }
 
 /// The system a value refers to.
@@ -40,8 +41,12 @@ pub fn config(vm: &mut Vm, list: Value, key: &str) -> Option<Value> {
 
 fn start(vm: &mut Vm, _: &[Value]) -> Outcome {
     match System::start(vm) {
-        Some(system) => completed(vm, system).into(),
-        None => fail(vm, "Failed to start AIO system"),
+        Ok(system) => completed(vm, system).into(),
+        Err(reason) => {
+            // Programs compare the error's text.
+            eprintln!("[ERROR] aio | no system was started: {reason}");
+            fail(vm, "Failed to start AIO system")
+        }
     }
 }
 

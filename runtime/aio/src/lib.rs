@@ -14,6 +14,7 @@ mod executor;
 mod handle;
 mod interrupt;
 mod metrics;
+mod pools;
 mod system;
 
 pub use builtins::{config, register, system_of};
@@ -21,6 +22,7 @@ pub use executor::{Continuation, Executor, drive};
 pub use handle::{Handle, HandleState, complete, completed, failed, new_handle, settled};
 pub use interrupt::Interrupts;
 pub use metrics::metrics;
+pub use pools::Pools;
 pub use system::{System, machine, stop_all};
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 
 use crate::executor::Reactor;
 use crate::handle::{HandleState, complete, new_handle};
+use crate::pools::Pools;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::{Rc, Weak};
@@ -26,6 +27,7 @@ struct Shared {
     services: RefCell<Vec<JoinHandle<()>>>,
     stopped: Cell<bool>,
     handle: RefCell<Option<Root>>,
+    pools: Pools,
 }
 
 /// A running (or stopped) async system.
@@ -69,28 +71,38 @@ pub fn machine(vm: &mut Vm) -> Option<SharedVm> {
 }
 
 impl System {
-    /// Starts a system. `None` without an executor, or where signals cannot be watched: a system
-    /// that nothing can stop is worse than none.
-    pub(crate) fn start(vm: &mut Vm) -> Option<Value> {
-        let shared_vm = machine(vm)?;
-        let tasks = vm.extension::<Reactor>().tasks.clone()?;
+    /// Starts a system; otherwise says why not: there is no executor, no address space, or signals
+    /// cannot be watched, and a system that nothing can stop is worse than none.
+    pub(crate) fn start(vm: &mut Vm) -> Result<Value, String> {
+        let tasks = vm.extension::<Reactor>().tasks.clone();
+        let (Some(shared_vm), Some(tasks)) = (machine(vm), tasks) else {
+            return Err("no executor is running".to_string());
+        };
+        let pools = Pools::new().map_err(|error| error.to_string())?;
         let handle = new_handle(vm);
         let shared = Shared {
             stop: watch::Sender::new(false),
             services: RefCell::default(),
             stopped: Cell::new(false),
             handle: RefCell::new(Some(vm.heap.root(handle))),
+            pools,
         };
         let system = System { shared: Rc::new(shared) };
         let systems = vm.extension::<Systems>();
         systems.list.retain(|system| !system.shared.stopped.get());
         systems.list.push(system.clone());
         if !std::mem::replace(&mut systems.watching_signals, true) {
-            let stop = watch_signals(systems.ignore_interrupts).ok()?;
+            let stop =
+                watch_signals(systems.ignore_interrupts).map_err(|error| error.to_string())?;
             tasks.spawn_local(stop_on_signal(Rc::clone(&shared_vm), stop));
         }
         tasks.spawn_local(system.clone().end_when_stopped(shared_vm));
-        Some(vm.heap.host(Box::new(system)))
+        Ok(vm.heap.host(Box::new(system)))
+    }
+
+    /// Memory that the services of the system share.
+    pub fn pools(&self) -> &Pools {
+        &self.shared.pools
     }
 
     /// Asks the system to stop.

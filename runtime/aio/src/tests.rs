@@ -239,3 +239,103 @@ valk_harness::test! {
         }
     }
 }
+
+valk_harness::test! {
+    fn pools_of_a_system_are_told_in_numbers() {
+        let text = output(
+            r#"(def {sys} (aio/await (aio/start)))
+               (print (aio/pool-stats sys))
+               (print (aio/slab-buckets sys "tcp_buffers" 0 10000 3))
+               (print (aio/slab-buckets sys "tcp_buffers" -5 2 2))
+               (print (aio/slab-buckets sys "tcp_buffers" 5 5 2))"#,
+        );
+        let expected = [
+            "{:tcp-buffers {:available 128 :total 128 :usage-percent 0} \
+             :backpressure {:connections-waiting 0 :has-waiting :false} \
+             :arenas {:available 0 :total 0 :usage-percent 0}}",
+            r#"{"buckets":[{"u":0,"f":43},{"u":0,"f":43},{"u":0,"f":42}],"total":128}"#,
+            r#"{"buckets":[{"u":0,"f":1},{"u":0,"f":1}],"total":128}"#,
+            r#"{"buckets":[],"total":128}"#,
+        ];
+        assert_eq!(text.lines().collect::<Vec<_>>(), expected);
+    }
+}
+
+valk_harness::test! {
+    fn bad_questions_about_pools_are_explained() {
+        let cases = [
+            ("(aio/pool-stats)", "aio/pool-stats: expected 1 argument (aio system)"),
+            ("(aio/pool-stats 5)", "Actual: Number, Expected(One-Of): [Reference]"),
+            (
+                "(aio/slab-buckets)",
+                "aio/slab-buckets: expected (sys slab-name start end num-buckets)",
+            ),
+            (
+                "(aio/slab-buckets sys \"tcp_buffers\" 0 1)",
+                "aio/slab-buckets: expected (sys slab-name start end num-buckets)",
+            ),
+            ("(aio/slab-buckets 5 \"handles\" 0 1 1)", "aio/slab-buckets: invalid argument types"),
+            ("(aio/slab-buckets sys 5 0 1 1)", "aio/slab-buckets: invalid argument types"),
+            (
+                "(aio/slab-buckets sys \"handles\" 0 {} 1)",
+                "aio/slab-buckets: invalid argument types",
+            ),
+            (
+                "(aio/slab-buckets sys \"tcp_buffers\" 0 1 0)",
+                "aio/slab-buckets: num-buckets must be 1-4096",
+            ),
+            (
+                "(aio/slab-buckets sys \"tcp_buffers\" 0 1 4097)",
+                "aio/slab-buckets: num-buckets must be 1-4096",
+            ),
+            (
+                "(aio/slab-buckets sys \"handles\" 0 1 1)",
+                "aio/slab-buckets: slab has no maintained bitmap",
+            ),
+            (
+                "(aio/slab-buckets sys \"lval\" 0 1 1)",
+                "aio/slab-buckets: lval/lenv slabs no longer exist in heap",
+            ),
+            ("(aio/slab-buckets sys \"x\" 0 1 1)", "aio/slab-buckets: unknown slab name"),
+        ];
+        for (call, expected) in cases {
+            let text = output(&format!("(def {{sys}} (aio/await (aio/start))) (print {call})"));
+            assert_eq!(text.trim_end(), format!("Error: {expected}"), "{call}");
+        }
+    }
+}
+
+valk_harness::test! {
+    fn connections_that_wait_are_summed_over_the_servers_that_run() {
+        use crate::system_of;
+        use std::cell::Cell;
+        use std::rc::Rc;
+        let mut runtime = runtime();
+        let mut executor = Executor::new(&runtime.vm).expect("a reactor");
+        runtime.run_text("p", b"(def {sys} (aio/await (aio/start)))", &mut executor);
+        let system = {
+            let mut vm = runtime.vm();
+            let name = vm.intern("sys");
+            let value = vm.global(name).expect("defined");
+            system_of(&vm, value).expect("a system")
+        };
+        let second = Rc::new(Cell::new(2));
+        let seen = Rc::downgrade(&second);
+        system.pools().ask_waiting(|| Some(1));
+        system.pools().ask_waiting(move || Some(seen.upgrade()?.get()));
+        let buffer = system.pools().receive_buffers().acquire().expect("a free buffer");
+        let mut ask = |asked: &str| {
+            runtime.run_text("p", asked.as_bytes(), &mut executor);
+            String::from_utf8(runtime.take_output()).expect("text")
+        };
+        let text = ask("(print (aio/pool-stats sys))");
+        assert!(text.contains(":connections-waiting 3 :has-waiting :true"), "{text}");
+        assert!(text.contains(":tcp-buffers {:available 127 :total 128 :usage-percent 0}"), "{text}");
+        let text = ask("(print (aio/slab-buckets sys \"tcp_buffers\" 0 2 2))");
+        assert_eq!(text, "{\"buckets\":[{\"u\":1,\"f\":0},{\"u\":0,\"f\":1}],\"total\":128}\n");
+        drop((second, buffer));
+        let text = ask("(print (aio/pool-stats sys))");
+        assert!(text.contains(":connections-waiting 1 :has-waiting :true"), "{text}");
+        executor.finish(&runtime.vm);
+    }
+}

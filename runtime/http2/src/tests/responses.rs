@@ -216,6 +216,7 @@ valk_harness::test! {
             let waiting: Vec<_> = (0..10).map(|_| client.start(get("/"), true).0).collect();
             settle().await;
             assert_eq!(calls.get(), 3, "two responses, each less the window, are under the limit");
+            assert_eq!(server.snapshot().connections_waiting, 1);
             let (impatient, mut stream) = client.start(get("/"), true);
             settle().await;
             stream.send_reset(h2::Reason::CANCEL);
