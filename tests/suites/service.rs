@@ -160,6 +160,37 @@ valk_harness::test! {
 }
 
 valk_harness::test! {
+    fn an_upload_has_a_buffer_until_its_body_is_whole() {
+        let (_service, port) = service(
+            "(\\ {r} {list :body (str (len (req/body r)) \" \"
+               (aio/slab-buckets sys \"tcp_buffers\" 0 1000 1) \" \" (aio/pool-stats sys))})",
+        );
+        let free = "{\"buckets\":[{\"u\":0,\"f\":128}],\"total\":128} \
+                    {:tcp-buffers {:available 128 :total 128 :usage-percent 0}";
+        let used = "{\"buckets\":[{\"u\":1,\"f\":127}],\"total\":128} \
+                    {:tcp-buffers {:available 127 :total 128 :usage-percent 0}";
+        block_on(async {
+            let mut client = Client::connect(port).await;
+            let seen = client.get("/").await.body;
+            assert!(seen.starts_with(&format!("0 {free}")), "{seen}");
+            let length = [("content-length", "200000")];
+            let (answer, mut stream) = client.begin("/", &length, &[b'x'; 100_000]).await;
+            loop {
+                // The part is on its way: the answer to the request after it may be earlier.
+                let seen = client.get("/").await.body;
+                if seen.starts_with(&format!("0 {used}")) {
+                    break;
+                }
+                assert!(seen.starts_with(&format!("0 {free}")), "{seen}");
+            }
+            stream.send_data(vec![b'x'; 100_000].into(), true).expect("the rest is sent");
+            let seen = answer.await.expect("an answer").body;
+            assert!(seen.starts_with(&format!("200000 {free}")), "{seen}");
+        });
+    }
+}
+
+valk_harness::test! {
     fn stopping_finishes_requests_in_progress() {
         let (service, port) = service(
             "(\\ {r} {do (print \"begun\") (aio/await (aio/sleep sys 300000)) (list :body \"finished\")})",
