@@ -12,13 +12,13 @@ use valk_heap::{BufferPool, HeapError, PoolBucket, Value};
 use valk_lang::builtins::{fail, wrong_type};
 use valk_vm::{Arity, NativeFn, Outcome, Vm};
 
-/// Receive buffers of a system.
-const RECEIVE_BUFFERS: usize = 128;
+/// Receive buffers of a system. When all are taken, bodies are received without.
+pub const RECEIVE_BUFFERS: usize = 128;
 /// What one holds, in bytes: the largest request body unless a server is told otherwise. Together
 /// they are 1 GiB of address space, which takes memory only as bodies arrive.
-const RECEIVE_BUFFER_BYTES: usize = 8 << 20;
+pub const RECEIVE_BUFFER_BYTES: usize = 8 << 20;
 /// Memory that free receive buffers keep for the next bodies, in bytes.
-const RETAINED_BYTES: usize = 8 << 20;
+pub const RECEIVE_RETAINED_BYTES: usize = 8 << 20;
 /// Most buckets that `aio/slab-buckets` counts in.
 const BUCKETS_MAX: i64 = 4096;
 
@@ -44,7 +44,7 @@ pub struct Pools {
 impl Pools {
     pub(crate) fn new() -> Result<Pools, HeapError> {
         let receive_buffers =
-            BufferPool::new(RECEIVE_BUFFERS, RECEIVE_BUFFER_BYTES, RETAINED_BYTES)?;
+            BufferPool::new(RECEIVE_BUFFERS, RECEIVE_BUFFER_BYTES, RECEIVE_RETAINED_BYTES)?;
         Ok(Pools { receive_buffers, waiting: RefCell::default() })
     }
 

@@ -67,6 +67,15 @@ valk_harness::test! {
         assert_eq!(pool.statistics().in_use, 0);
     }
 
+    fn pools_share_nothing() {
+        let (one, other) = (SlabPool::new(2, 64).expect("small"), SlabPool::new(2, 64).expect("small"));
+        let mut items = take(&one, 2);
+        items[0].fill(9);
+        assert!(one.acquire().is_none());
+        assert_eq!((other.statistics().in_use, other.usage().in_use()), (0, 0));
+        assert!(take(&other, 2).iter().all(|item| item.iter().all(|byte| *byte == 0)));
+    }
+
     fn the_bitmap_of_a_pool_tells_what_changed() {
         let pool = SlabPool::new(100, 64).expect("small");
         let first = take(&pool, 20);
@@ -133,41 +142,64 @@ valk_harness::test! {
 const THREADS: usize = 4;
 const TURNS: usize = if cfg!(miri) { 20 } else { 20_000 };
 
+/// Threads take items of one pool, write into them and see nobody else's writing.
+fn share(threads: usize) {
+    let pool = SlabPool::new(5, 128).expect("small");
+    let (start, failed) = (Arc::new(Barrier::new(threads)), Arc::new(AtomicBool::new(false)));
+    let threads: Vec<_> = (0..threads)
+        .map(|thread| {
+            let (pool, start, failed) = (pool.clone(), start.clone(), failed.clone());
+            std::thread::spawn(move || {
+                let mut random = Random::new(thread as u64);
+                start.wait();
+                for turn in 0..TURNS {
+                    let mark = (thread * TURNS + turn) as u64;
+                    let mut items: Vec<_> =
+                        (0..=random.below(2)).filter_map(|_| pool.acquire()).collect();
+                    for item in &mut items {
+                        item[..8].copy_from_slice(&mark.to_le_bytes());
+                        item[120..].copy_from_slice(&mark.to_le_bytes());
+                    }
+                    let whole = |item: &SlabItem| {
+                        item[..8] == mark.to_le_bytes() && item[120..] == mark.to_le_bytes()
+                    };
+                    if !items.iter().all(whole) {
+                        failed.store(true, SeqCst);
+                    }
+                }
+            })
+        })
+        .collect();
+    let attempts = (threads.len() * TURNS) as u64;
+    for thread in threads {
+        thread.join().expect("no rule was broken");
+    }
+    assert!(!failed.load(SeqCst), "another thread wrote into an item that was out");
+    let seen = pool.statistics();
+    assert_eq!((seen.in_use, seen.acquired), (0, seen.released()));
+    assert!(seen.high_water <= 5 && seen.acquired + seen.refused >= attempts);
+    assert_eq!(take(&pool, 5).len(), 5);
+}
+
 valk_harness::test! {
     fn threads_never_share_an_item() {
-        let pool = SlabPool::new(5, 128).expect("small");
-        let (start, failed) = (Arc::new(Barrier::new(THREADS)), Arc::new(AtomicBool::new(false)));
-        let threads: Vec<_> = (0..THREADS)
-            .map(|thread| {
-                let (pool, start, failed) = (pool.clone(), start.clone(), failed.clone());
-                std::thread::spawn(move || {
-                    let mut random = Random::new(thread as u64);
-                    start.wait();
-                    for turn in 0..TURNS {
-                        let mark = (thread * TURNS + turn) as u64;
-                        let mut items: Vec<_> =
-                            (0..=random.below(2)).filter_map(|_| pool.acquire()).collect();
-                        for item in &mut items {
-                            item[..8].copy_from_slice(&mark.to_le_bytes());
-                            item[120..].copy_from_slice(&mark.to_le_bytes());
-                        }
-                        let whole = |item: &SlabItem| {
-                            item[..8] == mark.to_le_bytes() && item[120..] == mark.to_le_bytes()
-                        };
-                        if !items.iter().all(whole) {
-                            failed.store(true, SeqCst);
-                        }
-                    }
-                })
-            })
-            .collect();
-        for thread in threads {
-            thread.join().expect("no rule was broken");
-        }
-        assert!(!failed.load(SeqCst), "another thread wrote into an item that was out");
+        share(THREADS);
+    }
+}
+
+valk_harness::test! {
+    #[isolation = InProcess]
+    fn threads_in_the_process_of_other_tests_never_share_an_item() {
+        share(THREADS);
+    }
+}
+
+valk_harness::test! {
+    #[isolation = Exec]
+    fn a_pool_in_a_fresh_process_is_empty() {
+        let pool = SlabPool::new(7, 100).expect("small");
         let seen = pool.statistics();
-        assert_eq!((seen.in_use, seen.acquired), (0, seen.released()));
-        assert!(seen.high_water <= 5 && seen.acquired + seen.refused >= (THREADS * TURNS) as u64);
-        assert_eq!(take(&pool, 5).len(), 5);
+        assert_eq!((seen.in_use, seen.high_water, seen.acquired, seen.refused), (0, 0, 0, 0));
+        assert!(take(&pool, 7).iter().all(|item| item.iter().all(|byte| *byte == 0)));
     }
 }
