@@ -2,7 +2,7 @@
 
 use http::Method;
 use valk_tests::client::{Client, block_on};
-use valk_tests::program::{Service, file, run, stdout, valk};
+use valk_tests::program::{Service, binary, file, run, stderr, stdout, valk};
 
 /// A service on a free port in clear text; its first line is the port.
 fn service(handler: &str) -> (Service, u16) {
@@ -174,7 +174,7 @@ valk_harness::test! {
             let seen = client.get("/").await.body;
             assert!(seen.starts_with(&format!("0 {free}")), "{seen}");
             let length = [("content-length", "200000")];
-            let (answer, mut stream) = client.begin("/", &length, &[b'x'; 100_000]).await;
+            let (answer, mut stream) = client.begin("/", &length, &vec![b'x'; 100_000]).await;
             loop {
                 // The part is on its way: the answer to the request after it may be earlier.
                 let seen = client.get("/").await.body;
@@ -279,6 +279,29 @@ valk_harness::test! {
         let answer = block_on(async { Client::connect(port).await.get("/").await });
         assert_eq!(answer.body, "bye");
         assert_eq!(service.wait(), (Some(4), "over\n".to_string()));
+    }
+}
+
+valk_harness::test! {
+    fn a_system_that_cannot_start_says_why() {
+        let program = |list: &str| file("start.valk", format!("(print (aio/start {list}))"));
+        let starting = |list: &str| run(&[&program(list)]);
+        let output = starting("{:tcp-buffer-pool-size 1}");
+        assert_eq!(stdout(&output), "Error: Failed to start AIO system\n");
+        assert_eq!(
+            stderr(&output),
+            "AIO config error: tcp_buffer_pool_size must be between 2 and 1,000,000\n"
+        );
+        assert_eq!(stderr(&starting("{:tcp-buffer-pool-size 2}")), "");
+        let limited = std::process::Command::new("sh")
+            .args(["-c", "ulimit -v 100000000; exec \"$0\" \"$1\""])
+            .arg(binary())
+            .arg(program("{:tcp-buffer-pool-size 1000000}"))
+            .output()
+            .expect("sh runs");
+        assert_eq!(stdout(&limited), "Error: Failed to start AIO system\n");
+        let said = stderr(&limited);
+        assert!(said.starts_with("[ERROR] aio | the operating system refused to map"), "{said}");
     }
 }
 

@@ -39,12 +39,13 @@ pub fn config(vm: &mut Vm, list: Value, key: &str) -> Option<Value> {
     pair.map(|pair| pair[1])
 }
 
-fn start(vm: &mut Vm, _: &[Value]) -> Outcome {
-    match System::start(vm) {
+fn start(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    let list = arguments.first().copied().unwrap_or(Value::NIL);
+    match System::start(vm, list) {
         Ok(system) => completed(vm, system).into(),
         Err(reason) => {
             // Programs compare the error's text.
-            eprintln!("[ERROR] aio | no system was started: {reason}");
+            eprintln!("{reason}");
             fail(vm, "Failed to start AIO system")
         }
     }

@@ -5,15 +5,19 @@
 //! versions the others have no successor: handles, servers, clients and what belongs to a request are
 //! objects of the heap.
 
-use crate::builtins::system_of;
+use crate::builtins::{config, system_of};
 use std::cell::RefCell;
 use std::fmt::Write;
-use valk_heap::{BufferPool, HeapError, PoolBucket, Value};
+use std::ops::RangeInclusive;
+use valk_heap::{BufferPool, PoolBucket, Value};
 use valk_lang::builtins::{fail, wrong_type};
 use valk_vm::{Arity, NativeFn, Outcome, Vm};
 
-/// Receive buffers of a system. When all are taken, bodies are received without.
+/// Receive buffers of a system unless it is told otherwise. When all are taken, bodies are received
+/// without.
 pub const RECEIVE_BUFFERS: usize = 128;
+/// How many a system may be told to have.
+const RECEIVE_BUFFERS_ALLOWED: RangeInclusive<i64> = 2..=1_000_000;
 /// What one holds, in bytes: the largest request body unless a server is told otherwise. Together
 /// they are 1 GiB of address space, which takes memory only as bodies arrive.
 pub const RECEIVE_BUFFER_BYTES: usize = 8 << 20;
@@ -42,9 +46,17 @@ pub struct Pools {
 }
 
 impl Pools {
-    pub(crate) fn new() -> Result<Pools, HeapError> {
+    /// The pools that a configuration list of `aio/start` asks for; otherwise what is wrong with it.
+    pub(crate) fn new(vm: &mut Vm, list: Value) -> Result<Pools, String> {
+        let buffers = config(vm, list, ":tcp-buffer-pool-size").and_then(Value::as_integer);
+        let buffers = buffers.unwrap_or(RECEIVE_BUFFERS as i64);
+        if !RECEIVE_BUFFERS_ALLOWED.contains(&buffers) {
+            let problem = "tcp_buffer_pool_size must be between 2 and 1,000,000";
+            return Err(format!("AIO config error: {problem}"));
+        }
         let receive_buffers =
-            BufferPool::new(RECEIVE_BUFFERS, RECEIVE_BUFFER_BYTES, RECEIVE_RETAINED_BYTES)?;
+            BufferPool::new(buffers as usize, RECEIVE_BUFFER_BYTES, RECEIVE_RETAINED_BYTES);
+        let receive_buffers = receive_buffers.map_err(|error| format!("[ERROR] aio | {error}"))?;
         Ok(Pools { receive_buffers, waiting: RefCell::default() })
     }
 

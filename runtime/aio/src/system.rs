@@ -71,14 +71,15 @@ pub fn machine(vm: &mut Vm) -> Option<SharedVm> {
 }
 
 impl System {
-    /// Starts a system; otherwise says why not: there is no executor, no address space, or signals
-    /// cannot be watched, and a system that nothing can stop is worse than none.
-    pub(crate) fn start(vm: &mut Vm) -> Result<Value, String> {
+    /// Starts a system as `list` configures it; otherwise a line that says why not: there is no executor, a
+    /// number is out of range, the address space does not suffice, or signals cannot be watched, and
+    /// a system that nothing can stop is worse than none.
+    pub(crate) fn start(vm: &mut Vm, list: Value) -> Result<Value, String> {
         let tasks = vm.extension::<Reactor>().tasks.clone();
         let (Some(shared_vm), Some(tasks)) = (machine(vm), tasks) else {
-            return Err("no executor is running".to_string());
+            return Err("[ERROR] aio | no executor is running".to_string());
         };
-        let pools = Pools::new().map_err(|error| error.to_string())?;
+        let pools = Pools::new(vm, list)?;
         let handle = new_handle(vm);
         let shared = Shared {
             stop: watch::Sender::new(false),

@@ -262,6 +262,28 @@ valk_harness::test! {
 }
 
 valk_harness::test! {
+    fn the_number_of_receive_buffers_is_configured() {
+        for (list, total) in [
+            ("{:tcp-buffer-pool-size 6}", "6"),
+            ("{:other 1 :tcp-buffer-pool-size 1000}", "1000"),
+            ("{:tcp-buffer-pool-size \"6\"}", "128"),
+            ("{:tcp-buffer-pool-size}", "128"),
+            ("5", "128"),
+        ] {
+            let text = output(&format!(
+                "(print (plist/get (plist/get (aio/pool-stats (aio/await (aio/start {list})))
+                   :tcp-buffers) :total))"
+            ));
+            assert_eq!(text.trim_end(), total, "{list}");
+        }
+        for buffers in ["1", "0", "-1", "1000001", "9223372036854775807"] {
+            let text = output(&format!("(print (aio/start {{:tcp-buffer-pool-size {buffers}}}))"));
+            assert_eq!(text.trim_end(), "Error: Failed to start AIO system", "{buffers}");
+        }
+    }
+}
+
+valk_harness::test! {
     fn bad_questions_about_pools_are_explained() {
         let cases = [
             ("(aio/pool-stats)", "aio/pool-stats: expected 1 argument (aio system)"),

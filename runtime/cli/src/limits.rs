@@ -34,7 +34,12 @@ fn rows(heap: &Config) -> Vec<Row> {
         row("string/length", STRING_BYTES_MAX, "bytes", fixed),
         row("source/length", valk_diagnostics::SOURCE_BYTES_MAX, "bytes", fixed),
         row("error/trace", TRACE_FRAMES_MAX, "calls", fixed),
-        row("aio/receive-buffers", RECEIVE_BUFFERS, "buffers per system", fixed),
+        row(
+            "aio/receive-buffers",
+            RECEIVE_BUFFERS,
+            "buffers per system",
+            ":tcp-buffer-pool-size of aio/start",
+        ),
         row("aio/receive-buffer", RECEIVE_BUFFER_BYTES, "bytes", fixed),
         row("aio/receive-retained", RECEIVE_RETAINED_BYTES, "bytes per system", fixed),
         row("repl/history", crate::history::HISTORY_LINES_MAX, "lines", fixed),
