@@ -24,6 +24,7 @@ pub fn register(vm: &SharedVm) {
     register_table(&mut machine, TABLE);
     register_table(&mut machine, crate::metrics::TABLE);
     register_table(&mut machine, crate::pools::TABLE);
+    register_table(&mut machine, crate::diagnostics::TABLE);
 }
 
 /// The system a value refers to.

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod builtins;
+mod diagnostics;
 mod executor;
 mod handle;
 mod interrupt;

@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::fmt::Write;
 use std::ops::RangeInclusive;
 use valk_heap::{BufferPool, PoolBucket, Value};
-use valk_lang::builtins::{fail, wrong_type};
+use valk_lang::builtins::{fail, new_string, wrong_type};
 use valk_vm::{Arity, NativeFn, Outcome, Vm};
 
 /// Receive buffers of a system unless it is told otherwise. When all are taken, bodies are received
@@ -27,9 +27,10 @@ pub const RECEIVE_RETAINED_BYTES: usize = 8 << 20;
 const BUCKETS_MAX: i64 = 4096;
 
 /// The pool of receive buffers, as diagnostics call it.
-const RECEIVE_POOL: &str = "tcp_buffers";
+pub(crate) const RECEIVE_POOL: &str = "tcp_buffers";
 /// Pools of earlier versions without a successor.
-const HEAP_POOLS: [&str; 4] = ["handles", "stream_arenas", "http_servers", "http_clients"];
+pub(crate) const HEAP_POOLS: [&str; 4] =
+    ["handles", "stream_arenas", "http_servers", "http_clients"];
 /// Pools that were gone before.
 const VALUE_POOLS: [&str; 2] = ["lval", "lenv"];
 
@@ -164,5 +165,5 @@ fn slab_buckets(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     };
     let usage = system.pools().receive_buffers.usage();
     let text = buckets_json(&usage.buckets(start, end, count), usage.slots());
-    vm.heap.string(text.as_bytes()).into()
+    new_string(vm, text.as_bytes())
 }

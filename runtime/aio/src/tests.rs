@@ -361,3 +361,44 @@ valk_harness::test! {
         executor.finish(&runtime.vm);
     }
 }
+
+valk_harness::test! {
+    fn diagnostics_have_the_shape_that_dashboards_read() {
+        let text = output(
+            "(def {sys} (aio/await (aio/start {:tcp-buffer-pool-size 3})))
+             (print (aio/diagnostics-state-json sys))
+             (print (aio/diagnostics-state-json-compact sys))",
+        );
+        let lines: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let [state, compact] = &lines[..] else { panic!("two lines, got {text}") };
+        let slabs = state["slabs"].as_array().expect("a list");
+        let names: Vec<_> = slabs.iter().map(|slab| slab["name"].as_str().expect("a name")).collect();
+        assert_eq!(
+            names,
+            ["tcp_buffers", "handles", "stream_arenas", "http_servers", "http_clients"]
+        );
+        let numbers = ["used", "total", "hwm", "overflow"].map(|key| slabs[0][key].as_u64());
+        assert_eq!(numbers, [0, 3, 0, 0].map(Some));
+        assert_eq!(slabs[1]["states"], "");
+        assert_eq!(slabs[1]["summary"]["by_owner"], serde_json::json!({}));
+        assert_eq!(state["arenas"][0]["name"], "stream_arenas");
+        assert_eq!(state["breakdown"]["aio_cap"], 3 * crate::RECEIVE_BUFFER_BYTES);
+        assert!(state["breakdown"]["scratch_cap"].as_u64() > state["breakdown"]["scratch_used"].as_u64());
+        assert!(state["gc"]["heap_used_bytes"].as_u64() > Some(0));
+        for number in [&state["process"]["rss"], &compact["rss"], &compact["gc"]] {
+            assert!(number.as_u64() > Some(10_000), "{text}");
+        }
+        assert!(state["process"]["system_total"].as_u64() > state["process"]["rss"].as_u64());
+        for (call, expected) in [
+            ("(aio/diagnostics-state-json)", "aio/diagnostics-state-json: expected 1 argument (sys)"),
+            (
+                "(aio/diagnostics-state-json-compact 1 2)",
+                "aio/diagnostics-state-json-compact: expected 1 argument (sys)",
+            ),
+            ("(aio/diagnostics-state-json 5)", "Actual: Number, Expected(One-Of): [Reference]"),
+        ] {
+            assert_eq!(output(&format!("(print {call})")).trim_end(), format!("Error: {expected}"));
+        }
+    }
+}

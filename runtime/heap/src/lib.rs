@@ -35,6 +35,7 @@ mod nursery;
 mod object;
 mod old;
 mod os;
+mod process_memory;
 mod roots;
 mod slab_pool;
 mod statistics;
@@ -56,6 +57,7 @@ pub use limits::{
 pub use object::{
     ERROR_CAUSE, ERROR_FIELDS, ERROR_LOCATION, ERROR_MESSAGE, ERROR_TRACE, HostObject, Kind,
 };
+pub use process_memory::ProcessMemory;
 pub use roots::{Root, Roots};
 pub use slab_pool::{ITEM_ALIGN_BYTES, SlabItem, SlabPool};
 pub use statistics::{ClassUsage, PAUSE_BOUNDS_US, Statistics};

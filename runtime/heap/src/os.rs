@@ -1,6 +1,6 @@
 //! Address space from the operating system: private anonymous mappings, unmapped when dropped.
 //!
-//! The only file that calls the system. All ranges are multiples of [`GRAIN_BYTES`], which every
+//! The only file that maps memory. All ranges are multiples of [`GRAIN_BYTES`], which every
 //! page size in use divides. Knows nothing of what the memory is for.
 
 use crate::error::HeapError;

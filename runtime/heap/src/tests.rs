@@ -9,6 +9,7 @@ mod interrupt;
 mod layout;
 mod limits;
 mod model;
+mod process_memory;
 mod roots;
 mod shapes;
 mod slab_pool;

@@ -1,5 +1,7 @@
 //! Buffers: page-aligned, filled without copying, and their memory goes back.
 
+#[cfg(target_os = "linux")]
+use crate::ProcessMemory;
 use crate::os::GRAIN_BYTES;
 use crate::{Buffer, BufferFull, BufferPool, HeapError};
 
@@ -13,9 +15,7 @@ fn page_bytes() -> usize {
 /// Resident memory of this process in bytes.
 #[cfg(target_os = "linux")]
 fn resident_bytes() -> usize {
-    let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux counts pages");
-    let pages: usize = statm.split(' ').nth(1).expect("a second number").parse().expect("a number");
-    pages * page_bytes()
+    ProcessMemory::now().resident_bytes
 }
 
 fn filled(pool: &BufferPool, bytes: usize) -> Buffer {
