@@ -344,7 +344,12 @@ valk_harness::test! {
         let second = Rc::new(Cell::new(2));
         let seen = Rc::downgrade(&second);
         system.pools().ask_waiting(|| Some(1));
-        system.pools().ask_waiting(move || Some(seen.upgrade()?.get()));
+        let held = Rc::new(7);
+        let owned = Rc::clone(&held);
+        system.pools().ask_waiting(move || {
+            assert_eq!(*owned, 7);
+            Some(seen.upgrade()?.get())
+        });
         let buffer = system.pools().receive_buffers().acquire().expect("a free buffer");
         let mut ask = |asked: &str| {
             runtime.run_text("p", asked.as_bytes(), &mut executor);
@@ -358,6 +363,9 @@ valk_harness::test! {
         drop((second, buffer));
         let text = ask("(print (aio/pool-stats sys))");
         assert!(text.contains(":connections-waiting 1 :has-waiting :true"), "{text}");
+        assert_eq!(Rc::strong_count(&held), 2);
+        system.pools().ask_waiting(|| None);
+        assert_eq!(Rc::strong_count(&held), 1, "a server that has ended is forgotten");
         executor.finish(&runtime.vm);
     }
 }

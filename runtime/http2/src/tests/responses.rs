@@ -232,6 +232,28 @@ valk_harness::test! {
 }
 
 valk_harness::test! {
+    fn a_client_that_leaves_unread_responses_does_not_wait_any_more() {
+        virtual_time(async {
+            let limits = Limits { connection_response_bytes: 500, ..Limits::default() };
+            let server = TestServer::start(limits, |_| {
+                Reply::Ready(Response::new(200).with_body(vec![1; 1000]))
+            });
+            let mut client = server.connect_with(|client| {
+                client.initial_window_size(10);
+            }).await;
+            let unread = client.start(get("/"), true).0;
+            settle().await;
+            assert_eq!(server.snapshot().connections_waiting, 1);
+            client.driver.abort();
+            drop((unread, client));
+            settle().await;
+            assert_eq!(server.snapshot().connections_waiting, 0);
+            server.finish().await;
+        });
+    }
+}
+
+valk_harness::test! {
     fn reader_that_stops_is_reset() {
         virtual_time(async {
             let limits = Limits { stall_bytes: 100, ..Limits::default() };
