@@ -1,7 +1,7 @@
 //! `aio/diagnostics-state-json`: memory of a system, its pools and its process, as JSON.
 //!
-//! The shape is that of earlier versions. Pools without a successor have zeros, and so have libraries
-//! whose memory is not counted.
+//! The shape is that of earlier versions. Pools without a successor have zeros, and so have
+//! libraries whose memory is not counted.
 
 use crate::builtins::system_of;
 use crate::pools::{HEAP_POOLS, RECEIVE_POOL};

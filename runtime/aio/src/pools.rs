@@ -2,8 +2,8 @@
 //! `aio/pool-stats` and `aio/slab-buckets`.
 //!
 //! One pool exists: the buffers that large request bodies are received in. Of the pools of earlier
-//! versions the others have no successor: handles, servers, clients and what belongs to a request are
-//! objects of the heap.
+//! versions the others have no successor: handles, servers, clients and what belongs to a request
+//! are objects of the heap.
 
 use crate::builtins::{config, system_of};
 use std::cell::RefCell;
@@ -47,7 +47,7 @@ pub struct Pools {
 }
 
 impl Pools {
-    /// The pools that a configuration list of `aio/start` asks for; otherwise what is wrong with it.
+    /// The pools that a configuration list of `aio/start` asks for, or a line about why not.
     pub(crate) fn new(vm: &mut Vm, list: Value) -> Result<Pools, String> {
         let buffers = config(vm, list, ":tcp-buffer-pool-size").and_then(Value::as_integer);
         let buffers = buffers.unwrap_or(RECEIVE_BUFFERS as i64);

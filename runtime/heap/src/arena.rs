@@ -5,9 +5,9 @@
 //! 2. Memory is given back in two ways, each of which the borrow checker lets happen only when
 //!    nobody refers to it any more: [`Arena::reset`] gives back everything, and the end of a
 //!    [`Scope::nested`] what was allocated in it; outer scopes cannot allocate meanwhile.
-//! 3. What does not fit the capacity is *overflow*: a block of its own from the process's allocator,
-//!    counted, and given back together with the rest. So a capacity that is too small costs time,
-//!    and shows in [`ArenaStatistics`].
+//! 3. What does not fit the capacity is *overflow*: a block of its own from the process's
+//!    allocator, counted, and given back together with the rest. So a capacity that is too small
+//!    costs time, and shows in [`ArenaStatistics`].
 //! 4. The arena and its overflow never hold more than `limit_bytes`: what goes beyond is refused.
 //!
 //! One thread at a time. Knows nothing of values; the language's objects are born in the nursery.
@@ -226,7 +226,7 @@ impl<'a> Scope<'a> {
     #[must_use]
     pub fn alloc<T: Copy + 'a>(&self, value: T) -> Option<&'a mut T> {
         let memory = self.arena.allocate(Layout::new::<T>())?.cast::<T>();
-        // SAFETY: the memory has the layout of a `T`, is nobody else's, and stays for `'a` (rule 2).
+        // SAFETY: the memory has the layout of a `T`, is nobody else's, stays for `'a` (rule 2).
         unsafe {
             memory.write(value);
             Some(&mut *memory.as_ptr())

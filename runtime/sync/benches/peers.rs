@@ -2,8 +2,8 @@
 //! `ci/bench-sync`.
 //!
 //! Each round measures every subject once, ours and the peer's one after the other, so that a busy
-//! moment hits both. The figures are medians over the rounds. The peers are crossbeam-deque and, for
-//! the pool, threads around one queue under a lock, whose tasks have no handles.
+//! moment hits both. The figures are medians over the rounds. The peers are crossbeam-deque and,
+//! for the pool, threads around one queue under a lock, whose tasks have no handles.
 
 use crossbeam_deque as crossbeam;
 use std::collections::VecDeque;
