@@ -89,11 +89,17 @@ bench-lang *ARGS:
 bench-heap *ARGS:
     @ci/bench-heap "$@"
 
+# queues, task pool and coordinator beside their peers: [--rounds N]
+[no-exit-message]
+bench-sync *ARGS:
+    @ci/bench-sync "$@"
+
 # all benchmarks against the goals
 [no-exit-message]
 bench:
     @ci/bench
     @ci/bench-heap
+    @ci/bench-sync
 
 # fuzzing: differential, stress, random or reader, for --seconds N from --seed N
 [no-exit-message]

@@ -2,7 +2,7 @@
 
 use http::Method;
 use valk_tests::client::{Client, block_on};
-use valk_tests::program::{Service, file, run, stdout, valk};
+use valk_tests::program::{Service, binary, file, run, stderr, stdout, valk};
 
 /// A service on a free port in clear text; its first line is the port.
 fn service(handler: &str) -> (Service, u16) {
@@ -160,6 +160,37 @@ valk_harness::test! {
 }
 
 valk_harness::test! {
+    fn an_upload_has_a_buffer_until_its_body_is_whole() {
+        let (_service, port) = service(
+            "(\\ {r} {list :body (str (len (req/body r)) \" \"
+               (aio/slab-buckets sys \"tcp_buffers\" 0 1000 1) \" \" (aio/pool-stats sys))})",
+        );
+        let free = "{\"buckets\":[{\"u\":0,\"f\":128}],\"total\":128} \
+                    {:tcp-buffers {:available 128 :total 128 :usage-percent 0}";
+        let used = "{\"buckets\":[{\"u\":1,\"f\":127}],\"total\":128} \
+                    {:tcp-buffers {:available 127 :total 128 :usage-percent 0}";
+        block_on(async {
+            let mut client = Client::connect(port).await;
+            let seen = client.get("/").await.body;
+            assert!(seen.starts_with(&format!("0 {free}")), "{seen}");
+            let length = [("content-length", "200000")];
+            let (answer, mut stream) = client.begin("/", &length, &vec![b'x'; 100_000]).await;
+            loop {
+                // The part is on its way: the answer to the request after it may be earlier.
+                let seen = client.get("/").await.body;
+                if seen.starts_with(&format!("0 {used}")) {
+                    break;
+                }
+                assert!(seen.starts_with(&format!("0 {free}")), "{seen}");
+            }
+            stream.send_data(vec![b'x'; 100_000].into(), true).expect("the rest is sent");
+            let seen = answer.await.expect("an answer").body;
+            assert!(seen.starts_with(&format!("200000 {free}")), "{seen}");
+        });
+    }
+}
+
+valk_harness::test! {
     fn stopping_finishes_requests_in_progress() {
         let (service, port) = service(
             "(\\ {r} {do (print \"begun\") (aio/await (aio/sleep sys 300000)) (list :body \"finished\")})",
@@ -248,6 +279,29 @@ valk_harness::test! {
         let answer = block_on(async { Client::connect(port).await.get("/").await });
         assert_eq!(answer.body, "bye");
         assert_eq!(service.wait(), (Some(4), "over\n".to_string()));
+    }
+}
+
+valk_harness::test! {
+    fn a_system_that_cannot_start_says_why() {
+        let program = |list: &str| file("start.valk", format!("(print (aio/start {list}))"));
+        let starting = |list: &str| run(&[&program(list)]);
+        let output = starting("{:tcp-buffer-pool-size 1}");
+        assert_eq!(stdout(&output), "Error: Failed to start AIO system\n");
+        assert_eq!(
+            stderr(&output),
+            "AIO config error: tcp_buffer_pool_size must be between 2 and 1,000,000\n"
+        );
+        assert_eq!(stderr(&starting("{:tcp-buffer-pool-size 2}")), "");
+        let limited = std::process::Command::new("sh")
+            .args(["-c", "ulimit -v 100000000; exec \"$0\" \"$1\""])
+            .arg(binary())
+            .arg(program("{:tcp-buffer-pool-size 1000000}"))
+            .output()
+            .expect("sh runs");
+        assert_eq!(stdout(&limited), "Error: Failed to start AIO system\n");
+        let said = stderr(&limited);
+        assert!(said.starts_with("[ERROR] aio | the operating system refused to map"), "{said}");
     }
 }
 

@@ -24,6 +24,8 @@ pub fn register(vm: &SharedVm) {
     register_table(&mut machine, TABLE);
     register_table(&mut machine, crate::metrics::TABLE);
     register_table(&mut machine, crate::futures::TABLE);
+    register_table(&mut machine, crate::pools::TABLE);
+    register_table(&mut machine, crate::diagnostics::TABLE);
 }
 
 /// The system a value refers to.
@@ -39,10 +41,15 @@ pub fn config(vm: &mut Vm, list: Value, key: &str) -> Option<Value> {
     pair.map(|pair| pair[1])
 }
 
-fn start(vm: &mut Vm, _: &[Value]) -> Outcome {
-    match System::start(vm) {
-        Some(system) => completed(vm, system).into(),
-        None => fail(vm, "Failed to start AIO system"),
+fn start(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    let list = arguments.first().copied().unwrap_or(Value::NIL);
+    match System::start(vm, list) {
+        Ok(system) => completed(vm, system).into(),
+        Err(reason) => {
+            // Programs compare the error's text.
+            eprintln!("{reason}");
+            fail(vm, "Failed to start AIO system")
+        }
     }
 }
 

@@ -10,12 +10,14 @@
 #![forbid(unsafe_code)]
 
 mod builtins;
+mod diagnostics;
 mod executor;
 mod futures;
 mod handle;
 mod interrupt;
 mod mailbox;
 mod metrics;
+mod pools;
 mod system;
 mod workers;
 
@@ -24,6 +26,7 @@ pub use executor::{Continuation, Executor, drive};
 pub use handle::{Handle, HandleState, complete, completed, failed, new_handle, settled};
 pub use interrupt::Interrupts;
 pub use metrics::metrics;
+pub use pools::{Pools, RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, RECEIVE_RETAINED_BYTES};
 pub use system::{System, machine, stop_all};
 
 #[cfg(test)]

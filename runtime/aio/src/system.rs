@@ -7,6 +7,7 @@
 
 use crate::executor::Reactor;
 use crate::handle::{HandleState, complete, new_handle};
+use crate::pools::Pools;
 use std::cell::RefCell;
 use std::io;
 use std::rc::{Rc, Weak};
@@ -28,6 +29,7 @@ struct Shared {
     services: Mutex<Vec<JoinHandle<()>>>,
     stopped: AtomicBool,
     handle: Mutex<Option<Root>>,
+    pools: Pools,
 }
 
 /// A running (or stopped) async system.
@@ -71,28 +73,44 @@ pub fn machine(vm: &mut Vm) -> Option<SharedVm> {
 }
 
 impl System {
-    /// Starts a system. `None` without an executor, or where signals cannot be watched: a system
-    /// that nothing can stop is worse than none.
-    pub(crate) fn start(vm: &mut Vm) -> Option<Value> {
-        let shared_vm = machine(vm)?;
-        let tasks = vm.extension::<Reactor>().tasks.clone()?;
+    /// Starts a system as `list` configures it; otherwise a line that says why not: there is no executor, a
+    /// number is out of range, the address space does not suffice, or signals cannot be watched, and
+    /// a system that nothing can stop is worse than none.
+    pub(crate) fn start(vm: &mut Vm, list: Value) -> Result<Value, String> {
+        let tasks = vm.extension::<Reactor>().tasks.clone();
+        let (Some(shared_vm), Some(tasks)) = (machine(vm), tasks) else {
+            return Err("[ERROR] aio | no executor is running".to_string());
+        };
+        let pools = Pools::new(vm, list)?;
         let handle = new_handle(vm);
         let shared = Shared {
             stop: watch::Sender::new(false),
             services: Mutex::default(),
             stopped: AtomicBool::new(false),
             handle: Mutex::new(Some(vm.heap.root(handle))),
+            pools,
         };
         let system = System { shared: Arc::new(shared) };
         let systems = vm.extension::<Systems>();
         systems.list.retain(|system| !system.has_stopped());
         systems.list.push(system.clone());
         if !std::mem::replace(&mut systems.watching_signals, true) {
-            let stop = watch_signals(systems.ignore_interrupts).ok()?;
+            let stop =
+                watch_signals(systems.ignore_interrupts).map_err(|error| error.to_string())?;
             tasks.spawn_local(stop_on_signal(Rc::clone(&shared_vm), stop));
         }
         tasks.spawn_local(system.clone().end_when_stopped(shared_vm));
-        Some(vm.heap.host(Box::new(system)))
+        Ok(vm.heap.host(Box::new(system)))
+    }
+
+    /// Memory that the services of the system share.
+    pub fn pools(&self) -> &Pools {
+        &self.shared.pools
+    }
+
+    /// Whether both are the same system.
+    pub(crate) fn is(&self, other: &System) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
     }
 
     fn has_stopped(&self) -> bool {

@@ -241,3 +241,174 @@ valk_harness::test! {
         }
     }
 }
+
+valk_harness::test! {
+    fn pools_of_a_system_are_told_in_numbers() {
+        let text = output(
+            r#"(def {sys} (aio/await (aio/start)))
+               (print (aio/pool-stats sys))
+               (print (aio/slab-buckets sys "tcp_buffers" 0 10000 3))
+               (print (aio/slab-buckets sys "tcp_buffers" -5 2 2))
+               (print (aio/slab-buckets sys "tcp_buffers" 5 5 2))"#,
+        );
+        let expected = [
+            "{:tcp-buffers {:available 128 :total 128 :usage-percent 0} \
+             :backpressure {:connections-waiting 0 :has-waiting :false} \
+             :arenas {:available 0 :total 0 :usage-percent 0}}",
+            r#"{"buckets":[{"u":0,"f":43},{"u":0,"f":43},{"u":0,"f":42}],"total":128}"#,
+            r#"{"buckets":[{"u":0,"f":1},{"u":0,"f":1}],"total":128}"#,
+            r#"{"buckets":[],"total":128}"#,
+        ];
+        assert_eq!(text.lines().collect::<Vec<_>>(), expected);
+    }
+}
+
+valk_harness::test! {
+    fn the_number_of_receive_buffers_is_configured() {
+        for (list, total) in [
+            ("{:tcp-buffer-pool-size 6}", "6"),
+            ("{:other 1 :tcp-buffer-pool-size 1000}", "1000"),
+            ("{:tcp-buffer-pool-size \"6\"}", "128"),
+            ("{:tcp-buffer-pool-size}", "128"),
+            ("5", "128"),
+        ] {
+            let text = output(&format!(
+                "(print (plist/get (plist/get (aio/pool-stats (aio/await (aio/start {list})))
+                   :tcp-buffers) :total))"
+            ));
+            assert_eq!(text.trim_end(), total, "{list}");
+        }
+        for buffers in ["1", "0", "-1", "1000001", "9223372036854775807"] {
+            let text = output(&format!("(print (aio/start {{:tcp-buffer-pool-size {buffers}}}))"));
+            assert_eq!(text.trim_end(), "Error: Failed to start AIO system", "{buffers}");
+        }
+    }
+}
+
+valk_harness::test! {
+    fn bad_questions_about_pools_are_explained() {
+        let cases = [
+            ("(aio/pool-stats)", "aio/pool-stats: expected 1 argument (aio system)"),
+            ("(aio/pool-stats 5)", "Actual: Number, Expected(One-Of): [Reference]"),
+            (
+                "(aio/slab-buckets)",
+                "aio/slab-buckets: expected (sys slab-name start end num-buckets)",
+            ),
+            (
+                "(aio/slab-buckets sys \"tcp_buffers\" 0 1)",
+                "aio/slab-buckets: expected (sys slab-name start end num-buckets)",
+            ),
+            ("(aio/slab-buckets 5 \"handles\" 0 1 1)", "aio/slab-buckets: invalid argument types"),
+            ("(aio/slab-buckets sys 5 0 1 1)", "aio/slab-buckets: invalid argument types"),
+            (
+                "(aio/slab-buckets sys \"handles\" 0 {} 1)",
+                "aio/slab-buckets: invalid argument types",
+            ),
+            (
+                "(aio/slab-buckets sys \"tcp_buffers\" 0 1 0)",
+                "aio/slab-buckets: num-buckets must be 1-4096",
+            ),
+            (
+                "(aio/slab-buckets sys \"tcp_buffers\" 0 1 4097)",
+                "aio/slab-buckets: num-buckets must be 1-4096",
+            ),
+            (
+                "(aio/slab-buckets sys \"handles\" 0 1 1)",
+                "aio/slab-buckets: slab has no maintained bitmap",
+            ),
+            (
+                "(aio/slab-buckets sys \"lval\" 0 1 1)",
+                "aio/slab-buckets: lval/lenv slabs no longer exist in heap",
+            ),
+            ("(aio/slab-buckets sys \"x\" 0 1 1)", "aio/slab-buckets: unknown slab name"),
+        ];
+        for (call, expected) in cases {
+            let text = output(&format!("(def {{sys}} (aio/await (aio/start))) (print {call})"));
+            assert_eq!(text.trim_end(), format!("Error: {expected}"), "{call}");
+        }
+    }
+}
+
+valk_harness::test! {
+    fn connections_that_wait_are_summed_over_the_servers_that_run() {
+        use crate::system_of;
+        use std::cell::Cell;
+        use std::rc::Rc;
+        let mut runtime = runtime();
+        let mut executor = Executor::new(&runtime.vm).expect("a reactor");
+        runtime.run_text("p", b"(def {sys} (aio/await (aio/start)))", &mut executor);
+        let system = {
+            let mut vm = runtime.vm();
+            let name = vm.intern("sys");
+            let value = vm.global(name).expect("defined");
+            system_of(&vm, value).expect("a system")
+        };
+        let second = Rc::new(Cell::new(2));
+        let seen = Rc::downgrade(&second);
+        system.ask_waiting(&mut runtime.vm(), || Some(1));
+        let held = Rc::new(7);
+        let owned = Rc::clone(&held);
+        system.ask_waiting(&mut runtime.vm(), move || {
+            assert_eq!(*owned, 7);
+            Some(seen.upgrade()?.get())
+        });
+        let buffer = system.pools().receive_buffers().acquire().expect("a free buffer");
+        let mut ask = |asked: &str| {
+            runtime.run_text("p", asked.as_bytes(), &mut executor);
+            String::from_utf8(runtime.take_output()).expect("text")
+        };
+        let text = ask("(print (aio/pool-stats sys))");
+        assert!(text.contains(":connections-waiting 3 :has-waiting :true"), "{text}");
+        assert!(text.contains(":tcp-buffers {:available 127 :total 128 :usage-percent 0}"), "{text}");
+        let text = ask("(print (aio/slab-buckets sys \"tcp_buffers\" 0 2 2))");
+        assert_eq!(text, "{\"buckets\":[{\"u\":1,\"f\":0},{\"u\":0,\"f\":1}],\"total\":128}\n");
+        drop((second, buffer));
+        let text = ask("(print (aio/pool-stats sys))");
+        assert!(text.contains(":connections-waiting 1 :has-waiting :true"), "{text}");
+        assert_eq!(Rc::strong_count(&held), 2);
+        system.ask_waiting(&mut runtime.vm(), || None);
+        assert_eq!(Rc::strong_count(&held), 1, "a server that has ended is forgotten");
+        executor.finish(&runtime.vm);
+    }
+}
+
+valk_harness::test! {
+    fn diagnostics_have_the_shape_that_dashboards_read() {
+        let text = output(
+            "(def {sys} (aio/await (aio/start {:tcp-buffer-pool-size 3})))
+             (print (aio/diagnostics-state-json sys))
+             (print (aio/diagnostics-state-json-compact sys))",
+        );
+        let lines: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let [state, compact] = &lines[..] else { panic!("two lines, got {text}") };
+        let slabs = state["slabs"].as_array().expect("a list");
+        let names: Vec<_> = slabs.iter().map(|slab| slab["name"].as_str().expect("a name")).collect();
+        assert_eq!(
+            names,
+            ["tcp_buffers", "handles", "stream_arenas", "http_servers", "http_clients"]
+        );
+        let numbers = ["used", "total", "hwm", "overflow"].map(|key| slabs[0][key].as_u64());
+        assert_eq!(numbers, [0, 3, 0, 0].map(Some));
+        assert_eq!(slabs[1]["states"], "");
+        assert_eq!(slabs[1]["summary"]["by_owner"], serde_json::json!({}));
+        assert_eq!(state["arenas"][0]["name"], "stream_arenas");
+        assert_eq!(state["breakdown"]["aio_cap"], 3 * crate::RECEIVE_BUFFER_BYTES);
+        assert!(state["breakdown"]["scratch_cap"].as_u64() > state["breakdown"]["scratch_used"].as_u64());
+        assert!(state["gc"]["heap_used_bytes"].as_u64() > Some(0));
+        for number in [&state["process"]["rss"], &compact["rss"], &compact["gc"]] {
+            assert!(number.as_u64() > Some(10_000), "{text}");
+        }
+        assert!(state["process"]["system_total"].as_u64() > state["process"]["rss"].as_u64());
+        for (call, expected) in [
+            ("(aio/diagnostics-state-json)", "aio/diagnostics-state-json: expected 1 argument (sys)"),
+            (
+                "(aio/diagnostics-state-json-compact 1 2)",
+                "aio/diagnostics-state-json-compact: expected 1 argument (sys)",
+            ),
+            ("(aio/diagnostics-state-json 5)", "Actual: Number, Expected(One-Of): [Reference]"),
+        ] {
+            assert_eq!(output(&format!("(print {call})")).trim_end(), format!("Error: {expected}"));
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! `valk --limits`: every bound a program can meet, with its unit and how it is set.
 
 use serde_json::json;
+use valk_aio::{RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, RECEIVE_RETAINED_BYTES};
 use valk_heap::Config;
 use valk_http2::Limits;
 use valk_lang::STRING_BYTES_MAX;
@@ -33,6 +34,14 @@ fn rows(heap: &Config) -> Vec<Row> {
         row("string/length", STRING_BYTES_MAX, "bytes", fixed),
         row("source/length", valk_diagnostics::SOURCE_BYTES_MAX, "bytes", fixed),
         row("error/trace", TRACE_FRAMES_MAX, "calls", fixed),
+        row(
+            "aio/receive-buffers",
+            RECEIVE_BUFFERS,
+            "buffers per system",
+            ":tcp-buffer-pool-size of aio/start",
+        ),
+        row("aio/receive-buffer", RECEIVE_BUFFER_BYTES, "bytes", fixed),
+        row("aio/receive-retained", RECEIVE_RETAINED_BYTES, "bytes per system", fixed),
         row("repl/history", crate::history::HISTORY_LINES_MAX, "lines", fixed),
     ];
     rows.extend(Limits::default().table().into_iter().map(|limit| Row {

@@ -1,6 +1,7 @@
 //! What the heap refuses, and why.
 
 use std::fmt;
+use valk_sync::limits::SLAB_SLOTS_MAX;
 
 /// Failures of setting up or reconfiguring a heap.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,13 @@ pub enum HeapError {
         /// Bytes in use.
         used: usize,
     },
+    /// A pool of that shape cannot be.
+    Pool {
+        /// Items asked for.
+        items: usize,
+        /// Bytes of each.
+        item_bytes: usize,
+    },
 }
 
 impl fmt::Display for HeapError {
@@ -34,7 +42,8 @@ impl fmt::Display for HeapError {
             HeapError::Map { bytes, errno } => write!(
                 f,
                 "the operating system refused to map {bytes} bytes (error {errno}); \
-                 lower the heap's hard limit or raise the process's address space limit"
+                 ask for less, such as a lower hard limit of the heap, or raise the process's \
+                 address space limit"
             ),
             HeapError::LimitBelowNursery { limit, minimum } => write!(
                 f,
@@ -44,6 +53,11 @@ impl fmt::Display for HeapError {
             HeapError::LimitBelowUsage { limit, used } => {
                 write!(f, "Cannot set hard limit below current usage ({limit} < {used})")
             }
+            HeapError::Pool { items, item_bytes } => write!(
+                f,
+                "a pool of {items} items of {item_bytes} bytes was asked for; \
+                 give 1 to {SLAB_SLOTS_MAX} items of at least 1 byte"
+            ),
         }
     }
 }

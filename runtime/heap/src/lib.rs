@@ -1,4 +1,5 @@
-//! Value word, object layouts, nursery, old space, roots: the memory of one runtime.
+//! Value word, object layouts, nursery, old space, roots: the memory of one runtime; and memory
+//! that is not the collector's: arenas, slab pools, buffers.
 //!
 //! The protocol between the heap and whoever evaluates programs (the *mutator*):
 //!
@@ -24,6 +25,8 @@
 )]
 
 mod accounting;
+mod arena;
+mod buffers;
 mod collect;
 mod error;
 mod globals;
@@ -34,9 +37,11 @@ mod nursery;
 mod object;
 mod old;
 mod os;
+mod process_memory;
 mod roots;
 mod safepoint;
 mod shared;
+mod slab_pool;
 mod statistics;
 mod stress;
 mod symbol;
@@ -46,6 +51,8 @@ mod turn;
 mod value;
 mod verify;
 
+pub use arena::{Arena, ArenaStatistics, Scope};
+pub use buffers::{Buffer, BufferFull, BufferPool, BufferStatistics};
 pub use collect::{Collected, Collection};
 pub use error::{HeapError, JoinError, OutOfMemory};
 pub use heap::Heap;
@@ -57,13 +64,19 @@ pub use limits::{
 pub use object::{
     ERROR_CAUSE, ERROR_FIELDS, ERROR_LOCATION, ERROR_MESSAGE, ERROR_TRACE, HostObject, Kind,
 };
+pub use process_memory::ProcessMemory;
 pub use roots::{Root, Roots};
 pub use safepoint::Invitation;
+pub use slab_pool::{ITEM_ALIGN_BYTES, SlabItem, SlabPool};
 pub use statistics::{ClassUsage, PAUSE_BOUNDS_US, Statistics};
 pub use stress::Stress;
 pub use symbol::{SymbolId, SymbolTable};
 pub use trace::Tracer;
 pub use turn::Turn;
+pub use valk_sync::slab::{
+    Bucket as PoolBucket, Run as PoolRun, Statistics as PoolStatistics, Usage as PoolUsage,
+    changes_text,
+};
 pub use value::Value;
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Address space from the operating system: private anonymous mappings, unmapped when dropped.
 //!
-//! The only file that calls the system. All ranges are multiples of [`GRAIN_BYTES`], which every
+//! The only file that maps memory. All ranges are multiples of [`GRAIN_BYTES`], which every
 //! page size in use divides. Knows nothing of what the memory is for.
 
 use crate::error::HeapError;
@@ -97,8 +97,31 @@ pub(crate) unsafe fn commit(base: usize, bytes: usize) {
 ///
 /// # Safety
 /// The range lies in a live [`Mapping`], is a multiple of [`GRAIN_BYTES`], and holds nothing needed.
+#[cfg(target_os = "linux")]
 pub(crate) unsafe fn decommit(base: usize, bytes: usize) {
     // SAFETY: the caller's promise.
     let result = unsafe { libc::madvise(object::at(base), bytes, libc::MADV_DONTNEED) };
     debug_assert_eq!(result, 0, "madvise of {base:#x}, {bytes} bytes");
+}
+
+/// As above, for systems whose `MADV_DONTNEED` neither clears nor returns memory: a fresh mapping in
+/// place of the old one does both.
+///
+/// # Safety
+/// As above.
+#[cfg(not(target_os = "linux"))]
+pub(crate) unsafe fn decommit(base: usize, bytes: usize) {
+    // SAFETY: the caller's promise; what is mapped anew is private memory of the same mapping.
+    let fresh = unsafe {
+        libc::mmap(
+            object::at(base),
+            bytes,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED,
+            -1,
+            0,
+        )
+    };
+    // Whoever goes on relies on zeros.
+    assert_ne!(fresh, libc::MAP_FAILED, "mmap over {base:#x}, {bytes} bytes");
 }

@@ -1,5 +1,7 @@
 //! Tests of the heap; the modules are by subject, this file holds what they share.
 
+mod arena;
+mod buffers;
 mod encoding;
 mod graphs;
 mod hosts;
@@ -8,8 +10,10 @@ mod layout;
 mod limits;
 mod model;
 mod mutators;
+mod process_memory;
 mod roots;
 mod shapes;
+mod slab_pool;
 mod stress;
 mod symbols;
 mod verify;

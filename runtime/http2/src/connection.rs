@@ -52,6 +52,8 @@ pub(crate) struct Link {
     unflushed_bytes: Cell<usize>,
     peer_resets: RefCell<TokenBucket>,
     overdrawn: Cell<bool>,
+    /// Counted among the connections that wait for their client to read.
+    waiting: Cell<bool>,
 }
 
 impl Link {
@@ -67,6 +69,7 @@ impl Link {
             unflushed_bytes: Cell::new(0),
             peer_resets: RefCell::new(bucket),
             overdrawn: Cell::new(false),
+            waiting: Cell::new(false),
             service,
         })
     }
@@ -84,10 +87,26 @@ impl Link {
         self.unflushed_bytes.set(self.unflushed_bytes.get() + bytes);
     }
 
+    /// Counts whether the connection waits for its client to read.
+    fn note_waiting(&self, waiting: bool) {
+        let count = &self.service.counters.connections_waiting;
+        match (self.waiting.replace(waiting), waiting) {
+            (false, true) => count.add(1),
+            (true, false) => count.subtract(1),
+            _ => {}
+        }
+    }
+
     /// The client has more response bytes to read than one connection may hold.
     fn is_backlogged(&self) -> bool {
         let waiting = self.response_bytes.used() + self.unflushed_bytes.get();
         waiting >= self.service.limits.connection_response_bytes
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.note_waiting(false);
     }
 }
 
@@ -274,6 +293,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             self.answer(request, respond);
             answered = true;
         }
+        self.link.note_waiting(self.link.is_backlogged());
         answered
     }
 

@@ -36,6 +36,8 @@ counters! {
     connections,
     /// Connections open now, handshakes included.
     connections_open,
+    /// Connections whose further requests wait now until the client has read what it was sent.
+    connections_waiting,
     /// Connections that ended before their first request could be read: TLS failure, no ALPN
     /// `h2`, wrong or missing preface, timeout.
     handshakes_failed,
@@ -89,7 +91,7 @@ impl Count {
         self.0.set(self.0.get().wrapping_add(n));
     }
 
-    fn subtract(&self, n: u64) {
+    pub(crate) fn subtract(&self, n: u64) {
         let left = self.0.get().checked_sub(n);
         self.0.set(left.expect("a gauge falls only after it rose"));
     }

@@ -25,15 +25,13 @@ use http::{Method, StatusCode};
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::account::Hold;
+use crate::body::Body;
 use crate::connection::Link;
 use crate::counters::{Outcome, Ticket};
 use crate::encode::{Encoded, encode};
 use crate::limits::Limits;
 use crate::message::{Event, PendingReply, Reply, Request, Response};
 use crate::validate::Refusal;
-
-/// Largest buffer reserved on a client's word about the length of its body, in bytes.
-const BODY_RESERVE_BYTES_MAX: usize = 64 * 1024;
 
 /// A request on its way to an answer.
 pub(crate) struct Exchange {
@@ -160,7 +158,7 @@ impl Exchange {
             return Gathered::Refused(too_large(limits));
         }
         let mut hold = link.body_bytes.hold(0);
-        let mut bytes = Vec::with_capacity(declared.min(BODY_RESERVE_BYTES_MAX));
+        let mut whole = Body::new(link.service.receive_buffers.as_ref(), declared);
         let mut watch = StallWatch::new(limits);
         loop {
             let chunk = match poll_fn(|cx| poll_chunk(cx, body, &mut watch)).await {
@@ -169,19 +167,19 @@ impl Exchange {
                 Chunk::Stalled => return Gathered::Refused(too_slow()),
                 Chunk::Gone => return Gathered::Gone,
             };
-            if bytes.len() + chunk.len() > limits.body_bytes {
+            if whole.len() + chunk.len() > limits.body_bytes {
                 return Gathered::Refused(too_large(limits));
             }
             if !hold.try_grow(chunk.len()) {
                 return Gathered::Refused(overloaded());
             }
-            bytes.extend_from_slice(&chunk);
+            whole.push(&chunk);
             watch.moved(chunk.len());
             // Fails only for more than was received.
             let _ = body.flow_control().release_capacity(chunk.len());
         }
         self.body_hold = Some(hold);
-        Gathered::Whole(Bytes::from(bytes))
+        Gathered::Whole(whole.finish())
     }
 
     async fn send_all(self, response: Response) {

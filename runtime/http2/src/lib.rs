@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod body;
 mod connection;
 mod counters;
 mod encode;
@@ -41,6 +42,7 @@ pub use message::{Event, Handler, PendingReply, Reply, Request, Response, Scheme
 pub use server::{Incoming, Listener, ServeReport, ServerConfig, bind, serve_incoming};
 pub use stop::StopSignal;
 pub use tls::Certificate;
+pub use valk_heap::BufferPool;
 
 #[cfg(test)]
 mod tests;

@@ -30,6 +30,7 @@ use crate::limits::Limits;
 use crate::message::{Event, Handler, Scheme};
 use crate::stop::StopSignal;
 use crate::tls::{self, Certificate};
+use valk_heap::BufferPool;
 
 /// What a server is told at its start.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +39,9 @@ pub struct ServerConfig {
     pub tls: Option<Certificate>,
     /// All bounds.
     pub limits: Limits,
+    /// Where large request bodies are received; without it, and when all its buffers are taken, in
+    /// memory that is moved as it grows.
+    pub receive_buffers: Option<BufferPool>,
 }
 
 /// A bound socket with its configuration. Clones made by [`Listener::try_clone`] share the socket,
@@ -48,6 +52,7 @@ pub struct Listener {
     address: SocketAddr,
     tls: Option<Arc<rustls::ServerConfig>>,
     limits: Limits,
+    receive_buffers: Option<BufferPool>,
 }
 
 /// Binds `address` (port 0 picks a free port) and prepares TLS.
@@ -60,7 +65,8 @@ pub fn bind(address: SocketAddr, config: &ServerConfig) -> Result<Listener, Serv
     let socket = std::net::TcpListener::bind(address).map_err(unbound)?;
     socket.set_nonblocking(true).map_err(unbound)?;
     let address = socket.local_addr().map_err(unbound)?;
-    Ok(Listener { socket, address, tls, limits: config.limits.clone() })
+    let receive_buffers = config.receive_buffers.clone();
+    Ok(Listener { socket, address, tls, limits: config.limits.clone(), receive_buffers })
 }
 
 impl Listener {
@@ -80,6 +86,7 @@ impl Listener {
             address: self.address,
             tls: self.tls.clone(),
             limits: self.limits.clone(),
+            receive_buffers: self.receive_buffers.clone(),
         })
     }
 
@@ -107,7 +114,7 @@ impl Listener {
     ) -> Result<ServeReport, ServerError> {
         let incoming = tokio::net::TcpListener::from_std(self.socket)
             .map_err(|error| ServerError::listen(self.address, error))?;
-        let service = Service::new(handler, self.limits, counters, stop);
+        let service = Service::new(handler, self.limits, self.receive_buffers, counters, stop);
         Ok(service.serve(incoming, self.tls).await)
     }
 }
@@ -142,11 +149,13 @@ impl Incoming for tokio::net::TcpListener {
 pub async fn serve_incoming(
     incoming: impl Incoming,
     limits: Limits,
+    receive_buffers: Option<BufferPool>,
     handler: Rc<dyn Handler>,
     stop: StopSignal,
     counters: Rc<Counters>,
 ) -> ServeReport {
-    Service::new(handler, limits, counters, stop).serve(incoming, None).await
+    let service = Service::new(handler, limits, receive_buffers, counters, stop);
+    service.serve(incoming, None).await
 }
 
 /// How serving ended.
@@ -169,6 +178,7 @@ impl ServeReport {
 pub(crate) struct Service {
     pub(crate) handler: Rc<dyn Handler>,
     pub(crate) limits: Limits,
+    pub(crate) receive_buffers: Option<BufferPool>,
     pub(crate) counters: Rc<Counters>,
     pub(crate) stop: StopSignal,
     /// Set when `stop_timeout` has passed.
@@ -179,10 +189,11 @@ impl Service {
     pub(crate) fn new(
         handler: Rc<dyn Handler>,
         limits: Limits,
+        receive_buffers: Option<BufferPool>,
         counters: Rc<Counters>,
         stop: StopSignal,
     ) -> Rc<Self> {
-        Rc::new(Self { handler, limits, counters, stop, cut: StopSignal::new() })
+        Rc::new(Self { handler, limits, receive_buffers, counters, stop, cut: StopSignal::new() })
     }
 
     pub(crate) async fn serve(

@@ -1,6 +1,7 @@
 //! A server on in-memory pipes with a stopped clock, clients for it, and raw frames.
 
 mod attacks;
+mod bodies;
 mod lifecycle;
 mod parts;
 mod requests;
@@ -19,8 +20,8 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
 use crate::{
-    Counters, Event, Handler, Incoming, Limits, Reply, Request, Response, ServeReport, Snapshot,
-    StopSignal, serve_incoming,
+    BufferPool, Counters, Event, Handler, Incoming, Limits, Reply, Request, Response, ServeReport,
+    Snapshot, StopSignal, serve_incoming,
 };
 
 /// Runs a test on a clock that jumps to the next timer when everything waits.
@@ -68,13 +69,21 @@ struct TestServer {
 
 impl TestServer {
     fn start(limits: Limits, answer: impl Fn(Request) -> Reply + 'static) -> Self {
+        Self::start_with(limits, None, answer)
+    }
+
+    fn start_with(
+        limits: Limits,
+        buffers: Option<BufferPool>,
+        answer: impl Fn(Request) -> Reply + 'static,
+    ) -> Self {
         let (pipes, receiver) = mpsc::unbounded_channel();
         let events = Rc::default();
         let counters = Rc::<Counters>::default();
         let stop = StopSignal::new();
         let handler = Rc::new(Recorder { answer, events: Rc::clone(&events) });
-        let serving =
-            serve_incoming(Pipes(receiver), limits, handler, stop.clone(), Rc::clone(&counters));
+        let (signal, counted) = (stop.clone(), Rc::clone(&counters));
+        let serving = serve_incoming(Pipes(receiver), limits, buffers, handler, signal, counted);
         Self { pipes, counters, stop, events, report: spawn_local(serving) }
     }
 
@@ -108,7 +117,7 @@ impl TestServer {
         self.stop.stop();
         let report = self.report.await.expect("serving does not panic");
         let totals = report.totals;
-        assert_eq!(totals.connections_open, 0);
+        assert_eq!((totals.connections_open, totals.connections_waiting), (0, 0));
         assert_eq!(totals.requests_open, 0);
         let ended = totals.cancelled + totals.stalled + totals.refused + totals.aborted;
         assert_eq!(totals.requests, totals.answered() + ended, "{totals:?}");

@@ -24,8 +24,10 @@
 mod bitmap;
 mod stack;
 mod statistics;
+mod usage;
 
 pub use statistics::Statistics;
+pub use usage::{Bucket, Run, Usage, changes_text};
 
 use crate::limits::SLAB_SLOTS_MAX;
 use bitmap::Bitmap;
@@ -121,6 +123,11 @@ impl Slab {
     /// after the other while slots come and go.
     pub fn bitmap(&self) -> impl Iterator<Item = u64> {
         self.used.words()
+    }
+
+    /// A copy of the usage bitmap, to be compared with a later one.
+    pub fn usage(&self) -> Usage {
+        Usage::new(self.slots(), self.bitmap())
     }
 
     /// The numbers, each exact at some recent moment; of the same moment when nothing goes on.

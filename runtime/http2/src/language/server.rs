@@ -5,6 +5,7 @@
 //! certificate), `:host` (address to listen on), `:max-request-body-size`.
 
 use super::handler::FunctionHandler;
+use crate::counters::Counters;
 use crate::limits::Limits;
 use crate::server::{ServerConfig, bind};
 use crate::stop::StopSignal;
@@ -73,7 +74,7 @@ fn settings(vm: &mut Vm, list: Value) -> Result<(IpAddr, ServerConfig), String> 
         limits.body_bytes = bytes as usize;
     }
     let clear = config(vm, list, ":tls").is_some_and(|value| value == Value::ZERO);
-    Ok((host, ServerConfig { tls: (!clear).then_some(certificate), limits }))
+    Ok((host, ServerConfig { tls: (!clear).then_some(certificate), limits, receive_buffers: None }))
 }
 
 /// Old programs carry keys that mean nothing here: they are told, and go on.
@@ -106,10 +107,11 @@ fn listen(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         return failed(vm, "Error on Bind: a port is a number from 0 to 65535").into();
     };
     let list = arguments.get(3).copied().unwrap_or(Value::NIL);
-    let (host, server_config) = match settings(vm, list) {
+    let (host, mut server_config) = match settings(vm, list) {
         Ok(settings) => settings,
         Err(problem) => return failed(vm, &format!("http2/server-listen: {problem}")).into(),
     };
+    server_config.receive_buffers = Some(system.pools().receive_buffers().clone());
     let listener = match bind(SocketAddr::new(host, port), &server_config) {
         Ok(listener) => listener,
         Err(error) => return failed(vm, &format!("Error on Bind: {error}")).into(),
@@ -122,8 +124,12 @@ fn listen(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let stop = StopSignal::new();
     let port = listener.local_addr().port();
     let (signal, stopping) = (stop.clone(), system.clone());
+    let counters = Rc::<Counters>::default();
+    let counted = Rc::downgrade(&counters);
+    let waiting = move || Some(counted.upgrade()?.snapshot().connections_waiting);
+    system.ask_waiting(vm, waiting);
     system.spawn(vm, async move {
-        let mut serving = std::pin::pin!(listener.serve(handler, signal.clone()));
+        let mut serving = std::pin::pin!(listener.serve_counted(handler, signal.clone(), counters));
         let early = tokio::select! {
             report = &mut serving => Some(report),
             () = stopping.stop_requested() => None,

@@ -216,6 +216,7 @@ valk_harness::test! {
             let waiting: Vec<_> = (0..10).map(|_| client.start(get("/"), true).0).collect();
             settle().await;
             assert_eq!(calls.get(), 3, "two responses, each less the window, are under the limit");
+            assert_eq!(server.snapshot().connections_waiting, 1);
             let (impatient, mut stream) = client.start(get("/"), true);
             settle().await;
             stream.send_reset(h2::Reason::CANCEL);
@@ -226,6 +227,28 @@ valk_harness::test! {
             assert!((10..=11).contains(&calls.get()));
             let totals = server.finish().await.totals;
             assert_eq!(totals.responses_2xx, 10);
+        });
+    }
+}
+
+valk_harness::test! {
+    fn a_client_that_leaves_unread_responses_does_not_wait_any_more() {
+        virtual_time(async {
+            let limits = Limits { connection_response_bytes: 500, ..Limits::default() };
+            let server = TestServer::start(limits, |_| {
+                Reply::Ready(Response::new(200).with_body(vec![1; 1000]))
+            });
+            let mut client = server.connect_with(|client| {
+                client.initial_window_size(10);
+            }).await;
+            let unread = client.start(get("/"), true).0;
+            settle().await;
+            assert_eq!(server.snapshot().connections_waiting, 1);
+            client.driver.abort();
+            drop((unread, client));
+            settle().await;
+            assert_eq!(server.snapshot().connections_waiting, 0);
+            server.finish().await;
         });
     }
 }

@@ -16,7 +16,8 @@ fn real_time(test: impl Future<Output = ()>) {
 }
 
 fn loopback(tls: Option<Certificate>) -> Result<Listener, ServerError> {
-    bind(SocketAddr::from(([127, 0, 0, 1], 0)), &ServerConfig { tls, limits: Limits::default() })
+    let config = ServerConfig { tls, ..ServerConfig::default() };
+    bind(SocketAddr::from(([127, 0, 0, 1], 0)), &config)
 }
 
 struct Hello;
@@ -161,6 +162,7 @@ valk_harness::test! {
             let service = crate::server::Service::new(
                 handler,
                 Limits::default(),
+                None,
                 Rc::clone(&counters),
                 stop.clone(),
             );

@@ -29,6 +29,17 @@ impl Statistics {
     pub fn released(&self) -> u64 {
         self.acquired.saturating_sub(self.in_use as u64)
     }
+
+    /// Version of the usage bitmap: the number of changes to it, one for each slot taken or put
+    /// back.
+    pub fn bitmap_version(&self) -> u64 {
+        self.acquired + self.released()
+    }
+
+    /// Whether as many slots were put back as taken since `before`, numbers of the same slab.
+    pub fn is_balanced_since(&self, before: &Statistics) -> bool {
+        self.in_use == before.in_use
+    }
 }
 
 /// The numbers that change, away from the head that everybody competes for.

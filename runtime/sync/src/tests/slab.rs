@@ -2,7 +2,7 @@
 
 use crate::limits::SLAB_SLOTS_MAX;
 use crate::shim::thread;
-use crate::slab::{Index, NotInUse, Slab, Statistics};
+use crate::slab::{Bucket, Index, NotInUse, Run, Slab, Statistics, changes_text};
 use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -90,6 +90,56 @@ valk_harness::test! {
             "Slab { statistics: Statistics { slots: 3, in_use: 2, high_water: 3, acquired: 4, \
              refused: 2 }, .. }"
         );
+    }
+
+    fn changes_of_the_bitmap_are_runs_of_equal_bytes() {
+        let slab = Slab::new(100);
+        let mut out = take(&slab, 20);
+        let (before, numbers) = (slab.usage(), slab.statistics());
+        assert_eq!((numbers.bitmap_version(), before.in_use(), before.slots()), (20, 20, 100));
+        out.extend(take(&slab, 20));
+        let now = slab.usage();
+        let runs = now.changes_since(&before).expect("the same slab");
+        assert_eq!(runs[1], Run { offset: 3, changed: 0xff, bytes: 2 });
+        assert_eq!(changes_text(&runs), "2:f0,3:ff*2");
+        assert_eq!(before.changes_since(&now), Some(runs), "the same the other way round");
+        assert_eq!(slab.statistics().bitmap_version(), 40);
+        assert!(!slab.statistics().is_balanced_since(&numbers));
+        for index in out.drain(20..) {
+            slab.release(index).expect("it was out");
+        }
+        assert!(slab.statistics().is_balanced_since(&numbers));
+        assert_eq!(slab.statistics().bitmap_version(), 60);
+        assert_eq!(slab.usage().changes_since(&before).as_deref(), Some(&[][..]));
+        assert_eq!(changes_text(&[]), "");
+        // Equal bytes that are not neighbours are two runs, and so are unequal neighbours.
+        out.extend(take(&slab, 80));
+        for index in out.iter().filter(|index| [0, 8, 16, 32, 41].contains(&index.get())) {
+            slab.release(*index).expect("it was out");
+        }
+        let full = Slab::new(100);
+        take(&full, 100);
+        let runs = full.usage().changes_since(&slab.usage()).expect("the same size");
+        assert_eq!(changes_text(&runs), "0:01*3,4:01,5:02");
+        assert_eq!(Slab::new(99).usage().changes_since(&before), None);
+    }
+
+    fn buckets_are_of_one_size_but_for_the_last() {
+        let slab = Slab::new(100);
+        take(&slab, 25);
+        let usage = slab.usage();
+        let bucket = |used, free| Bucket { used, free };
+        assert_eq!(usage.buckets(0, 10_000, 2), [bucket(25, 25), bucket(0, 50)]);
+        assert_eq!(usage.buckets(20, 30, 3), [bucket(4, 0), bucket(1, 3), bucket(0, 2)]);
+        let many = usage.buckets(23, 26, 5);
+        let expected = [bucket(1, 0), bucket(1, 0), bucket(0, 1), bucket(0, 0), bucket(0, 0)];
+        assert_eq!(many, expected);
+        for (start, end, count) in [(0, 100, 0), (5, 5, 3), (6, 5, 3), (100, 200, 1)] {
+            assert_eq!(usage.buckets(start, end, count), []);
+        }
+        let huge = usage.buckets(0, usize::MAX, 4096);
+        assert_eq!((huge.len(), huge[24], huge[25]), (4096, bucket(1, 0), bucket(0, 1)));
+        assert!(usage.is_in_use(24) && !usage.is_in_use(25) && !usage.is_in_use(usize::MAX));
     }
 
     fn sizes_are_checked() {

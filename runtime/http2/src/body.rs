@@ -1,0 +1,85 @@
+//! A request body on its way in.
+//!
+//! 1. A body begins in memory of its own and moves to a receive buffer when it is, or promises to
+//!    be, larger than [`SMALL_BODY_BYTES`]: from then on it grows without being moved or copied.
+//! 2. Without a free buffer, or larger than one, it stays in memory of its own or goes back to it.
+//! 3. When it is whole it is copied into exactly its size, and the buffer is free for the next one:
+//!    how long a program keeps a request does not matter to those that arrive.
+//!
+//! Knows bytes. Limits and time are the exchange's.
+
+use bytes::Bytes;
+use valk_heap::{Buffer, BufferPool};
+
+/// Largest body that is collected without a buffer, and most memory reserved on a client's word
+/// about the length of its body, in bytes.
+pub(crate) const SMALL_BODY_BYTES: usize = 64 * 1024;
+
+/// A body and where it is.
+pub(crate) struct Body<'p> {
+    buffers: Option<&'p BufferPool>,
+    declared: usize,
+    place: Place,
+}
+
+enum Place {
+    /// Memory of its own; `true` when no buffer is to be asked for any more.
+    Own(Vec<u8>, bool),
+    Buffer(Buffer),
+}
+
+impl<'p> Body<'p> {
+    /// An empty body whose client has said that it will have `declared` bytes, 0 when it did not.
+    pub(crate) fn new(buffers: Option<&'p BufferPool>, declared: usize) -> Self {
+        let place = Place::Own(Vec::new(), false);
+        Self { buffers, declared, place }
+    }
+
+    /// Bytes so far.
+    pub(crate) fn len(&self) -> usize {
+        match &self.place {
+            Place::Own(bytes, _) => bytes.len(),
+            Place::Buffer(buffer) => buffer.len(),
+        }
+    }
+
+    /// Appends `chunk`.
+    pub(crate) fn push(&mut self, chunk: &[u8]) {
+        self.settle(self.len() + chunk.len());
+        match &mut self.place {
+            Place::Own(bytes, _) => bytes.extend_from_slice(chunk),
+            Place::Buffer(buffer) => {
+                if buffer.extend_from_slice(chunk).is_err() {
+                    let bytes = [&buffer[..], chunk].concat();
+                    self.place = Place::Own(bytes, true);
+                }
+            }
+        }
+    }
+
+    /// Decides where a body of `bytes` bytes so far belongs (rules 1 and 2).
+    fn settle(&mut self, bytes: usize) {
+        let Place::Own(own, decided @ false) = &mut self.place else { return };
+        let expected = bytes.max(self.declared);
+        if expected <= SMALL_BODY_BYTES {
+            // Exactly what was promised: nothing is left over when the body is whole.
+            own.reserve_exact(self.declared.saturating_sub(own.len()));
+            return;
+        }
+        *decided = true;
+        let fitting = self.buffers.filter(|pool| expected <= pool.capacity_bytes());
+        if let Some(mut buffer) = fitting.and_then(BufferPool::acquire) {
+            let moved = buffer.extend_from_slice(own);
+            assert!(moved.is_ok(), "rule 2 of body: the buffer is larger than the body so far");
+            self.place = Place::Buffer(buffer);
+        }
+    }
+
+    /// The whole body.
+    pub(crate) fn finish(self) -> Bytes {
+        match self.place {
+            Place::Own(bytes, _) => Bytes::from(bytes),
+            Place::Buffer(buffer) => Bytes::copy_from_slice(&buffer),
+        }
+    }
+}
