@@ -134,6 +134,7 @@ impl Heap {
     /// # Safety
     /// The caller stops or enters native code next; until it goes on, neither `self` nor what
     /// `roots` shows is moved or used.
+    #[expect(clippy::transmute_ptr_to_ptr, reason = "a cast does not extend a lifetime")]
     pub(crate) unsafe fn show(&mut self, roots: &mut dyn Roots) {
         let roots: *mut (dyn Roots + '_) = roots;
         let view = View {

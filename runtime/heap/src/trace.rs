@@ -201,13 +201,6 @@ impl<'h> Tracer<'h> {
         moved
     }
 
-    /// The first word of a young cell.
-    #[inline(always)]
-    fn first_word(&self, address: usize) -> u64 {
-        // SAFETY: a live young cell has an initialised first word, whoever moves it.
-        unsafe { object::load_among_others(address) }
-    }
-
     /// Makes the young cell at `from`, whose first word was `seen`, one that was moved, if no other
     /// tracer was faster; otherwise what the other one has put there.
     #[inline(always)]
@@ -228,7 +221,8 @@ impl<'h> Tracer<'h> {
     #[inline]
     fn move_pair(&mut self, value: Value) -> (Value, bool) {
         let from = value.address();
-        let head = self.first_word(from);
+        // SAFETY: a live young cell has an initialised first word, whoever moves it.
+        let head = unsafe { object::load_among_others(from) };
         if let Some(to) = object::pair_moved_to(head) {
             return (value.moved_to(to), false);
         }
@@ -251,7 +245,8 @@ impl<'h> Tracer<'h> {
     #[inline]
     fn evacuate_object(&mut self, value: Value) -> Value {
         let from = value.address();
-        let first = self.first_word(from);
+        // SAFETY: as in `move_pair`.
+        let first = unsafe { object::load_among_others(from) };
         if let Some(to) = object::object_moved_to(first) {
             return value.moved_to(to);
         }

@@ -9,7 +9,7 @@ use valk_lang::{Output, Ran, Runtime};
 const WORKERS: usize = 2;
 
 /// What a program prints on a heap like this, and the error that ended it.
-fn output_of(config: Config, program: &str) -> String {
+fn output_of(config: &Config, program: &str) -> String {
     let calm = Config { stress: Stress::Off, ..config.clone() };
     let mut runtime = Runtime::new(calm, Output::memory()).expect("a heap");
     runtime.vm().heap.set_stress(config.stress);
@@ -135,7 +135,7 @@ fn rows() -> impl Iterator<Item = (&'static str, &'static Case)> {
 }
 
 /// What the case prints, but for what has no order.
-fn check(config: Config, case: &Case) {
+fn check(config: &Config, case: &Case) {
     let output = output_of(config, case.program);
     if case.prints.is_empty() {
         let lines: Vec<&str> = output.lines().collect();
@@ -148,7 +148,7 @@ fn check(config: Config, case: &Case) {
 
 valk_harness::cases! {
     fn threads(case: &'static Case) in rows() {
-        check(threaded(), case);
+        check(&threaded(), case);
     }
 }
 
@@ -157,14 +157,14 @@ valk_harness::cases! {
     fn threads_under_collections(case: &'static Case) in rows() {
         for seed in 0..3 {
             let stress = Stress::Random { seed };
-            check(Config { stress, nursery_bytes: 64 << 10, ..threaded() }, case);
+            check(&Config { stress, nursery_bytes: 64 << 10, ..threaded() }, case);
         }
     }
 }
 
 valk_harness::test! {
     fn without_threads_the_program_is_told() {
-        let text = output_of(Config::default(), "(print (aio/await (future (\\ {} {1})))) (print (pmap id {1}))");
+        let text = output_of(&Config::default(), "(print (aio/await (future (\\ {} {1})))) (print (pmap id {1}))");
         let problem = "Error: no thread can be started: the heap was made for one\n";
         assert_eq!(text, problem.repeat(2));
     }
@@ -174,7 +174,7 @@ valk_harness::test! {
     fn what_still_runs_at_the_end_is_ended() {
         let started = Instant::now();
         let text = output_of(
-            threaded(),
+            &threaded(),
             "(fun {spin} {spin}) (future spin)
              (= {p} (promise)) (future (\\ {} {aio/await p}))
              (future (\\ {} {do (sleep 50) (print \"finished\")})) (sleep 5)",
@@ -187,7 +187,7 @@ valk_harness::test! {
 valk_harness::test! {
     fn an_exit_on_a_thread_stops_the_systems() {
         let text = output_of(
-            threaded(),
+            &threaded(),
             "(= {s} (aio/await (aio/start))) (future (\\ {} {do (sleep 10) (exit 3)}))
              (aio/run s) (print \"stopped\" VALK_EXIT_CODE)",
         );

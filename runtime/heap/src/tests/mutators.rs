@@ -76,7 +76,7 @@ valk_harness::test! {
         started.wait();
         let before = heap.statistics().collections();
         while heap.statistics().collections() < before + 1000 {
-            let kind = if heap.statistics().collections() % 10 == 0 { Collection::Full } else { Collection::Minor };
+            let kind = if heap.statistics().collections().is_multiple_of(10) { Collection::Full } else { Collection::Minor };
             collect(&mut heap, kind, &mut roots);
             assert_eq!(sum(roots[0]), 4950);
         }

@@ -227,7 +227,7 @@ valk_harness::test! {
 
 valk_harness::test! {
     fn output_goes_where_the_embedder_wants_it() {
-        let mut out = Output::default();
+        let out = Output::default();
         out.write(b"");
         out.flush();
         assert!(out.take().is_empty());
