@@ -5,6 +5,7 @@
 
 use crate::builtins::system_of;
 use crate::executor::Reactor;
+use crate::workers;
 use serde_json::{Value as Json, json};
 use std::fmt::Write;
 use valk_heap::{PAUSE_BOUNDS_US, Statistics, Value};
@@ -32,6 +33,28 @@ struct Seen {
     heap: Statistics,
     machine: Counters,
     event_loop: Loop,
+    workers: Workers,
+}
+
+/// What is known of the threads for functions; zeros before there are any.
+#[derive(Default)]
+struct Workers {
+    count: usize,
+    executed: u64,
+    stolen: u64,
+    panicked: u64,
+}
+
+impl Workers {
+    fn observe(vm: &mut Vm) -> Workers {
+        let Some(seen) = workers::statistics(vm) else { return Workers::default() };
+        Workers {
+            count: seen.workers.len(),
+            executed: seen.executed(),
+            stolen: seen.stolen(),
+            panicked: seen.panicked,
+        }
+    }
 }
 
 fn see(vm: &mut Vm, name: &str, arguments: &[Value]) -> Result<Seen, Outcome> {
@@ -42,7 +65,12 @@ fn see(vm: &mut Vm, name: &str, arguments: &[Value]) -> Result<Seen, Outcome> {
         [_] => return Err(fail(vm, &format!("{name}: Expected AIO system reference"))),
         _ => return Err(fail(vm, &format!("{name}: expected 0-1 arguments"))),
     };
-    Ok(Seen { heap: vm.heap.statistics(), machine: vm.counters, event_loop })
+    Ok(seen(vm, event_loop))
+}
+
+fn seen(vm: &mut Vm, event_loop: Loop) -> Seen {
+    let workers = Workers::observe(vm);
+    Seen { heap: vm.heap.statistics(), machine: vm.all_counters(), event_loop, workers }
 }
 
 fn observe(reactor: &Reactor) -> Loop {
@@ -104,7 +132,7 @@ fn prometheus(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 /// What `(vm/metrics-json system)` shows.
 pub fn metrics(vm: &mut Vm) -> Json {
     let event_loop = observe(vm.extension::<Reactor>());
-    let seen = Seen { heap: vm.heap.statistics(), machine: vm.counters, event_loop };
+    let seen = seen(vm, event_loop);
     document(vm, &seen)
 }
 
@@ -112,7 +140,7 @@ fn document(vm: &Vm, seen: &Seen) -> Json {
     let heap = &seen.heap;
     let classes: Vec<Json> = vm
         .heap
-                .class_usage()
+        .class_usage()
         .iter()
         .map(|class| {
             json!({ "size": class.slot_bytes, "used": class.slots_used, "total": class.slots_total })
@@ -144,6 +172,9 @@ fn document(vm: &Vm, seen: &Seen) -> Json {
                 "10_16ms": pauses(heap, 10_000, 16_000),
                 "16ms_plus": pauses(heap, 16_000, u64::MAX),
             },
+            "stops": heap.stops.iter().sum::<u64>(),
+            "stop_us_max": heap.stop_us_max,
+            "cycles_helped": heap.collections_helped,
             "survival": {
                 "young_bytes_total": heap.young_collected_bytes,
                 "promoted_bytes_total": heap.promoted_bytes,
@@ -163,11 +194,17 @@ fn document(vm: &Vm, seen: &Seen) -> Json {
             "events_processed": seen.event_loop.events,
             "idle_time_us": seen.event_loop.idle_us,
         },
+        "workers": {
+            "count": seen.workers.count,
+            "jobs_total": seen.workers.executed,
+            "jobs_stolen": seen.workers.stolen,
+            "jobs_panicked": seen.workers.panicked,
+        },
     })
 }
 
 fn summary(seen: &Seen) -> Json {
-    let Seen { heap, machine, event_loop } = seen;
+    let Seen { heap, machine, event_loop, .. } = seen;
     json!({
         "gc": {
             "heap_used": heap.used_bytes,
@@ -189,7 +226,7 @@ fn seconds(microseconds: u64) -> String {
 }
 
 fn exposition(seen: &Seen, with_loop: bool) -> String {
-    let Seen { heap, machine, event_loop } = seen;
+    let Seen { heap, machine, event_loop, .. } = seen;
     let ratio = heap.used_bytes as f64 / heap.hard_limit_bytes.max(1) as f64;
     let mut families = vec![
         ("gc_cycles_total", "Collections.", heap.collections().to_string()),

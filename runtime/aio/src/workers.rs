@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use valk_heap::{HostObject, Interrupt, Root, Tracer, Value};
 use valk_lang::{Language, SharedVm};
-use valk_sync::executor::{Executor, Options};
+use valk_sync::executor::{Executor, Options, Statistics};
 use valk_vm::{Asleep, DetachedFiber, FiberId, Seed, Step, Vm};
 
 /// How long a program that has ended lets its functions finish.
@@ -38,6 +38,8 @@ struct Known {
     owned: Option<Arc<Pool>>,
     /// With a worker's.
     member: Weak<Pool>,
+    /// What a pool that has ended has done.
+    ended: Option<Statistics>,
 }
 
 struct Pool {
@@ -282,6 +284,8 @@ fn run(vm: &mut Vm, job: Job) {
     loop {
         match vm.resume(fiber, answer) {
             Step::Done(value) => {
+                // Whoever gets the value finds what it took counted.
+                vm.hand_in_counters();
                 let owner = vm.heap.release(owner);
                 return deliver(vm, then(owner), value);
             }
@@ -352,4 +356,12 @@ pub(crate) fn finish(vm: &SharedVm) {
         }
         pool.executor.shutdown(INTERRUPTION);
     });
+    vm.borrow_mut().extension::<Known>().ended = Some(pool.executor.statistics());
+}
+
+/// What the program's workers have done, if it has or had any.
+pub(crate) fn statistics(vm: &mut Vm) -> Option<Statistics> {
+    let known = vm.extension::<Known>();
+    let pool = known.owned.clone().or_else(|| known.member.upgrade());
+    pool.map(|pool| pool.executor.statistics()).or_else(|| known.ended.clone())
 }

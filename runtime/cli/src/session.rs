@@ -190,7 +190,7 @@ impl Session {
             Format::Json => format!("{metrics}\n"),
             Format::Text => {
                 let mut text = collector_report(&vm);
-                for group in ["interpreter", "event_loop"] {
+                for group in ["interpreter", "event_loop", "workers"] {
                     text.extend(["--- ", group, " ---\n"]);
                     let numbers = metrics[group].as_object().into_iter().flatten();
                     text.extend(numbers.map(|(name, number)| format!("{name}: {number}\n")));

@@ -76,8 +76,9 @@ impl Heap {
             refused: self.refuses(),
         };
         let (collected, dead) = loop {
+            let wished = Instant::now();
             // SAFETY: `lead` runs in the stopped world.
-            match self.mutator.collect(|world| unsafe { lead(&shared, world, &request) }) {
+            match self.mutator.collect(|world| unsafe { lead(&shared, world, &request, wished) }) {
                 Outcome::Led(result) => break result,
                 Outcome::Joined | Outcome::Refused => {
                     let last = self.common().last;
@@ -119,10 +120,19 @@ struct Leader<'a> {
 ///
 /// # Safety
 /// The world is stopped and the caller leads it.
-unsafe fn lead(shared: &Shared, world: &World<'_>, request: &Request) -> (Collected, Dead) {
+unsafe fn lead(
+    shared: &Shared,
+    world: &World<'_>,
+    request: &Request,
+    wished: Instant,
+) -> (Collected, Dead) {
     // SAFETY: the caller's promise.
     let parts = unsafe { shared.parts() };
-    Leader { shared, world, common: shared.lock(), parts }.collect(request)
+    let mut common = shared.lock();
+    if world.participants() + world.frozen().count() > 1 {
+        common.statistics.count_stop(wished.elapsed().as_micros() as u64);
+    }
+    Leader { shared, world, common, parts }.collect(request)
 }
 
 impl Leader<'_> {

@@ -43,6 +43,11 @@ pub struct Statistics {
     pub pause_us_full: u64,
     /// Collections by length; see [`PAUSE_BOUNDS_US`].
     pub pauses: [u64; PAUSE_BOUNDS_US.len() + 1],
+    /// Times from the wish to collect until all other mutators had stopped, by length; see
+    /// [`PAUSE_BOUNDS_US`]. Only of collections of a heap with other mutators.
+    pub stops: [u64; PAUSE_BOUNDS_US.len() + 1],
+    /// The longest of these times in microseconds.
+    pub stop_us_max: u64,
     /// What the last collection freed of what was in use, in percent, rounded down.
     pub efficiency_percent: u8,
     /// Bytes in use, garbage included: nursery, old space, large objects, symbols, external.
@@ -94,8 +99,14 @@ impl Statistics {
         if collected.kind == Collection::Full {
             self.pause_us_full += pause_us;
         }
-        self.pauses[PAUSE_BOUNDS_US.partition_point(|bound| *bound <= pause_us)] += 1;
+        self.pauses[bucket(pause_us)] += 1;
         self.efficiency_percent = percent(reclaimed_bytes, reclaimed_bytes + used_bytes);
+    }
+
+    /// Adds the time that it took to stop others.
+    pub(crate) fn count_stop(&mut self, stop_us: u64) {
+        self.stops[bucket(stop_us)] += 1;
+        self.stop_us_max = self.stop_us_max.max(stop_us);
     }
 
     /// Collections of both kinds.
@@ -113,6 +124,11 @@ impl Statistics {
         let held = self.committed_bytes - self.nursery_bytes.max(self.young_bytes);
         percent(held.saturating_sub(self.old_bytes), held)
     }
+}
+
+/// Where a time is counted.
+fn bucket(microseconds: u64) -> usize {
+    PAUSE_BOUNDS_US.partition_point(|bound| *bound <= microseconds)
 }
 
 /// `part` of `whole` in percent, 0 of nothing, at most 100.

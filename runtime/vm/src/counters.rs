@@ -16,3 +16,18 @@ pub struct Counters {
     /// The most calls of functions in progress that were seen; looked for when a stack grows.
     pub depth_peak: u64,
 }
+
+impl Counters {
+    /// What both have counted.
+    #[must_use]
+    pub fn and(self, other: Counters) -> Counters {
+        Counters {
+            evaluations: self.evaluations + other.evaluations,
+            function_calls: self.function_calls + other.function_calls,
+            builtin_calls: self.builtin_calls + other.builtin_calls,
+            closures_created: self.closures_created + other.closures_created,
+            lookups: self.lookups + other.lookups,
+            depth_peak: self.depth_peak.max(other.depth_peak),
+        }
+    }
+}

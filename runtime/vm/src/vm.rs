@@ -20,8 +20,8 @@ use crate::opcode::Opcode;
 use crate::seed::AllRoots;
 use std::any::{Any, TypeId};
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use valk_heap::{Collected, Collection, Heap, Kind, SymbolId, Value};
 
 /// What `def` answers inside a request handler.
@@ -61,6 +61,8 @@ pub(crate) struct Guard {
 pub(crate) struct Machines {
     /// How often a builtin that compiled code inlines was rebound.
     pub(crate) rebindings: AtomicU64,
+    /// What machines have handed in.
+    pub(crate) counters: Mutex<Counters>,
 }
 
 /// The operations that compiled code inlines.
@@ -343,6 +345,19 @@ impl Vm {
                 self.error("this operation waits and cannot be used here")
             }
         }
+    }
+
+    /// Adds what this machine has counted to what all machines of its heap have, and begins anew.
+    pub fn hand_in_counters(&mut self) {
+        let counted = std::mem::take(&mut self.counters);
+        let mut all = self.machines.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        *all = all.and(counted);
+    }
+
+    /// What this machine has counted, and the others of its heap have handed in.
+    pub fn all_counters(&self) -> Counters {
+        let all = self.machines.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        all.and(self.counters)
     }
 
     /// Counts what a fiber's stack has grown or shrunk by.

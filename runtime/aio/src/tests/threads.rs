@@ -194,3 +194,28 @@ valk_harness::test! {
         assert_eq!(text, "stopped 3\n");
     }
 }
+
+valk_harness::test! {
+    fn what_threads_do_is_counted() {
+        let text = output_of(
+            &threaded(),
+            "(fun {calls n} {if (== n 0) {0} {+ 1 (calls (- n 1))}})
+             (= {before} (vm/metrics-json))
+             (pmap (\\ {i} {do (calls 1000) (mem/gc/collect)}) (range 0 16))
+             (mem/gc/stats)
+             (print before (vm/metrics-json))",
+        );
+        let found = |text: &str, name: &str| -> u64 {
+            let (_, rest) = text.split_once(&format!("\"{name}\":")).expect(name);
+            rest.trim_start().split(|c: char| !c.is_ascii_digit()).next().unwrap_or("").parse().expect(name)
+        };
+        let (before, after) = text.rsplit_once("} {").expect("two documents");
+        assert_eq!((found(before, "jobs_total"), found(before, "count")), (0, 0));
+        // A job counts when its worker has put it away.
+        assert!((14..=16).contains(&found(after, "jobs_total")), "{after}");
+        assert_eq!(found(after, "count"), 2);
+        assert!(found(after, "function_calls") >= 16_000, "{after}");
+        assert!(found(after, "stops") >= 16, "{after}");
+        assert!(text.contains("--- Threads ---\nTime to stop others: "), "{text}");
+    }
+}

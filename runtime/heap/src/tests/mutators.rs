@@ -295,7 +295,10 @@ valk_harness::test! {
         done.store(true, Ordering::Relaxed);
         // SAFETY: nothing is rooted.
         unsafe { heap.native(&mut (), || other.join().expect("no panic")) };
-        assert!(heap.statistics().collections_helped > 0);
+        let seen = heap.statistics();
+        assert!(seen.collections_helped > 0);
+        assert_eq!(seen.stops.iter().sum::<u64>(), 20, "others were stopped each time");
+        assert!(seen.stop_us_max < 30_000_000, "{seen:?}");
         assert_eq!(heap.verify(&mut ()), (1 << 12) - 1);
     }
 

@@ -145,10 +145,10 @@ fn memory_report(vm: &Vm) -> String {
 
 /// The collections by length: `12 below 50 us, 3 below 100 us`, each counted once, under the lowest
 /// bound; numbers that are 0 are left out.
-fn pauses(statistics: &Statistics) -> String {
+fn by_length(counts: &[u64]) -> String {
     let bounds = PAUSE_BOUNDS_US.iter().map(|bound| format!("below {bound} us"));
     let labels = bounds.chain(["longer".to_owned()]);
-    let counted = statistics.pauses.iter().zip(labels).filter(|(count, _)| **count > 0);
+    let counted = counts.iter().zip(labels).filter(|(count, _)| **count > 0);
     let parts: Vec<String> = counted.map(|(count, label)| format!("{count} {label}")).collect();
     if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
 }
@@ -179,12 +179,21 @@ pub fn collector_report(vm: &Vm) -> String {
             "Pauses: last {} us, longest {} us, all {} us, full ones {} us",
             seen.pause_us_last, seen.pause_us_max, seen.pause_us_total, seen.pause_us_full
         ),
-        format!("Pauses by length: {}", pauses(&seen)),
-        "--- Per-Class Usage ---".to_owned(),
+        format!("Pauses by length: {}", by_length(&seen.pauses)),
     ];
     for line in lines {
         let _ = writeln!(text, "{line}");
     }
+    if seen.stops.iter().sum::<u64>() > 0 {
+        let _ = writeln!(
+            text,
+            "--- Threads ---\nTime to stop others: {}; longest {} us\nCollections helped with: {}",
+            by_length(&seen.stops),
+            seen.stop_us_max,
+            seen.collections_helped
+        );
+    }
+    text.push_str("--- Per-Class Usage ---\n");
     for (class, usage) in
         vm.heap.class_usage().iter().enumerate().filter(|(_, u)| u.slots_total > 0)
     {
