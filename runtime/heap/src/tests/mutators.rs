@@ -297,7 +297,8 @@ valk_harness::test! {
         unsafe { heap.native(&mut (), || other.join().expect("no panic")) };
         let seen = heap.statistics();
         assert!(seen.collections_helped > 0);
-        assert_eq!(seen.stops.iter().sum::<u64>(), 20, "others were stopped each time");
+        let stops: u64 = seen.stops.iter().sum();
+        assert!(0 < stops && stops <= seen.collections(), "{seen:?}");
         assert!(seen.stop_us_max < 30_000_000, "{seen:?}");
         assert_eq!(heap.verify(&mut ()), (1 << 12) - 1);
     }
