@@ -16,7 +16,7 @@ use crate::old::{OldSpace, Page};
 use crate::roots::Roots;
 use crate::shared::{Common, Part, Shared};
 use crate::team::Team;
-use crate::trace::{Pass, Tracer};
+use crate::trace::{Pass, Tracer, survivor};
 use crate::value::Value;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -244,6 +244,8 @@ impl Leader<'_> {
         common.statistics.promoted_cells += done.promoted_cells;
         common.statistics.updated_slots += done.updated_slots;
         common.work.shrink_to(RETAINED_WORK_ENTRIES);
+        let young = self.shared.young();
+        common.old.update_weak(pass == Pass::Full, |value| survivor(value, pass, young));
         for part in &mut self.parts {
             // Before the sweep: remembered cells may be dead, but are still there.
             forget(part.remembered);

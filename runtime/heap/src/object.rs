@@ -110,6 +110,12 @@ pub trait HostObject: Any + Send + Sync + 'static {
     fn trace(&mut self, tracer: &mut Tracer<'_>);
     /// The name the language shows for this type.
     fn type_name(&self) -> &'static str;
+    /// The value that this object refers to without keeping it alive, if it is made for that. Asked
+    /// for when the object is given to the heap and by collections, which put
+    /// [`Value::UNDEFINED`] there when the value is gone. It does not change otherwise.
+    fn weak(&mut self) -> Option<&mut Value> {
+        None
+    }
     /// Bytes held outside the heap that should count against its limit.
     fn external_bytes(&self) -> usize {
         0

@@ -28,6 +28,7 @@ use crate::limits::{LARGE_OBJECT_BYTES, RESIDENT_FREE_DIVISOR, RESIDENT_FREE_PAG
 use crate::object::{self, HostObject};
 use crate::os::{self, Mapping};
 use crate::statistics::ClassUsage;
+use crate::value::Value;
 
 /// Pages are mapped this many at a time.
 const CHUNK_BYTES: usize = 16 * PAGE_BYTES;
@@ -104,6 +105,10 @@ pub(crate) struct OldSpace {
     large_bytes: usize,
     /// Addresses of all host objects.
     hosts: Vec<usize>,
+    /// Of these, the ones with weak values: those made since the last collection, whose values may be
+    /// young, and the others.
+    weak_fresh: Vec<usize>,
+    weak: Vec<usize>,
     host_external_bytes: usize,
 }
 
@@ -122,6 +127,8 @@ impl OldSpace {
             large: Vec::new(),
             large_bytes: 0,
             hosts: Vec::new(),
+            weak_fresh: Vec::new(),
+            weak: Vec::new(),
             host_external_bytes: 0,
         }
     }
@@ -228,9 +235,31 @@ impl OldSpace {
 
     /// Lists a host object just made; `external_bytes` count as used until the next full
     /// collection asks the host again.
-    pub fn add_host(&mut self, address: usize, external_bytes: usize) {
+    pub fn add_host(&mut self, address: usize, external_bytes: usize, is_weak: bool) {
         self.hosts.push(address);
         self.host_external_bytes += external_bytes;
+        if is_weak {
+            self.weak_fresh.push(address);
+        }
+    }
+
+    /// Brings weak values up to date after everything was traced, before anything is freed: `now` gives
+    /// what has become of one. In a full pass hosts that were not reached are forgotten; in a minor
+    /// one only new ones can have young values.
+    pub fn update_weak(&mut self, full: bool, now: impl Fn(Value) -> Value) {
+        let mut hosts = std::mem::take(&mut self.weak_fresh);
+        if full {
+            hosts.append(&mut self.weak);
+            // SAFETY: listed hosts lie in the old space.
+            hosts.retain(|&address| unsafe { Page::of(address) }.is_marked(address));
+        }
+        for &address in &hosts {
+            // SAFETY: listed hosts are alive until the sweep; the collector has exclusive access.
+            if let Some(value) = unsafe { &mut *object::host_of(address) }.weak() {
+                *value = now(*value);
+            }
+        }
+        self.weak.append(&mut hosts);
     }
 
     pub fn used_bytes(&self) -> usize {

@@ -17,6 +17,7 @@ mod slab_pool;
 mod stress;
 mod symbols;
 mod verify;
+mod weak;
 
 use crate::{Collected, Collection, Config, Heap, Roots, Stress};
 

@@ -33,6 +33,28 @@ pub(crate) enum Pass {
 /// The old space, for tracers that need a hole.
 pub(crate) type SharedOldSpace = Mutex<OldSpace>;
 
+/// What has become of a value when everything that is kept was found: itself, the reference to where it
+/// was moved, or [`Value::UNDEFINED`].
+pub(crate) fn survivor(value: Value, pass: Pass, (base, bytes): (usize, usize)) -> Value {
+    if !value.is_reference() {
+        return value;
+    }
+    let address = value.address();
+    if address.wrapping_sub(base) < bytes {
+        // SAFETY: what lies in the young region is there until it is emptied.
+        let first = unsafe { object::load_among_others(address) };
+        let moved = if value.is_pair() {
+            object::pair_moved_to(first)
+        } else {
+            object::object_moved_to(first)
+        };
+        return moved.map_or(Value::UNDEFINED, |to| value.moved_to(to));
+    }
+    // SAFETY: a reference that is not young leads to a cell of the old space that is not swept yet.
+    let is_kept = pass == Pass::Minor || unsafe { Page::of(address) }.is_marked(address);
+    if is_kept { value } else { Value::UNDEFINED }
+}
+
 /// What a tracer has done.
 #[derive(Default)]
 pub(crate) struct Done {

@@ -29,6 +29,7 @@ mod strings;
 pub use strings::{STRING_BYTES_MAX, new_string};
 mod text;
 mod vectors;
+mod weak;
 
 use valk_heap::Value;
 use valk_vm::{Arity, NativeFn, NativeKind, Opcode, Outcome, ReflectiveFn, Vm, type_name};
@@ -86,6 +87,7 @@ pub fn register(vm: &mut Vm) {
         text::TABLE,
         time::TABLE,
         vectors::TABLE,
+        weak::TABLE,
     ];
     for (name, arity, run) in tables.into_iter().flatten() {
         vm.define_native(name, *arity, NativeKind::Plain(*run));
