@@ -8,6 +8,7 @@
 //! Knows nothing of values.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 /// Bytes one entry costs besides its name: map slot, list slot, reference counts.
@@ -22,6 +23,7 @@ pub struct SymbolId(pub u32);
 #[derive(Default)]
 pub struct SymbolTable {
     entries: RwLock<Entries>,
+    bytes: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -29,7 +31,6 @@ struct Entries {
     // SipHash with random keys: names may come from the network.
     ids: HashMap<Arc<[u8]>, SymbolId>,
     names: Vec<Arc<[u8]>>,
-    bytes: usize,
 }
 
 impl SymbolTable {
@@ -57,7 +58,8 @@ impl SymbolTable {
         }
         let id = SymbolId(u32::try_from(entries.names.len()).expect("more than 2^32 symbols"));
         let name: Arc<[u8]> = name.into();
-        entries.bytes += name.len() + ENTRY_BYTES;
+        // Relaxed: a number for the memory limit.
+        self.bytes.fetch_add(name.len() + ENTRY_BYTES, Ordering::Relaxed);
         entries.names.push(Arc::clone(&name));
         entries.ids.insert(name, id);
         id
@@ -90,6 +92,6 @@ impl SymbolTable {
 
     /// Memory of the table in bytes, approximately.
     pub fn bytes(&self) -> usize {
-        self.entries().bytes
+        self.bytes.load(Ordering::Relaxed)
     }
 }

@@ -95,25 +95,38 @@ impl<'h> Tracer<'h> {
     }
 
     /// Shows one value, which is updated if what it refers to moves.
-    #[inline(always)]
+    #[inline]
     pub fn value(&mut self, slot: &mut Value) {
+        self.slice(std::slice::from_mut(slot));
+    }
+
+    /// Shows a run of values.
+    #[inline]
+    pub fn slice(&mut self, slots: &mut [Value]) {
+        if self.among_others {
+            for slot in slots {
+                self.show::<true>(slot);
+            }
+        } else {
+            for slot in slots {
+                self.show::<false>(slot);
+            }
+        }
+    }
+
+    /// Shows one value. `SHARED`, here and below, is `among_others`, which the inner loop shall not ask
+    /// for at every cell.
+    #[inline(always)]
+    fn show<const SHARED: bool>(&mut self, slot: &mut Value) {
         let value = *slot;
         if !value.is_reference() {
             return;
         }
         if self.is_young(value) {
             self.done.updated_slots += 1;
-            *slot = self.evacuate(value);
+            *slot = self.evacuate::<SHARED>(value);
         } else if self.pass != Pass::Minor {
-            self.reach(value);
-        }
-    }
-
-    /// Shows a run of values.
-    #[inline]
-    pub fn slice(&mut self, slots: &mut [Value]) {
-        for slot in slots {
-            self.value(slot);
+            self.reach::<SHARED>(value);
         }
     }
 
@@ -125,13 +138,19 @@ impl<'h> Tracer<'h> {
 
     /// Follows what was found, but not much more than so many cells; true when nothing is left.
     pub(crate) fn drain(&mut self, cells: usize) -> bool {
-        for _ in 0..cells {
-            match self.done.work.pop() {
-                Some(cell) => self.scan(cell),
-                None => return true,
+        if self.among_others { self.drain_as::<true>(cells) } else { self.drain_as::<false>(cells) }
+    }
+
+    #[inline(always)]
+    fn drain_as<const SHARED: bool>(&mut self, mut cells: usize) -> bool {
+        while let Some(cell) = self.done.work.pop() {
+            self.scan_as::<SHARED>(cell);
+            cells -= 1;
+            if cells == 0 {
+                return self.done.work.is_empty();
             }
         }
-        self.done.work.is_empty()
+        true
     }
 
     /// Cells found and not scanned, for who shares them with others.
@@ -140,11 +159,20 @@ impl<'h> Tracer<'h> {
     }
 
     /// Shows every slot of a cell.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn scan(&mut self, cell: Value) {
+        if self.among_others {
+            self.scan_as::<true>(cell);
+        } else {
+            self.scan_as::<false>(cell);
+        }
+    }
+
+    #[inline(always)]
+    fn scan_as<const SHARED: bool>(&mut self, cell: Value) {
         let address = cell.address();
         if cell.is_pair() {
-            self.scan_list(address);
+            self.scan_list::<SHARED>(address);
             return;
         }
         let header = cell.header();
@@ -152,7 +180,9 @@ impl<'h> Tracer<'h> {
             let first = object::field_address(address, 0);
             // SAFETY: cells on the work list or in the remembered set are initialised and not
             // moved; rule 3; a header with fields is followed by `len` of them.
-            self.slice(unsafe { object::slots(first, header.len as usize) });
+            for slot in unsafe { object::slots(first, header.len as usize) } {
+                self.show::<SHARED>(slot);
+            }
         } else if header.kind == Kind::Host as u8 {
             // SAFETY: as above; a live host object owns its box, and no reference into the box
             // outlives the borrow of the heap that a stop excludes.
@@ -162,24 +192,24 @@ impl<'h> Tracer<'h> {
 
     /// Shows both slots of the pair at `address` and goes on with the tail as long as that is a
     /// pair found just now: the cells of a list skip the work list and land side by side.
-    #[inline]
-    fn scan_list(&mut self, mut address: usize) {
+    #[inline(always)]
+    fn scan_list<const SHARED: bool>(&mut self, mut address: usize) {
         loop {
             // SAFETY: as in `scan`; a pair is two slots.
             let slots = unsafe { object::slots(address, 2) };
-            self.value(&mut slots[0]);
+            self.show::<SHARED>(&mut slots[0]);
             let tail = slots[1];
             if !tail.is_pair() || self.pass == Pass::Inspect {
-                self.value(&mut slots[1]);
+                self.show::<SHARED>(&mut slots[1]);
                 return;
             }
             let fresh = if self.is_young(tail) {
-                let (moved, fresh) = self.move_pair(tail);
+                let (moved, fresh) = self.move_pair::<SHARED>(tail);
                 slots[1] = moved;
                 self.done.updated_slots += 1;
                 fresh
             } else {
-                self.pass == Pass::Full && self.mark(tail.address())
+                self.pass == Pass::Full && mark::<SHARED>(tail.address())
             };
             if !fresh {
                 return;
@@ -193,18 +223,10 @@ impl<'h> Tracer<'h> {
         value.address().wrapping_sub(self.young_base) < self.young_bytes
     }
 
-    /// Marks the old cell at `address`; true for the one tracer that did.
-    #[inline]
-    fn mark(&self, address: usize) -> bool {
-        // SAFETY: a live reference that is not young points to a cell of the old space.
-        let page = unsafe { Page::of(address) };
-        if self.among_others { page.mark_among_others(address) } else { page.mark(address) }
-    }
-
     /// An old cell was found by a pass that follows everything.
     #[inline]
-    fn reach(&mut self, value: Value) {
-        if self.pass == Pass::Inspect || self.mark(value.address()) {
+    fn reach<const SHARED: bool>(&mut self, value: Value) {
+        if self.pass == Pass::Inspect || mark::<SHARED>(value.address()) {
             self.done.work.push(value);
         }
     }
@@ -212,11 +234,11 @@ impl<'h> Tracer<'h> {
     /// The new reference for a reference into the young region, moving the cell if that has not
     /// happened yet.
     #[inline]
-    fn evacuate(&mut self, value: Value) -> Value {
+    fn evacuate<const SHARED: bool>(&mut self, value: Value) -> Value {
         if !value.is_pair() {
-            return self.evacuate_object(value);
+            return self.evacuate_object::<SHARED>(value);
         }
-        let (moved, fresh) = self.move_pair(value);
+        let (moved, fresh) = self.move_pair::<SHARED>(value);
         if fresh {
             self.done.work.push(moved);
         }
@@ -226,11 +248,11 @@ impl<'h> Tracer<'h> {
     /// Makes the young cell at `from`, whose first word was `seen`, one that was moved, if no other
     /// tracer was faster; otherwise what the other one has put there.
     #[inline(always)]
-    fn take(&self, from: usize, seen: u64, forward: u64) -> Result<(), u64> {
+    fn take<const SHARED: bool>(from: usize, seen: u64, forward: u64) -> Result<(), u64> {
         // SAFETY: the first word of a young cell belongs to the collectors in a stopped world; when
         // there is one, it writes as it likes.
         unsafe {
-            if self.among_others {
+            if SHARED {
                 object::take_among_others(from, seen, forward)
             } else {
                 object::store(from, forward);
@@ -241,7 +263,7 @@ impl<'h> Tracer<'h> {
 
     /// The new reference to a young pair, and whether this tracer has moved it just now.
     #[inline]
-    fn move_pair(&mut self, value: Value) -> (Value, bool) {
+    fn move_pair<const SHARED: bool>(&mut self, value: Value) -> (Value, bool) {
         let from = value.address();
         // SAFETY: a live young cell has an initialised first word, whoever moves it.
         let head = unsafe { object::load_among_others(from) };
@@ -255,17 +277,17 @@ impl<'h> Tracer<'h> {
             object::store(to, head);
             object::store(to + 8, object::load(from + 8));
         }
-        if let Err(there) = self.take(from, head, object::forward_pair(to)) {
+        if let Err(there) = Self::take::<SHARED>(from, head, object::forward_pair(to)) {
             self.take_back(PAIR_BYTES);
             let to = object::pair_moved_to(there).expect("only tracers write to young cells");
             return (value.moved_to(to), false);
         }
-        self.arrived(to, PAIR_BYTES);
+        self.arrived::<SHARED>(to, PAIR_BYTES);
         (value.moved_to(to), true)
     }
 
     #[inline]
-    fn evacuate_object(&mut self, value: Value) -> Value {
+    fn evacuate_object<const SHARED: bool>(&mut self, value: Value) -> Value {
         let from = value.address();
         // SAFETY: as in `move_pair`.
         let first = unsafe { object::load_among_others(from) };
@@ -283,12 +305,12 @@ impl<'h> Tracer<'h> {
             let fields = object::at::<u64>(to + body);
             fields.copy_from_nonoverlapping(object::at(from + body), words);
         }
-        if let Err(there) = self.take(from, first, object::forward_object(to)) {
+        if let Err(there) = Self::take::<SHARED>(from, first, object::forward_object(to)) {
             self.take_back(bytes);
             let to = object::object_moved_to(there).expect("only tracers write to young cells");
             return value.moved_to(to);
         }
-        self.arrived(to, bytes);
+        self.arrived::<SHARED>(to, bytes);
         let moved = value.moved_to(to);
         if header.has_fields() {
             self.done.work.push(moved);
@@ -336,11 +358,11 @@ impl<'h> Tracer<'h> {
 
     /// A cell of so many bytes has moved to `to`.
     #[inline]
-    fn arrived(&mut self, to: usize, bytes: usize) {
+    fn arrived<const SHARED: bool>(&mut self, to: usize, bytes: usize) {
         self.done.promoted_bytes += bytes;
         self.done.promoted_cells += 1;
         if self.pass == Pass::Full {
-            self.mark(to);
+            mark::<SHARED>(to);
         }
     }
 
@@ -356,4 +378,12 @@ impl<'h> Tracer<'h> {
         }
         self.done
     }
+}
+
+/// Marks the old cell at `address`; true for the one tracer that did.
+#[inline(always)]
+fn mark<const SHARED: bool>(address: usize) -> bool {
+    // SAFETY: a live reference that is not young points to a cell of the old space.
+    let page = unsafe { Page::of(address) };
+    if SHARED { page.mark_among_others(address) } else { page.mark(address) }
 }
