@@ -116,6 +116,24 @@ impl Vm {
         }
     }
 
+    /// Goes on with a call of a builtin that has run and asked for this.
+    #[inline(never)]
+    pub(crate) fn go_on(
+        &mut self,
+        fiber: &mut Fiber,
+        mut site: CallSite,
+        outcome: Outcome,
+    ) -> Result<(), Exit> {
+        let result = match self.answer(fiber, &mut site, outcome) {
+            Native::Result(value) => value,
+            Native::Again => return self.call_any(fiber, site),
+            Native::Exit(exit) => return Err(exit),
+        };
+        self.locate(fiber, result);
+        Vm::finish_call(fiber, site, result);
+        Ok(())
+    }
+
     /// The value of a fiber that is ended where it stands.
     #[cold]
     pub(crate) fn interrupted(&mut self, fiber: &Fiber) -> Value {

@@ -19,6 +19,7 @@ use crate::code::{FIRST_CAPTURE, WINDOW_SLOTS};
 use crate::environment;
 use crate::equality::equal;
 use crate::fiber::{Fiber, State, number_word};
+use crate::native::{NativeKind, Outcome};
 use crate::opcode::{FROM_CAPTURE, Opcode};
 use crate::slow;
 use crate::vm::{Step, Vm};
@@ -200,6 +201,51 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             }
         }};
     }
+    // A call of a builtin that takes these arguments and nothing else; falls through otherwise.
+    macro_rules! call_native {
+        ($callee:expr, $a:expr, $count:expr, $tail:expr) => {
+            if let Some(index) = $callee.as_builtin() {
+                let native = &vm.natives[index as usize];
+                if let NativeKind::Plain(run) = native.kind
+                    && native.arity.accepts($count as usize)
+                    && !vm.heap.wants_safepoint()
+                {
+                    save!();
+                    vm.counters.builtin_calls += 1;
+                    // SAFETY: rules 1 and 2 — the window is inside the frame. The stack is the
+                    // fiber's, which the builtin does not have.
+                    let arguments = unsafe {
+                        let first = base.add($a as usize + WINDOW_SLOTS).cast_const();
+                        std::slice::from_raw_parts(first, $count as usize)
+                    };
+                    match run(vm, arguments) {
+                        Outcome::Value(value) => {
+                            vm.locate(fiber, value);
+                            r!($a) = value;
+                        }
+                        outcome => {
+                            let site = CallSite {
+                                window: $a as usize,
+                                count: $count as usize,
+                                tail: $tail,
+                                again: false,
+                                environment: Value::UNDEFINED,
+                            };
+                            if let Err(exit) = vm.go_on(fiber, site, outcome) {
+                                return exit;
+                            }
+                            load!();
+                        }
+                    }
+                    if !GUARDED && vm.guarded {
+                        save!();
+                        return Exit::Guarded;
+                    }
+                    continue;
+                }
+            }
+        };
+    }
     macro_rules! call {
         ($a:expr, $count:expr) => {{
             let (a, count) = ($a, $count);
@@ -220,6 +266,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                     continue;
                 }
             }
+            call_native!(callee, a, count, false);
             call_any!(a, count, false, Value::UNDEFINED);
         }};
     }
@@ -243,6 +290,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                     continue;
                 }
             }
+            call_native!(callee, a, count, true);
             call_any!(a, count, true, Value::UNDEFINED);
         }};
     }

@@ -17,6 +17,7 @@
 mod hash;
 mod index;
 pub mod map;
+mod table;
 pub mod vector;
 mod versions;
 
