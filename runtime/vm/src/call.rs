@@ -51,6 +51,7 @@ impl Vm {
         for symbol in crate::verify::verify(&code) {
             self.heap.reach_global(SymbolId(symbol));
         }
+        crate::fuse::fuse(&mut code.words);
         self.heap.host(Box::new(code))
     }
 

@@ -270,6 +270,23 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             call_any!(a, count, false, Value::UNDEFINED);
         }};
     }
+    macro_rules! call_global {
+        ($a:expr, $b:expr) => {{
+            let (a, b) = ($a, $b);
+            let index = word!(0);
+            // SAFETY: rule 1 — the global index exists.
+            let value = unsafe { vm.heap.existing_global(SymbolId(index)) };
+            if !value.is_closure() && value.is_undefined() {
+                save!();
+                r!(a) = vm.missing_global(fiber, word!(0));
+                advance!(1);
+                continue;
+            }
+            advance!(1);
+            r!(a) = value;
+            call!(a, b);
+        }};
+    }
     macro_rules! tail_call {
         ($a:expr, $count:expr) => {{
             let (a, count) = ($a, $count);
@@ -292,6 +309,32 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             }
             call_native!(callee, a, count, true);
             call_any!(a, count, true, Value::UNDEFINED);
+        }};
+    }
+    macro_rules! tail_self {
+        ($a:expr, $b:expr) => {{
+            let (a, b) = ($a, $b);
+            let index = word!(0);
+            // SAFETY: rule 1 — the global index exists.
+            let value = unsafe { vm.heap.existing_global(SymbolId(index)) };
+            if value == closure!() && !vm.heap.wants_safepoint() {
+                vm.counters.function_calls += 1;
+                let code = code!();
+                pc = code.words.as_ptr();
+                continue;
+            }
+            if value.is_undefined() {
+                save!();
+                r!(a) = vm.missing_global(fiber, word!(0));
+                advance!(1);
+                continue;
+            }
+            advance!(1);
+            r!(a) = value;
+            for i in 0..b as usize {
+                r!(a as usize + WINDOW_SLOTS + i) = r!(i);
+            }
+            tail_call!(a, b);
         }};
     }
     // Returns to the caller.
@@ -351,6 +394,41 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             let number = constant(word!(0));
             arithmetic!($opcode, $a, r!($b), number, |x, y| $operation(x, y));
             advance!(1);
+        }};
+    }
+    // Performs the `tail-self` that follows.
+    macro_rules! go_round {
+        () => {{
+            let [_, a, b, _] = operands(word!(0));
+            advance!(1);
+            tail_self!(a, b);
+        }};
+    }
+    // Performs `remainder-number` of a value that has just been computed.
+    macro_rules! remainder_of {
+        ($x:expr, $instruction:expr) => {{
+            let [_, a, _, _] = operands($instruction);
+            if let Some(rest) = remainder($x, constant(word!(1))) {
+                r!(a) = rest;
+                advance!(2);
+            }
+        }};
+    }
+    // Performs `add` of a value that has just been computed and, if so it says, what follows.
+    macro_rules! add_to {
+        ($x:expr, $instruction:expr) => {{
+            let (x, instruction) = ($x, $instruction);
+            let [opcode, a, _, c] = operands(instruction);
+            let y = r!(c);
+            if y.is_fixnum()
+                && let Some(sum) = add(x, y)
+            {
+                r!(a) = sum;
+                advance!(1);
+                if opcode == Opcode::AddOn as u8 {
+                    remainder_of!(sum, word!(0));
+                }
+            }
         }};
     }
     macro_rules! flag {
@@ -736,20 +814,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             }
             Opcode::Call => call!(a, b),
             Opcode::TailCall => tail_call!(a, b),
-            Opcode::CallGlobal => {
-                let index = word!(0);
-                // SAFETY: rule 1 — the global index exists.
-                let value = unsafe { vm.heap.existing_global(SymbolId(index)) };
-                if !value.is_closure() && value.is_undefined() {
-                    save!();
-                    r!(a) = vm.missing_global(fiber, word!(0));
-                    advance!(1);
-                    continue;
-                }
-                advance!(1);
-                r!(a) = value;
-                call!(a, b);
-            }
+            Opcode::CallGlobal => call_global!(a, b),
             Opcode::TailCallGlobal => {
                 let index = word!(0);
                 // SAFETY: rule 1 — the global index exists.
@@ -764,29 +829,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                 r!(a) = value;
                 tail_call!(a, b);
             }
-            Opcode::TailSelf => {
-                let index = word!(0);
-                // SAFETY: rule 1 — the global index exists.
-                let value = unsafe { vm.heap.existing_global(SymbolId(index)) };
-                if value == closure!() && !vm.heap.wants_safepoint() {
-                    vm.counters.function_calls += 1;
-                    let code = code!();
-                    pc = code.words.as_ptr();
-                    continue;
-                }
-                if value.is_undefined() {
-                    save!();
-                    r!(a) = vm.missing_global(fiber, word!(0));
-                    advance!(1);
-                    continue;
-                }
-                advance!(1);
-                r!(a) = value;
-                for i in 0..b as usize {
-                    r!(a as usize + WINDOW_SLOTS + i) = r!(i);
-                }
-                tail_call!(a, b);
-            }
+            Opcode::TailSelf => tail_self!(a, b),
             Opcode::CallValue => {
                 if Vm::is_function(r!(a)) {
                     call!(a, 0u8);
@@ -861,8 +904,102 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                 let value = r!(a);
                 (vm.report)(vm, value);
             }
+            // Fused instructions: fuse.rs rule 2. The second one follows as rule 1 there says.
+            Opcode::MultiplyNumberOn => {
+                let (x, number) = (r!(b), constant(word!(0)));
+                let fast = if GUARDED || !x.is_fixnum() { None } else { multiply(x, number) };
+                if let Some(product) = fast {
+                    r!(a) = product;
+                    advance!(1);
+                    let next = word!(0);
+                    if next as u8 == Opcode::RemainderNumber as u8 {
+                        remainder_of!(product, next);
+                    } else {
+                        add_to!(product, next);
+                    }
+                } else {
+                    by_constant!(Opcode::MultiplyNumber, a, b, multiply);
+                }
+            }
+            Opcode::AddOn => {
+                let (x, y) = (r!(b), r!(c));
+                let fast = if GUARDED || !Value::both_fixnum(x, y) { None } else { add(x, y) };
+                if let Some(sum) = fast {
+                    r!(a) = sum;
+                    remainder_of!(sum, word!(0));
+                } else {
+                    arithmetic!(Opcode::Add, a, x, y, |x, y| add(x, y));
+                }
+            }
+            Opcode::AddReturn => {
+                let (x, y) = (r!(b), r!(c));
+                let fast = if GUARDED || !Value::both_fixnum(x, y) { None } else { add(x, y) };
+                if let Some(sum) = fast {
+                    leave!(sum);
+                } else {
+                    arithmetic!(Opcode::Add, a, x, y, |x, y| add(x, y));
+                }
+            }
+            Opcode::SubtractNumberCall => {
+                let x = r!(b);
+                let fast = if GUARDED || !x.is_fixnum() { None } else { subtract(x, immediate(c)) };
+                if let Some(difference) = fast {
+                    r!(a) = difference;
+                    let [_, a, b, _] = operands(word!(0));
+                    advance!(1);
+                    call_global!(a, b);
+                } else {
+                    arithmetic!(Opcode::SubtractNumber, a, x, immediate(c), |x, y| {
+                        subtract(x, y)
+                    });
+                }
+            }
+            Opcode::SubtractNumberLoop => {
+                let x = r!(b);
+                let fast = if GUARDED || !x.is_fixnum() { None } else { subtract(x, immediate(c)) };
+                if let Some(difference) = fast {
+                    r!(a) = difference;
+                    go_round!();
+                } else {
+                    arithmetic!(Opcode::SubtractNumber, a, x, immediate(c), |x, y| {
+                        subtract(x, y)
+                    });
+                }
+            }
+            Opcode::AddNumberLoop => {
+                let x = r!(b);
+                let fast = if GUARDED || !x.is_fixnum() { None } else { add(x, immediate(c)) };
+                if let Some(sum) = fast {
+                    r!(a) = sum;
+                    go_round!();
+                } else {
+                    arithmetic!(Opcode::AddNumber, a, x, immediate(c), |x, y| add(x, y));
+                }
+            }
+            Opcode::TailLoop => {
+                let list = r!(b);
+                if !GUARDED && list.is_pair() {
+                    r!(a) = list.tail();
+                    go_round!();
+                } else {
+                    r!(a) = guarded!(Opcode::Tail, [list], {
+                        if list.is_pair() {
+                            list.tail()
+                        } else {
+                            save!();
+                            slow::no_elements(vm, fiber, list)
+                        }
+                    });
+                }
+            }
         }
     }
+}
+
+/// Opcode and operands of an instruction.
+#[inline(always)]
+fn operands(instruction: u32) -> [u8; 4] {
+    instruction.to_le_bytes()
 }
 
 /// An 8-bit immediate as a number value.
