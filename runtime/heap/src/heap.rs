@@ -471,7 +471,7 @@ impl Heap {
         debug_assert!(index < object.field_count() && !value.is_reference(), "a plain field");
         // SAFETY: the caller's promise; rules 1 and 2 of `Value`.
         unsafe {
-            object::store_field(object::field_address(object.address(), index), value.bits())
+            object::store_field(object::field_address(object.address(), index), value.bits());
         };
     }
 

@@ -621,7 +621,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             Opcode::BranchGreater => {
                 compare!(Opcode::BranchGreater, r!(a!()), r!(b!()), c!(), |x, y| {
                     (x.bits() as i64) > y.bits() as i64
-                })
+                });
             }
             Opcode::BranchGreaterEqual => {
                 compare!(Opcode::BranchGreaterEqual, r!(a!()), r!(b!()), c!(), |x, y| {
@@ -680,7 +680,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                 arithmetic!(Opcode::Multiply, a!(), r!(b!()), r!(c!()), |x, y| multiply(x, y));
             }
             Opcode::Divide => {
-                arithmetic!(Opcode::Divide, a!(), r!(b!()), r!(c!()), |x, y| divide(x, y))
+                arithmetic!(Opcode::Divide, a!(), r!(b!()), r!(c!()), |x, y| divide(x, y));
             }
             Opcode::Remainder => {
                 arithmetic!(Opcode::Remainder, a!(), r!(b!()), r!(c!()), |x, y| remainder(x, y));
@@ -706,7 +706,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             Opcode::LessEqual => {
                 arithmetic!(Opcode::LessEqual, a!(), r!(b!()), r!(c!()), |x, y| {
                     flag!((x.bits() as i64) <= y.bits() as i64)
-                })
+                });
             }
             Opcode::Greater => arithmetic!(Opcode::Greater, a!(), r!(b!()), r!(c!()), |x, y| {
                 flag!((x.bits() as i64) > y.bits() as i64)
@@ -714,7 +714,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             Opcode::GreaterEqual => {
                 arithmetic!(Opcode::GreaterEqual, a!(), r!(b!()), r!(c!()), |x, y| {
                     flag!((x.bits() as i64) >= y.bits() as i64)
-                })
+                });
             }
             Opcode::Equal => {
                 let (x, y) = (r!(b!()), r!(c!()));
