@@ -270,6 +270,29 @@ impl Heap {
         Value::from_object_address(at)
     }
 
+    /// An object made of `count` fields that are all `value`, born old: for tables that are large
+    /// from the start, which would only be moved.
+    ///
+    /// # Panics
+    /// For a kind that has no fields, for a value that is a reference, and above 2³² fields.
+    pub fn old_fields(&mut self, kind: Kind, value: Value, count: usize) -> Value {
+        assert!(kind.has_fields(), "an object of kind {kind:?} is not made of fields");
+        assert!(!value.is_reference(), "what is born old refers to nothing");
+        let len = u32::try_from(count)
+            .unwrap_or_else(|_| panic!("{count} fields, the most is {}", u32::MAX));
+        let at = self.allocate_old(object::fields_bytes(count));
+        let mut header = Header::new(kind, 0, len);
+        header.flags |= UNLOGGED;
+        // SAFETY: the old space has just given out the object's memory at `at`.
+        unsafe {
+            header.store(at);
+            let first = object::at::<Value>(object::field_address(at, 0));
+            std::slice::from_raw_parts_mut(first.cast::<std::mem::MaybeUninit<Value>>(), count)
+                .fill(std::mem::MaybeUninit::new(value));
+        }
+        Value::from_object_address(at)
+    }
+
     #[inline]
     fn allocate_fields(&mut self, kind: Kind, count: usize) -> usize {
         assert!(kind.has_fields(), "an object of kind {kind:?} is not made of fields");
@@ -419,7 +442,8 @@ impl Heap {
 
     // ---- mutation ----
 
-    /// Assigns field `index` of an object with fields, or the head (0) or tail (1) of a pair.
+    /// Assigns field `index` of an object with fields, or the head (0) or tail (1) of a pair. An
+    /// old object is remembered only for a reference, as nothing else can lead to a young cell.
     ///
     /// # Panics
     /// When there is no such field.
@@ -433,11 +457,25 @@ impl Heap {
         assert!(index < object.field_count(), "no field {index} to write");
         // SAFETY: the object is initialised and the field exists.
         unsafe {
-            if object::is_unlogged(at) {
+            if value.is_reference() && object::is_unlogged(at) {
                 self.log_object(object);
             }
             object::store_field(object::field_address(at, index), value.bits());
         }
+    }
+
+    /// Assigns field `index` of an object with fields without a look at the object, which may be far
+    /// away.
+    ///
+    /// # Safety
+    /// The field exists, and `value` is no reference.
+    #[inline(always)]
+    pub unsafe fn write_plain(&mut self, object: Value, index: usize, value: Value) {
+        debug_assert!(index < object.field_count() && !value.is_reference(), "a plain field");
+        // SAFETY: the caller's promise; rules 1 and 2 of `Value`.
+        unsafe {
+            object::store_field(object::field_address(object.address(), index), value.bits());
+        };
     }
 
     /// Before anybody else has the pair, for pairs are read without precautions.

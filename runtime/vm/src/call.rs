@@ -51,6 +51,7 @@ impl Vm {
         for symbol in crate::verify::verify(&code) {
             self.heap.reach_global(SymbolId(symbol));
         }
+        crate::fuse::fuse(&mut code.words);
         self.heap.host(Box::new(code))
     }
 
@@ -114,6 +115,24 @@ impl Vm {
             Vm::finish_call(fiber, site, result);
             return Ok(());
         }
+    }
+
+    /// Goes on with a call of a builtin that has run and asked for this.
+    #[inline(never)]
+    pub(crate) fn go_on(
+        &mut self,
+        fiber: &mut Fiber,
+        mut site: CallSite,
+        outcome: Outcome,
+    ) -> Result<(), Exit> {
+        let result = match self.answer(fiber, &mut site, outcome) {
+            Native::Result(value) => value,
+            Native::Again => return self.call_any(fiber, site),
+            Native::Exit(exit) => return Err(exit),
+        };
+        self.locate(fiber, result);
+        Vm::finish_call(fiber, site, result);
+        Ok(())
     }
 
     /// The value of a fiber that is ended where it stands.

@@ -19,6 +19,7 @@ use crate::code::{FIRST_CAPTURE, WINDOW_SLOTS};
 use crate::environment;
 use crate::equality::equal;
 use crate::fiber::{Fiber, State, number_word};
+use crate::native::{NativeKind, Outcome};
 use crate::opcode::{FROM_CAPTURE, Opcode};
 use crate::slow;
 use crate::vm::{Step, Vm};
@@ -200,6 +201,51 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             }
         }};
     }
+    // A call of a builtin that takes these arguments and nothing else; falls through otherwise.
+    macro_rules! call_native {
+        ($callee:expr, $a:expr, $count:expr, $tail:expr) => {
+            if let Some(index) = $callee.as_builtin() {
+                let native = &vm.natives[index as usize];
+                if let NativeKind::Plain(run) = native.kind
+                    && native.arity.accepts($count as usize)
+                    && !vm.heap.wants_safepoint()
+                {
+                    save!();
+                    vm.counters.builtin_calls += 1;
+                    // SAFETY: rules 1 and 2 — the window is inside the frame. The stack is the
+                    // fiber's, which the builtin does not have.
+                    let arguments = unsafe {
+                        let first = base.add($a as usize + WINDOW_SLOTS).cast_const();
+                        std::slice::from_raw_parts(first, $count as usize)
+                    };
+                    match run(vm, arguments) {
+                        Outcome::Value(value) => {
+                            vm.locate(fiber, value);
+                            r!($a) = value;
+                        }
+                        outcome => {
+                            let site = CallSite {
+                                window: $a as usize,
+                                count: $count as usize,
+                                tail: $tail,
+                                again: false,
+                                environment: Value::UNDEFINED,
+                            };
+                            if let Err(exit) = vm.go_on(fiber, site, outcome) {
+                                return exit;
+                            }
+                            load!();
+                        }
+                    }
+                    if !GUARDED && vm.guarded {
+                        save!();
+                        return Exit::Guarded;
+                    }
+                    continue;
+                }
+            }
+        };
+    }
     macro_rules! call {
         ($a:expr, $count:expr) => {{
             let (a, count) = ($a, $count);
@@ -220,7 +266,25 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                     continue;
                 }
             }
+            call_native!(callee, a, count, false);
             call_any!(a, count, false, Value::UNDEFINED);
+        }};
+    }
+    macro_rules! call_global {
+        ($a:expr, $b:expr) => {{
+            let (a, b) = ($a, $b);
+            let index = word!(0);
+            // SAFETY: rule 1 — the global index exists.
+            let value = unsafe { vm.heap.existing_global(SymbolId(index)) };
+            if !value.is_closure() && value.is_undefined() {
+                save!();
+                r!(a) = vm.missing_global(fiber, word!(0));
+                advance!(1);
+                continue;
+            }
+            advance!(1);
+            r!(a) = value;
+            call!(a, b);
         }};
     }
     macro_rules! tail_call {
@@ -243,7 +307,34 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                     continue;
                 }
             }
+            call_native!(callee, a, count, true);
             call_any!(a, count, true, Value::UNDEFINED);
+        }};
+    }
+    macro_rules! tail_self {
+        ($a:expr, $b:expr) => {{
+            let (a, b) = ($a, $b);
+            let index = word!(0);
+            // SAFETY: rule 1 — the global index exists.
+            let value = unsafe { vm.heap.existing_global(SymbolId(index)) };
+            if value == closure!() && !vm.heap.wants_safepoint() {
+                vm.counters.function_calls += 1;
+                let code = code!();
+                pc = code.words.as_ptr();
+                continue;
+            }
+            if value.is_undefined() {
+                save!();
+                r!(a) = vm.missing_global(fiber, word!(0));
+                advance!(1);
+                continue;
+            }
+            advance!(1);
+            r!(a) = value;
+            for i in 0..b as usize {
+                r!(a as usize + WINDOW_SLOTS + i) = r!(i);
+            }
+            tail_call!(a, b);
         }};
     }
     // Returns to the caller.
@@ -305,6 +396,41 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             advance!(1);
         }};
     }
+    // Performs the `tail-self` that follows.
+    macro_rules! go_round {
+        () => {{
+            let [_, a, b, _] = operands(word!(0));
+            advance!(1);
+            tail_self!(a, b);
+        }};
+    }
+    // Performs `remainder-number` of a value that has just been computed.
+    macro_rules! remainder_of {
+        ($x:expr, $instruction:expr) => {{
+            let [_, a, _, _] = operands($instruction);
+            if let Some(rest) = remainder($x, constant(word!(1))) {
+                r!(a) = rest;
+                advance!(2);
+            }
+        }};
+    }
+    // Performs `add` of a value that has just been computed and, if so it says, what follows.
+    macro_rules! add_to {
+        ($x:expr, $instruction:expr) => {{
+            let (x, instruction) = ($x, $instruction);
+            let [opcode, a, _, c] = operands(instruction);
+            let y = r!(c);
+            if y.is_fixnum()
+                && let Some(sum) = add(x, y)
+            {
+                r!(a) = sum;
+                advance!(1);
+                if opcode == Opcode::AddOn as u8 {
+                    remainder_of!(sum, word!(0));
+                }
+            }
+        }};
+    }
     macro_rules! flag {
         ($condition:expr) => {
             Some(if $condition { Value::ONE } else { Value::ZERO })
@@ -364,27 +490,41 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
         // SAFETY: rule 1.
         let instruction = unsafe { *pc };
         advance!(1);
-        let a = (instruction >> 8) as u8;
-        let b = (instruction >> 16) as u8;
-        let c = (instruction >> 24) as u8;
+        // Operands are taken out of the instruction where they are used: done before the jump they
+        // would be copied from register to register for all that some other arm may want.
+        macro_rules! a {
+            () => {
+                (instruction >> 8) as u8
+            };
+        }
+        macro_rules! b {
+            () => {
+                (instruction >> 16) as u8
+            };
+        }
+        macro_rules! c {
+            () => {
+                (instruction >> 24) as u8
+            };
+        }
         // SAFETY: rule 1 — the low byte is an opcode, and opcodes are numbered without gaps.
         match unsafe { std::mem::transmute::<u8, Opcode>(instruction as u8) } {
-            Opcode::Move => r!(a) = r!(b),
+            Opcode::Move => r!(a!()) = r!(b!()),
             Opcode::Constant => {
-                r!(a) = code!().constants[word!(0) as usize];
+                r!(a!()) = code!().constants[word!(0) as usize];
                 advance!(1);
             }
             Opcode::Number => {
-                r!(a) = Value::fixnum(i64::from(word!(0) as i32));
+                r!(a!()) = Value::fixnum(i64::from(word!(0) as i32));
                 advance!(1);
             }
-            Opcode::Nil => r!(a) = Value::NIL,
-            Opcode::Undefined => r!(a) = Value::UNDEFINED,
+            Opcode::Nil => r!(a!()) = Value::NIL,
+            Opcode::Undefined => r!(a!()) = Value::UNDEFINED,
             Opcode::Global => {
                 let index = word!(0);
                 // SAFETY: rule 1 — the global index exists.
                 let value = unsafe { vm.heap.existing_global(SymbolId(index)) };
-                r!(a) = if value.is_undefined() {
+                r!(a!()) = if value.is_undefined() {
                     save!();
                     vm.missing_global(fiber, word!(0))
                 } else {
@@ -400,14 +540,14 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                     save!();
                     value = vm.missing_global(fiber, word!(0));
                 }
-                r!(a) = value;
+                r!(a!()) = value;
                 if value.is_error() {
                     jump!(1, 2);
                 }
                 advance!(2);
             }
             Opcode::SetGlobal => {
-                vm.set_global(SymbolId(word!(0)), r!(a));
+                vm.set_global(SymbolId(word!(0)), r!(a!()));
                 advance!(1);
                 if !GUARDED && vm.guarded {
                     save!();
@@ -416,7 +556,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             }
             Opcode::Define => {
                 save!();
-                r!(a) = slow::define(vm, fiber, SymbolId(word!(0)), r!(a));
+                r!(a!()) = slow::define(vm, fiber, SymbolId(word!(0)), r!(a!()));
                 advance!(1);
                 if !GUARDED && vm.guarded {
                     save!();
@@ -424,20 +564,20 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                 }
             }
             Opcode::Resolve => {
-                if r!(a).is_symbol() && !r!(a).is_keyword() {
+                if r!(a!()).is_symbol() && !r!(a!()).is_keyword() {
                     save!();
-                    r!(a) = slow::resolve(vm, fiber, Value::UNDEFINED, r!(a));
+                    r!(a!()) = slow::resolve(vm, fiber, Value::UNDEFINED, r!(a!()));
                 }
             }
-            Opcode::Capture => r!(a) = closure!().field(FIRST_CAPTURE + b as usize),
-            Opcode::Cell => r!(a) = vm.heap.fields(Kind::Cell, &[r!(a)]),
-            Opcode::GetCell => r!(a) = r!(b).field(0),
-            Opcode::SetCell => vm.heap.write(r!(a), 0, r!(b)),
+            Opcode::Capture => r!(a!()) = closure!().field(FIRST_CAPTURE + b!() as usize),
+            Opcode::Cell => r!(a!()) = vm.heap.fields(Kind::Cell, &[r!(a!())]),
+            Opcode::GetCell => r!(a!()) = r!(b!()).field(0),
+            Opcode::SetCell => vm.heap.write(r!(a!()), 0, r!(b!())),
             Opcode::GetCaptured => {
-                r!(a) = closure!().field(FIRST_CAPTURE + b as usize).field(0);
+                r!(a!()) = closure!().field(FIRST_CAPTURE + b!() as usize).field(0);
             }
             Opcode::JumpDefined => {
-                if r!(a).is_undefined() {
+                if r!(a!()).is_undefined() {
                     advance!(1);
                 } else {
                     jump!(0, 1);
@@ -445,24 +585,24 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             }
             Opcode::Jump => jump!(0, 1),
             Opcode::JumpError => {
-                if r!(a).is_error() {
+                if r!(a!()).is_error() {
                     jump!(0, 1);
                 }
                 advance!(1);
             }
             Opcode::ReturnError => {
-                let value = r!(a);
+                let value = r!(a!());
                 if value.is_error() {
                     leave!(value);
                 }
             }
-            Opcode::Return => leave!(r!(a)),
-            Opcode::Branch => branch_on!(r!(a), a),
+            Opcode::Return => leave!(r!(a!())),
+            Opcode::Branch => branch_on!(r!(a!()), a!()),
             Opcode::BranchNumber => {
-                let value = r!(a);
+                let value = r!(a!());
                 if value.as_integer().is_none() {
                     save!();
-                    r!(c) = slow::not_a_number(vm, fiber, value);
+                    r!(c!()) = slow::not_a_number(vm, fiber, value);
                     jump!(1, 2);
                 }
                 if value == Value::ZERO {
@@ -470,116 +610,127 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                 }
                 advance!(2);
             }
-            Opcode::BranchLess => compare!(Opcode::BranchLess, r!(a), r!(b), c, |x, y| {
+            Opcode::BranchLess => compare!(Opcode::BranchLess, r!(a!()), r!(b!()), c!(), |x, y| {
                 (x.bits() as i64) < y.bits() as i64
             }),
             Opcode::BranchLessEqual => {
-                compare!(Opcode::BranchLessEqual, r!(a), r!(b), c, |x, y| {
+                compare!(Opcode::BranchLessEqual, r!(a!()), r!(b!()), c!(), |x, y| {
                     (x.bits() as i64) <= y.bits() as i64
                 });
             }
-            Opcode::BranchGreater => compare!(Opcode::BranchGreater, r!(a), r!(b), c, |x, y| {
-                (x.bits() as i64) > y.bits() as i64
-            }),
+            Opcode::BranchGreater => {
+                compare!(Opcode::BranchGreater, r!(a!()), r!(b!()), c!(), |x, y| {
+                    (x.bits() as i64) > y.bits() as i64
+                });
+            }
             Opcode::BranchGreaterEqual => {
-                compare!(Opcode::BranchGreaterEqual, r!(a), r!(b), c, |x, y| {
+                compare!(Opcode::BranchGreaterEqual, r!(a!()), r!(b!()), c!(), |x, y| {
                     (x.bits() as i64) >= y.bits() as i64
                 });
             }
             Opcode::BranchEqual => {
-                compare_equal!(Opcode::BranchEqual, r!(a), r!(b), c, false);
+                compare_equal!(Opcode::BranchEqual, r!(a!()), r!(b!()), c!(), false);
             }
             Opcode::BranchNotEqual => {
-                compare_equal!(Opcode::BranchNotEqual, r!(a), r!(b), c, true);
+                compare_equal!(Opcode::BranchNotEqual, r!(a!()), r!(b!()), c!(), true);
             }
             Opcode::BranchLessNumber => {
-                compare!(Opcode::BranchLessNumber, r!(a), immediate(b), c, |x, y| {
+                compare!(Opcode::BranchLessNumber, r!(a!()), immediate(b!()), c!(), |x, y| {
                     (x.bits() as i64) < y.bits() as i64
                 });
             }
             Opcode::BranchLessEqualNumber => {
-                compare!(Opcode::BranchLessEqualNumber, r!(a), immediate(b), c, |x, y| {
+                compare!(Opcode::BranchLessEqualNumber, r!(a!()), immediate(b!()), c!(), |x, y| {
                     (x.bits() as i64) <= y.bits() as i64
                 });
             }
             Opcode::BranchGreaterNumber => {
-                compare!(Opcode::BranchGreaterNumber, r!(a), immediate(b), c, |x, y| {
+                compare!(Opcode::BranchGreaterNumber, r!(a!()), immediate(b!()), c!(), |x, y| {
                     (x.bits() as i64) > y.bits() as i64
                 });
             }
             Opcode::BranchGreaterEqualNumber => {
-                compare!(Opcode::BranchGreaterEqualNumber, r!(a), immediate(b), c, |x, y| {
+                let (x, y) = (r!(a!()), immediate(b!()));
+                compare!(Opcode::BranchGreaterEqualNumber, x, y, c!(), |x, y| {
                     (x.bits() as i64) >= y.bits() as i64
                 });
             }
             Opcode::BranchEqualNumber => {
-                compare_equal!(Opcode::BranchEqualNumber, r!(a), immediate(b), c, false);
+                compare_equal!(Opcode::BranchEqualNumber, r!(a!()), immediate(b!()), c!(), false);
             }
             Opcode::BranchNotEqualNumber => {
-                compare_equal!(Opcode::BranchNotEqualNumber, r!(a), immediate(b), c, true);
+                compare_equal!(Opcode::BranchNotEqualNumber, r!(a!()), immediate(b!()), c!(), true);
             }
             Opcode::BranchNil => {
-                let list = r!(a);
+                let list = r!(a!());
                 if GUARDED && vm.replaced(Opcode::BranchNil) {
                     let value = guarded!(Opcode::BranchNil, [list], Value::NIL);
-                    branch_on!(value, c);
+                    branch_on!(value, c!());
                 } else if list.is_nil() {
                     advance!(2);
                 } else {
                     jump!(0, 2);
                 }
             }
-            Opcode::Add => arithmetic!(Opcode::Add, a, r!(b), r!(c), |x, y| add(x, y)),
+            Opcode::Add => arithmetic!(Opcode::Add, a!(), r!(b!()), r!(c!()), |x, y| add(x, y)),
             Opcode::Subtract => {
-                arithmetic!(Opcode::Subtract, a, r!(b), r!(c), |x, y| subtract(x, y));
+                arithmetic!(Opcode::Subtract, a!(), r!(b!()), r!(c!()), |x, y| subtract(x, y));
             }
             Opcode::Multiply => {
-                arithmetic!(Opcode::Multiply, a, r!(b), r!(c), |x, y| multiply(x, y));
+                arithmetic!(Opcode::Multiply, a!(), r!(b!()), r!(c!()), |x, y| multiply(x, y));
             }
-            Opcode::Divide => arithmetic!(Opcode::Divide, a, r!(b), r!(c), |x, y| divide(x, y)),
+            Opcode::Divide => {
+                arithmetic!(Opcode::Divide, a!(), r!(b!()), r!(c!()), |x, y| divide(x, y));
+            }
             Opcode::Remainder => {
-                arithmetic!(Opcode::Remainder, a, r!(b), r!(c), |x, y| remainder(x, y));
+                arithmetic!(Opcode::Remainder, a!(), r!(b!()), r!(c!()), |x, y| remainder(x, y));
             }
             Opcode::Modulo => {
-                arithmetic!(Opcode::Modulo, a, r!(b), r!(c), |x, y| modulo_of(x, y));
+                arithmetic!(Opcode::Modulo, a!(), r!(b!()), r!(c!()), |x, y| modulo_of(x, y));
             }
-            Opcode::MultiplyNumber => by_constant!(Opcode::MultiplyNumber, a, b, multiply),
-            Opcode::DivideNumber => by_constant!(Opcode::DivideNumber, a, b, divide),
-            Opcode::RemainderNumber => by_constant!(Opcode::RemainderNumber, a, b, remainder),
-            Opcode::ModuloNumber => by_constant!(Opcode::ModuloNumber, a, b, modulo_of),
+            Opcode::MultiplyNumber => by_constant!(Opcode::MultiplyNumber, a!(), b!(), multiply),
+            Opcode::DivideNumber => by_constant!(Opcode::DivideNumber, a!(), b!(), divide),
+            Opcode::RemainderNumber => by_constant!(Opcode::RemainderNumber, a!(), b!(), remainder),
+            Opcode::ModuloNumber => by_constant!(Opcode::ModuloNumber, a!(), b!(), modulo_of),
             Opcode::AddNumber => {
-                arithmetic!(Opcode::AddNumber, a, r!(b), immediate(c), |x, y| add(x, y));
+                arithmetic!(Opcode::AddNumber, a!(), r!(b!()), immediate(c!()), |x, y| add(x, y));
             }
             Opcode::SubtractNumber => {
-                arithmetic!(Opcode::SubtractNumber, a, r!(b), immediate(c), |x, y| subtract(x, y));
+                arithmetic!(Opcode::SubtractNumber, a!(), r!(b!()), immediate(c!()), |x, y| {
+                    subtract(x, y)
+                });
             }
-            Opcode::Less => arithmetic!(Opcode::Less, a, r!(b), r!(c), |x, y| {
+            Opcode::Less => arithmetic!(Opcode::Less, a!(), r!(b!()), r!(c!()), |x, y| {
                 flag!((x.bits() as i64) < y.bits() as i64)
             }),
-            Opcode::LessEqual => arithmetic!(Opcode::LessEqual, a, r!(b), r!(c), |x, y| {
-                flag!((x.bits() as i64) <= y.bits() as i64)
-            }),
-            Opcode::Greater => arithmetic!(Opcode::Greater, a, r!(b), r!(c), |x, y| {
+            Opcode::LessEqual => {
+                arithmetic!(Opcode::LessEqual, a!(), r!(b!()), r!(c!()), |x, y| {
+                    flag!((x.bits() as i64) <= y.bits() as i64)
+                });
+            }
+            Opcode::Greater => arithmetic!(Opcode::Greater, a!(), r!(b!()), r!(c!()), |x, y| {
                 flag!((x.bits() as i64) > y.bits() as i64)
             }),
-            Opcode::GreaterEqual => arithmetic!(Opcode::GreaterEqual, a, r!(b), r!(c), |x, y| {
-                flag!((x.bits() as i64) >= y.bits() as i64)
-            }),
+            Opcode::GreaterEqual => {
+                arithmetic!(Opcode::GreaterEqual, a!(), r!(b!()), r!(c!()), |x, y| {
+                    flag!((x.bits() as i64) >= y.bits() as i64)
+                });
+            }
             Opcode::Equal => {
-                let (x, y) = (r!(b), r!(c));
-                r!(a) = guarded!(Opcode::Equal, [x, y], {
+                let (x, y) = (r!(b!()), r!(c!()));
+                r!(a!()) = guarded!(Opcode::Equal, [x, y], {
                     if equal(&vm.heap, x, y) { Value::ONE } else { Value::ZERO }
                 });
             }
             Opcode::NotEqual => {
-                let (x, y) = (r!(b), r!(c));
-                r!(a) = guarded!(Opcode::NotEqual, [x, y], {
+                let (x, y) = (r!(b!()), r!(c!()));
+                r!(a!()) = guarded!(Opcode::NotEqual, [x, y], {
                     if equal(&vm.heap, x, y) { Value::ZERO } else { Value::ONE }
                 });
             }
             Opcode::Head => {
-                let list = r!(b);
-                r!(a) = guarded!(Opcode::Head, [list], {
+                let list = r!(b!());
+                r!(a!()) = guarded!(Opcode::Head, [list], {
                     if list.is_pair() {
                         list.head()
                     } else {
@@ -589,8 +740,8 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                 });
             }
             Opcode::Tail => {
-                let list = r!(b);
-                r!(a) = guarded!(Opcode::Tail, [list], {
+                let list = r!(b!());
+                r!(a!()) = guarded!(Opcode::Tail, [list], {
                     if list.is_pair() {
                         list.tail()
                     } else {
@@ -600,8 +751,8 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                 });
             }
             Opcode::Cons => {
-                let (head, tail) = (r!(b), r!(c));
-                r!(a) = guarded!(Opcode::Cons, [head, tail], {
+                let (head, tail) = (r!(b!()), r!(c!()));
+                r!(a!()) = guarded!(Opcode::Cons, [head, tail], {
                     if tail.is_list() {
                         vm.heap.cons(head, tail, false)
                     } else {
@@ -611,8 +762,8 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                 });
             }
             Opcode::Prepend => {
-                let (head, tail) = (r!(b), r!(c));
-                r!(a) = guarded!(Opcode::Prepend, [head, tail], {
+                let (head, tail) = (r!(b!()), r!(c!()));
+                r!(a!()) = guarded!(Opcode::Prepend, [head, tail], {
                     if tail.is_list() {
                         vm.heap.cons(head, tail, true)
                     } else {
@@ -622,16 +773,17 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                 });
             }
             Opcode::List => {
-                let count = c as usize;
+                let count = c!() as usize;
                 // SAFETY: rules 1 and 2 — the registers b..b+c are inside the frame.
-                let items =
-                    unsafe { std::slice::from_raw_parts(base.add(b as usize).cast_const(), count) };
+                let items = unsafe {
+                    std::slice::from_raw_parts(base.add(b!() as usize).cast_const(), count)
+                };
                 if GUARDED && vm.replaced(Opcode::List) {
                     let items = items.to_vec();
                     if fiber.pending {
                         fiber.pending = false;
                         let code = code!();
-                        r!(a) = r!(code.registers);
+                        r!(a!()) = r!(code.registers);
                     } else {
                         advance!(-1);
                         save!();
@@ -645,28 +797,28 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                     for &item in items.iter().rev() {
                         list = vm.heap.cons(item, list, true);
                     }
-                    r!(a) = list;
+                    r!(a!()) = list;
                 }
             }
             Opcode::Pair => {
-                r!(a) = vm.heap.cons(r!(b), r!(c), word!(0) == 1);
+                r!(a!()) = vm.heap.cons(r!(b!()), r!(c!()), word!(0) == 1);
                 advance!(1);
             }
             Opcode::Splice => {
                 let quoted = word!(0) == 1;
                 advance!(1);
                 save!();
-                r!(a) = slow::splice(vm, fiber, r!(b), r!(c), quoted);
+                r!(a!()) = slow::splice(vm, fiber, r!(b!()), r!(c!()), quoted);
             }
             Opcode::IsError => {
-                let value = r!(b);
-                r!(a) = guarded!(Opcode::IsError, [value], {
+                let value = r!(b!());
+                r!(a!()) = guarded!(Opcode::IsError, [value], {
                     if value.is_error() { Value::ONE } else { Value::ZERO }
                 });
             }
             Opcode::IsNil => {
-                let value = r!(b);
-                r!(a) = guarded!(Opcode::IsNil, [value], {
+                let value = r!(b!());
+                r!(a!()) = guarded!(Opcode::IsNil, [value], {
                     if value.is_nil() { Value::ONE } else { Value::ZERO }
                 });
             }
@@ -683,76 +835,41 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                         closure!().field(FIRST_CAPTURE + (word & !FROM_CAPTURE) as usize)
                     }
                 });
-                r!(a) = slow::make_closure(vm, code, captures);
+                r!(a!()) = slow::make_closure(vm, code, captures);
                 advance!(count);
             }
-            Opcode::Call => call!(a, b),
-            Opcode::TailCall => tail_call!(a, b),
-            Opcode::CallGlobal => {
-                let index = word!(0);
-                // SAFETY: rule 1 — the global index exists.
-                let value = unsafe { vm.heap.existing_global(SymbolId(index)) };
-                if !value.is_closure() && value.is_undefined() {
-                    save!();
-                    r!(a) = vm.missing_global(fiber, word!(0));
-                    advance!(1);
-                    continue;
-                }
-                advance!(1);
-                r!(a) = value;
-                call!(a, b);
-            }
+            Opcode::Call => call!(a!(), b!()),
+            Opcode::TailCall => tail_call!(a!(), b!()),
+            Opcode::CallGlobal => call_global!(a!(), b!()),
             Opcode::TailCallGlobal => {
                 let index = word!(0);
                 // SAFETY: rule 1 — the global index exists.
                 let value = unsafe { vm.heap.existing_global(SymbolId(index)) };
                 if value.is_undefined() {
                     save!();
-                    r!(a) = vm.missing_global(fiber, word!(0));
+                    r!(a!()) = vm.missing_global(fiber, word!(0));
                     advance!(1);
                     continue;
                 }
                 advance!(1);
-                r!(a) = value;
-                tail_call!(a, b);
+                r!(a!()) = value;
+                tail_call!(a!(), b!());
             }
-            Opcode::TailSelf => {
-                let index = word!(0);
-                // SAFETY: rule 1 — the global index exists.
-                let value = unsafe { vm.heap.existing_global(SymbolId(index)) };
-                if value == closure!() && !vm.heap.wants_safepoint() {
-                    vm.counters.function_calls += 1;
-                    let code = code!();
-                    pc = code.words.as_ptr();
-                    continue;
-                }
-                if value.is_undefined() {
-                    save!();
-                    r!(a) = vm.missing_global(fiber, word!(0));
-                    advance!(1);
-                    continue;
-                }
-                advance!(1);
-                r!(a) = value;
-                for i in 0..b as usize {
-                    r!(a as usize + WINDOW_SLOTS + i) = r!(i);
-                }
-                tail_call!(a, b);
-            }
+            Opcode::TailSelf => tail_self!(a!(), b!()),
             Opcode::CallValue => {
-                if Vm::is_function(r!(a)) {
-                    call!(a, 0u8);
+                if Vm::is_function(r!(a!())) {
+                    call!(a!(), 0u8);
                 }
             }
             Opcode::TailCallValue => {
-                if Vm::is_function(r!(a)) {
-                    tail_call!(a, 0u8);
+                if Vm::is_function(r!(a!())) {
+                    tail_call!(a!(), 0u8);
                 }
             }
             Opcode::Apply => {
-                let mut list = r!(b);
+                let mut list = r!(b!());
                 save!();
-                let first = fiber.base + a as usize + WINDOW_SLOTS;
+                let first = fiber.base + a!() as usize + WINDOW_SLOTS;
                 let count = slow::length(list);
                 fiber.ensure(first + count);
                 for slot in fiber.stack[first..first + count].iter_mut().rev() {
@@ -761,13 +878,13 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                 }
                 // SAFETY: rule 2, after the stack may have moved.
                 base = unsafe { fiber.stack.as_mut_ptr().add(fiber.base) };
-                call_any!(a, count, false, Value::UNDEFINED);
+                call_any!(a!(), count, false, Value::UNDEFINED);
             }
             Opcode::Run => {
                 let code = code!().constants[word!(0) as usize];
                 advance!(1);
-                r!(a) = vm.closure(code, &[r!(b)]);
-                call!(a, 0u8);
+                r!(a!()) = vm.closure(code, &[r!(b!())]);
+                call!(a!(), 0u8);
             }
             Opcode::EnterFunction => {
                 let parent = closure!().field(FIRST_CAPTURE);
@@ -775,20 +892,20 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                 for (i, name) in code!().formal_names.iter().enumerate() {
                     environment::bind(&mut vm.heap, scope, Value::symbol(*name), r!(i));
                 }
-                r!(a) = scope;
+                r!(a!()) = scope;
             }
-            Opcode::EnterCode => r!(a) = closure!().field(FIRST_CAPTURE),
+            Opcode::EnterCode => r!(a!()) = closure!().field(FIRST_CAPTURE),
             Opcode::EnterScope => {
-                r!(a) = environment::new_environment(&mut vm.heap, r!(b));
+                r!(a!()) = environment::new_environment(&mut vm.heap, r!(b!()));
             }
             Opcode::Lookup => {
                 save!();
-                r!(a) = slow::lookup(vm, fiber, r!(b), SymbolId(word!(0)));
+                r!(a!()) = slow::lookup(vm, fiber, r!(b!()), SymbolId(word!(0)));
                 advance!(1);
             }
             Opcode::Bind => {
                 let symbol = Value::symbol(SymbolId(word!(0)));
-                slow::bind(vm, r!(a), symbol, r!(b));
+                slow::bind(vm, r!(a!()), symbol, r!(b!()));
                 advance!(1);
                 if !GUARDED && vm.guarded {
                     save!();
@@ -796,25 +913,121 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                 }
             }
             Opcode::ResolveIn => {
-                if r!(a).is_symbol() && !r!(a).is_keyword() {
+                if r!(a!()).is_symbol() && !r!(a!()).is_keyword() {
                     save!();
-                    r!(a) = slow::resolve(vm, fiber, r!(b), r!(a));
+                    r!(a!()) = slow::resolve(vm, fiber, r!(b!()), r!(a!()));
                 }
             }
-            Opcode::CallIn => call_any!(a, b, false, r!(c)),
-            Opcode::TailCallIn => call_any!(a, b, true, r!(c)),
-            Opcode::Reset => marked!(vm.reset(fiber, a as usize, false)),
-            Opcode::TailReset => marked!(vm.reset(fiber, a as usize, true)),
-            Opcode::Shift => marked!(vm.shift(fiber, a as usize)),
-            Opcode::WithContext => marked!(vm.with_context(fiber, a as usize, b as usize)),
-            Opcode::SetContext => vm.context = r!(a),
+            Opcode::CallIn => call_any!(a!(), b!(), false, r!(c!())),
+            Opcode::TailCallIn => call_any!(a!(), b!(), true, r!(c!())),
+            Opcode::Reset => marked!(vm.reset(fiber, a!() as usize, false)),
+            Opcode::TailReset => marked!(vm.reset(fiber, a!() as usize, true)),
+            Opcode::Shift => marked!(vm.shift(fiber, a!() as usize)),
+            Opcode::WithContext => marked!(vm.with_context(fiber, a!() as usize, b!() as usize)),
+            Opcode::SetContext => vm.context = r!(a!()),
             Opcode::Halt => return Exit::Done(r!(0)),
             Opcode::Report => {
-                let value = r!(a);
+                let value = r!(a!());
                 (vm.report)(vm, value);
+            }
+            // Fused instructions: fuse.rs rule 2. The second one follows as rule 1 there says.
+            Opcode::MultiplyNumberOn => {
+                let (x, number) = (r!(b!()), constant(word!(0)));
+                let fast = if GUARDED || !x.is_fixnum() { None } else { multiply(x, number) };
+                if let Some(product) = fast {
+                    r!(a!()) = product;
+                    advance!(1);
+                    let next = word!(0);
+                    if next as u8 == Opcode::RemainderNumber as u8 {
+                        remainder_of!(product, next);
+                    } else {
+                        add_to!(product, next);
+                    }
+                } else {
+                    by_constant!(Opcode::MultiplyNumber, a!(), b!(), multiply);
+                }
+            }
+            Opcode::AddOn => {
+                let (x, y) = (r!(b!()), r!(c!()));
+                let fast = if GUARDED || !Value::both_fixnum(x, y) { None } else { add(x, y) };
+                if let Some(sum) = fast {
+                    r!(a!()) = sum;
+                    remainder_of!(sum, word!(0));
+                } else {
+                    arithmetic!(Opcode::Add, a!(), x, y, |x, y| add(x, y));
+                }
+            }
+            Opcode::AddReturn => {
+                let (x, y) = (r!(b!()), r!(c!()));
+                let fast = if GUARDED || !Value::both_fixnum(x, y) { None } else { add(x, y) };
+                if let Some(sum) = fast {
+                    leave!(sum);
+                } else {
+                    arithmetic!(Opcode::Add, a!(), x, y, |x, y| add(x, y));
+                }
+            }
+            Opcode::SubtractNumberCall => {
+                let x = r!(b!());
+                let fast =
+                    if GUARDED || !x.is_fixnum() { None } else { subtract(x, immediate(c!())) };
+                if let Some(difference) = fast {
+                    r!(a!()) = difference;
+                    let [_, at, count, _] = operands(word!(0));
+                    advance!(1);
+                    call_global!(at, count);
+                } else {
+                    arithmetic!(Opcode::SubtractNumber, a!(), x, immediate(c!()), |x, y| {
+                        subtract(x, y)
+                    });
+                }
+            }
+            Opcode::SubtractNumberLoop => {
+                let x = r!(b!());
+                let fast =
+                    if GUARDED || !x.is_fixnum() { None } else { subtract(x, immediate(c!())) };
+                if let Some(difference) = fast {
+                    r!(a!()) = difference;
+                    go_round!();
+                } else {
+                    arithmetic!(Opcode::SubtractNumber, a!(), x, immediate(c!()), |x, y| {
+                        subtract(x, y)
+                    });
+                }
+            }
+            Opcode::AddNumberLoop => {
+                let x = r!(b!());
+                let fast = if GUARDED || !x.is_fixnum() { None } else { add(x, immediate(c!())) };
+                if let Some(sum) = fast {
+                    r!(a!()) = sum;
+                    go_round!();
+                } else {
+                    arithmetic!(Opcode::AddNumber, a!(), x, immediate(c!()), |x, y| add(x, y));
+                }
+            }
+            Opcode::TailLoop => {
+                let list = r!(b!());
+                if !GUARDED && list.is_pair() {
+                    r!(a!()) = list.tail();
+                    go_round!();
+                } else {
+                    r!(a!()) = guarded!(Opcode::Tail, [list], {
+                        if list.is_pair() {
+                            list.tail()
+                        } else {
+                            save!();
+                            slow::no_elements(vm, fiber, list)
+                        }
+                    });
+                }
             }
         }
     }
+}
+
+/// Opcode and operands of an instruction.
+#[inline(always)]
+fn operands(instruction: u32) -> [u8; 4] {
+    instruction.to_le_bytes()
 }
 
 /// An 8-bit immediate as a number value.

@@ -12,6 +12,7 @@ mod counters;
 pub mod environment;
 mod equality;
 mod fiber;
+mod fuse;
 mod interpreter;
 mod listing;
 mod native;

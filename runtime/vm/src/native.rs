@@ -98,6 +98,17 @@ pub struct Native {
 }
 
 impl Arity {
+    /// Whether a call with `given` arguments runs the builtin.
+    #[inline(always)]
+    pub fn accepts(self, given: usize) -> bool {
+        match self {
+            Arity::Any => true,
+            Arity::Exactly(n) | Arity::Curried(n) => given == n as usize,
+            Arity::MoreThan(n) => given > n as usize,
+            Arity::AtMost(n) => given <= n as usize,
+        }
+    }
+
     /// The error text for `given` arguments, if that is the wrong number. `Curried` answers for
     /// too many only; too few are the caller's business.
     pub fn problem(self, given: usize) -> Option<String> {

@@ -245,6 +245,20 @@ opcodes! {
     Halt "halt" [None None None] [];
     /// print an error in a, else remember a as `VALK_LAST_VALUE` (`load`)
     Report "report" [Use None None] [];
+    /// `multiply-number`, and at once the next instruction: `add` or `remainder-number` of a
+    MultiplyNumberOn "multiply-number-on" [Def Use None] [Number];
+    /// `add`, and at once the next instruction: `remainder-number` of a
+    AddOn "add-on" [Def Use Use] [];
+    /// `add`, and at once the next instruction: `return` of a
+    AddReturn "add-return" [Def Use Use] [];
+    /// `subtract-number`, and at once the next instruction: `call-global`
+    SubtractNumberCall "subtract-number-call" [Def Use Immediate] [];
+    /// `subtract-number`, and at once the next instruction: `tail-self`
+    SubtractNumberLoop "subtract-number-loop" [Def Use Immediate] [];
+    /// `add-number`, and at once the next instruction: `tail-self`
+    AddNumberLoop "add-number-loop" [Def Use Immediate] [];
+    /// `tail`, and at once the next instruction: `tail-self`
+    TailLoop "tail-loop" [Def Use None] [];
 }
 
 impl Opcode {

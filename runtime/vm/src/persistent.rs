@@ -7,6 +7,7 @@
 //! 2. Changes and turned links cost the table its budget; when that is used up, the next version
 //!    gets a table of its own. So an old version keeps at most as many changes alive as its table
 //!    has entries, and two versions used in turn soon have nothing to do with each other.
+//!    Keys that are added to the newest map cost nothing: see [`map`].
 //! 3. Changes are told by key, not by place: a table may be grown and tidied under its versions.
 //! 4. Nothing here collects: callers hold plain values.
 //! 5. One mutator at a time: reading a version may turn links round. Every function here takes the
@@ -17,6 +18,7 @@
 mod hash;
 mod index;
 pub mod map;
+mod table;
 pub mod vector;
 mod versions;
 

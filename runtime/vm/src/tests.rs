@@ -1,5 +1,6 @@
 //! The machine without a language: hand-made code, builtins, fibers.
 
+mod fused;
 mod persistent;
 
 use crate::verify::verify;
@@ -71,6 +72,7 @@ valk_harness::test! {
             ((Opcode::Constant, 0, 0, 0, &[1]), "constant: constant"),
             ((Opcode::Jump, 0, 0, 0, &[7]), "jump: jump to word 9"),
             ((Opcode::Closure, 0, 0, 0, &[0, 1, 8]), "closure: capture register"),
+            ((Opcode::AddReturn, 0, 0, 0, &[]), "add-return: installation makes it"),
         ] {
             let text = refusal(&[instruction, leave]);
             assert!(text.contains(rule), "{rule}: {text}");

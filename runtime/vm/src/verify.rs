@@ -18,6 +18,7 @@ pub fn verify(code: &Code) -> Vec<u32> {
     let mut globals = Vec::new();
     let mut last = Opcode::Move;
     for (index, opcode) in &starts {
+        assert!(!crate::fuse::is_fused(*opcode), "{}: installation makes it", opcode.text());
         let words = &code.words[*index..];
         check_operands(code, *opcode, words);
         check_words(code, *opcode, *index, &starts, &mut globals);

@@ -32,12 +32,13 @@ valk_harness::test! {
     fn a_flag_that_contradicts_the_set_is_found() {
         let mut heap = small_heap();
         let mut roots = old_vector(&mut heap);
-        heap.write(roots[0], 0, Value::ONE);
+        let text = heap.string(b"young");
+        heap.write(roots[0], 0, text);
         let header = roots[0].header();
         // SAFETY: the header is rewritten in place.
         unsafe { Header { flags: UNLOGGED, ..header }.store(roots[0].address()) };
         assert!(broken(&mut heap, &mut roots).contains("does not say so"));
-        heap.write(roots[0], 0, Value::ONE);
+        heap.write(roots[0], 0, text);
         assert!(broken(&mut heap, &mut roots).contains("remembered twice"));
     }
 }

@@ -69,7 +69,7 @@ fn set_each(
     pairs: impl IntoIterator<Item = (Value, Value)>,
 ) -> Result<Value, Outcome> {
     pairs.into_iter().try_fold(map, |map, (key, value)| {
-        with_room(vm, map::change_bytes(&vm.heap, map), map::size(map) + 1, |vm| {
+        with_room(vm, map::change_bytes(&vm.heap, map, key), map::size(map) + 1, |vm| {
             map::set(&mut vm.heap, map, key, value)
         })
     })
@@ -141,6 +141,11 @@ fn has(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 /// `(map/set m k1 v1 …)`.
 fn set(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let map = map!(vm, arguments[0]);
+    if let [_, key, value] = *arguments
+        && let Some(larger) = map::extend(&mut vm.heap, map, key, value)
+    {
+        return larger.into();
+    }
     set_all(vm, "map/set", map, &arguments[1..])
 }
 
@@ -148,7 +153,7 @@ fn set(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 fn remove(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let map = map!(vm, arguments[0]);
     answer(arguments[1..].iter().try_fold(map, |map, &key| {
-        with_room(vm, map::change_bytes(&vm.heap, map), map::size(map), |vm| {
+        with_room(vm, map::change_bytes(&vm.heap, map, key), map::size(map), |vm| {
             map::remove(&mut vm.heap, map, key)
         })
     }))

@@ -31,7 +31,7 @@ pub fn get(heap: &mut Heap, vector: Value, index: usize) -> Option<Value> {
     }
     let key = Value::fixnum(index as i64);
     Some(match versions::search::<Array>(heap, vector, key) {
-        Ok(value) => value,
+        Ok(change) => change.value,
         Err(table) => element(table, index),
     })
 }
@@ -60,9 +60,9 @@ fn change(heap: &mut Heap, vector: Value, index: usize, value: Value, size: usiz
 /// Bytes that the next change may allocate.
 pub fn change_bytes(heap: &Heap, vector: Value) -> usize {
     let _turn = heap.turn();
-    let (table, copies) = versions::next_change(vector);
+    let (table, left) = versions::budget(vector);
     let full = capacity(table) == size(vector);
-    let elements = if copies || full { 2 * capacity(table) } else { 0 };
+    let elements = if left == 0 || full { 2 * capacity(table) } else { 0 };
     (elements + 2 * CHUNK_ENTRIES) * size_of::<Value>()
 }
 

@@ -14,6 +14,9 @@ const STAMP: usize = 4;
 /// The field of every table that says how many more changes it takes.
 pub(super) const BUDGET: usize = 0;
 
+/// Bytes of a version.
+pub(super) const VERSION_BYTES: usize = 48;
+
 /// Links a reader follows before it turns them round.
 const READ_LINKS_MAX: usize = 16;
 
@@ -105,14 +108,14 @@ pub(super) fn search<T: Table>(
     heap: &mut Heap,
     version: Value,
     key: Value,
-) -> Result<Value, Value> {
+) -> Result<Change, Value> {
     let mut at = version;
     for _ in 0..READ_LINKS_MAX {
         if let Some(table) = table(at) {
             return Err(table);
         }
         if T::same_key(heap, at.field(KEY), key) {
-            return Ok(at.field(VALUE));
+            return Ok(change(at));
         }
         at = at.field(LINK);
     }
@@ -126,10 +129,11 @@ pub(super) fn changes(version: Value) -> (impl Iterator<Item = Change>, Value) {
     (path.into_iter().map(change), table)
 }
 
-/// The table that shows this version in the end, and whether the next change copies it.
-pub(super) fn next_change(version: Value) -> (Value, bool) {
+/// The table that shows this version in the end, and how many changes it takes from then on before
+/// it is copied.
+pub(super) fn budget(version: Value) -> (Value, usize) {
     let (path, table) = path(version);
-    (table, table.field(BUDGET).as_fixnum() <= path.len() as i64)
+    (table, (table.field(BUDGET).as_fixnum() as usize).saturating_sub(path.len()))
 }
 
 /// The versions from this one to the last that is not current, and the table.

@@ -34,10 +34,23 @@ fn key(vm: &mut Vm, number: usize) -> Value {
     }
 }
 
+/// Key number `number`, mostly the integer itself, so that tables are direct until another comes.
+fn dense_key(vm: &mut Vm, number: usize) -> Value {
+    match number % 50 {
+        47 => Value::fixnum(-(number as i64)),
+        48 => Value::fixnum(number as i64 * 1_000_000),
+        49 => key(vm, number),
+        _ => Value::fixnum(number as i64),
+    }
+}
+
+/// Makes keys.
+type Keys = fn(&mut Vm, usize) -> Value;
+
 /// A version and what it holds: numbers of keys, in order, with values.
 type MapVersion = (Value, Vec<(usize, i64)>);
 
-fn check_map(vm: &mut Vm, (version, model): &MapVersion, seed: u64) {
+fn check_map(vm: &mut Vm, (version, model): &MapVersion, key: Keys, seed: u64) {
     assert_eq!(map::size(*version), model.len(), "seed {seed}");
     let entries = map::entries(&vm.heap, *version);
     assert_eq!(entries.len(), model.len(), "seed {seed}");
@@ -49,7 +62,7 @@ fn check_map(vm: &mut Vm, (version, model): &MapVersion, seed: u64) {
 }
 
 /// Random changes of random versions; every version stays what it was.
-fn random_maps(seed: u64, keys: usize, steps: usize) {
+fn random_maps(seed: u64, keys: usize, steps: usize, key: Keys) {
     let mut vm = vm();
     let mut random = Random(seed | 1);
     let mut versions: Vec<MapVersion> = vec![(map::new(&mut vm.heap), Vec::new())];
@@ -81,12 +94,12 @@ fn random_maps(seed: u64, keys: usize, steps: usize) {
             let gone = random.below(versions.len());
             versions.swap_remove(gone);
         }
-        check_map(&mut vm, versions.last().expect("just pushed"), seed);
+        check_map(&mut vm, versions.last().expect("just pushed"), key, seed);
         let any = random.below(versions.len());
-        check_map(&mut vm, &versions[any], seed);
+        check_map(&mut vm, &versions[any], key, seed);
     }
     for version in &versions {
-        check_map(&mut vm, version, seed);
+        check_map(&mut vm, version, key, seed);
     }
 }
 
@@ -135,9 +148,121 @@ fn random_vectors(seed: u64, steps: usize) {
 valk_harness::test! {
     fn maps_agree_with_lists_of_entries() {
         for seed in 1..=40 {
-            random_maps(seed, 12, 300);
-            random_maps(seed, 200, 400);
+            random_maps(seed, 12, 300, key);
+            random_maps(seed, 200, 400, key);
         }
+    }
+
+    fn maps_of_dense_integers_agree_with_lists_of_entries() {
+        for seed in 1..=40 {
+            random_maps(seed, 40, 300, dense_key);
+            random_maps(seed, 47, 500, dense_key);
+            random_maps(seed, 150, 500, dense_key);
+        }
+    }
+
+    fn a_map_of_integers_keeps_the_order_in_which_they_came() {
+        let mut vm = vm();
+        // 7919 has no factor in common with 50 000.
+        let numbers: Vec<i64> = (0..50_000).map(|i| i * 7919 % 50_000).collect();
+        let mut versions = vec![map::new(&mut vm.heap)];
+        for &number in &numbers {
+            let last = versions[versions.len() - 1];
+            let key = Value::fixnum(number);
+            let longer = match map::extend(&mut vm.heap, last, key, Value::fixnum(-number)) {
+                Some(longer) => longer,
+                None => map::set(&mut vm.heap, last, key, Value::fixnum(-number)),
+            };
+            versions.push(longer);
+        }
+        let last = versions[numbers.len()];
+        // What does not fit: absent from a direct table, and the end of one.
+        for stranger in [Value::fixnum(-1), Value::fixnum(1 << 40), Value::NIL] {
+            assert_eq!(map::extend(&mut vm.heap, last, stranger, Value::ONE), None);
+            assert_eq!(map::get(&mut vm.heap, last, stranger), None);
+        }
+        let stranger = vm.heap.string(b"stranger");
+        let mixed = map::set(&mut vm.heap, last, stranger, Value::ONE);
+        for count in [0, 1, 7, 8, 9, 100, 4_000, 49_999, 50_000] {
+            let entries = map::entries(&vm.heap, versions[count]);
+            let keys = entries.iter().map(|(key, _)| key.as_fixnum());
+            assert!(keys.eq(numbers[..count].iter().copied()), "the first {count}");
+            let next = numbers.get(count).copied().unwrap_or(-1);
+            let next = map::get(&mut vm.heap, versions[count], Value::fixnum(next));
+            assert_eq!(next, None, "an older version has no later key");
+        }
+        assert_eq!(map::size(mixed), 50_001);
+        assert_eq!(map::get(&mut vm.heap, mixed, stranger), Some(Value::ONE));
+        let key = Value::fixnum(numbers[3]);
+        assert_eq!(map::get(&mut vm.heap, mixed, key), Some(Value::fixnum(-numbers[3])));
+    }
+
+    fn a_direct_table_is_changed_and_undone() {
+        let mut vm = vm();
+        let mut full = map::new(&mut vm.heap);
+        for number in 0..1000 {
+            full = map::set(&mut vm.heap, full, Value::fixnum(number), Value::ZERO);
+        }
+        let number = Value::fixnum;
+        let changed = map::set(&mut vm.heap, full, number(5), Value::ONE);
+        let removed = map::remove(&mut vm.heap, changed, number(5));
+        let again = map::set(&mut vm.heap, removed, number(5), number(2));
+        let text = vm.heap.string(b"value");
+        let texts = map::set(&mut vm.heap, again, number(1000), text);
+        let mut seen = |map, key| map::get(&mut vm.heap, map, number(key));
+        // In the order that turns links round most often.
+        for _ in 0..3 {
+            assert_eq!(seen(full, 5), Some(Value::ZERO));
+            assert_eq!(seen(texts, 1000), Some(text));
+            assert_eq!(seen(removed, 5), None);
+            assert_eq!(seen(again, 1000), None);
+            assert_eq!(seen(again, 5), Some(number(2)));
+            assert_eq!(seen(changed, 5), Some(Value::ONE));
+        }
+        let place = |heap: &valk_heap::Heap, map| {
+            map::entries(heap, map).iter().position(|(key, _)| *key == number(5))
+        };
+        for (map, expected) in [(full, Some(5)), (again, Some(999)), (removed, None)] {
+            assert_eq!(place(&vm.heap, map), expected);
+        }
+        // Another table each: the older map is not the newest any more.
+        for _ in 0..1000 {
+            let other = map::set(&mut vm.heap, full, number(2000), Value::ONE);
+            assert_eq!(map::size(other), 1001);
+            assert_eq!(map::get(&mut vm.heap, full, number(2000)), None);
+        }
+        assert_eq!(place(&vm.heap, full), Some(5));
+    }
+
+    fn an_early_version_of_a_long_map_gets_a_table_of_its_own() {
+        let mut vm = vm();
+        let empty = map::new(&mut vm.heap);
+        let early = map::set(&mut vm.heap, empty, Value::ZERO, Value::ZERO);
+        let mut late = early;
+        for number in 1..5000 {
+            late = map::set(&mut vm.heap, late, Value::fixnum(number * 100_000), Value::ONE);
+        }
+        let before = vm.heap.statistics().allocated_bytes;
+        for number in 0..100 {
+            let other = map::set(&mut vm.heap, early, Value::fixnum(-1 - number), Value::ONE);
+            assert_eq!(map::size(other), 2);
+        }
+        let bytes = vm.heap.statistics().allocated_bytes - before;
+        assert!(bytes < 50_000, "{bytes} bytes for 100 changes of a small map");
+        assert_eq!(map::entries(&vm.heap, early), [(Value::ZERO, Value::ZERO)]);
+        assert_eq!(map::entries(&vm.heap, late).len(), 5000);
+    }
+
+    fn growing_leaves_nothing_behind_that_refers_to_what_comes() {
+        let mut vm = vm();
+        let first = map::new(&mut vm.heap);
+        let mut last = first;
+        for number in 0..100 {
+            last = map::set(&mut vm.heap, last, Value::fixnum(number), Value::ONE);
+        }
+        assert_eq!(first.field(0), last.field(0), "one state");
+        assert_eq!(map::size(first), 0);
+        assert_eq!(map::entries(&vm.heap, first), []);
     }
 
     fn vectors_agree_with_arrays() {
@@ -157,8 +282,8 @@ valk_harness::test! {
         let kept = vm.heap.statistics().allocated_bytes;
         // From the oldest version, the way to its table is short: the rest is garbage.
         let mut links = 0;
-        let mut at = oldest;
-        while at.field(0).kind() == valk_heap::Kind::Map {
+        let mut at = oldest.field(0);
+        while at.field(0).kind() != valk_heap::Kind::Record {
             at = at.field(0);
             links += 1;
         }
