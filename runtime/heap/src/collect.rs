@@ -3,24 +3,25 @@
 //! 1. Minor: the roots, the root table, the globals and the remembered sets are all there is that can
 //!    point into the young region. Full: everything reachable is followed, the remembered sets are
 //!    not needed, and what was not reached is free afterwards.
-//! 2. The mutator that leads a collection begins alone, in a stopped world, for all nurseries. When
-//!    it finds that there is much to do, the mutators that have stopped help (`team`).
+//! 2. The mutator that leads a collection does it, in a stopped world, for all nurseries. Where enough
+//!    mutators have stopped that it pays, they take part (`team`): in full ones, and in others when
+//!    much survived the last one; or they help when the leader finds that there is much to do.
 //! 3. The coordinator of the heap orders what collectors do with what every mutator did and will do.
 //!
 //! Does not know what the roots are, nor how cells are followed and moved.
 
 use crate::heap::Heap;
-use crate::limits::RETAINED_WORK_ENTRIES;
+use crate::limits::{MUCH_SURVIVES_BYTES, RETAINED_WORK_ENTRIES};
 use crate::object::{self, UNLOGGED};
 use crate::old::{OldSpace, Page};
 use crate::roots::Roots;
 use crate::shared::{Common, Part, Shared};
 use crate::team::Team;
-use crate::trace::{Pass, Tracer, survivor};
+use crate::trace::{Done, Pass, SharedOldSpace, Tracer, survivor};
 use crate::value::Value;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
-use valk_sync::coordinator::{Outcome, World};
+use valk_sync::coordinator::{Outcome, Participant, World};
 
 /// How much to collect.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -212,38 +213,22 @@ impl Leader<'_> {
         if pass == Pass::Full {
             common.old.begin_full();
         }
-        let work = std::mem::take(&mut common.work);
         // The collectors' until they have finished.
         let old = Mutex::new(std::mem::replace(&mut common.old, OldSpace::new()));
-        let mut tracer = Tracer::new(pass, self.shared.young(), &old, work);
-        for part in &mut self.parts {
-            if let Some(roots) = &mut part.roots {
-                roots.trace(&mut tracer);
-            }
-        }
-        self.shared.globals.trace(&mut tracer);
-        common.roots.trace(&mut tracer);
-        if pass == Pass::Minor {
-            for &cell in self.parts.iter().flat_map(|part| part.remembered.iter()) {
-                tracer.scan(cell);
-            }
-        }
-        let is_helped = !tracer.drain(common.cells_alone) && self.world.participants() > 1;
-        if !is_helped {
-            tracer.drain(usize::MAX);
-        }
-        let mut done = tracer.finish();
-        if is_helped {
-            let team = Team::new(pass, self.shared.young(), &old);
-            done = team.drain(self.world, done);
-            common.statistics.collections_helped += 1;
-        }
+        let much = pass == Pass::Full || common.survived_bytes >= MUCH_SURVIVES_BYTES;
+        let done = if much && self.world.participants() >= common.collectors_min {
+            self.trace_together(pass, &old)
+        } else {
+            self.trace_alone(pass, &old)
+        };
+        let common = &mut *self.common;
         common.old = old.into_inner().unwrap_or_else(PoisonError::into_inner);
         let promoted_bytes = done.promoted_bytes;
-        common.work = done.work;
+        if pass == Pass::Minor {
+            common.survived_bytes = promoted_bytes;
+        }
         common.statistics.promoted_cells += done.promoted_cells;
         common.statistics.updated_slots += done.updated_slots;
-        common.work.shrink_to(RETAINED_WORK_ENTRIES);
         let young = self.shared.young();
         common.old.update_weak(pass == Pass::Full, |value| survivor(value, pass, young));
         for part in &mut self.parts {
@@ -262,6 +247,70 @@ impl Leader<'_> {
         self.common.limits.rearm(tenured);
         (promoted_bytes, dead)
     }
+}
+
+impl Leader<'_> {
+    /// Traces everything from the roots on, and asks for help when that is much.
+    fn trace_alone(&mut self, pass: Pass, old: &SharedOldSpace) -> Done {
+        let common = &mut *self.common;
+        let work = std::mem::take(&mut common.work);
+        let mut tracer = Tracer::new(pass, self.shared.young(), old, work);
+        for part in &mut self.parts {
+            part.begin(&mut tracer);
+        }
+        self.shared.globals.trace(&mut tracer);
+        common.roots.trace(&mut tracer);
+        let may_be_helped = self.world.participants() >= common.collectors_min;
+        let is_helped = may_be_helped && !tracer.drain(common.cells_alone);
+        if !is_helped {
+            tracer.drain(usize::MAX);
+        }
+        let mut done = tracer.finish();
+        if is_helped {
+            common.statistics.collections_helped += 1;
+            done = Team::new(pass, self.shared.young(), old).help(self.world, done);
+        }
+        common.work = std::mem::take(&mut done.work);
+        common.work.shrink_to(RETAINED_WORK_ENTRIES);
+        done
+    }
+
+    /// Traces everything, with everybody who has stopped from the start.
+    fn trace_together(&mut self, pass: Pass, old: &SharedOldSpace) -> Done {
+        self.common.statistics.collections_helped += 1;
+        // Nobody but the leader looks after these.
+        let mut is_left: Vec<bool> = self.parts.iter().map(|part| part.roots.is_none()).collect();
+        for slot in self.world.frozen().filter(|slot| *slot < self.parts.len()) {
+            is_left[slot] = true;
+        }
+        let parts: Vec<Mutex<HandedOver<'_, '_>>> =
+            self.parts.iter_mut().map(|part| Mutex::new(HandedOver(part))).collect();
+        let table = Mutex::new(&mut self.common.roots);
+        let begin = |participant: Participant, tracer: &mut Tracer<'_>| {
+            let begin = |slot: usize, tracer: &mut Tracer<'_>| lock(&parts[slot]).0.begin(tracer);
+            begin(participant.slot, tracer);
+            if participant.index > 0 {
+                return;
+            }
+            for slot in (0..parts.len()).filter(|slot| is_left[*slot]) {
+                begin(slot, tracer);
+            }
+            self.shared.globals.trace(tracer);
+            lock(&table).trace(tracer);
+        };
+        Team::new(pass, self.shared.young(), old).trace(self.world, begin)
+    }
+}
+
+/// A mutator's part in the hands of another thread than the leader's.
+struct HandedOver<'p, 'a>(&'p mut Part<'a>);
+
+// SAFETY: the mutator whose part it is has stopped, or is gone, so its roots may be shown by any thread;
+// the leader has them shown by one at a time.
+unsafe impl Send for HandedOver<'_, '_> {}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Empties a remembered set.

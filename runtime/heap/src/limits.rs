@@ -32,6 +32,12 @@ pub(crate) const TRIGGER_CHECK_BYTES: usize = 16 << 10;
 /// Cells that the leader of a collection follows before it asks for help: waking others takes about
 /// as long.
 pub(crate) const CELLS_ALONE: usize = 2048;
+/// Collectors below which one alone is faster: among several, taking or marking a cell is an atomic
+/// operation, which costs about as much as two cells otherwise (docs/performance.md).
+pub(crate) const COLLECTORS_MIN: usize = 4;
+/// When so many bytes have survived a nursery collection, everybody takes part in the next one from the
+/// start.
+pub(crate) const MUCH_SURVIVES_BYTES: usize = 64 << 10;
 /// Work list kept between collections, in entries.
 pub(crate) const RETAINED_WORK_ENTRIES: usize = 64 << 10;
 

@@ -13,13 +13,14 @@
 use crate::collect::Collected;
 use crate::error::HeapError;
 use crate::globals::Globals;
-use crate::limits::{CELLS_ALONE, Config, Limits, YOUNG_RESERVE_MAX_BYTES};
+use crate::limits::{CELLS_ALONE, COLLECTORS_MIN, Config, Limits, YOUNG_RESERVE_MAX_BYTES};
 use crate::nursery::Young;
 use crate::old::OldSpace;
 use crate::os::{self, Mapping};
 use crate::roots::{RootTable, Roots};
 use crate::statistics::Statistics;
 use crate::symbol::SymbolTable;
+use crate::trace::Tracer;
 use crate::value::Value;
 use std::cell::UnsafeCell;
 use std::hash::{BuildHasher, RandomState};
@@ -44,8 +45,11 @@ pub(crate) struct Common {
     pub last: Option<Collected>,
     /// The collector's work list, kept for its capacity.
     pub work: Vec<Value>,
-    /// [`CELLS_ALONE`], but in tests.
+    /// What survived the last nursery collection.
+    pub survived_bytes: usize,
+    /// [`CELLS_ALONE`] and [`COLLECTORS_MIN`], but in tests.
     pub cells_alone: usize,
+    pub collectors_min: usize,
 }
 
 /// A mutator's part as a leader finds it.
@@ -114,7 +118,9 @@ impl Shared {
                 last_full: None,
                 last: None,
                 work: Vec::new(),
+                survived_bytes: 0,
                 cells_alone: CELLS_ALONE,
+                collectors_min: COLLECTORS_MIN,
             }),
         })
     }
@@ -223,4 +229,18 @@ pub(crate) struct Part<'a> {
     /// Absent without a mutator, as the roots.
     pub wanted: Option<&'a mut bool>,
     pub roots: Option<&'a mut dyn Roots>,
+}
+
+impl Part<'_> {
+    /// Shows the roots of the mutator and, where old cells are not followed, what it remembers.
+    pub fn begin(&mut self, tracer: &mut Tracer<'_>) {
+        if let Some(roots) = &mut self.roots {
+            roots.trace(tracer);
+        }
+        if tracer.only_young() {
+            for &cell in self.remembered.iter() {
+                tracer.scan(cell);
+            }
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! Several collectors at one work list.
 //!
-//! 1. Each collector has a tracer and a deque. What it finds it keeps to itself, until another is
-//!    out of work: then it puts some into its deque, where the other steals it.
+//! 1. Each collector has a tracer and a deque. It begins with what is its own: a mutator's objects are
+//!    in the cache of its processor. What it finds it keeps to itself, until another is out of work:
+//!    then it puts some into its deque, where the other steals it.
 //! 2. A collector without work that finds none offers to end; when all have, nothing is left
 //!    anywhere (`termination`).
 //!
@@ -10,7 +11,7 @@
 use crate::trace::{Done, Pass, SharedOldSpace, Tracer};
 use crate::value::Value;
 use std::sync::{Mutex, PoisonError};
-use valk_sync::coordinator::World;
+use valk_sync::coordinator::{Participant, World};
 use valk_sync::deque::{Steal, Stealer, Worker};
 use valk_sync::termination::{TerminationDetector, Verdict};
 
@@ -28,35 +29,49 @@ pub(crate) struct Team<'h> {
     old: &'h SharedOldSpace,
 }
 
-/// What one collector begins with.
-struct Seat {
-    deque: Worker<usize>,
-    work: Vec<Value>,
-}
-
 impl<'h> Team<'h> {
     pub fn new(pass: Pass, young: (usize, usize), old: &'h SharedOldSpace) -> Team<'h> {
         Team { pass, young, old }
     }
 
     /// Follows what `done` has left, with everybody who has stopped; what was done in all.
-    pub fn drain(&self, world: &World<'_>, mut done: Done) -> Done {
+    pub fn help(&self, world: &World<'_>, mut done: Done) -> Done {
         let count = world.participants();
-        let mut seats: Vec<Seat> =
-            (0..count).map(|_| Seat { deque: Worker::new(), work: Vec::new() }).collect();
+        let mut shares: Vec<Vec<Value>> = vec![Vec::new(); count];
         for (number, cell) in done.work.drain(..).enumerate() {
-            seats[number % count].work.push(cell);
+            shares[number % count].push(cell);
         }
-        let stealers: Vec<Stealer<usize>> = seats.iter().map(|seat| seat.deque.stealer()).collect();
-        let seats: Vec<Mutex<Option<Seat>>> =
-            seats.into_iter().map(|seat| Mutex::new(Some(seat))).collect();
+        let shares: Vec<Mutex<Vec<Value>>> = shares.into_iter().map(Mutex::new).collect();
+        let begin = |participant: Participant, tracer: &mut Tracer<'_>| {
+            tracer.work().append(&mut lock(&shares[participant.index]));
+        };
+        let helped = self.trace(world, begin);
+        done.promoted_bytes += helped.promoted_bytes;
+        done.promoted_cells += helped.promoted_cells;
+        done.updated_slots += helped.updated_slots;
+        done
+    }
+
+    /// Has everybody who has stopped call `begin`, which shows roots to its tracer, and follows what that
+    /// found; what was done in all.
+    pub fn trace(
+        &self,
+        world: &World<'_>,
+        begin: impl Fn(Participant, &mut Tracer<'_>) + Sync,
+    ) -> Done {
+        let count = world.participants();
+        let deques: Vec<Worker<usize>> = (0..count).map(|_| Worker::new()).collect();
+        let stealers: Vec<Stealer<usize>> = deques.iter().map(Worker::stealer).collect();
+        let deques: Vec<Mutex<Option<Worker<usize>>>> =
+            deques.into_iter().map(|deque| Mutex::new(Some(deque))).collect();
         let detector = TerminationDetector::new(count);
-        let total = Mutex::new(done);
+        let total = Mutex::new(Done::default());
         world.parallel(|participant| {
-            let seat = lock(&seats[participant.index]).take();
-            let Some(Seat { deque, work }) = seat else { return };
-            let mut tracer = Tracer::new(self.pass, self.young, self.old, work);
+            let deque = lock(&deques[participant.index]).take();
+            let Some(deque) = deque else { return };
+            let mut tracer = Tracer::new(self.pass, self.young, self.old, Vec::new());
             tracer.join_others();
+            begin(participant, &mut tracer);
             let mut collector =
                 Collector { tracer, deque, stealers: &stealers, detector: &detector };
             collector.run();

@@ -70,7 +70,9 @@ valk_harness::test! {
         for seed in 20..26 {
             let config = Config { mutators_max: 3, ..small_config() };
             let mut world = World::new(config, seed);
-            world.heap.common().cells_alone = 3;
+            let mut common = world.heap.common();
+            (common.cells_alone, common.collectors_min) = (3, 2);
+            drop(common);
             let ending = Arc::new(AtomicBool::new(false));
             let helpers: Vec<_> = (0..2)
                 .map(|_| {

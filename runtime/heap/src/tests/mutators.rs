@@ -253,6 +253,7 @@ valk_harness::test! {
     fn stopped_mutators_help_with_much_work() {
         let mut heap = heap_of(2);
         let invitation = heap.invitation();
+        heap.common().collectors_min = 2;
         let symbol = heap.intern(b"tree").as_symbol().expect("a symbol");
         let done = Arc::new(AtomicBool::new(false));
         let ended = Arc::clone(&done);
