@@ -94,12 +94,18 @@ bench-heap *ARGS:
 bench-sync *ARGS:
     @ci/bench-sync "$@"
 
+# how two threads share the work of a program: [--rounds N] [PROGRAM]...
+[no-exit-message]
+bench-threads *ARGS:
+    @ci/bench-threads "$@"
+
 # all benchmarks against the goals
 [no-exit-message]
 bench:
     @ci/bench
     @ci/bench-heap
     @ci/bench-sync
+    @ci/bench-threads
 
 # fuzzing: differential, stress, random or reader, for --seconds N from --seed N
 [no-exit-message]
