@@ -72,6 +72,18 @@ const HANDLERS: &[(&str, &str, u16, &str)] = &[
         "def cannot be used in request handler context. Use = for local bindings instead.",
     ),
     (
+        "global definition on a thread",
+        "(\\ {r} {list :body (str (aio/await (future (\\ {} {def {x} 1}))))})",
+        200,
+        "Error: def cannot be used in request handler context. Use = for local bindings instead.",
+    ),
+    (
+        "threads",
+        "(\\ {r} {list :body (str (sum (pmap (\\ {n} {* n n}) (range 0 10))) (req/path r))})",
+        200,
+        "285/",
+    ),
+    (
         "sleeping",
         "(\\ {r} {do (aio/await (aio/sleep sys 5)) (list :body \"awake\")})",
         200,

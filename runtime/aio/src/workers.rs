@@ -74,7 +74,18 @@ enum Start {
 struct Job {
     start: Start,
     context: Value,
+    /// `def` gives an error: whoever handed it over answers a request.
+    forbids_definitions: bool,
     then: Addressee,
+}
+
+impl Job {
+    /// A call on behalf of the running fiber.
+    fn call(vm: &Vm, function: Value, arguments: Vec<Value>, then: Addressee) -> Job {
+        let start = Start::Call(function, arguments);
+        let forbids_definitions = vm.definitions_forbidden;
+        Job { start, context: vm.context, forbids_definitions, then }
+    }
 }
 
 struct JobObject(Mutex<Option<Job>>);
@@ -160,11 +171,8 @@ pub(crate) fn count(vm: &mut Vm) -> Result<usize, String> {
 /// # Errors
 /// What to tell the program when no worker takes it.
 pub(crate) fn call(vm: &mut Vm, function: Value, handle: Value) -> Result<(), String> {
-    let job = Job {
-        start: Start::Call(function, Vec::new()),
-        context: vm.context,
-        then: Addressee { owner: handle, part: 0 },
-    };
+    let then = Addressee { owner: handle, part: 0 };
+    let job = Job::call(vm, function, Vec::new(), then);
     submit(vm, job)
 }
 
@@ -183,8 +191,8 @@ pub(crate) fn call_each(
     let collected = Mutex::new(Parts { values, missing: parts.len() });
     let owner = vm.heap.host(Box::new(Gathering { handle, parts: collected }));
     for (part, arguments) in parts.iter().enumerate() {
-        let start = Start::Call(function, arguments.to_vec());
-        submit(vm, Job { start, context: vm.context, then: Addressee { owner, part } })?;
+        let job = Job::call(vm, function, arguments.to_vec(), Addressee { owner, part });
+        submit(vm, job)?;
     }
     Ok(())
 }
@@ -192,7 +200,9 @@ pub(crate) fn call_each(
 /// Has a worker go on with a fiber that has waited for `answer`.
 pub(crate) fn go_on(vm: &mut Vm, parked: Parked, answer: Value) {
     let Parked { fiber, then } = parked;
-    let job = Job { start: Start::GoOn(fiber, answer), context: Value::NIL, then };
+    let start = Start::GoOn(fiber, answer);
+    // The fiber knows the rest itself.
+    let job = Job { start, context: Value::NIL, forbids_definitions: false, then };
     if let Err(problem) = submit(vm, job) {
         let error = vm.error(&problem);
         deliver(vm, then, error);
@@ -275,6 +285,9 @@ fn run(vm: &mut Vm, job: Job) {
         Start::Call(function, arguments) => {
             let fiber = vm.spawn(function, &arguments);
             vm.set_context(fiber, job.context);
+            if job.forbids_definitions {
+                vm.forbid_definitions(fiber);
+            }
             (fiber, Value::NIL)
         }
         Start::GoOn(fiber, answer) => (vm.attach(fiber), answer),
