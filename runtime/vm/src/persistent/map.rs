@@ -1,6 +1,6 @@
 //! Persistent hash maps, whose entries are in the order in which their keys came.
 //!
-//! A map is a *state* of a table ([`super::versions`]) and a limit: it has those entries of the
+//! A map is a *state* of a table (`versions`) and a limit: it has those entries of the
 //! state whose stamps are below the limit.
 //!
 //! 1. A new key is entered into the table without a new state if the map has all of its entries:
