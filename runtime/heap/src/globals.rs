@@ -61,9 +61,8 @@ impl Globals {
         for index in from..to {
             self.word(index).store(Value::UNDEFINED.bits(), Ordering::Relaxed);
         }
-        if to > from {
-            self.existing.store(to, Ordering::Release);
-        }
+        // Nothing changes when somebody else was faster.
+        self.existing.fetch_max(to, Ordering::Release);
     }
 
     pub fn get(&self, symbol: SymbolId) -> Value {

@@ -48,11 +48,7 @@ impl SymbolTable {
     /// # Panics
     /// After 2³² different names; the hard limit is reached long before.
     pub fn intern(&self, name: &[u8]) -> SymbolId {
-        if let Some(id) = self.find(name) {
-            return id;
-        }
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        // Somebody else may have been faster.
         if let Some(&id) = entries.ids.get(name) {
             return id;
         }

@@ -2,8 +2,9 @@
 
 use crate::{Executor, register};
 use std::time::{Duration, Instant};
-use valk_heap::{Config, Stress};
+use valk_heap::{Config, Stress, Value};
 use valk_lang::{Output, Ran, Runtime};
+use valk_vm::{Arity, NativeKind, Outcome};
 
 /// Threads beside the program's own.
 const WORKERS: usize = 2;
@@ -115,6 +116,8 @@ const CASES: &[Case] = &[
         "(= {c} (test/capture-start)) (aio/await (future (\\ {} {print \"inside\"})))
          (print (plist/get (test/capture-stop c) :stdout))",
         "inside\n\n"),
+    case("the first error of the parts",
+        "(def {map} (\\ {f l} {error (str (fst l))})) (print (pmap id (range 0 40)))", "Error: 0\n"),
     case("not a function", "(print (future 5))", "Error: Actual: Number, Expected(One-Of): [Function]\n"),
     case("not a list", "(print (pmap id 5))", "Error: Actual: Number, Expected(One-Of): [List, Nil]\n"),
     case("not a promise", "(print (promise/deliver (future (\\ {} {1})) 5))",
@@ -217,5 +220,27 @@ valk_harness::test! {
         assert!(found(after, "function_calls") >= 16_000, "{after}");
         assert_eq!(found(after, "stops"), found(after, "cycles_total"), "{after}");
         assert!(text.contains("--- Threads ---\nTime to stop others: "), "{text}");
+    }
+}
+
+valk_harness::test! {
+    fn what_the_runtime_gets_wrong_on_a_thread_is_an_error_of_that_function() {
+        let mut runtime = Runtime::new(threaded(), Output::memory()).expect("a heap");
+        register(&runtime.vm);
+        {
+            let mut vm = runtime.vm();
+            let strange = NativeKind::Plain(|_, _| Outcome::Suspend(Value::ONE));
+            vm.define_native("strange", Arity::Any, strange);
+            vm.define_native("broken", Arity::Any, NativeKind::Plain(|_, _| panic!("on purpose")));
+        }
+        let mut executor = Executor::new(&runtime.vm).expect("a reactor");
+        let program = "(print (aio/await (future strange))) (print (aio/await (future broken)))
+                       (print (pmap broken {1 2})) (mem/gc/collect)
+                       (print (aio/await (future (\\ {} {+ 1 2}))))";
+        runtime.run_text("p", program.as_bytes(), &mut executor);
+        executor.finish(&runtime.vm);
+        let text = String::from_utf8(runtime.take_output()).expect("text");
+        let failed = "Error: the runtime failed while it ran this function; please report it\n";
+        assert_eq!(text, format!("Error: only handles can be waited for\n{failed}{failed}3\n"));
     }
 }

@@ -189,3 +189,23 @@ valk_harness::test! {
         visiting.join().expect("no rule was broken");
     }
 }
+
+valk_harness::test! {
+    fn a_suspended_mutator_delays_nobody_and_may_be_told_twice() {
+        let coordinator = Coordinator::new();
+        let mut leader = coordinator.register().expect("room");
+        let mut other = coordinator.register().expect("room");
+        other.suspend();
+        other.suspend();
+        assert!(matches!(leader.collect(|world| world.frozen().count()), Outcome::Led(1)));
+        other.resume();
+        other.resume();
+        let bell = other.bell();
+        assert!(!bell.is_rung() && format!("{bell:?}").contains("slot: 1"));
+        coordinator.ring_all();
+        assert!(bell.is_rung() && bell.answer() && !bell.answer() && !bell.is_rung());
+        other.suspend();
+        drop(other);
+        assert_eq!(coordinator.members(), 1, "a suspended one may end");
+    }
+}
