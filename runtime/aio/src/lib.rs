@@ -28,6 +28,7 @@ pub use interrupt::Interrupts;
 pub use metrics::metrics;
 pub use pools::{Pools, RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, RECEIVE_RETAINED_BYTES};
 pub use system::{System, machine, stop_all};
+pub use workers::JOBS_WAITING_MAX;
 
 #[cfg(test)]
 mod tests;

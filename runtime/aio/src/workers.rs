@@ -20,13 +20,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use valk_heap::{HostObject, Interrupt, Root, Tracer, Value};
 use valk_lang::{Language, SharedVm};
-use valk_sync::executor::{Executor, Options, Statistics};
+use valk_sync::executor::{Executor, Options, Reason, Statistics};
 use valk_vm::{Asleep, DetachedFiber, FiberId, Seed, Step, Vm};
 
 /// How long a program that has ended lets its functions finish.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long they then have to notice that they are interrupted.
 const INTERRUPTION: Duration = Duration::from_millis(500);
+
+/// Functions that wait for a thread, at most: handed over by the program, and by the functions on each
+/// thread.
+pub const JOBS_WAITING_MAX: usize = 1 << 20;
+/// What one that waits takes beside the heap, about, in bytes.
+const JOB_BYTES: usize = 256;
 
 /// The value of a function during which the runtime itself failed.
 const PANICKED: &str = "the runtime failed while it ran this function; please report it";
@@ -109,6 +115,9 @@ impl HostObject for JobObject {
     fn type_name(&self) -> &'static str {
         "job"
     }
+    fn external_bytes(&self) -> usize {
+        if lock(&self.0).is_some() { JOB_BYTES } else { 0 }
+    }
 }
 
 /// The parts of a parallel map's value, as they come.
@@ -147,7 +156,13 @@ fn pool(vm: &mut Vm) -> Result<Arc<Pool>, String> {
     if spare == 0 {
         return Err("no thread can be started: the heap was made for one".to_owned());
     }
-    let options = Options { name: "valk-worker".to_owned(), workers: spare, ..Options::default() };
+    let options = Options {
+        name: "valk-worker".to_owned(),
+        workers: spare,
+        injected_max: JOBS_WAITING_MAX,
+        local_max: JOBS_WAITING_MAX,
+        ..Options::default()
+    };
     let executor = Executor::new(&options)
         .map_err(|error| format!("the system gives no thread for a function: {error}"))?;
     let pool = Arc::new(Pool {
@@ -223,7 +238,13 @@ fn submit(vm: &mut Vm, job: Job) -> Result<(), String> {
         if let Some(root) = lock(&kept).take() {
             vm.heap.release(root);
         }
-        refused.to_string()
+        match refused.reason {
+            Reason::Full => format!(
+                "{JOBS_WAITING_MAX} functions wait for a thread, which is the most there can be; \
+                 await some of them first"
+            ),
+            Reason::ShuttingDown => "the program is ending and starts no function".to_owned(),
+        }
     })
 }
 

@@ -1,7 +1,7 @@
 //! `valk --limits`: every bound a program can meet, with its unit and how it is set.
 
 use serde_json::json;
-use valk_aio::{RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, RECEIVE_RETAINED_BYTES};
+use valk_aio::{JOBS_WAITING_MAX, RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, RECEIVE_RETAINED_BYTES};
 use valk_heap::Config;
 use valk_http2::Limits;
 use valk_lang::STRING_BYTES_MAX;
@@ -42,6 +42,8 @@ fn rows(heap: &Config) -> Vec<Row> {
         ),
         row("aio/receive-buffer", RECEIVE_BUFFER_BYTES, "bytes", fixed),
         row("aio/receive-retained", RECEIVE_RETAINED_BYTES, "bytes per system", fixed),
+        row("threads/workers", heap.mutators_max - 1, "threads", "VALK_WORKERS"),
+        row("threads/waiting", JOBS_WAITING_MAX, "functions", fixed),
         row("repl/history", crate::history::HISTORY_LINES_MAX, "lines", fixed),
     ];
     rows.extend(Limits::default().table().into_iter().map(|limit| Row {

@@ -61,6 +61,10 @@ const CASES: &[Case] = &[
         "{0 1 3 6 10 15 21 28 36 45 55 66}\n"),
     case("map with errors", "(print (pmap (\\ {x} {if (== x 2) {error \"two\"} {do x}}) {1 2 3}))",
         "{1 Error: two 3}\n"),
+    case("many at once",
+        "(= {h} (map (\\ {i} {future (\\ {} {do i})}) (range 0 6000))) (print (sum (map aio/await h)))
+         (print (sum (aio/await (future (\\ {} {map aio/await (map (\\ {i} {future (\\ {} {do i})}) (range 0 6000))})))))",
+        "17997000\n17997000\n"),
     case("promise, once",
         "(= {p} (promise)) (print (promise/deliver p 1) (promise/deliver p 2) (aio/await p))",
         "1 0 1\n"),
