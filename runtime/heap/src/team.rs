@@ -68,7 +68,7 @@ impl<'h> Team<'h> {
         let total = Mutex::new(Done::default());
         world.parallel(|participant| {
             let deque = lock(&deques[participant.index]).take();
-            let Some(deque) = deque else { return };
+            let deque = deque.expect("participants are numbered");
             let mut tracer = Tracer::new(self.pass, self.young, self.old, Vec::new());
             tracer.join_others();
             begin(participant, &mut tracer);

@@ -248,3 +248,20 @@ valk_harness::test! {
         assert_eq!(text, format!("Error: only handles can be waited for\n{failed}{failed}3\n"));
     }
 }
+
+valk_harness::test! {
+    fn a_program_that_ends_starts_no_function_and_says_so() {
+        let refused = "Error: the program is ending and starts no function\n";
+        let text = output_of(
+            &threaded(),
+            "(future (\\ {} {do (sleep 150) (print (aio/await (future (\\ {} {1}))))}))",
+        );
+        assert_eq!(text, refused);
+        let text = output_of(
+            &threaded(),
+            "(= {p} (promise)) (= {w} (future (\\ {} {+ 1 (aio/await p)}))) (sleep 50)
+             (future (\\ {} {do (sleep 150) (promise/deliver p 1) (print (aio/await w))}))",
+        );
+        assert_eq!(text, refused, "a fiber that could go on is told as well");
+    }
+}
