@@ -4,9 +4,10 @@
 //! The protocol between the heap and whoever evaluates programs (the *mutator*):
 //!
 //! 1. Allocation never collects. Natives hold plain [`Value`]s across any number of allocations.
-//! 2. [`Heap::collect`] is the only operation that moves or frees. The mutator calls it at a
-//!    safepoint, after [`Heap::wants_collection`] said so, and hands over every `Value` it still
-//!    needs through [`Roots`]; a `Value` that was neither traced nor reachable is dead afterwards.
+//! 2. Only collections move or free. The mutator collects ([`Heap::collect`]) or lets another one
+//!    collect ([`Heap::stop`], [`Heap::native`], [`Heap::suspend`]) at a safepoint, after
+//!    [`Heap::wants_safepoint`] said so or when it likes, and hands over every `Value` it still needs
+//!    through [`Roots`]; a `Value` that was neither traced nor reachable is dead afterwards.
 //! 3. Objects are born in the nursery, but for hosts, [`Heap::old_cons`] and what is larger than
 //!    [`YOUNG_OBJECT_MAX_BYTES`], which are born old. They move at most once, at the first
 //!    collection they survive. Old objects never move.
@@ -16,8 +17,9 @@
 //!    it into an error of the language.
 //! 6. [`Heap::wants_safepoint`] is also true when another thread requested an interruption through
 //!    [`Heap::interrupt`]; what the mutator does about it is its business.
+//! 7. Several mutators, each on a thread of its own, may share a heap ([`Heap::invitation`]).
 //!
-//! Does not know bytecode, frames, environments' meaning, threads or the language's syntax.
+//! Does not know bytecode, frames, environments' meaning, who starts threads or the language's syntax.
 
 #![expect(
     clippy::inline_always,
