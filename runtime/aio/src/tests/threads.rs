@@ -188,6 +188,18 @@ valk_harness::test! {
         );
         assert_eq!(text, "finished\n", "who is about to end may");
         assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
+        // The endless one ends as well, and its thread with it.
+        let mut runtime = Runtime::new(threaded(), Output::memory()).expect("a heap");
+        register(&runtime.vm);
+        let mut executor = Executor::new(&runtime.vm).expect("a reactor");
+        runtime.run_text("p", b"(fun {spin} {spin}) (future spin) (sleep 5)", &mut executor);
+        assert_eq!(runtime.vm().heap.mutators(), 2);
+        executor.finish(&runtime.vm);
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while runtime.vm().heap.mutators() > 1 && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(runtime.vm().heap.mutators(), 1);
     }
 }
 
