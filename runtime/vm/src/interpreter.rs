@@ -270,6 +270,15 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             call_any!(a, count, false, Value::UNDEFINED);
         }};
     }
+    // The call of a global that is not bound: its value is the error.
+    macro_rules! unbound {
+        ($a:expr) => {{
+            save!();
+            r!($a) = vm.missing_global(fiber, word!(0));
+            advance!(1);
+            continue;
+        }};
+    }
     macro_rules! call_global {
         ($a:expr, $b:expr) => {{
             let (a, b) = ($a, $b);
@@ -277,10 +286,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             // SAFETY: rule 1 — the global index exists.
             let value = unsafe { vm.heap.existing_global(SymbolId(index)) };
             if !value.is_closure() && value.is_undefined() {
-                save!();
-                r!(a) = vm.missing_global(fiber, word!(0));
-                advance!(1);
-                continue;
+                unbound!(a);
             }
             advance!(1);
             r!(a) = value;
@@ -324,10 +330,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                 continue;
             }
             if value.is_undefined() {
-                save!();
-                r!(a) = vm.missing_global(fiber, word!(0));
-                advance!(1);
-                continue;
+                unbound!(a);
             }
             advance!(1);
             r!(a) = value;
@@ -846,10 +849,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                 // SAFETY: rule 1 — the global index exists.
                 let value = unsafe { vm.heap.existing_global(SymbolId(index)) };
                 if value.is_undefined() {
-                    save!();
-                    r!(a!()) = vm.missing_global(fiber, word!(0));
-                    advance!(1);
-                    continue;
+                    unbound!(a!());
                 }
                 advance!(1);
                 r!(a!()) = value;
