@@ -64,11 +64,8 @@ impl Drop for Here {
 }
 
 /// Has fibers go on whose handles have ended on other threads.
-async fn hear_of_ended_handles(machine: Weak<RefCell<Vm>>) {
+async fn hear_of_ended_handles(machine: Weak<RefCell<Vm>>, mailbox: Arc<Mailbox>) {
     loop {
-        let Some(vm) = machine.upgrade() else { return };
-        let mailbox = Arc::clone(&vm.borrow_mut().extension::<Reactor>().mailbox);
-        drop(vm);
         let ended = mailbox.receive().await;
         let Some(vm) = machine.upgrade() else { return };
         for address in ended {
@@ -159,9 +156,10 @@ impl Executor {
             .on_thread_unpark(wake_up)
             .build()?;
         let tasks = Rc::new(LocalSet::new());
-        tasks.spawn_local(hear_of_ended_handles(Rc::downgrade(vm)));
         let mut machine = vm.borrow_mut();
         let reactor = machine.extension::<Reactor>();
+        let mailbox = Arc::clone(&reactor.mailbox);
+        tasks.spawn_local(hear_of_ended_handles(Rc::downgrade(vm), mailbox));
         reactor.tasks = Some(Rc::clone(&tasks));
         reactor.handle = Some(runtime.handle().clone());
         reactor.started = Some(Instant::now());

@@ -13,6 +13,7 @@ use crate::workers;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use valk_heap::{HostObject, Tracer, Value};
 use valk_lang::SharedVm;
+use valk_sync::shim::lock;
 use valk_vm::{AUX_HANDLE, DetachedFiber, FiberId, Vm};
 
 /// What is known about a handle's value.
@@ -76,7 +77,7 @@ impl Handle {
     }
 
     fn progress(&self) -> MutexGuard<'_, Progress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.progress)
     }
 
     fn state(&self) -> HandleState {

@@ -1,7 +1,8 @@
 //! How other threads tell a machine that a handle it waits for has come to its end.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use tokio::sync::Notify;
+use valk_sync::shim::lock;
 
 /// Handles that have ended, by address, for a machine with an event loop.
 #[derive(Debug, Default)]
@@ -13,7 +14,7 @@ pub(crate) struct Mailbox {
 impl Mailbox {
     /// Tells that the handle at `address` has ended.
     pub fn post(&self, address: usize) {
-        self.lock().push(address);
+        lock(&self.ended).push(address);
         self.arrived.notify_one();
     }
 
@@ -25,10 +26,6 @@ impl Mailbox {
     /// Waits for somebody to tell something; what was told, each time once.
     pub async fn receive(&self) -> Vec<usize> {
         self.arrived.notified().await;
-        std::mem::take(&mut *self.lock())
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<usize>> {
-        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+        std::mem::take(&mut *lock(&self.ended))
     }
 }

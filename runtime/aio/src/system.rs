@@ -12,12 +12,13 @@ use std::cell::RefCell;
 use std::io;
 use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use valk_heap::{HostObject, Root, Tracer, Value};
 use valk_lang::SharedVm;
+use valk_sync::shim::lock;
 use valk_vm::Vm;
 
 /// Exit status after a second interrupt, as shells number it: 128 + SIGINT.
@@ -165,10 +166,6 @@ impl System {
         complete(&vm, handle, HandleState::Completed(Value::NIL));
         vm.borrow_mut().extension::<Reactor>().wake.notify_one();
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Stops every system of the machine.

@@ -16,11 +16,12 @@ use crate::mailbox::Mailbox;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use valk_heap::{HostObject, Interrupt, Root, Tracer, Value};
 use valk_lang::{Language, SharedVm};
 use valk_sync::executor::{Executor, Options, Reason, Statistics};
+use valk_sync::shim::lock;
 use valk_vm::{Asleep, DetachedFiber, FiberId, Seed, Step, Vm};
 
 /// How long a program that has ended lets its functions finish.
@@ -142,10 +143,6 @@ impl HostObject for Gathering {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// The program's pool, started if there is none.
 fn pool(vm: &mut Vm) -> Result<Arc<Pool>, String> {
     let known = vm.extension::<Known>();
@@ -176,7 +173,7 @@ fn pool(vm: &mut Vm) -> Result<Arc<Pool>, String> {
     Ok(pool)
 }
 
-/// Number of workers of the program, those that would be started included.
+/// Number of workers of the program, which are started if there are none.
 pub(crate) fn count(vm: &mut Vm) -> Result<usize, String> {
     Ok(pool(vm)?.executor.workers())
 }
@@ -227,6 +224,7 @@ pub(crate) fn go_on(vm: &mut Vm, parked: Parked, answer: Value) {
 fn submit(vm: &mut Vm, job: Job) -> Result<(), String> {
     let pool = pool(vm)?;
     let object = vm.heap.host(Box::new(JobObject(Mutex::new(Some(job)))));
+    // Shared with the task, which does not give it back when it is refused.
     let root = Arc::new(Mutex::new(Some(vm.heap.root(object))));
     let (kept, member) = (Arc::clone(&root), Arc::downgrade(&pool));
     let submitted = pool.executor.spawn(move || {

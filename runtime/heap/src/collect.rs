@@ -22,6 +22,7 @@ use crate::value::Value;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use valk_sync::coordinator::{Outcome, Participant, World};
+use valk_sync::shim::lock;
 
 /// How much to collect.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -81,7 +82,8 @@ impl Heap {
             // SAFETY: `lead` runs in the stopped world.
             match self.mutator.collect(|world| unsafe { lead(&shared, world, &request, wished) }) {
                 Outcome::Led(result) => break result,
-                Outcome::Joined | Outcome::Refused => {
+                Outcome::Refused => unreachable!("no heap ends elections"),
+                Outcome::Joined => {
                     let last = self.common().last;
                     if let Some(last) = last
                         && (kind != Collection::Full || last.kind == Collection::Full)
@@ -247,9 +249,7 @@ impl Leader<'_> {
         self.common.limits.rearm(tenured);
         (promoted_bytes, dead)
     }
-}
 
-impl Leader<'_> {
     /// Traces everything from the roots on, and asks for help when that is much.
     fn trace_alone(&mut self, pass: Pass, old: &SharedOldSpace) -> Done {
         let common = &mut *self.common;
@@ -308,10 +308,6 @@ struct HandedOver<'p, 'a>(&'p mut Part<'a>);
 // SAFETY: the mutator whose part it is has stopped, or is gone, so its roots may be shown by any thread;
 // the leader has them shown by one at a time.
 unsafe impl Send for HandedOver<'_, '_> {}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Empties a remembered set.
 fn forget(remembered: &mut Vec<Value>) {

@@ -15,6 +15,7 @@ use crate::trace::Tracer;
 use crate::value::Value;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use valk_sync::shim::lock;
 
 /// Symbols that can have a variable. Their names alone would take several GiB.
 pub(crate) const GLOBALS_MAX: usize = 1 << 27;
@@ -55,7 +56,7 @@ impl Globals {
         if self.existing.load(Ordering::Acquire) >= wanted {
             return;
         }
-        let _growing = self.growing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _growing = lock(&self.growing);
         let from = self.existing.load(Ordering::Relaxed);
         let to = wanted.next_multiple_of(STEP);
         for index in from..to {

@@ -24,10 +24,11 @@ use crate::trace::Tracer;
 use crate::value::Value;
 use std::cell::UnsafeCell;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 use valk_sync::coordinator::Coordinator;
 use valk_sync::limits::MUTATORS_MAX;
+use valk_sync::shim::lock;
 use valk_sync::turns::Turns;
 
 /// The parts of a heap that are under the lock.
@@ -126,7 +127,7 @@ impl Shared {
     }
 
     pub fn lock(&self) -> MutexGuard<'_, Common> {
-        self.common.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.common)
     }
 
     /// All that is in use outside the nurseries.

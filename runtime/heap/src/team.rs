@@ -13,6 +13,7 @@ use crate::value::Value;
 use std::sync::{Mutex, PoisonError};
 use valk_sync::coordinator::{Participant, World};
 use valk_sync::deque::{Steal, Stealer, Worker};
+use valk_sync::shim::lock;
 use valk_sync::termination::{TerminationDetector, Verdict};
 
 /// Cells a collector scans between two looks at whether somebody wants some.
@@ -83,10 +84,6 @@ impl<'h> Team<'h> {
         });
         total.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 struct Collector<'t, 'h> {

@@ -20,7 +20,8 @@ use crate::limits::LARGE_OBJECT_BYTES;
 use crate::object::{self, Header, Kind, PAIR_BYTES, UNLOGGED};
 use crate::old::{CLASS_BYTES, CLASS_COUNT, Hole, OldSpace, Page, class_of};
 use crate::value::Value;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
+use valk_sync::shim::lock;
 
 #[derive(Copy, Clone, PartialEq, Eq)]
 pub(crate) enum Pass {
@@ -344,7 +345,7 @@ impl<'h> Tracer<'h> {
     }
 
     fn old(&self) -> std::sync::MutexGuard<'h, OldSpace> {
-        self.old.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(self.old)
     }
 
     /// Undoes the last allocation, of so many bytes. A large object stays what a full pass does not
