@@ -2,6 +2,7 @@
 
 use super::Random;
 use crate::limits::{FULL_FLOOR_BYTES, next_full, soft_limit};
+use crate::nursery::Young;
 use crate::object::{GRANULE_BYTES, fields_bytes, round_to_granules, string_bytes};
 use crate::old::{CLASS_BYTES, PAGE_BYTES, PAYLOAD_OFFSET, class_of, next_hole, slots_per_page};
 use crate::os::{GRAIN_BYTES, round_to_grains};
@@ -161,5 +162,17 @@ valk_harness::test! {
         for (text, part) in shown {
             assert!(text.contains(part), "{text}");
         }
+    }
+}
+
+valk_harness::test! {
+    fn a_lot_holds_what_it_handed_out_and_nothing_beside_it() {
+        let base = 4 * GRAIN_BYTES;
+        let mut young = Young::new(base, 2 * GRAIN_BYTES, GRAIN_BYTES);
+        young.cursor += 64;
+        assert!(young.holds(base, 64) && young.holds(base + 48, 16));
+        assert!(!young.holds(base - 16, 16), "in the lot before");
+        assert!(!young.holds(base + 48, 32), "half of it is free");
+        assert!(!young.holds(base + 2 * GRAIN_BYTES, 16), "in the lot behind");
     }
 }
