@@ -4,14 +4,16 @@
 //!    second stays what it is, so that jumps to it, positions and lengths stay right.
 //! 2. The interpreter performs both when nothing uncommon happens in the first; otherwise, and when
 //!    it checks inlined builtins, it performs the first alone, as if it were the plain one.
-//! 3. The second reads what the first wrote, or is what the first prepares: that is what is gained,
-//!    for a value that has been computed need not come back from memory.
+//! 3. The second reads what the first wrote, or is what the first prepares: a value that has been
+//!    computed need not come back from memory. Or both are so short that the way from one to the
+//!    other is half of the work: two moves.
 
 use crate::opcode::Opcode;
 use crate::verify::length;
 
 /// Every fused opcode and the two that it stands for. A first one with several is tried in order.
-const PAIRS: [(Opcode, Opcode, Opcode); 8] = [
+const PAIRS: [(Opcode, Opcode, Opcode); 9] = [
+    (Opcode::MoveOn, Opcode::Move, Opcode::Move),
     (Opcode::MultiplyNumberOn, Opcode::MultiplyNumber, Opcode::Add),
     (Opcode::MultiplyNumberOn, Opcode::MultiplyNumber, Opcode::RemainderNumber),
     (Opcode::AddOn, Opcode::Add, Opcode::RemainderNumber),
@@ -48,7 +50,7 @@ fn fused(first: u32, second: u32) -> Option<Opcode> {
     let pair = (Opcode::of(first), Opcode::of(second));
     let (fused, _, _) = PAIRS.iter().find(|(_, one, two)| (*one, *two) == pair)?;
     let goes_on = match pair.1 {
-        Opcode::CallGlobal | Opcode::TailSelf => true,
+        Opcode::Move | Opcode::CallGlobal | Opcode::TailSelf => true,
         Opcode::Return => second >> 8 & 0xff == a,
         _ => b == a,
     };

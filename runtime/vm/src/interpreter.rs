@@ -931,6 +931,12 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                 (vm.report)(vm, value);
             }
             // Fused instructions: fuse.rs rule 2. The second one follows as rule 1 there says.
+            Opcode::MoveOn => {
+                r!(a!()) = r!(b!());
+                let [_, a, b, _] = operands(word!(0));
+                r!(a) = r!(b);
+                advance!(1);
+            }
             Opcode::MultiplyNumberOn => {
                 let (x, number) = (r!(b!()), constant(word!(0)));
                 let fast = if GUARDED || !x.is_fixnum() { None } else { multiply(x, number) };

@@ -245,6 +245,8 @@ opcodes! {
     Halt "halt" [None None None] [];
     /// print an error in a, else remember a as `VALK_LAST_VALUE` (`load`)
     Report "report" [Use None None] [];
+    /// `move`, and at once the next instruction: `move`
+    MoveOn "move-on" [Def Use None] [];
     /// `multiply-number`, and at once the next instruction: `add` or `remainder-number` of a
     MultiplyNumberOn "multiply-number-on" [Def Use None] [Number];
     /// `add`, and at once the next instruction: `remainder-number` of a

@@ -15,6 +15,7 @@
 //!
 //! Knows equality and the heap; not the language.
 
+mod direct;
 mod hash;
 mod index;
 pub mod map;

@@ -122,6 +122,21 @@ fn size(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     Value::fixnum(map::size(map) as i64).into()
 }
 
+/// The value of a key; what to answer instead when there is no room to look into an older map.
+#[inline(always)]
+fn find(vm: &mut Vm, map: Value, key: Value) -> Result<Option<Value>, Outcome> {
+    match map::get_newest(&vm.heap, map, key) {
+        Some(found) => Ok(found),
+        None => look_back(vm, map, key),
+    }
+}
+
+#[cold]
+fn look_back(vm: &mut Vm, map: Value, key: Value) -> Result<Option<Value>, Outcome> {
+    let bytes = map::get_bytes(&vm.heap, map);
+    with_room(vm, bytes, 0, |vm| map::get(&mut vm.heap, map, key))
+}
+
 /// `(map/get m key)` or `(map/get m key default)`.
 fn get(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let map = map!(vm, arguments[0]);
@@ -130,12 +145,15 @@ fn get(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         return fail(vm, &text);
     }
     let absent = arguments.get(2).copied().unwrap_or(Value::NIL);
-    map::get(&mut vm.heap, map, arguments[1]).unwrap_or(absent).into()
+    answer(find(vm, map, arguments[1]).map(|found| found.unwrap_or(absent)))
 }
 
 fn has(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let map = map!(vm, arguments[0]);
-    truth(map::get(&mut vm.heap, map, arguments[1]).is_some())
+    match find(vm, map, arguments[1]) {
+        Ok(found) => truth(found.is_some()),
+        Err(instead) => instead,
+    }
 }
 
 /// `(map/set m k1 v1 …)`.

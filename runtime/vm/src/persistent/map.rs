@@ -13,11 +13,12 @@
 
 use super::CAPACITY_MIN;
 use super::CHUNK_ENTRIES;
+use super::direct;
 use super::hash::hash;
 use super::table::{self, same};
 use super::versions::{self, Change, Table};
 use crate::equality::equal;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use valk_heap::{Heap, Kind, Turn, Value};
 
 const STATE: usize = 0;
@@ -44,11 +45,18 @@ fn limit(map: Value) -> i64 {
 /// The value of `key`.
 #[inline]
 pub fn get(heap: &mut Heap, map: Value, key: Value) -> Option<Value> {
+    get_newest(heap, map, key).unwrap_or_else(|| {
+        let _turn = heap.turn();
+        look_back(heap, map, key)
+    })
+}
+
+/// The value of `key`, if that can be told without allocation: `None` for a map that its table does
+/// not show.
+#[inline(always)]
+pub fn get_newest(heap: &Heap, map: Value, key: Value) -> Option<Option<Value>> {
     let _turn = heap.turn();
-    match table_of(map) {
-        Some(table) => table::value(heap, table, key),
-        None => look_back(heap, map, key),
-    }
+    Some(table::value(heap, table_of(map)?, key))
 }
 
 /// The table of a map, if it shows the map and nothing else.
@@ -62,7 +70,11 @@ fn table_of(map: Value) -> Option<Value> {
 fn look_back(heap: &mut Heap, map: Value, key: Value) -> Option<Value> {
     let entry = match versions::search::<Keyed>(heap, map.field(STATE), key) {
         Ok(change) => change,
-        Err(table) => table::entry(table, &table::find(heap, table, key)?),
+        Err(table) => {
+            let place = table::find(heap, table, key)?;
+            direct::ensure_stamped(heap, table);
+            table::entry(heap, table, &place)
+        }
     };
     is_in(map, &entry).then_some(entry.value)
 }
@@ -91,7 +103,7 @@ pub fn set(heap: &mut Heap, map: Value, key: Value, value: Value) -> Value {
 pub fn extend(heap: &mut Heap, map: Value, key: Value, value: Value) -> Option<Value> {
     let _turn = heap.turn();
     let table = table_of(map)?;
-    if !table::extend(heap, table, key, value) {
+    if !direct::extend(heap, table, key, value) {
         return None;
     }
     let size = Value::fixnum(size(map) as i64 + 1);
@@ -133,12 +145,24 @@ fn make_newest(heap: &mut Heap, map: Value) -> Value {
     table
 }
 
+/// Bytes that [`get`] may allocate.
+pub fn get_bytes(heap: &Heap, map: Value) -> usize {
+    let _turn = heap.turn();
+    table::rebuilt_bytes(versions::budget(map.field(STATE)).0)
+}
+
 /// Bytes that the next change, which is one of `key`, may allocate.
 pub fn change_bytes(heap: &Heap, map: Value, key: Value) -> usize {
     let _turn = heap.turn();
     let (table, left) = versions::budget(map.field(STATE));
     let later = table::live(table).saturating_sub(size(map));
-    if left > later && table::has_room(heap, table, key) {
+    // What is more than entering a key makes a plain table a stamped one, and taking later keys out
+    // of a direct one another.
+    let remains = match table_of(map) {
+        Some(_) => !direct::is_plain(table) || table::find(heap, table, key).is_none(),
+        None => !direct::is(table),
+    };
+    if remains && left > later && table::has_room(heap, table, key) {
         return table::ENTRY_BYTES + later * versions::VERSION_BYTES;
     }
     table::rebuilt_bytes(table)
@@ -172,6 +196,8 @@ pub(crate) struct View<'h> {
     table: Value,
     /// By the hash of the key.
     changes: HashMap<u32, Vec<Change>>,
+    /// Keys of a plain table that the map does not have.
+    later: HashSet<usize>,
     _turn: Turn,
 }
 
@@ -179,7 +205,11 @@ impl<'h> View<'h> {
     pub(crate) fn new(heap: &'h Heap, map: Value) -> View<'h> {
         let turn = heap.turn();
         let (path, table) = versions::changes(map.field(STATE));
-        let mut view = View { heap, map, table, changes: HashMap::new(), _turn: turn };
+        let mut later = HashSet::new();
+        if direct::is_plain(table) {
+            later.extend(direct::order(heap, table).skip(limit(map) as usize));
+        }
+        let mut view = View { heap, map, table, changes: HashMap::new(), later, _turn: turn };
         // The nearest to the state counts.
         for change in path {
             if !view.changed(change.key) {
@@ -205,7 +235,16 @@ impl<'h> View<'h> {
     pub(crate) fn get(&self, key: Value) -> Option<Value> {
         let entry = match self.change(key) {
             Some(change) => change,
-            None => table::entry(self.table, &table::find(self.heap, self.table, key)?),
+            None if direct::is_plain(self.table) => {
+                let slot = direct::slot(self.table, key)?;
+                let value = direct::value(self.table, slot);
+                let is_in = !value.is_undefined() && !self.later.contains(&slot);
+                return is_in.then_some(value);
+            }
+            None => {
+                let place = table::find(self.heap, self.table, key)?;
+                table::entry(self.heap, self.table, &place)
+            }
         };
         is_in(self.map, &entry).then_some(entry.value)
     }

@@ -103,6 +103,24 @@ valk_harness::test! {
         });
     }
 
+    fn moves_go_on() {
+        let moves = [
+            (Opcode::Move, 2, 0, 0, &[][..]),
+            (Opcode::Move, 3, 1, 0, &[]),
+            (Opcode::Move, 0, 3, 0, &[]),
+            (Opcode::Move, 4, 0, 0, &[]),
+            (Opcode::Move, 5, 4, 0, &[]),
+            (Opcode::Return, 5, 0, 0, &[]),
+        ];
+        check("move-on", &moves, |_, _, y| y);
+        let moves = [
+            (Opcode::Move, 2, 0, 0, &[][..]),
+            (Opcode::Move, 3, 2, 0, &[]),
+            (Opcode::Return, 3, 0, 0, &[]),
+        ];
+        check("move-on", &moves, |_, x, _| x);
+    }
+
     fn additions_go_on() {
         let rest = [
             (Opcode::Add, 2, 0, 1, &[][..]),
