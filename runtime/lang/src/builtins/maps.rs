@@ -69,7 +69,7 @@ fn set_each(
     pairs: impl IntoIterator<Item = (Value, Value)>,
 ) -> Result<Value, Outcome> {
     pairs.into_iter().try_fold(map, |map, (key, value)| {
-        with_room(vm, map::change_bytes(&vm.heap, map, key), map::size(map) + 1, |vm| {
+        with_room(vm, map::change_bytes(&vm.heap, map, key, value), map::size(map) + 1, |vm| {
             map::set(&mut vm.heap, map, key, value)
         })
     })
@@ -171,9 +171,12 @@ fn set(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 fn remove(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let map = map!(vm, arguments[0]);
     answer(arguments[1..].iter().try_fold(map, |map, &key| {
-        with_room(vm, map::change_bytes(&vm.heap, map, key), map::size(map), |vm| {
-            map::remove(&mut vm.heap, map, key)
-        })
+        with_room(
+            vm,
+            map::change_bytes(&vm.heap, map, key, Value::UNDEFINED),
+            map::size(map),
+            |vm| map::remove(&mut vm.heap, map, key),
+        )
     }))
 }
 

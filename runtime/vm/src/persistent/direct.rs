@@ -1,13 +1,17 @@
 //! Direct tables: every key is an integer from 0 on and is itself the number of its slot.
 //!
-//! A slot is one word, the value, undefined when the key is not there. A bit for each slot says the
-//! same, so that entering a key does not wait for the memory of its slot. The order in which keys
-//! came is told in one of two ways. A *plain* table lists the keys in that order, and a key's stamp
-//! is its place in the list. A *stamped* table has the stamp of each slot.
+//! *Values*: while all of them are small integers they stand in a string, which the collector does
+//! not look into: the table is *packed*. With the first other value they move to chunks of slots, an
+//! undefined one for a key that is not there. A bit for each slot says what is there too, so that
+//! entering a key does not wait for the memory of its slot.
+//!
+//! *Order*: a *plain* table lists the keys in the order they came, and a key's stamp is its place in
+//! the list. A *stamped* table has the stamp of each slot.
 //!
 //! 1. In a plain table the stamps are those from 0 to the number of entries, and so is the next one:
 //!    all that happened to it is that keys were entered.
-//! 2. Whoever needs the stamp of a key makes the table a stamped one, which it remains.
+//! 2. Whoever needs the stamp of a key makes the table a stamped one. It remains that, and what is not
+//!    packed any more remains so too.
 
 use super::ENTRIES_MAX;
 use super::table::{self, CAPACITY, DIRECTORY, LIVE, NEXT_STAMP, number, set_number};
@@ -23,13 +27,11 @@ const ORDER: usize = 9;
 const STAMPS: usize = 10;
 
 const KEY_BYTES: usize = 4;
+const NUMBER_BYTES: usize = 8;
 const STAMP_BYTES: usize = 8;
 
 /// Slots of a chunk, which is what a minor collection looks at when one of them was changed.
 const CHUNK_SLOTS: usize = 64;
-
-/// Chunks from which on they are born old.
-const OLD_CHUNKS_MIN: usize = 256;
 
 /// Numbers in the range of a table for each of its keys.
 const RANGE_PER_KEY: usize = 16;
@@ -53,11 +55,36 @@ pub(super) fn slot(table: Value, key: Value) -> Option<usize> {
     fits.then(|| key.as_fixnum() as usize)
 }
 
+#[inline]
+fn is_packed(table: Value) -> bool {
+    table.field(DIRECTORY).is_string()
+}
+
 /// The value in a slot, undefined when there is none.
 #[inline]
-pub(super) fn value(table: Value, slot: usize) -> Value {
-    let chunk = table.field(DIRECTORY).field(slot / CHUNK_SLOTS);
+pub(super) fn value(heap: &Heap, table: Value, slot: usize) -> Value {
+    let values = table.field(DIRECTORY);
+    if is_packed(table) {
+        let number = values.bytes(heap)[slot * NUMBER_BYTES..][..NUMBER_BYTES].try_into();
+        return unpacked(i64::from_le_bytes(number.expect("eight bytes")));
+    }
+    let chunk = values.field(slot / CHUNK_SLOTS);
     if chunk.is_nil() { Value::UNDEFINED } else { chunk.field(slot % CHUNK_SLOTS) }
+}
+
+/// The value that a packed table has as this number, which is 0 when there is none.
+#[inline]
+fn unpacked(number: i64) -> Value {
+    if number == 0 { Value::UNDEFINED } else { Value::fixnum(number >> 1) }
+}
+
+/// What [`unpacked`] makes this value of, if there is such a thing.
+#[inline]
+fn packed(value: Value) -> Option<i64> {
+    if value.is_fixnum() {
+        return Some(value.as_fixnum() << 1 | 1);
+    }
+    value.is_undefined().then_some(0)
 }
 
 /// Whether a slot has an entry.
@@ -77,24 +104,51 @@ fn take(heap: &mut Heap, table: Value, slot: usize) -> bool {
 
 #[inline]
 fn write_value(heap: &mut Heap, table: Value, slot: usize, value: Value) {
+    if is_packed(table) {
+        if let Some(number) = packed(value) {
+            let numbers = heap.bytes_mut(table.field(DIRECTORY));
+            let place = &mut numbers[slot * NUMBER_BYTES..][..NUMBER_BYTES];
+            return place.copy_from_slice(&number.to_le_bytes());
+        }
+        unpack(heap, table);
+    }
     let directory = table.field(DIRECTORY);
     let mut chunk = directory.field(slot / CHUNK_SLOTS);
     if chunk.is_nil() {
-        chunk = make_chunk(heap);
+        chunk = heap.fields(Kind::Record, &[Value::UNDEFINED; CHUNK_SLOTS]);
         heap.write(directory, slot / CHUNK_SLOTS, chunk);
     }
-    if value.is_fixnum() {
-        // SAFETY: chunks have this many fields, and numbers are no references.
-        unsafe { heap.write_plain(chunk, slot % CHUNK_SLOTS, value) };
-    } else {
-        heap.write(chunk, slot % CHUNK_SLOTS, value);
+    heap.write(chunk, slot % CHUNK_SLOTS, value);
+}
+
+/// Moves the values of a packed table to chunks.
+#[cold]
+fn unpack(heap: &mut Heap, table: Value) {
+    let numbers = table.field(DIRECTORY).bytes(heap).to_vec();
+    let chunks = vec![Value::NIL; number(table, CAPACITY).div_ceil(CHUNK_SLOTS)];
+    let directory = heap.fields(Kind::Record, &chunks);
+    for (at, numbers) in numbers.chunks(CHUNK_SLOTS * NUMBER_BYTES).enumerate() {
+        let mut slots = [Value::UNDEFINED; CHUNK_SLOTS];
+        for (slot, number) in slots.iter_mut().zip(numbers.chunks_exact(NUMBER_BYTES)) {
+            *slot = unpacked(i64::from_le_bytes(number.try_into().expect("eight bytes")));
+        }
+        if slots.iter().any(|slot| !slot.is_undefined()) {
+            let chunk = heap.fields(Kind::Record, &slots);
+            heap.write(directory, at, chunk);
+        }
     }
+    heap.write(table, DIRECTORY, directory);
 }
 
 /// Whether an entry of this key would have a place.
 #[inline]
 pub(super) fn has_room(heap: &Heap, table: Value, key: Value) -> bool {
     slot(table, key).is_some() && (!is_plain(table) || order_has_room(heap, table))
+}
+
+/// Whether the table takes such a value without moving all others.
+pub(super) fn suits(table: Value, value: Value) -> bool {
+    !is_packed(table) || packed(value).is_some()
 }
 
 #[inline]
@@ -106,7 +160,10 @@ fn order_has_room(heap: &Heap, table: Value) -> bool {
 /// one, or the key is there or has no room.
 #[inline]
 pub(super) fn extend(heap: &mut Heap, table: Value, key: Value, value: Value) -> bool {
-    let Some(slot) = slot(table, key).filter(|_| is_plain(table)) else { return false };
+    let Some(slot) = slot(table, key) else { return false };
+    if !is_plain(table) || !suits(table, value) {
+        return false;
+    }
     let keys = number(table, LIVE);
     // What stands behind the last key is nothing yet.
     if !push(heap, table, keys, slot) || !take(heap, table, slot) {
@@ -164,7 +221,7 @@ pub(super) fn entry(heap: &Heap, table: Value, slot: usize) -> Change {
     let stamps = table.field(STAMPS).bytes(heap);
     let stamp = stamps[slot * STAMP_BYTES..][..STAMP_BYTES].try_into().expect("eight bytes");
     let stamp = Value::fixnum(i64::from_le_bytes(stamp));
-    Change { key: Value::fixnum(slot as i64), value: value(table, slot), stamp }
+    Change { key: Value::fixnum(slot as i64), value: value(heap, table, slot), stamp }
 }
 
 /// The keys of a plain table in the order they came.
@@ -178,7 +235,7 @@ pub(super) fn entries(heap: &Heap, table: Value) -> Vec<Change> {
     if is_plain(table) {
         let entry = |(stamp, slot): (usize, usize)| Change {
             key: Value::fixnum(slot as i64),
-            value: value(table, slot),
+            value: value(heap, table, slot),
             stamp: Value::fixnum(stamp as i64),
         };
         return order(heap, table).enumerate().map(entry).collect();
@@ -212,85 +269,67 @@ pub(super) fn slot_among(key: Value, keys: usize) -> Option<usize> {
     usize::try_from(number).ok().filter(|&number| number < end)
 }
 
-/// Bytes that are allocated at most for a table of so many keys and one, or to make it a stamped
-/// one or wider.
-pub(super) fn rebuilt_bytes(keys: usize) -> usize {
-    // A word for the value, one for the stamp, one for directory, order and bits.
-    2 * (keys + 1) * RANGE_PER_KEY * 3 * size_of::<Value>()
+/// Bytes that are allocated at most for a table of so many keys and one whose largest is `last`, or to
+/// make one that reaches as far wider, a stamped one or one that is not packed.
+pub(super) fn rebuilt_bytes(last: usize, keys: usize) -> usize {
+    // Values, stamps, then values in chunks; directory and bits take less than another word.
+    let slot_bytes = NUMBER_BYTES + STAMP_BYTES + 2 * size_of::<Value>();
+    capacity(last + last / 4) * slot_bytes + 2 * (keys + 1) * KEY_BYTES
 }
 
 /// A direct table without entries whose largest key will be `last`: a plain one with room for the
 /// order of so many keys, or else a stamped one.
 pub(super) fn create(heap: &mut Heap, last: usize, plain: Option<usize>) -> Value {
-    let table = table::make(heap, capacity(last));
-    reach(heap, table, last);
-    if let Some(keys) = plain {
-        lengthen(heap, table, keys);
-    } else {
-        let stamps = longer(heap, Value::NIL, capacity(last) * STAMP_BYTES);
-        heap.write(table, STAMPS, stamps);
+    let capacity = capacity(last);
+    let table = table::make(heap, capacity);
+    let mut give = |field, bytes| {
+        let string = heap.string_from(bytes, |_| ());
+        heap.write(table, field, string);
+    };
+    give(DIRECTORY, capacity * NUMBER_BYTES);
+    give(PRESENT, capacity / 8);
+    match plain {
+        Some(keys) => give(ORDER, keys * KEY_BYTES),
+        None => give(STAMPS, capacity * STAMP_BYTES),
     }
     table
 }
 
+/// Slots of a table whose largest key is `last`, with some more behind it.
 fn capacity(last: usize) -> usize {
-    (last + 1).next_power_of_two().max(CHUNK_SLOTS)
+    (last + last / 8 + 1).next_multiple_of(CHUNK_SLOTS).min(ENTRIES_MAX)
 }
 
 /// Makes room for a key with this number that has none.
 pub(super) fn widen(heap: &mut Heap, table: Value, last: usize) {
-    if last >= number(table, CAPACITY) {
-        reach(heap, table, last);
-        let (stamps, bytes) = (table.field(STAMPS), capacity(last) * STAMP_BYTES);
-        if !stamps.is_nil() {
-            let wider = longer(heap, stamps, bytes);
-            heap.write(table, STAMPS, wider);
+    let before = number(table, CAPACITY);
+    if last >= before {
+        let capacity = capacity(last.max(before + before / 4));
+        lengthen(heap, table, PRESENT, capacity / 8);
+        if is_packed(table) {
+            lengthen(heap, table, DIRECTORY, capacity * NUMBER_BYTES);
+        } else {
+            let directory = table.field(DIRECTORY);
+            let mut chunks = vec![Value::NIL; capacity.div_ceil(CHUNK_SLOTS)];
+            for (at, chunk) in chunks[..directory.field_count()].iter_mut().enumerate() {
+                *chunk = directory.field(at);
+            }
+            let directory = heap.fields(Kind::Record, &chunks);
+            heap.write(table, DIRECTORY, directory);
         }
+        if !is_plain(table) {
+            lengthen(heap, table, STAMPS, capacity * STAMP_BYTES);
+        }
+        set_number(heap, table, CAPACITY, capacity);
     }
     if is_plain(table) && !order_has_room(heap, table) {
-        lengthen(heap, table, 2 * number(table, LIVE));
+        lengthen(heap, table, ORDER, 2 * number(table, LIVE) * KEY_BYTES);
     }
 }
 
-/// Gives the order of a plain table room for so many keys.
-fn lengthen(heap: &mut Heap, table: Value, keys: usize) {
-    let order = longer(heap, table.field(ORDER), keys * KEY_BYTES);
-    heap.write(table, ORDER, order);
-}
-
-/// A string of so many bytes that begins with those of another, which may be nil.
-fn longer(heap: &mut Heap, string: Value, bytes: usize) -> Value {
-    let known = if string.is_nil() { Vec::new() } else { string.bytes(heap).to_vec() };
-    heap.string_from(bytes, |longer| longer[..known.len()].copy_from_slice(&known))
-}
-
-/// Gives a table the slots up to `last`, and keeps those it has.
-fn reach(heap: &mut Heap, table: Value, last: usize) {
-    let capacity = capacity(last);
-    let before = table.field(DIRECTORY);
-    let mut chunks = vec![Value::NIL; capacity / CHUNK_SLOTS];
-    if !before.is_nil() {
-        for (at, chunk) in chunks[..before.field_count()].iter_mut().enumerate() {
-            *chunk = before.field(at);
-        }
-    }
-    let directory = heap.fields(Kind::Record, &chunks);
-    let used = last / CHUNK_SLOTS + 1;
-    for (at, _) in chunks[..used].iter().enumerate().filter(|(_, chunk)| chunk.is_nil()) {
-        // Nearly all will be needed; made in order they lie in order.
-        let chunk = if used < OLD_CHUNKS_MIN {
-            make_chunk(heap)
-        } else {
-            heap.old_fields(Kind::Record, Value::UNDEFINED, CHUNK_SLOTS)
-        };
-        heap.write(directory, at, chunk);
-    }
-    let present = longer(heap, table.field(PRESENT), capacity / 8);
-    heap.write(table, DIRECTORY, directory);
-    heap.write(table, PRESENT, present);
-    set_number(heap, table, CAPACITY, capacity);
-}
-
-fn make_chunk(heap: &mut Heap) -> Value {
-    heap.fields(Kind::Record, &[Value::UNDEFINED; CHUNK_SLOTS])
+/// Puts a longer string that begins in the same way in the place of another.
+fn lengthen(heap: &mut Heap, table: Value, field: usize, bytes: usize) {
+    let known = table.field(field).bytes(heap).to_vec();
+    let longer = heap.string_from(bytes, |longer| longer[..known.len()].copy_from_slice(&known));
+    heap.write(table, field, longer);
 }

@@ -123,6 +123,12 @@ pub fn remove(heap: &mut Heap, map: Value, key: Value) -> Value {
     heap.fields(Kind::Map, &[state, size, map.field(LIMIT)])
 }
 
+/// Whether a map that is to be the newest gets a copy of the table without these many later keys, and
+/// not the table after they were taken out.
+fn is_copied(map: Value, later: usize) -> bool {
+    later > size(map) + CHUNK_ENTRIES
+}
+
 /// Makes the table show a map and nothing else (rule 2).
 #[inline(never)]
 fn make_newest(heap: &mut Heap, map: Value) -> Value {
@@ -131,7 +137,7 @@ fn make_newest(heap: &mut Heap, map: Value) -> Value {
     if table::live(table) == size(map) {
         return table;
     }
-    if table::live(table) - size(map) > size(map) + CHUNK_ENTRIES {
+    if is_copied(map, table::live(table) - size(map)) {
         table = table::copy_below(heap, table, limit(map));
         state = versions::current(heap, Keyed::KIND, table, 0);
     }
@@ -148,24 +154,28 @@ fn make_newest(heap: &mut Heap, map: Value) -> Value {
 /// Bytes that [`get`] may allocate.
 pub fn get_bytes(heap: &Heap, map: Value) -> usize {
     let _turn = heap.turn();
-    table::rebuilt_bytes(versions::budget(map.field(STATE)).0)
+    table::rebuilt_bytes(versions::budget(map.field(STATE)).0, Value::UNDEFINED)
 }
 
-/// Bytes that the next change, which is one of `key`, may allocate.
-pub fn change_bytes(heap: &Heap, map: Value, key: Value) -> usize {
+/// Bytes that may be allocated when `key` is set to `value` next, or removed, when that is undefined.
+pub fn change_bytes(heap: &Heap, map: Value, key: Value, value: Value) -> usize {
     let _turn = heap.turn();
-    let (table, left) = versions::budget(map.field(STATE));
-    let later = table::live(table).saturating_sub(size(map));
-    // What is more than entering a key makes a plain table a stamped one, and taking later keys out
-    // of a direct one another.
-    let remains = match table_of(map) {
-        Some(_) => !direct::is_plain(table) || table::find(heap, table, key).is_none(),
-        None => !direct::is(table),
+    let (table, before, left) = versions::budget(map.field(STATE));
+    // At most: the table may get as many more when it shows the map's state.
+    let later = (table::live(table) + before).saturating_sub(size(map));
+    let chunks = 1 + before.div_ceil(CHUNK_ENTRIES);
+    let changes = chunks * table::ENTRY_BYTES + later * versions::VERSION_BYTES;
+    let remains = match direct::is(table) {
+        true if direct::is_plain(table) && table::find(heap, table, key).is_some() => false,
+        true => table_of(map).is_some() && direct::suits(table, value),
+        false => !is_copied(map, later),
     };
-    if remains && left > later && table::has_room(heap, table, key) {
-        return table::ENTRY_BYTES + later * versions::VERSION_BYTES;
+    if remains && left > later && table::has_room(heap, table, key, before) {
+        return changes;
     }
-    table::rebuilt_bytes(table)
+    // An older map may get a table of its own, and that one another for the key.
+    let times = if table_of(map).is_some() { 1 } else { 2 };
+    changes + times * table::rebuilt_bytes(table, key)
 }
 
 /// Keys and values in order.
@@ -237,7 +247,7 @@ impl<'h> View<'h> {
             Some(change) => change,
             None if direct::is_plain(self.table) => {
                 let slot = direct::slot(self.table, key)?;
-                let value = direct::value(self.table, slot);
+                let value = direct::value(self.heap, self.table, slot);
                 let is_in = !value.is_undefined() && !self.later.contains(&slot);
                 return is_in.then_some(value);
             }

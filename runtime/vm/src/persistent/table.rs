@@ -118,7 +118,7 @@ pub(super) fn entries(heap: &Heap, table: Value) -> Vec<Change> {
 #[inline]
 pub(super) fn value(heap: &Heap, table: Value, key: Value) -> Option<Value> {
     if direct::is(table) {
-        let value = direct::value(table, direct::slot(table, key)?);
+        let value = direct::value(heap, table, direct::slot(table, key)?);
         return Some(value).filter(|value| !value.is_undefined());
     }
     search(heap, table, key).map(|place| slot_word(table, place.slot, 1))
@@ -177,30 +177,37 @@ fn chunk(heap: &mut Heap, capacity: usize) -> Value {
     heap.fields(Kind::Record, &words[..capacity.min(CHUNK_ENTRIES) * SLOT_WORDS])
 }
 
-/// Whether a new key can be entered as the table is.
+/// Whether `key` can be entered as the table is, if it is a new one, and before it `others` of those
+/// that the table had once.
 #[inline]
-pub(super) fn has_room(heap: &Heap, table: Value, key: Value) -> bool {
+pub(super) fn has_room(heap: &Heap, table: Value, key: Value, others: usize) -> bool {
     if direct::is(table) {
         return direct::has_room(heap, table, key);
     }
     let index = table.field(INDEX);
-    number(table, USED) < capacity(table)
-        && (index.is_nil() || number(table, FILLED) < index::cells_max(heap, index))
+    number(table, USED) + others < capacity(table)
+        && (index.is_nil() || number(table, FILLED) + others < index::cells_max(heap, index))
 }
 
 /// Bytes that an entered key allocates at most while there is room.
 pub(super) const ENTRY_BYTES: usize = 2 * CHUNK_ENTRIES * SLOT_WORDS * size_of::<Value>();
 
-/// Bytes that growing or copying the table allocates at most.
-pub(super) fn rebuilt_bytes(table: Value) -> usize {
-    let slots = 2 * capacity(table);
+/// Bytes that growing or copying the table allocates at most, growing for `key`.
+pub(super) fn rebuilt_bytes(table: Value, key: Value) -> usize {
+    let (keys, capacity) = (live(table), capacity(table));
+    let (slots, last) = if direct::is(table) {
+        let last = direct::slot_among(key, keys).unwrap_or(0).max(capacity);
+        (roomy(keys + 1), Some(last))
+    } else {
+        (2 * capacity, last(table, key))
+    };
     let indexed = slots * SLOT_WORDS * size_of::<Value>() + index::index_bytes(slots);
-    ENTRY_BYTES + indexed.max(direct::rebuilt_bytes(live(table)))
+    ENTRY_BYTES + indexed.max(last.map_or(0, |last| direct::rebuilt_bytes(last, keys)))
 }
 
 /// Enters a key that is not there.
 pub(super) fn insert(heap: &mut Heap, table: Value, change: Change) {
-    if !has_room(heap, table, change.key) {
+    if !has_room(heap, table, change.key, 0) {
         rebuild(heap, table, change.key);
     }
     let next = next_stamp(table).as_fixnum();

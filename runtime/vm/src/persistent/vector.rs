@@ -60,7 +60,7 @@ fn change(heap: &mut Heap, vector: Value, index: usize, value: Value, size: usiz
 /// Bytes that the next change may allocate.
 pub fn change_bytes(heap: &Heap, vector: Value) -> usize {
     let _turn = heap.turn();
-    let (table, left) = versions::budget(vector);
+    let (table, _, left) = versions::budget(vector);
     let full = capacity(table) == size(vector);
     let elements = if left == 0 || full { 2 * capacity(table) } else { 0 };
     (elements + 2 * CHUNK_ENTRIES) * size_of::<Value>()

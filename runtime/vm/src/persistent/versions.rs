@@ -129,11 +129,12 @@ pub(super) fn changes(version: Value) -> (impl Iterator<Item = Change>, Value) {
     (path.into_iter().map(change), table)
 }
 
-/// The table that shows this version in the end, and how many changes it takes from then on before
-/// it is copied.
-pub(super) fn budget(version: Value) -> (Value, usize) {
+/// The table that shows this version in the end, how many changes make it do so, and how many more it
+/// takes before it is copied.
+pub(super) fn budget(version: Value) -> (Value, usize, usize) {
     let (path, table) = path(version);
-    (table, (table.field(BUDGET).as_fixnum() as usize).saturating_sub(path.len()))
+    let left = (table.field(BUDGET).as_fixnum() as usize).saturating_sub(path.len());
+    (table, path.len(), left)
 }
 
 /// The versions from this one to the last that is not current, and the table.

@@ -82,12 +82,15 @@ fn random_maps(seed: u64, keys: usize, steps: usize, key: Keys) {
             model.retain(|entry| entry.0 != number);
             map::remove(&mut vm.heap, version, wanted)
         } else {
-            let value = random.below(3) as i64;
+            // Now and then one that is an object.
+            let small = random.below(3) as i64;
+            let value = if random.below(60) == 0 { i64::MAX - small } else { small };
             match known {
                 Some(at) => model[at].1 = value,
                 None => model.push((number, value)),
             }
-            map::set(&mut vm.heap, version, wanted, Value::fixnum(value))
+            let value = vm.heap.integer(value);
+            map::set(&mut vm.heap, version, wanted, value)
         };
         versions.push((next, model));
         if versions.len() > 40 {
@@ -195,6 +198,90 @@ valk_harness::test! {
         assert_eq!(map::get(&mut vm.heap, mixed, stranger), Some(Value::ONE));
         let key = Value::fixnum(numbers[3]);
         assert_eq!(map::get(&mut vm.heap, mixed, key), Some(Value::fixnum(-numbers[3])));
+    }
+
+    fn maps_before_the_newest_equal_those_made_alone() {
+        let mut vm = vm();
+        let numbers: Vec<i64> = (0..200).map(|i| i * 7 % 200).collect();
+        let grown = |vm: &mut Vm, count: usize| {
+            let mut versions = vec![map::new(&mut vm.heap)];
+            for &number in &numbers[..count] {
+                let last = versions[versions.len() - 1];
+                let value = Value::fixnum(number * number);
+                versions.push(map::set(&mut vm.heap, last, Value::fixnum(number), value));
+            }
+            versions
+        };
+        let versions = grown(&mut vm, 200);
+        for count in (0..200).step_by(13) {
+            let alone = grown(&mut vm, count)[count];
+            for (a, b) in [(alone, versions[count]), (versions[count], alone)] {
+                assert!(equal(&vm.heap, a, b), "{count} entries");
+            }
+            // As long, but with a key that the older one got later.
+            let last = Value::fixnum(numbers[count]);
+            let fewer = map::remove(&mut vm.heap, alone, Value::fixnum(numbers[0]));
+            let other = map::set(&mut vm.heap, fewer, last, Value::fixnum(numbers[count].pow(2)));
+            for (a, b) in [(other, versions[count]), (versions[count], other)] {
+                assert!(!equal(&vm.heap, a, b), "another key, {count} entries");
+            }
+        }
+        // Nothing of that made the newest one slower to extend.
+        let value = Value::fixnum(-1);
+        assert!(map::extend(&mut vm.heap, versions[200], Value::fixnum(200), value).is_some());
+    }
+
+    fn values_of_a_map_of_integers_become_objects() {
+        let mut vm = vm();
+        let mut last = map::new(&mut vm.heap);
+        for number in 0..1000 {
+            last = map::set(&mut vm.heap, last, Value::fixnum(number), Value::fixnum(-number));
+        }
+        let text = vm.heap.string(b"text");
+        let next = Value::fixnum(1000);
+        assert_eq!(map::extend(&mut vm.heap, last, next, text), None, "all would have to move");
+        let room = map::change_bytes(&vm.heap, last, next, text);
+        let before = vm.heap.statistics().allocated_bytes;
+        last = map::set(&mut vm.heap, last, next, text);
+        let taken = vm.heap.statistics().allocated_bytes - before;
+        assert!(taken as usize <= room, "{taken} bytes, {room} were said");
+        for number in 1001..5000 {
+            last = map::set(&mut vm.heap, last, Value::fixnum(number), text);
+        }
+        for number in 0..5000 {
+            let found = map::get(&mut vm.heap, last, Value::fixnum(number));
+            let expected = if number < 1000 { Value::fixnum(-number) } else { text };
+            assert_eq!(found, Some(expected), "{number}");
+        }
+        assert_eq!(map::get(&mut vm.heap, last, Value::fixnum(5000)), None);
+    }
+
+    fn changes_take_no_more_than_they_said() {
+        let mut vm = vm();
+        let mut random = Random(77);
+        let (mut versions, mut most) = (vec![map::new(&mut vm.heap)], 0);
+        for step in 0..6000 {
+            let older = random.below(50) == 0;
+            let at = if older { random.below(versions.len()) } else { versions.len() - 1 };
+            let map = versions[at];
+            let key = dense_key(&mut vm, random.below(4000));
+            let removes = random.below(20) == 0;
+            let value = match (removes, random.below(900)) {
+                (true, _) => Value::UNDEFINED,
+                (false, 0) => vm.heap.integer(i64::MAX),
+                (false, small) => Value::fixnum(small as i64),
+            };
+            let room = map::change_bytes(&vm.heap, map, key, value);
+            let before = vm.heap.statistics().allocated_bytes;
+            versions.push(match removes {
+                true => map::remove(&mut vm.heap, map, key),
+                false => map::set(&mut vm.heap, map, key, value),
+            });
+            let taken = (vm.heap.statistics().allocated_bytes - before) as usize;
+            assert!(taken <= room, "step {step}: {taken} bytes, {room} were said");
+            most = most.max(map::size(map) + 8);
+            assert!(room <= most * 2000, "step {step}: {room} bytes for {most} keys");
+        }
     }
 
     fn a_direct_table_is_changed_and_undone() {
