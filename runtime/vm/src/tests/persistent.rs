@@ -273,9 +273,10 @@ valk_harness::test! {
             };
             let room = map::change_bytes(&vm.heap, map, key, value);
             let before = vm.heap.statistics().allocated_bytes;
-            versions.push(match removes {
-                true => map::remove(&mut vm.heap, map, key),
-                false => map::set(&mut vm.heap, map, key, value),
+            versions.push(if removes {
+                map::remove(&mut vm.heap, map, key)
+            } else {
+                map::set(&mut vm.heap, map, key, value)
             });
             let taken = (vm.heap.statistics().allocated_bytes - before) as usize;
             assert!(taken <= room, "step {step}: {taken} bytes, {room} were said");
