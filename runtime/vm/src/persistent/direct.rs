@@ -185,14 +185,13 @@ fn push(heap: &mut Heap, table: Value, stamp: usize, key: usize) -> bool {
     true
 }
 
-/// Writes an entry into a slot that has none. Counts nothing.
+/// Writes an entry into a slot that has none; in a plain table the next one (rule 1). Counts nothing.
 pub(super) fn enter(heap: &mut Heap, table: Value, slot: usize, value: Value, stamp: Value) {
-    let is_next = stamp.as_fixnum() as usize == number(table, LIVE);
-    if is_plain(table) && is_next {
-        let listed = push(heap, table, number(table, LIVE), slot);
-        assert!(listed, "the order of a plain table has room for an entry");
+    if is_plain(table) {
+        let keys = number(table, LIVE);
+        let listed = stamp.as_fixnum() as usize == keys && push(heap, table, keys, slot);
+        assert!(listed, "a plain table takes entries in order and has room for them");
     } else {
-        ensure_stamped(heap, table);
         write_stamp(heap, table, slot, stamp);
     }
     let _ = take(heap, table, slot);

@@ -173,9 +173,7 @@ pub fn change_bytes(heap: &Heap, map: Value, key: Value, value: Value) -> usize 
     if remains && left > later && table::has_room(heap, table, key, before) {
         return changes;
     }
-    // An older map may get a table of its own, and that one another for the key.
-    let times = if table_of(map).is_some() { 1 } else { 2 };
-    changes + times * table::rebuilt_bytes(table, key)
+    changes + table::rebuilt_bytes(table, key)
 }
 
 /// Keys and values in order.

@@ -231,6 +231,22 @@ valk_harness::test! {
         assert!(map::extend(&mut vm.heap, versions[200], Value::fixnum(200), value).is_some());
     }
 
+    fn a_copy_of_a_direct_table_hands_out_no_stamp_again() {
+        let mut vm = vm();
+        let number = Value::fixnum;
+        let mut full = map::new(&mut vm.heap);
+        for key in 0..=100 {
+            full = map::set(&mut vm.heap, full, number(key), Value::ZERO);
+        }
+        let fewer = map::remove(&mut vm.heap, full, number(100));
+        for round in 0..1000 {
+            let _ = map::set(&mut vm.heap, fewer, number(5), number(round));
+            let more = map::set(&mut vm.heap, fewer, number(110), Value::ONE);
+            assert_eq!(map::get(&mut vm.heap, fewer, number(110)), None, "round {round}");
+            assert_eq!(map::get(&mut vm.heap, more, number(110)), Some(Value::ONE));
+        }
+    }
+
     fn values_of_a_map_of_integers_become_objects() {
         let mut vm = vm();
         let mut last = map::new(&mut vm.heap);
