@@ -23,6 +23,7 @@ use crate::roots::Root;
 use crate::shared::{Common, Shared};
 use crate::stress::{Dice, Stress};
 use crate::symbol::{SymbolId, SymbolTable};
+use crate::turn;
 use crate::value::Value;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -39,6 +40,7 @@ pub struct Heap {
     globals: NonNull<AtomicU64>,
     /// Others have been invited, so there may be other mutators.
     pub(crate) is_shared: bool,
+    pub(crate) turn_key: usize,
     /// A collection is wanted at the next safepoint.
     pub(crate) wanted: bool,
     pub(crate) generational: bool,
@@ -88,6 +90,7 @@ impl Heap {
             bell: NonNull::from(bell.word()),
             globals: NonNull::new(globals).expect("mappings do not lie at 0"),
             is_shared: false,
+            turn_key: turn::key(),
             wanted: false,
             generational: true,
             stress: Stress::Off,

@@ -53,6 +53,7 @@ mod turn;
 mod value;
 mod verify;
 
+pub use accounting::UNASKED_BYTES;
 pub use arena::{Arena, ArenaStatistics, Scope};
 pub use buffers::{Buffer, BufferFull, BufferPool, BufferStatistics};
 pub use collect::{Collected, Collection};

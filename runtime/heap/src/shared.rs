@@ -24,12 +24,11 @@ use crate::trace::Tracer;
 use crate::value::Value;
 use std::cell::UnsafeCell;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 use valk_sync::coordinator::Coordinator;
 use valk_sync::limits::MUTATORS_MAX;
 use valk_sync::shim::lock;
-use valk_sync::turns::Turns;
 
 /// The parts of a heap that are under the lock.
 pub(crate) struct Common {
@@ -74,7 +73,6 @@ pub(crate) struct Shared {
     pub symbols: SymbolTable,
     pub globals: Globals,
     pub hash_seed: u64,
-    pub turns: Arc<Turns>,
     young: Mapping,
     lots: Box<[UnsafeCell<Lot>]>,
     common: Mutex<Common>,
@@ -106,7 +104,6 @@ impl Shared {
             symbols: SymbolTable::new(),
             globals: Globals::new()?,
             hash_seed: RandomState::new().hash_one(0),
-            turns: Arc::default(),
             lots: (0..mutators).map(|slot| UnsafeCell::new(lot(slot))).collect(),
             young,
             common: Mutex::new(Common {

@@ -20,6 +20,9 @@ pub fn equal(heap: &Heap, a: Value, b: Value) -> bool {
     if a == b {
         return true;
     }
+    if a.is_string() && b.is_string() {
+        return a.bytes(heap) == b.bytes(heap);
+    }
     let mut pending = vec![(a, b)];
     while let Some((mut a, mut b)) = pending.pop() {
         while a.is_pair() && b.is_pair() {

@@ -11,7 +11,10 @@
 //! 3. Changes are told by key, not by place: a table may be grown and tidied under its versions.
 //! 4. Nothing here collects: callers hold plain values.
 //! 5. One mutator at a time: reading a version may turn links round. Every function here takes the
-//!    heap's turn, which costs nothing while there is one mutator.
+//!    heap's turn at everything, which costs nothing while there is one mutator. What is done most,
+//!    with a version that is current, needs the turn at its table only, if it does not look at keys
+//!    that have tables themselves, and makes no other table: the link from version to table is
+//!    changed by whoever has that turn.
 //!
 //! Knows equality and the heap; not the language.
 

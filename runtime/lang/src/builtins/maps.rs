@@ -22,9 +22,6 @@ pub(super) const TABLE: &[Row] = &[
     ("map/merge", Arity::MoreThan(0), merge),
 ];
 
-/// What a change may allocate without asking for room first: the next safepoint sees to it.
-const UNASKED_BYTES: usize = 16 * 1024;
-
 /// Whether a value is a map.
 pub(super) fn is(value: Value) -> bool {
     value.kind() == Kind::Map
@@ -51,7 +48,7 @@ pub(super) fn with_room<T>(
     if elements > SIZE_MAX {
         return Err(fail(vm, &format!("a collection has at most {SIZE_MAX} elements")));
     }
-    if bytes > UNASKED_BYTES && vm.heap.room(bytes).is_err() {
+    if vm.heap.room(bytes).is_err() {
         return Err(Outcome::NeedsRoom(bytes));
     }
     Ok(change(vm))
@@ -160,7 +157,7 @@ fn has(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 fn set(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let map = map!(vm, arguments[0]);
     if let [_, key, value] = *arguments
-        && let Some(larger) = map::extend(&mut vm.heap, map, key, value)
+        && let Some(larger) = map::set_at_once(&mut vm.heap, map, key, value)
     {
         return larger.into();
     }

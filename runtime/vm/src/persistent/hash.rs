@@ -23,9 +23,13 @@ pub(super) fn hash(heap: &Heap, value: Value) -> u32 {
         let place = number % NEIGHBOURS;
         return folded(mix(seed, number / NEIGHBOURS)) & !(NEIGHBOURS as u32 - 1) | place as u32;
     }
-    let state =
-        if value.is_symbol() { mix(seed, value.bits()) } else { structure(heap, value, seed) };
-    folded(state)
+    if value.is_symbol() {
+        return folded(mix(seed, value.bits()));
+    }
+    if value.is_string() {
+        return folded(string(heap, value, seed));
+    }
+    folded(structure(heap, value, seed))
 }
 
 #[inline]
@@ -39,7 +43,9 @@ fn mix(state: u64, word: u64) -> u64 {
     (product >> 64) as u64 ^ product as u64
 }
 
-fn bytes(mut state: u64, bytes: &[u8]) -> u64 {
+fn string(heap: &Heap, string: Value, state: u64) -> u64 {
+    let mut state = mix(state, Kind::String as u64);
+    let bytes = string.bytes(heap);
     let chunks = bytes.chunks_exact(8);
     let rest = chunks.remainder();
     for chunk in chunks {
@@ -53,11 +59,14 @@ fn bytes(mut state: u64, bytes: &[u8]) -> u64 {
 fn structure(heap: &Heap, value: Value, mut state: u64) -> u64 {
     let mut pending = vec![value];
     while let Some(value) = pending.pop() {
+        if value.is_string() {
+            state = string(heap, value, state);
+            continue;
+        }
         state = mix(state, value.kind() as u64);
         match value.kind() {
             Kind::Integer => state = mix(state, value.as_integer().unwrap_or(0) as u64),
             Kind::Symbol | Kind::Builtin => state = mix(state, value.bits()),
-            Kind::String => state = bytes(state, value.bytes(heap)),
             // The quoted bit does not count.
             Kind::Pair => pending.extend([value.tail(), value.head()]),
             Kind::Error => pending.push(value.field(ERROR_MESSAGE)),
@@ -76,7 +85,8 @@ fn structure(heap: &Heap, value: Value, mut state: u64) -> u64 {
             | Kind::Cell
             | Kind::Continuation
             | Kind::Environment
-            | Kind::Record => {}
+            | Kind::Record
+            | Kind::String => {}
         }
     }
     state

@@ -43,20 +43,42 @@ fn limit(map: Value) -> i64 {
 }
 
 /// The value of `key`.
-#[inline]
 pub fn get(heap: &mut Heap, map: Value, key: Value) -> Option<Value> {
-    get_newest(heap, map, key).unwrap_or_else(|| {
-        let _turn = heap.turn();
-        look_back(heap, map, key)
-    })
+    if let Some(found) = get_newest(heap, map, key) {
+        return found;
+    }
+    let _turn = heap.turn();
+    match table_of(map) {
+        Some(table) => table::value(heap, table, key),
+        None => look_back(heap, map, key),
+    }
 }
 
-/// The value of `key`, if that can be told without allocation: `None` for a map that its table does
-/// not show.
+/// The value of `key`, if that can be told at once and without allocation: `None` for a map that its
+/// table does not show, and for some keys.
 #[inline(always)]
 pub fn get_newest(heap: &Heap, map: Value, key: Value) -> Option<Option<Value>> {
-    let _turn = heap.turn();
-    Some(table::value(heap, table_of(map)?, key))
+    if !heap.is_shared() {
+        return Some(table::value(heap, table_of(map)?, key));
+    }
+    let (_turn, table) = own_turn(heap, map, key)?;
+    Some(table::value(heap, table, key))
+}
+
+/// The turn at the table of a map, and the table, if that shows the map and nothing else and no
+/// other table is needed to look for the key.
+#[inline(never)]
+fn own_turn(heap: &Heap, map: Value, key: Value) -> Option<(Turn, Value)> {
+    if heap.is_shared() && !is_simple(key) {
+        return None;
+    }
+    let (turn, table) = versions::turn_at(heap, map.field(STATE))?;
+    (table::live(table) == size(map)).then_some((turn, table))
+}
+
+/// Whether a key has no table itself, nor has anything in it.
+fn is_simple(key: Value) -> bool {
+    key.is_fixnum() || matches!(key.kind(), Kind::Symbol | Kind::String | Kind::Integer)
 }
 
 /// The table of a map, if it shows the map and nothing else.
@@ -86,28 +108,68 @@ fn is_in(map: Value, entry: &Change) -> bool {
 
 /// The map with `key` set to `value`; a key that is there keeps its place and its form.
 pub fn set(heap: &mut Heap, map: Value, key: Value, value: Value) -> Value {
+    if let Some(changed) = set_at_once(heap, map, key, value) {
+        return changed;
+    }
     let _turn = heap.turn();
     let table = table_of(map).unwrap_or_else(|| make_newest(heap, map));
-    let change = Change { key, value, stamp: Value::NIL };
     if table::find(heap, table, key).is_none() {
-        table::insert(heap, table, change);
-        let size = Value::fixnum(size(map) as i64 + 1);
-        return heap.fields(Kind::Map, &[map.field(STATE), size, table::next_stamp(table)]);
+        insert(heap, map, table, key, value)
+    } else {
+        replace(heap, map, key, value)
     }
+}
+
+/// As [`set`], if it needs neither memory to speak of nor another table.
+#[inline]
+pub fn set_at_once(heap: &mut Heap, map: Value, key: Value, value: Value) -> Option<Value> {
+    if !heap.is_shared()
+        && let Some(table) = table_of(map)
+        && direct::extend(heap, table, key, value)
+    {
+        return Some(longer(heap, map, table));
+    }
+    set_newest(heap, map, key, value)
+}
+
+#[inline(never)]
+fn set_newest(heap: &mut Heap, map: Value, key: Value, value: Value) -> Option<Value> {
+    let (_turn, table) = own_turn(heap, map, key)?;
+    if direct::extend(heap, table, key, value) {
+        return Some(longer(heap, map, table));
+    }
+    match table::find(heap, table, key) {
+        None if table::has_room(heap, table, key, 0) && direct::suits(table, value) => {
+            Some(insert(heap, map, table, key, value))
+        }
+        Some(_)
+            if versions::has_budget(table)
+                && !direct::is_plain(table)
+                && direct::suits(table, value) =>
+        {
+            Some(replace(heap, map, key, value))
+        }
+        _ => None,
+    }
+}
+
+/// Enters a new key into the table of a map, which shows the map.
+fn insert(heap: &mut Heap, map: Value, table: Value, key: Value, value: Value) -> Value {
+    table::insert(heap, table, Change { key, value, stamp: Value::NIL });
+    longer(heap, map, table)
+}
+
+/// Gives a key that is there a value.
+fn replace(heap: &mut Heap, map: Value, key: Value, value: Value) -> Value {
+    let change = Change { key, value, stamp: Value::NIL };
     let state = versions::derive::<Keyed>(heap, map.field(STATE), change, |_| 0);
     heap.fields(Kind::Map, &[state, map.field(SIZE), map.field(LIMIT)])
 }
 
-/// The map with a new key, if that needs neither memory to speak of nor a new state.
-#[inline]
-pub fn extend(heap: &mut Heap, map: Value, key: Value, value: Value) -> Option<Value> {
-    let _turn = heap.turn();
-    let table = table_of(map)?;
-    if !direct::extend(heap, table, key, value) {
-        return None;
-    }
+/// The map with one entry more, which the table has just got.
+fn longer(heap: &mut Heap, map: Value, table: Value) -> Value {
     let size = Value::fixnum(size(map) as i64 + 1);
-    Some(heap.fields(Kind::Map, &[map.field(STATE), size, table::next_stamp(table)]))
+    heap.fields(Kind::Map, &[map.field(STATE), size, table::next_stamp(table)])
 }
 
 /// The map without `key`.
@@ -165,15 +227,21 @@ pub fn change_bytes(heap: &Heap, map: Value, key: Value, value: Value) -> usize 
     let later = (table::live(table) + before).saturating_sub(size(map));
     let chunks = 1 + before.div_ceil(CHUNK_ENTRIES);
     let changes = chunks * table::ENTRY_BYTES + later * versions::VERSION_BYTES;
-    let remains = match direct::is(table) {
-        true if direct::is_plain(table) && table::find(heap, table, key).is_some() => false,
-        true => table_of(map).is_some() && direct::suits(table, value),
-        false => !is_copied(map, later),
+    let is_kept = if direct::is(table) {
+        table_of(map).is_some() && remains(heap, table, key, value)
+    } else {
+        !is_copied(map, later)
     };
-    if remains && left > later && table::has_room(heap, table, key, before) {
+    if is_kept && left > later && table::has_room(heap, table, key, before) {
         return changes;
     }
     changes + table::rebuilt_bytes(table, key)
+}
+
+/// Whether a table keeps its form when a key of the map that it shows is set or removed.
+fn remains(heap: &Heap, table: Value, key: Value, value: Value) -> bool {
+    let is_plain_and_set = || direct::is_plain(table) && table::find(heap, table, key).is_some();
+    !direct::is(table) || direct::suits(table, value) && !is_plain_and_set()
 }
 
 /// Keys and values in order.

@@ -25,10 +25,10 @@ pub fn get(heap: &mut Heap, vector: Value, index: usize) -> Option<Value> {
     if index >= size(vector) {
         return None;
     }
-    let _turn = heap.turn();
-    if let Some(table) = versions::table(vector) {
+    if let Some((_turn, table)) = versions::turn_at(heap, vector) {
         return Some(element(table, index));
     }
+    let _turn = heap.turn();
     let key = Value::fixnum(index as i64);
     Some(match versions::search::<Array>(heap, vector, key) {
         Ok(change) => change.value,
@@ -52,18 +52,29 @@ pub fn pop(heap: &mut Heap, vector: Value) -> Value {
 }
 
 fn change(heap: &mut Heap, vector: Value, index: usize, value: Value, size: usize) -> Value {
-    let _turn = heap.turn();
     let change = Change { key: Value::fixnum(index as i64), value, stamp: Value::NIL };
+    if let Some((_turn, table)) = versions::turn_at(heap, vector)
+        && versions::has_budget(table)
+    {
+        return versions::derive::<Array>(heap, vector, change, |_| size);
+    }
+    let _turn = heap.turn();
     versions::derive::<Array>(heap, vector, change, |_| size)
 }
 
 /// Bytes that the next change may allocate.
 pub fn change_bytes(heap: &Heap, vector: Value) -> usize {
+    let bytes = |table, left| {
+        let full = capacity(table) == size(vector);
+        let elements = if left == 0 || full { 2 * capacity(table) } else { 0 };
+        (elements + 2 * CHUNK_ENTRIES) * size_of::<Value>()
+    };
+    if let Some((_turn, table)) = versions::turn_at(heap, vector) {
+        return bytes(table, usize::from(versions::has_budget(table)));
+    }
     let _turn = heap.turn();
     let (table, _, left) = versions::budget(vector);
-    let full = capacity(table) == size(vector);
-    let elements = if left == 0 || full { 2 * capacity(table) } else { 0 };
-    (elements + 2 * CHUNK_ENTRIES) * size_of::<Value>()
+    bytes(table, left)
 }
 
 /// All elements.

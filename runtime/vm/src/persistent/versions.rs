@@ -3,7 +3,7 @@
 //! A current version links to its table, an older one to the version it was changed into, with the
 //! change that leads back.
 
-use valk_heap::{Heap, Kind, Value};
+use valk_heap::{Heap, Kind, Turn, Value};
 
 const LINK: usize = 0;
 const SIZE: usize = 1;
@@ -58,6 +58,20 @@ pub(super) fn size(version: Value) -> usize {
 pub(super) fn table(version: Value) -> Option<Value> {
     let link = version.field(LINK);
     (link.kind() == Kind::Record).then_some(link)
+}
+
+/// The turn at the table of a version, and the table, if the version is current.
+#[inline]
+pub(super) fn turn_at(heap: &Heap, version: Value) -> Option<(Turn, Value)> {
+    let found = table(version)?;
+    let turn = heap.turn_at(found);
+    // It may have changed while others had their turns.
+    (!heap.is_shared() || table(version) == Some(found)).then_some((turn, found))
+}
+
+/// Whether the table takes another change without being copied.
+pub(super) fn has_budget(table: Value) -> bool {
+    table.field(BUDGET).as_fixnum() > 0
 }
 
 /// The table that shows this version, after the links are turned round if they must be.

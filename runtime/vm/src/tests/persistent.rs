@@ -172,7 +172,7 @@ valk_harness::test! {
         for &number in &numbers {
             let last = versions[versions.len() - 1];
             let key = Value::fixnum(number);
-            let longer = match map::extend(&mut vm.heap, last, key, Value::fixnum(-number)) {
+            let longer = match map::set_at_once(&mut vm.heap, last, key, Value::fixnum(-number)) {
                 Some(longer) => longer,
                 None => map::set(&mut vm.heap, last, key, Value::fixnum(-number)),
             };
@@ -181,7 +181,7 @@ valk_harness::test! {
         let last = versions[numbers.len()];
         // What does not fit: absent from a direct table, and the end of one.
         for stranger in [Value::fixnum(-1), Value::fixnum(1 << 40), Value::NIL] {
-            assert_eq!(map::extend(&mut vm.heap, last, stranger, Value::ONE), None);
+            assert_eq!(map::set_at_once(&mut vm.heap, last, stranger, Value::ONE), None);
             assert_eq!(map::get(&mut vm.heap, last, stranger), None);
         }
         let stranger = vm.heap.string(b"stranger");
@@ -228,7 +228,7 @@ valk_harness::test! {
         }
         // Nothing of that made the newest one slower to extend.
         let value = Value::fixnum(-1);
-        assert!(map::extend(&mut vm.heap, versions[200], Value::fixnum(200), value).is_some());
+        assert!(map::set_at_once(&mut vm.heap, versions[200], Value::fixnum(200), value).is_some());
     }
 
     fn a_copy_of_a_direct_table_hands_out_no_stamp_again() {
@@ -255,7 +255,7 @@ valk_harness::test! {
         }
         let text = vm.heap.string(b"text");
         let next = Value::fixnum(1000);
-        assert_eq!(map::extend(&mut vm.heap, last, next, text), None, "all would have to move");
+        assert_eq!(map::set_at_once(&mut vm.heap, last, next, text), None, "all would have to move");
         let room = map::change_bytes(&vm.heap, last, next, text);
         let before = vm.heap.statistics().allocated_bytes;
         last = map::set(&mut vm.heap, last, next, text);
