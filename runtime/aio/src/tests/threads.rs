@@ -112,6 +112,29 @@ const CASES: &[Case] = &[
            (+ (+ (map/get m i) (map/get own :own)) (+ (map/size own) (vec/get mine i)))})
          (print (sum (pmap work (range 0 500))) (map/size m) (vec/get v 7) (map/get m 7))",
         "41916000 500 7 49\n"),
+    // The table of `m` in turn for one change, for a look back, for keys with tables of their own and
+    // for whole comparisons, beside tables that belong to one function.
+    case("tables of one and of all",
+        "(= {m} (map/from-list (map (\\ {i} {list (str \"k\" i) i}) (range 0 60))))
+         (= {n} (map/of m :m (map/of 1 2) :small {1 2} :list))
+         (= {v} (vec/from-list (range 0 60)))
+         (fun {step part i own} {
+           (= {changed} (map/set m (str \"k\" i) (list part i)))
+           (= {longer} (map/set n (map/of part i) i))
+           (= {mine} (map/set own (rem (* i 7) 60) part))
+           (= {vector} (vec/set v i part))
+           (if (== (list (map/get changed (str \"k\" i)) (map/get m (str \"k\" i)) (map/size changed)
+                         (map/get n m) (map/get n (map/of 1 2)) (map/get longer (map/of part i))
+                         (map/get longer {1 2}) (== (map/set changed (str \"k\" i) i) m)
+                         (vec/get v i) (vec/get vector i))
+                   (list (list part i) i 60 :m :small i :list 1 i part))
+             {do mine} {error (str \"part \" part \" step \" i)})})
+         (fun {steps part i own} {if (== i 60) {do own} {steps part (+ i 1) (step part i own)}})
+         (fun {work part} {
+           (= {own} (steps part 0 (map/of)))
+           (list (map/size own) (== (map/keys own) (map (\\ {i} {rem (* i 7) 60}) (range 0 60))))})
+         (print (== (pmap work (range 0 40)) (map (\\ {i} {list 60 1}) (range 0 40))) (map/size n))",
+        "1 3\n"),
     case("output is whole lines",
         "(pmap (\\ {i} {print \"a\" \"b\"}) (range 0 200)) (print :end)", ""),
     case("collections from everywhere",
