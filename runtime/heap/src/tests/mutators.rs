@@ -306,17 +306,21 @@ valk_harness::test! {
 
     fn turns_exclude_one_another_and_nest() {
         let mut heap = heap_of(3);
-        drop(heap.turn());
+        drop((heap.turn(), heap.turn_at(Value::NIL)));
+        let object = heap.fields(Kind::Record, &[Value::NIL]);
         let inside = Arc::new(AtomicBool::new(false));
         let threads: Vec<_> = (0..2)
             .map(|_| {
                 let (invitation, inside) = (heap.invitation(), Arc::clone(&inside));
                 thread::spawn(move || {
                     let mut heap = invitation.accept().expect("room for it");
-                    for _ in 0..2000 {
-                        let outer = heap.turn();
+                    for round in 0..3000 {
+                        let of_all = round % 3 == 0;
+                        let outer = if of_all { heap.turn() } else { heap.turn_at(object) };
                         assert!(!inside.swap(true, Ordering::Relaxed), "two had a turn");
-                        drop(heap.turn());
+                        if of_all {
+                            drop((heap.turn(), heap.turn_at(object)));
+                        }
                         assert!(inside.swap(false, Ordering::Relaxed));
                         drop(outer);
                         safepoint(&mut heap, &mut [Value::NIL; 2]);
