@@ -308,12 +308,14 @@ valk_harness::test! {
         let mut heap = heap_of(3);
         drop((heap.turn(), heap.turn_at(Value::NIL)));
         let object = heap.fields(Kind::Record, &[Value::NIL]);
-        let inside = Arc::new(AtomicBool::new(false));
+        let (inside, together) = (Arc::new(AtomicBool::new(false)), Arc::new(Barrier::new(2)));
         let threads: Vec<_> = (0..2)
             .map(|_| {
-                let (invitation, inside) = (heap.invitation(), Arc::clone(&inside));
+                let (inside, together) = (Arc::clone(&inside), Arc::clone(&together));
+                let invitation = heap.invitation();
                 thread::spawn(move || {
                     let mut heap = invitation.accept().expect("room for it");
+                    together.wait();
                     for round in 0..3000 {
                         let of_all = round % 3 == 0;
                         let outer = if of_all { heap.turn() } else { heap.turn_at(object) };
@@ -321,6 +323,7 @@ valk_harness::test! {
                         if of_all {
                             drop((heap.turn(), heap.turn_at(object)));
                         }
+                        (0..50).for_each(|_| std::hint::spin_loop());
                         assert!(inside.swap(false, Ordering::Relaxed));
                         drop(outer);
                         safepoint(&mut heap, &mut [Value::NIL; 2]);
