@@ -1,6 +1,6 @@
 //! The `aio/` builtins.
 
-use crate::handle::{Handle, HandleState, complete, completed, new_handle};
+use crate::handle::{Handle, HandleState, complete, completed, new_handle, until};
 use crate::system::{System, Systems, machine};
 use std::time::Duration;
 use valk_heap::Value;
@@ -12,7 +12,7 @@ const TABLE: &[(&str, Arity, NativeFn)] = &[
     ("aio/start", Arity::AtMost(1), start),
     ("aio/run", Arity::Exactly(1), run),
     ("aio/stop", Arity::Exactly(1), stop),
-    ("aio/await", Arity::Exactly(1), await_),
+    ("aio/await", Arity::MoreThan(0), await_),
     ("aio/sleep", Arity::Exactly(2), sleep),
     ("handle?", Arity::Curried(1), is_handle),
 ];
@@ -70,11 +70,25 @@ fn stop(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     }
 }
 
+/// `(aio/await handle)` or `(aio/await handle ms)`.
 fn await_(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     if arguments[0].host::<Handle>(&vm.heap).is_none() {
         return wrong_type(vm, arguments[0], "Handle");
     }
-    Outcome::Suspend(arguments[0])
+    let time = match *arguments {
+        [handle] => return Outcome::Suspend(handle),
+        [_, time] => time,
+        _ => {
+            let text =
+                format!("Invalid argument count, Actual[{}] <= Expected[2]", arguments.len());
+            return fail(vm, &text);
+        }
+    };
+    let Some(milliseconds) = time.as_integer() else { return wrong_type(vm, time, "Number") };
+    match until(vm, arguments[0], Duration::from_millis(milliseconds.max(0) as u64)) {
+        Ok(follower) => Outcome::Suspend(follower),
+        Err(problem) => fail(vm, &problem),
+    }
 }
 
 fn is_handle(vm: &mut Vm, arguments: &[Value]) -> Outcome {

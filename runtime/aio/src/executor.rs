@@ -4,9 +4,10 @@
 //! waits for, with a continuation that gets its final value. [`Executor`] is the driver of a
 //! program: it runs the event loop while the program's own fiber waits.
 
-use crate::handle::{Handle, Waiter, resume_waiting};
+use crate::clock::Clock;
+use crate::handle::{Handle, Waiter, complete, resume_waiting, timed_out};
 use crate::interrupt::{self, Interrupts};
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Letter, Mailbox};
 use crate::system::{self, Systems};
 use crate::workers;
 use std::cell::RefCell;
@@ -63,18 +64,37 @@ impl Drop for Here {
     }
 }
 
-/// Has fibers go on whose handles have ended on other threads.
-async fn hear_of_ended_handles(machine: Weak<RefCell<Vm>>, mailbox: Arc<Mailbox>) {
+/// Letters that are read in one turn of the event loop, so that timers and connections get theirs.
+const LETTERS_PER_TURN: usize = 256;
+
+/// Has fibers go on whose handles have ended on other threads, and ends those whose time is over.
+async fn read_letters(machine: Weak<RefCell<Vm>>, mailbox: Arc<Mailbox>) {
     loop {
-        let ended = mailbox.receive().await;
-        let Some(vm) = machine.upgrade() else { return };
-        for address in ended {
-            resume_waiting(&vm, address);
+        let mut letters = mailbox.receive().await.into_iter();
+        while letters.len() > 0 {
+            let Some(vm) = machine.upgrade() else { return };
+            for letter in letters.by_ref().take(LETTERS_PER_TURN) {
+                match letter {
+                    Letter::Ended(address) => resume_waiting(&vm, address),
+                    Letter::Expired(root) => expire(&vm, root),
+                }
+            }
+            tokio::task::yield_now().await;
         }
+        let Some(vm) = machine.upgrade() else { return };
         if vm.borrow_mut().extension::<Language>().is_stopping() {
             system::stop_all(&vm);
         }
     }
+}
+
+/// Ends a handle whose time is over.
+fn expire(vm: &SharedVm, root: Root) {
+    let (handle, state) = {
+        let mut vm = vm.borrow_mut();
+        (vm.heap.release(root), timed_out(&mut vm))
+    };
+    complete(vm, handle, state);
 }
 
 /// Receives a fiber's final value.
@@ -97,6 +117,7 @@ pub(crate) struct Reactor {
     pub(crate) completions: u64,
     /// Where other threads tell of handles that have ended.
     pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) clock: Arc<Clock>,
 }
 
 /// Resumes `fiber` with `answer`. Its final value goes to `then`, now or after it has waited.
@@ -159,7 +180,7 @@ impl Executor {
         let mut machine = vm.borrow_mut();
         let reactor = machine.extension::<Reactor>();
         let mailbox = Arc::clone(&reactor.mailbox);
-        tasks.spawn_local(hear_of_ended_handles(Rc::downgrade(vm), mailbox));
+        tasks.spawn_local(read_letters(Rc::downgrade(vm), mailbox));
         reactor.tasks = Some(Rc::clone(&tasks));
         reactor.handle = Some(runtime.handle().clone());
         reactor.started = Some(Instant::now());

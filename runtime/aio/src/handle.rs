@@ -5,13 +5,17 @@
 //!    by the handle's address, which does not change; a root keeps the handle alive meanwhile. It is
 //!    told by its mailbox. A fiber of a worker waits inside the handle, and whoever ends the handle
 //!    hands it to the workers again.
-//! 3. Before the values inside are changed the handle is announced to the heap.
+//! 3. A wait with a time-out is one for a *follower*: a handle that ends as the one it follows does, or
+//!    when its alarm rings.
+//! 4. Before the values inside are changed the handle is announced to the heap.
 
+use crate::clock::Alarm;
 use crate::executor::{Continuation, Reactor, Waiting, drive};
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Letter, Mailbox};
 use crate::workers;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use valk_heap::{HostObject, Tracer, Value};
+use std::time::{Duration, Instant};
+use valk_heap::{Heap, HostObject, Tracer, Value};
 use valk_lang::SharedVm;
 use valk_sync::shim::lock;
 use valk_vm::{AUX_HANDLE, DetachedFiber, FiberId, Vm};
@@ -61,7 +65,13 @@ struct Progress {
 struct Audience {
     machines: Vec<Arc<Mailbox>>,
     fibers: Vec<Parked>,
+    followers: Vec<Value>,
+    /// What would end the handle.
+    alarm: Option<Alarm>,
 }
+
+/// Followers from which on those that have ended are looked for when another one comes.
+const FOLLOWERS_KEPT: usize = 16;
 
 /// A fiber of a worker that waits, and whom its value is for.
 #[derive(Debug)]
@@ -109,6 +119,38 @@ impl Handle {
         }
     }
 
+    /// Has a handle end as this one does; the end when it has come already. This one was announced to
+    /// the heap.
+    fn lead(&self, heap: &Heap, follower: Value) -> Option<HandleState> {
+        let mut progress = self.progress();
+        if progress.state != HandleState::Pending {
+            return Some(progress.state);
+        }
+        let followers = &mut progress.waiting.followers;
+        if followers.len() >= FOLLOWERS_KEPT && followers.len().is_power_of_two() {
+            let state = |value: &Value| value.host::<Handle>(heap).map(Handle::state);
+            followers.retain(|value| state(value) == Some(HandleState::Pending));
+        }
+        followers.push(follower);
+        None
+    }
+
+    /// Number of those that end as this one does.
+    #[cfg(test)]
+    pub(crate) fn followers(&self) -> usize {
+        self.progress().waiting.followers.len()
+    }
+
+    /// Has an alarm end this handle, unless it has ended; the alarm then comes back.
+    fn expect_alarm(&self, alarm: Alarm) -> Option<Alarm> {
+        let mut progress = self.progress();
+        if progress.state != HandleState::Pending {
+            return Some(alarm);
+        }
+        progress.waiting.alarm = Some(alarm);
+        None
+    }
+
     /// Gives the handle its end, unless it has one; who waited for it. The handle was announced to
     /// the heap.
     fn settle(&self, state: HandleState) -> Option<Audience> {
@@ -132,6 +174,7 @@ impl HostObject for Handle {
             parked.fiber.trace(tracer);
             parked.then.trace(tracer);
         }
+        tracer.slice(&mut progress.waiting.followers);
     }
     fn type_name(&self) -> &'static str {
         "handle"
@@ -194,13 +237,55 @@ pub(crate) fn settle(
     let (Some(audience), Some(value)) = (ended, state.value()) else { return false };
     for mailbox in audience.machines {
         if !present.is_some_and(|present| Arc::ptr_eq(present, &mailbox)) {
-            mailbox.post(handle.address());
+            mailbox.post(Letter::Ended(handle.address()));
         }
     }
     for parked in audience.fibers {
         workers::go_on(vm, parked, value);
     }
+    for follower in audience.followers {
+        settle(vm, follower, state, None);
+    }
+    if let Some(root) = audience.alarm.and_then(Alarm::take_back) {
+        vm.heap.release(root);
+    }
     true
+}
+
+/// The end of a handle whose time is over.
+pub(crate) fn timed_out(vm: &mut Vm) -> HandleState {
+    HandleState::Failed(vm.error("await: timeout"))
+}
+
+/// What a system can add to the present.
+const LONGEST: Duration = Duration::from_hours(24 * 365 * 100);
+
+/// A handle that ends as `handle` does, or with an error after that time.
+///
+/// # Errors
+/// What to tell the program when there is no alarm to be had.
+pub(crate) fn until(vm: &mut Vm, handle: Value, time: Duration) -> Result<Value, String> {
+    let follower = new_handle(vm);
+    vm.heap.touch_host(handle);
+    let ended = handle.host::<Handle>(&vm.heap).and_then(|leader| leader.lead(&vm.heap, follower));
+    if let Some(state) = ended {
+        settle(vm, follower, state, None);
+        return Ok(follower);
+    }
+    let at = Instant::now() + time.min(LONGEST);
+    let (clock, ring) = workers::alarm(vm);
+    let alarm = match clock.set(at, vm.heap.root(follower), ring) {
+        Ok(alarm) => alarm,
+        Err((root, error)) => {
+            vm.heap.release(root);
+            return Err(format!("aio/await: the system gives no thread for the clock: {error}"));
+        }
+    };
+    let late = follower.host::<Handle>(&vm.heap).and_then(|handle| handle.expect_alarm(alarm));
+    if let Some(root) = late.and_then(Alarm::take_back) {
+        vm.heap.release(root);
+    }
+    Ok(follower)
 }
 
 /// Gives a pending handle its end and resumes who waits for it; does nothing to a terminal one.

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod builtins;
+mod clock;
 mod diagnostics;
 mod executor;
 mod futures;

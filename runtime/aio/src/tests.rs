@@ -4,6 +4,7 @@ use crate::{
     Executor, HandleState, complete, completed, config, failed, new_handle, register, settled,
 };
 mod threads;
+mod waiting;
 
 use valk_heap::{Config, Value};
 use valk_lang::{Driver, NoWaiting, Output, Ran, Runtime};

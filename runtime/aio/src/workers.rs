@@ -11,8 +11,10 @@
 //!
 //! Does not know what the builtins are called.
 
-use crate::handle::{Handle, HandleState, Parked, settle};
-use crate::mailbox::Mailbox;
+use crate::clock::{Clock, Ring};
+use crate::executor::Reactor;
+use crate::handle::{Handle, HandleState, Parked, settle, timed_out};
+use crate::mailbox::{Letter, Mailbox};
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -57,6 +59,7 @@ struct Pool {
     interrupts: Mutex<Vec<Interrupt>>,
     /// Of the program's own machine.
     mailbox: Arc<Mailbox>,
+    clock: Arc<Clock>,
 }
 
 /// Whom a value is for: a handle, or one part of a [`Gathering`].
@@ -167,7 +170,8 @@ fn pool(vm: &mut Vm) -> Result<Arc<Pool>, String> {
         seed: vm.seed(),
         language: Mutex::new(vm.extension::<Language>().of_same_program()),
         interrupts: Mutex::default(),
-        mailbox: Arc::clone(&vm.extension::<crate::executor::Reactor>().mailbox),
+        mailbox: Arc::clone(&vm.extension::<Reactor>().mailbox),
+        clock: Arc::clone(&vm.extension::<Reactor>().clock),
     });
     vm.extension::<Known>().owned = Some(Arc::clone(&pool));
     Ok(pool)
@@ -246,6 +250,23 @@ fn submit(vm: &mut Vm, job: Job) -> Result<(), String> {
     })
 }
 
+/// The program's clock, and how a handle whose time is over comes to a machine like this one.
+pub(crate) fn alarm(vm: &mut Vm) -> (Arc<Clock>, Ring) {
+    let member = vm.extension::<Known>().member.clone();
+    if let Some(pool) = member.upgrade() {
+        let ring = move |root| {
+            let Some(pool) = member.upgrade() else { return };
+            let own = Arc::clone(&pool);
+            // Refused when the program is ending, and then nobody waits any more.
+            let _ = pool.executor.spawn(move || work(&own, root));
+        };
+        return (Arc::clone(&pool.clock), Box::new(ring));
+    }
+    let reactor = vm.extension::<Reactor>();
+    let mailbox = Arc::clone(&reactor.mailbox);
+    (Arc::clone(&reactor.clock), Box::new(move |root| mailbox.post(Letter::Expired(root))))
+}
+
 /// A worker's machine.
 struct Worker {
     vm: SharedVm,
@@ -257,7 +278,7 @@ thread_local! {
     static WORKER: RefCell<Option<Worker>> = const { RefCell::new(None) };
 }
 
-/// Runs a job on the calling worker.
+/// Runs a job on the calling worker, or ends a handle whose time is over.
 fn work(pool: &Arc<Pool>, root: Root) {
     let vm = WORKER.with_borrow_mut(|worker| {
         let worker = worker.get_or_insert_with(|| Worker { vm: machine(pool), asleep: None });
@@ -266,6 +287,10 @@ fn work(pool: &Arc<Pool>, root: Root) {
     });
     let mut machine = vm.borrow_mut();
     let object = machine.heap.release(root);
+    if object.host::<Handle>(&machine.heap).is_some() {
+        let state = timed_out(&mut machine);
+        settle(&mut machine, object, state, None);
+    }
     let job = object.host::<JobObject>(&machine.heap).and_then(|job| lock(&job.0).take());
     if let Some(job) = job {
         let owner = machine.heap.root(job.then.owner);

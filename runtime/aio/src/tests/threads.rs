@@ -25,7 +25,7 @@ fn output_of(config: &Config, program: &str) -> String {
     text
 }
 
-fn threaded() -> Config {
+pub fn threaded() -> Config {
     Config { mutators_max: 1 + WORKERS, ..Config::default() }
 }
 
@@ -135,6 +135,23 @@ const CASES: &[Case] = &[
            (list (map/size own) (== (map/keys own) (map (\\ {i} {rem (* i 7) 60}) (range 0 60))))})
          (print (== (pmap work (range 0 40)) (map (\\ {i} {list 60 1}) (range 0 40))) (map/size n))",
         "1 3\n"),
+    case("waiting has a time", "(print (aio/await (promise) 20) (aio/await (promise) -5))",
+        "Error: await: timeout Error: await: timeout\n"),
+    case("waiting on a thread has a time",
+        "(print (aio/await (future (\\ {} {aio/await (promise) 20}))) (pmap (\\ {n} {aio/await (promise) n}) {1 2}))",
+        "Error: await: timeout {Error: await: timeout Error: await: timeout}\n"),
+    case("what comes in time",
+        "(= {p} (promise)) (= {f} (future (\\ {} {aio/await p 600000})))
+         (print (aio/await p 5) (promise/deliver p 7) (aio/await p 0) (aio/await f 600000) (aio/await p 9000000000000000000))
+         (print (aio/await (future (\\ {} {error \"no\"})) 600000) (aio/await p {}) (aio/await p 1 2))",
+        "Error: await: timeout 1 7 7 7\n\
+         Error: no Error: Actual: Nil, Expected(One-Of): [Number] Error: Invalid argument count, Actual[3] <= Expected[2]\n"),
+    case("what followed a handle is not taken for another",
+        "(= {p} (promise)) (fun {poll n} {if (== n 0) {()} {do (aio/await p 0) (poll (- n 1))}})
+         (poll 10) (mem/gc/collect) (mem/gc/collect)
+         (= {others} (map (\\ {i} {promise}) (range 0 50)))
+         (print (promise/deliver p 7) (sum (map (\\ {q} {promise/deliver q 1}) others)) (aio/await p))",
+        "1 50 7\n"),
     case("output is whole lines",
         "(pmap (\\ {i} {print \"a\" \"b\"}) (range 0 200)) (print :end)", ""),
     case("collections from everywhere",
