@@ -307,7 +307,7 @@ impl Heap {
     /// A native object, owned by the heap from now on and dropped once when it is dead. Hosts
     /// never move, so raw pointers to their contents stay valid as long as they live.
     pub fn host(&mut self, mut host: Box<dyn HostObject>) -> Value {
-        let external_bytes = host.external_bytes();
+        let beside_bytes = object::beside_bytes(&*host);
         let is_weak = host.weak().is_some();
         let at = self.allocate_old(object::round_to_granules(HOST_BYTES));
         // SAFETY: the old space has just given out a host's memory at `at`.
@@ -315,10 +315,8 @@ impl Heap {
             Header::new(Kind::Host, 0, 0).store(at);
             object::at::<*mut dyn HostObject>(at + Header::BYTES).write(Box::into_raw(host));
         }
-        self.common().old.add_host(at, external_bytes, is_weak);
-        if external_bytes > 0 {
-            self.poll_if_due();
-        }
+        self.common().old.add_host(at, beside_bytes, is_weak);
+        self.poll_if_due();
         let value = Value::from_object_address(at);
         // Born logged (no flag in its header): its values may be young.
         self.remembered.push(value);

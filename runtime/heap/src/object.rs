@@ -116,11 +116,19 @@ pub trait HostObject: Any + Send + Sync + 'static {
     fn weak(&mut self) -> Option<&mut Value> {
         None
     }
-    /// Bytes held outside the heap that should count against its limit.
+    /// Bytes held outside the heap that should count against its limit, beside the object itself.
     fn external_bytes(&self) -> usize {
         0
     }
 }
+
+/// Bytes that a host object takes outside the heap: itself, what it holds, and its place in lists.
+pub(crate) fn beside_bytes(host: &dyn HostObject) -> usize {
+    size_of_val(host) + host.external_bytes() + LISTED_BYTES
+}
+
+/// The allocator's part of a host object, and the old space's list of them.
+const LISTED_BYTES: usize = 24;
 
 /// Header kind of an object that was moved; the rest of the header is the new address.
 pub(crate) const FORWARDED: u8 = 0xFF;

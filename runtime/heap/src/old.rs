@@ -233,11 +233,11 @@ impl OldSpace {
         page.base() + PAYLOAD_OFFSET
     }
 
-    /// Lists a host object just made; `external_bytes` count as used until the next full
+    /// Lists a host object just made; `beside_bytes` count as used until the next full
     /// collection asks the host again.
-    pub fn add_host(&mut self, address: usize, external_bytes: usize, is_weak: bool) {
+    pub fn add_host(&mut self, address: usize, beside_bytes: usize, is_weak: bool) {
         self.hosts.push(address);
-        self.host_external_bytes += external_bytes;
+        self.host_external_bytes += beside_bytes;
         if is_weak {
             self.weak_fresh.push(address);
         }
@@ -380,7 +380,7 @@ impl OldSpace {
             let (page, host) = unsafe { (Page::of(address), object::host_of(address)) };
             if page.is_marked(address) {
                 // SAFETY: as above; the collector has exclusive access to the heap.
-                external += unsafe { &*host }.external_bytes();
+                external += object::beside_bytes(unsafe { &*host });
                 return true;
             }
             // SAFETY: the pointer came from `Box::into_raw`; leaving the list, nobody uses it again.

@@ -120,7 +120,7 @@ pub struct Assembler {
 }
 
 /// A jump whose target is not known yet.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "an unplaced jump goes nowhere"]
 pub struct Label {
     word: u32,

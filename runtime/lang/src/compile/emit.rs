@@ -64,14 +64,13 @@ impl<'a> Emitter<'a> {
     }
 
     pub(super) fn emit_jump(&mut self, opcode: Opcode, a: u8) -> Label {
-        let code = &mut self.frame().code;
-        code.emit(opcode, a, 0, 0);
-        let [label] = code.jumps();
+        self.emit(opcode, a, 0, 0);
+        let [label] = self.frame().jumps();
         label
     }
 
     pub(super) fn place(&mut self, label: Label) {
-        self.frame().code.place(label);
+        self.frame().place(label);
     }
 
     pub(super) fn position(&mut self, node: NodeId) {
@@ -392,7 +391,7 @@ impl<'a> Emitter<'a> {
         if let Some(name) = self.global_head(head).filter(|_| !pure) {
             self.position(head);
             self.emit_word(Opcode::GlobalHead, window, 0, 0, name.0);
-            let [label] = self.frame().code.jumps();
+            let [label] = self.frame().jumps();
             skip = Some(label);
         } else if global.is_none() {
             self.value(head, window);

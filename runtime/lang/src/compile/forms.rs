@@ -37,7 +37,7 @@ impl Emitter<'_> {
                 self.emit(branch, registers[0], registers[1], spare);
             }
             self.frame().next = start;
-            let [otherwise, error] = self.frame().code.jumps();
+            let [otherwise, error] = self.frame().jumps();
             return Exits { otherwise, error, error_register: spare };
         }
         if let Node::Primitive(Opcode::IsNil, operands) = self.arena.node(node) {
@@ -45,12 +45,12 @@ impl Emitter<'_> {
             self.position(node);
             self.emit(Opcode::BranchNil, register, 0, spare);
             self.frame().next = start;
-            let [otherwise, error] = self.frame().code.jumps();
+            let [otherwise, error] = self.frame().jumps();
             return Exits { otherwise, error, error_register: spare };
         }
         let register = self.operand(node);
         self.emit(Opcode::Branch, register, 0, 0);
-        let [otherwise, error] = self.frame().code.jumps();
+        let [otherwise, error] = self.frame().jumps();
         Exits { otherwise, error, error_register: register }
     }
 
@@ -358,7 +358,7 @@ impl Emitter<'_> {
         }
         let register = self.operand(node);
         self.emit(Opcode::BranchNumber, register, 0, spare);
-        let [otherwise, error] = self.frame().code.jumps();
+        let [otherwise, error] = self.frame().jumps();
         Exits { otherwise, error, error_register: spare }
     }
 
@@ -385,7 +385,7 @@ impl Emitter<'_> {
             let register = self.operand(*key);
             let spare = self.frame().register();
             self.emit(Opcode::BranchEqual, subject, register, spare);
-            let [otherwise, error] = self.frame().code.jumps();
+            let [otherwise, error] = self.frame().jumps();
             let index = self.frame().constant(*result);
             self.emit_word(Opcode::Constant, target, 0, 0, index);
             ends.push(self.emit_jump(Opcode::Jump, 0));

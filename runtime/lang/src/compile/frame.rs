@@ -9,7 +9,7 @@ use super::node::{Lambda, Scope};
 use std::collections::HashMap;
 use std::ops::Range;
 use valk_heap::{SymbolId, Value};
-use valk_vm::{Assembler, Code, CodeKind, FROM_CAPTURE, Opcode, REGISTERS_MAX, Variable};
+use valk_vm::{Assembler, Code, CodeKind, FROM_CAPTURE, Label, Opcode, REGISTERS_MAX, Variable};
 
 /// A variable of the function.
 #[derive(Debug, Clone)]
@@ -53,6 +53,8 @@ pub struct Frame {
     /// First free register.
     pub next: usize,
     max: usize,
+    /// Jumps that have not been placed, and which locals were certainly bound there.
+    open: Vec<(Label, Vec<bool>)>,
     /// More registers were wanted than a frame may have; the code is unusable.
     pub overflow: bool,
     /// Has no scope of its own: `=` binds in the function that created it.
@@ -202,6 +204,24 @@ impl Frame {
     pub fn expose(&mut self) {
         for local in &mut self.locals {
             local.starts_undefined |= !local.formal && !local.definite;
+        }
+    }
+
+    /// Jumps of the instruction just emitted.
+    pub fn jumps<const N: usize>(&mut self) -> [Label; N] {
+        let labels = self.code.jumps();
+        let definite = self.definite();
+        self.open.extend(labels.iter().map(|label| (*label, definite.clone())));
+        labels
+    }
+
+    /// Has a jump come here: what is certainly bound is so on both ways.
+    pub fn place(&mut self, label: Label) {
+        self.code.place(label);
+        let Some(at) = self.open.iter().rposition(|(open, _)| *open == label) else { return };
+        let (_, definite) = self.open.swap_remove(at);
+        for (local, was) in self.locals.iter_mut().zip(definite) {
+            local.definite &= was;
         }
     }
 
