@@ -315,8 +315,13 @@ impl Heap {
             Header::new(Kind::Host, 0, 0).store(at);
             object::at::<*mut dyn HostObject>(at + Header::BYTES).write(Box::into_raw(host));
         }
-        self.common().old.add_host(at, beside_bytes, is_weak);
-        self.poll_if_due();
+        let mut common = self.common();
+        common.old.add_host(at, beside_bytes, is_weak);
+        let is_due = self.shared.tenured_bytes(&common) > common.limits.full_at_bytes;
+        drop(common);
+        if is_due {
+            self.want();
+        }
         let value = Value::from_object_address(at);
         // Born logged (no flag in its header): its values may be young.
         self.remembered.push(value);

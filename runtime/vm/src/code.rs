@@ -108,7 +108,7 @@ impl HostObject for Code {
         "code"
     }
     fn external_bytes(&self) -> usize {
-        size_of::<Code>() + self.words.len() * 4 + self.constants.len() * size_of::<Value>()
+        self.words.len() * 4 + self.constants.len() * size_of::<Value>()
     }
 }
 
