@@ -273,29 +273,6 @@ impl Heap {
         Value::from_object_address(at)
     }
 
-    /// An object made of `count` fields that are all `value`, born old: for tables that are large
-    /// from the start, which would only be moved.
-    ///
-    /// # Panics
-    /// For a kind that has no fields, for a value that is a reference, and above 2³² fields.
-    pub fn old_fields(&mut self, kind: Kind, value: Value, count: usize) -> Value {
-        assert!(kind.has_fields(), "an object of kind {kind:?} is not made of fields");
-        assert!(!value.is_reference(), "what is born old refers to nothing");
-        let len = u32::try_from(count)
-            .unwrap_or_else(|_| panic!("{count} fields, the most is {}", u32::MAX));
-        let at = self.allocate_old(object::fields_bytes(count));
-        let mut header = Header::new(kind, 0, len);
-        header.flags |= UNLOGGED;
-        // SAFETY: the old space has just given out the object's memory at `at`.
-        unsafe {
-            header.store(at);
-            let first = object::at::<Value>(object::field_address(at, 0));
-            std::slice::from_raw_parts_mut(first.cast::<std::mem::MaybeUninit<Value>>(), count)
-                .fill(std::mem::MaybeUninit::new(value));
-        }
-        Value::from_object_address(at)
-    }
-
     #[inline]
     fn allocate_fields(&mut self, kind: Kind, count: usize) -> usize {
         assert!(kind.has_fields(), "an object of kind {kind:?} is not made of fields");
