@@ -72,8 +72,10 @@ fn own_turn(heap: &Heap, map: Value, key: Value) -> Option<(Turn, Value)> {
     if heap.is_shared() && !is_simple(key) {
         return None;
     }
-    let (turn, table) = versions::turn_at(heap, map.field(STATE))?;
-    (table::live(table) == size(map)).then_some((turn, table))
+    let state = map.field(STATE);
+    let (turn, table) = versions::turn_at(heap, state)?;
+    let shows = map.field(STATE) == state && table::live(table) == size(map);
+    shows.then_some((turn, table))
 }
 
 /// Whether a key has no table itself, nor has anything in it.
