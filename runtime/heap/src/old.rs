@@ -19,6 +19,7 @@ pub(crate) use page::next_hole;
 pub(crate) use page::{PAGE_BYTES, PAYLOAD_OFFSET, Page, slots_per_page};
 pub(crate) use size_class::{CLASS_BYTES, CLASS_COUNT, class_of};
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -30,8 +31,11 @@ use crate::os::{self, Mapping};
 use crate::statistics::ClassUsage;
 use crate::value::Value;
 
-/// Pages are mapped this many at a time.
-const CHUNK_BYTES: usize = 16 * PAGE_BYTES;
+/// Pages are mapped this many at a time, aligned to their size: a huge page of the system.
+const CHUNK_BYTES: usize = 2 << 20;
+const CHUNK_PAGES: usize = CHUNK_BYTES / PAGE_BYTES;
+/// So many chunks get memory page by page, as it is needed.
+const SMALL_CHUNKS: usize = 2;
 /// Large objects are accounted in these units, bytes.
 const LARGE_UNIT_BYTES: usize = 4 << 10;
 
@@ -71,6 +75,11 @@ pub(crate) struct Hole {
     pub cursor: usize,
     /// Behind the last slot.
     pub end: usize,
+}
+
+/// The chunk of a page.
+fn chunk_of(base: usize) -> usize {
+    base & !(CHUNK_BYTES - 1)
 }
 
 struct Large {
@@ -201,9 +210,7 @@ impl OldSpace {
 
     fn empty_page(&mut self) -> usize {
         if self.resident.is_empty() && self.decommitted.is_empty() {
-            let chunk = Mapping::new(CHUNK_BYTES).unwrap_or_else(|error| panic!("{error}"));
-            self.decommitted.extend((chunk.base()..chunk.base() + CHUNK_BYTES).step_by(PAGE_BYTES));
-            self.chunks.push(chunk);
+            self.add_chunk();
         }
         if let Some(base) = self.resident.pop() {
             return base;
@@ -213,6 +220,25 @@ impl OldSpace {
         // SAFETY: the page is a part of a chunk.
         unsafe { os::commit(base, PAGE_BYTES) };
         base
+    }
+
+    /// Adds the pages of a chunk, all resident if the heap is so large that this is little.
+    fn add_chunk(&mut self) {
+        let chunk = Mapping::aligned(CHUNK_BYTES, CHUNK_BYTES);
+        let chunk = chunk.unwrap_or_else(|error| panic!("{error}"));
+        let base = chunk.base();
+        let pages = (base..base + CHUNK_BYTES).step_by(PAGE_BYTES).rev();
+        if self.chunks.len() < SMALL_CHUNKS {
+            self.decommitted.extend(pages);
+        } else {
+            // SAFETY: the range is the chunk.
+            unsafe {
+                os::use_huge_pages(base, CHUNK_BYTES);
+                os::commit(base, CHUNK_BYTES);
+            }
+            self.resident.extend(pages);
+        }
+        self.chunks.push(chunk);
     }
 
     #[cold]
@@ -364,9 +390,27 @@ impl OldSpace {
 
     /// Returns empty pages to the system but for a reserve: a part of what is in use, because a
     /// heap that has just shrunk often grows again, and a page costs more to fault in than to fill.
+    /// First go chunks of which nothing is in use; others are never torn apart.
     fn trim(&mut self) {
         let reserve = RESIDENT_FREE_PAGES.max(self.pages.len() / RESIDENT_FREE_DIVISOR);
-        for base in self.resident.drain(reserve.min(self.resident.len())..) {
+        let surplus = self.resident.len().saturating_sub(reserve);
+        let mut empty = [self.resident.as_slice(), &self.decommitted].concat();
+        empty.sort_unstable();
+        let runs = empty.chunk_by(|one, next| chunk_of(*one) == chunk_of(*next));
+        let runs = runs.filter(|run| run.len() == CHUNK_PAGES);
+        let mut unused: Vec<usize> = runs.map(|run| chunk_of(run[0])).collect();
+        let gone = unused.split_off(unused.len().saturating_sub(surplus / CHUNK_PAGES));
+        let stays = |base: &usize| gone.binary_search(&chunk_of(*base)).is_err();
+        self.resident.retain(stays);
+        self.decommitted.retain(stays);
+        self.chunks.retain(|chunk| stays(&chunk.base()));
+
+        // Pages of chunks that are in use are at the end, where they are taken first.
+        self.resident.sort_unstable_by_key(|base| {
+            (unused.binary_search(&chunk_of(*base)).is_err(), Reverse(*base))
+        });
+        let whole = self.resident.partition_point(|b| unused.binary_search(&chunk_of(*b)).is_ok());
+        for base in self.resident.drain(reserve.max(whole).min(self.resident.len())..) {
             // SAFETY: the page is whole, of a live chunk, and nothing in it is reachable.
             unsafe { os::decommit(base, PAGE_BYTES) };
             self.decommitted.push(base);
