@@ -56,6 +56,10 @@ pub(crate) fn survivor(value: Value, pass: Pass, (base, bytes): (usize, usize)) 
     if is_kept { value } else { Value::UNDEFINED }
 }
 
+const CACHE_LINE_BYTES: usize = 64;
+/// How far ahead of the fields that it looks at a full pass asks for others.
+const FIELDS_AHEAD_BYTES: usize = 4 * CACHE_LINE_BYTES;
+
 /// How a tracer works: what the inner loops shall not ask for at every cell.
 trait Mode {
     const PASS: Pass;
@@ -212,7 +216,7 @@ impl<'h> Tracer<'h> {
     fn show_all<M: Mode>(&mut self, slots: &mut [Value]) {
         let mut hot = std::mem::take(&mut self.hot);
         for slot in slots {
-            self.show::<M>(&mut hot, slot);
+            self.show::<M, false>(&mut hot, slot);
         }
         self.hot = hot;
     }
@@ -247,8 +251,14 @@ impl<'h> Tracer<'h> {
             let first = object::field_address(address, 0);
             // SAFETY: cells on the work list or in the remembered set are initialised and not
             // moved; rule 3; a header with fields is followed by `len` of them.
-            for slot in unsafe { object::slots(first, header.len as usize) } {
-                self.show::<M>(hot, slot);
+            let slots = unsafe { object::slots(first, header.len as usize) };
+            for line in slots.chunks_mut(CACHE_LINE_BYTES / 8) {
+                if M::PASS == Pass::Full {
+                    object::prefetch(line.as_ptr().addr() + FIELDS_AHEAD_BYTES);
+                }
+                for slot in line {
+                    self.show::<M, true>(hot, slot);
+                }
             }
         } else if header.kind == Kind::Host as u8 {
             *hot = self.scan_host(std::mem::take(hot), address);
@@ -273,10 +283,10 @@ impl<'h> Tracer<'h> {
         loop {
             // SAFETY: as in `scan_in`; a pair is two slots.
             let slots = unsafe { object::slots(address, 2) };
-            self.show::<M>(hot, &mut slots[0]);
+            self.show::<M, false>(hot, &mut slots[0]);
             let tail = slots[1];
             if !tail.is_pair() || M::PASS == Pass::Inspect {
-                self.show::<M>(hot, &mut slots[1]);
+                self.show::<M, false>(hot, &mut slots[1]);
                 return;
             }
             let fresh = if self.is_young(tail) {
@@ -296,7 +306,7 @@ impl<'h> Tracer<'h> {
 
     /// Shows one value.
     #[inline(always)]
-    fn show<M: Mode>(&mut self, hot: &mut Hot, slot: &mut Value) {
+    fn show<M: Mode, const IN_OBJECT: bool>(&mut self, hot: &mut Hot, slot: &mut Value) {
         let value = *slot;
         if !value.is_reference() {
             return;
@@ -312,9 +322,11 @@ impl<'h> Tracer<'h> {
             if is_new {
                 hot.push(moved);
             }
-        } else if M::PASS == Pass::Inspect
-            || M::PASS == Pass::Full && mark::<M>(value.address())
-        {
+        } else if M::PASS == Pass::Inspect || M::PASS == Pass::Full && mark::<M>(value.address()) {
+            if IN_OBJECT && M::PASS == Pass::Full {
+                object::prefetch(value.address());
+                object::prefetch(value.address() + CACHE_LINE_BYTES);
+            }
             hot.push(value);
         }
     }
