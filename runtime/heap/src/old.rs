@@ -6,7 +6,8 @@
 //! 2. Objects above [`LARGE_OBJECT_BYTES`] have a page of their own, or, above what a page holds, a
 //!    mapping of their own that begins like a page.
 //! 3. During a full collection allocation takes fresh pages only: the marks are in the making.
-//! 4. Empty pages are kept for reuse by any class, all but a few of them returned to the system.
+//! 4. Empty pages are kept for reuse by any class, all but a few of them returned to the system: first
+//!    whole chunks, which are huge pages of the system, and those are not torn.
 //! 5. Hosts are listed; a full collection hands the boxes of unmarked ones to its caller.
 //!
 //! Does not know references between objects, roots or the nursery.
@@ -32,10 +33,10 @@ use crate::statistics::ClassUsage;
 use crate::value::Value;
 
 /// Pages are mapped this many at a time, aligned to their size: a huge page of the system.
-const CHUNK_BYTES: usize = 2 << 20;
+pub(crate) const CHUNK_BYTES: usize = 2 << 20;
 const CHUNK_PAGES: usize = CHUNK_BYTES / PAGE_BYTES;
 /// So many chunks get memory page by page, as it is needed.
-const SMALL_CHUNKS: usize = 2;
+pub(crate) const SMALL_CHUNKS: usize = 2;
 /// Large objects are accounted in these units, bytes.
 const LARGE_UNIT_BYTES: usize = 4 << 10;
 
@@ -390,27 +391,27 @@ impl OldSpace {
 
     /// Returns empty pages to the system but for a reserve: a part of what is in use, because a
     /// heap that has just shrunk often grows again, and a page costs more to fault in than to fill.
-    /// First go chunks of which nothing is in use; others are never torn apart.
+    /// Chunks without a page in use go first, and go whole (rule 4).
     fn trim(&mut self) {
         let reserve = RESIDENT_FREE_PAGES.max(self.pages.len() / RESIDENT_FREE_DIVISOR);
         let surplus = self.resident.len().saturating_sub(reserve);
         let mut empty = [self.resident.as_slice(), &self.decommitted].concat();
         empty.sort_unstable();
-        let runs = empty.chunk_by(|one, next| chunk_of(*one) == chunk_of(*next));
-        let runs = runs.filter(|run| run.len() == CHUNK_PAGES);
-        let mut unused: Vec<usize> = runs.map(|run| chunk_of(run[0])).collect();
+        let runs = empty.chunk_by(|page, next| chunk_of(*page) == chunk_of(*next));
+        let whole = runs.filter(|run| run.len() == CHUNK_PAGES);
+        let mut unused: Vec<usize> = whole.map(|run| chunk_of(run[0])).collect();
         let gone = unused.split_off(unused.len().saturating_sub(surplus / CHUNK_PAGES));
         let stays = |base: &usize| gone.binary_search(&chunk_of(*base)).is_err();
         self.resident.retain(stays);
         self.decommitted.retain(stays);
         self.chunks.retain(|chunk| stays(&chunk.base()));
-
-        // Pages of chunks that are in use are at the end, where they are taken first.
-        self.resident.sort_unstable_by_key(|base| {
-            (unused.binary_search(&chunk_of(*base)).is_err(), Reverse(*base))
-        });
-        let whole = self.resident.partition_point(|b| unused.binary_search(&chunk_of(*b)).is_ok());
-        for base in self.resident.drain(reserve.max(whole).min(self.resident.len())..) {
+        // Taken from the end: pages of chunks in use, by address, before others.
+        let is_of_used = |base: &usize| unused.binary_search(&chunk_of(*base)).is_err();
+        self.resident.sort_unstable_by_key(|base| (is_of_used(base), Reverse(*base)));
+        if !unused.is_empty() {
+            return;
+        }
+        for base in self.resident.drain(reserve.min(self.resident.len())..) {
             // SAFETY: the page is whole, of a live chunk, and nothing in it is reachable.
             unsafe { os::decommit(base, PAGE_BYTES) };
             self.decommitted.push(base);
