@@ -7,14 +7,16 @@
 //!    mapping of their own that begins like a page.
 //! 3. During a full collection allocation takes fresh pages only: the marks are in the making.
 //! 4. Empty pages are kept for reuse by any class, all but a few of them returned to the system: first
-//!    whole chunks, which are huge pages of the system, and those are not torn.
+//!    whole chunks, which may be huge pages of the system; those are not torn.
 //! 5. Hosts are listed; a full collection hands the boxes of unmarked ones to its caller.
 //!
 //! Does not know references between objects, roots or the nursery.
 
+mod huge;
 mod page;
 mod size_class;
 
+pub(crate) use huge::HugePages;
 #[cfg(test)]
 pub(crate) use page::next_hole;
 pub(crate) use page::{PAGE_BYTES, PAYLOAD_OFFSET, Page, slots_per_page};
@@ -23,6 +25,7 @@ pub(crate) use size_class::{CLASS_BYTES, CLASS_COUNT, class_of};
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::ops::Range;
+use std::time::Instant;
 
 use page::LARGE_CLASS;
 
@@ -104,6 +107,7 @@ impl Large {
 pub(crate) struct OldSpace {
     classes: [Class; CLASS_COUNT],
     chunks: Vec<Mapping>,
+    huge_pages: HugePages,
     /// Pages in use by a class.
     pages: Vec<Page>,
     /// Empty pages, by address: resident ones, and ones whose memory went back to the system.
@@ -130,6 +134,7 @@ impl OldSpace {
                 ..Class::default()
             }),
             chunks: Vec::new(),
+            huge_pages: HugePages::new(),
             pages: Vec::new(),
             resident: Vec::new(),
             decommitted: Vec::new(),
@@ -223,20 +228,23 @@ impl OldSpace {
         base
     }
 
-    /// Adds the pages of a chunk, all resident if the heap is so large that this is little.
+    /// Adds the pages of a chunk: resident, as a huge page of the system, if the heap is so large that
+    /// this is little.
     fn add_chunk(&mut self) {
         let chunk = Mapping::aligned(CHUNK_BYTES, CHUNK_BYTES);
         let chunk = chunk.unwrap_or_else(|error| panic!("{error}"));
         let base = chunk.base();
         let pages = (base..base + CHUNK_BYTES).step_by(PAGE_BYTES).rev();
-        if self.chunks.len() < SMALL_CHUNKS {
+        if self.chunks.len() < SMALL_CHUNKS || !self.huge_pages.wanted() {
             self.decommitted.extend(pages);
         } else {
+            let began = Instant::now();
             // SAFETY: the range is the chunk.
             unsafe {
                 os::use_huge_pages(base, CHUNK_BYTES);
                 os::commit(base, CHUNK_BYTES);
             }
+            self.huge_pages.report(began.elapsed());
             self.resident.extend(pages);
         }
         self.chunks.push(chunk);

@@ -101,8 +101,8 @@ pub(crate) unsafe fn commit(base: usize, bytes: usize) {
     let _ = (base, bytes);
 }
 
-/// Asks for memory in huge pages, of which one takes one fault and one entry of the processor's page
-/// cache. Where the system has none there are small ones.
+/// Asks for memory in huge pages, of which one takes one fault and one entry in the processor's cache of
+/// page tables. Where the system has none there are small ones.
 ///
 /// # Safety
 /// As [`commit`].

@@ -10,7 +10,7 @@
 //!    the others throw their copies away. An old cell belongs to whoever sets its mark. So each cell
 //!    is scanned by one tracer, which alone writes to it.
 //! 4. The work list is explicit, so no shape of data exhausts the native stack.
-//! 5. Survivors are promoted at once; ages would be a second destination in [`Tracer::allocate`].
+//! 5. Survivors are promoted at once; ages would be a second destination of what moves.
 //! 6. A tracer fills holes of its own and gives back what is left of them, but for a full pass, after
 //!    which the sweep finds what is free.
 //!

@@ -2,8 +2,11 @@
 
 use crate::limits::RESIDENT_FREE_PAGES;
 use crate::object::{self, PAIR_BYTES};
-use crate::old::{CHUNK_BYTES, OldSpace, PAGE_BYTES, Page, SMALL_CHUNKS, slots_per_page};
+use crate::old::{
+    CHUNK_BYTES, HugePages, OldSpace, PAGE_BYTES, Page, SMALL_CHUNKS, slots_per_page,
+};
 use std::collections::HashSet;
+use std::time::Duration;
 
 const CHUNK_PAGES: usize = CHUNK_BYTES / PAGE_BYTES;
 
@@ -38,7 +41,9 @@ fn collect(old: &mut OldSpace, live: &[usize]) {
 valk_harness::test! {
     fn chunks_are_aligned_and_the_first_ones_take_memory_by_the_page() {
         let mut old = OldSpace::new();
-        let small = fill(&mut old, SMALL_CHUNKS * CHUNK_PAGES);
+        let mut small = fill(&mut old, 1);
+        assert_eq!(old.committed_bytes(), PAGE_BYTES);
+        small.append(&mut fill(&mut old, SMALL_CHUNKS * CHUNK_PAGES - 1));
         assert_eq!(chunks(&small).len(), SMALL_CHUNKS);
         assert_eq!(old.committed_bytes(), SMALL_CHUNKS * CHUNK_BYTES);
         let large = fill(&mut old, 1);
@@ -81,5 +86,24 @@ valk_harness::test! {
         }
         let next = fill(&mut old, 7 * CHUNK_PAGES);
         assert_eq!(chunks(&next), before, "they are used again");
+    }
+
+    fn after_a_slow_huge_page_there_are_small_ones_for_a_while() {
+        let (fast, slow) = (Duration::from_micros(100), Duration::from_millis(5));
+        let mut pages = HugePages::new();
+        let mut without = |took: Duration| {
+            assert!(pages.wanted());
+            pages.report(took);
+            let count = (0..1000).take_while(|_| !pages.wanted()).count();
+            pages.report(fast);
+            count
+        };
+        assert_eq!([without(fast), without(slow), without(slow), without(fast)], [0, 8, 8, 0]);
+        let mut pages = HugePages::new();
+        let mut again = || {
+            pages.report(slow);
+            (0..1000).take_while(|_| !pages.wanted()).count()
+        };
+        assert_eq!([again(), again(), again(), again(), again()], [8, 16, 32, 64, 64]);
     }
 }
