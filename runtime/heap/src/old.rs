@@ -6,21 +6,26 @@
 //! 2. Objects above [`LARGE_OBJECT_BYTES`] have a page of their own, or, above what a page holds, a
 //!    mapping of their own that begins like a page.
 //! 3. During a full collection allocation takes fresh pages only: the marks are in the making.
-//! 4. Empty pages are kept for reuse by any class, all but a few of them returned to the system.
+//! 4. Empty pages are kept for reuse by any class, all but a few of them returned to the system: first
+//!    whole chunks, which may be huge pages of the system; those are not torn.
 //! 5. Hosts are listed; a full collection hands the boxes of unmarked ones to its caller.
 //!
 //! Does not know references between objects, roots or the nursery.
 
+mod huge;
 mod page;
 mod size_class;
 
+pub(crate) use huge::HugePages;
 #[cfg(test)]
 pub(crate) use page::next_hole;
 pub(crate) use page::{PAGE_BYTES, PAYLOAD_OFFSET, Page, slots_per_page};
 pub(crate) use size_class::{CLASS_BYTES, CLASS_COUNT, class_of};
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::ops::Range;
+use std::time::Instant;
 
 use page::LARGE_CLASS;
 
@@ -30,8 +35,11 @@ use crate::os::{self, Mapping};
 use crate::statistics::ClassUsage;
 use crate::value::Value;
 
-/// Pages are mapped this many at a time.
-const CHUNK_BYTES: usize = 16 * PAGE_BYTES;
+/// Pages are mapped this many at a time, aligned to their size: a huge page of the system.
+pub(crate) const CHUNK_BYTES: usize = 2 << 20;
+const CHUNK_PAGES: usize = CHUNK_BYTES / PAGE_BYTES;
+/// So many chunks get memory page by page, as it is needed.
+pub(crate) const SMALL_CHUNKS: usize = 2;
 /// Large objects are accounted in these units, bytes.
 const LARGE_UNIT_BYTES: usize = 4 << 10;
 
@@ -73,6 +81,11 @@ pub(crate) struct Hole {
     pub end: usize,
 }
 
+/// The chunk of a page.
+fn chunk_of(base: usize) -> usize {
+    base & !(CHUNK_BYTES - 1)
+}
+
 struct Large {
     page: Page,
     bytes: usize,
@@ -94,6 +107,7 @@ impl Large {
 pub(crate) struct OldSpace {
     classes: [Class; CLASS_COUNT],
     chunks: Vec<Mapping>,
+    huge_pages: HugePages,
     /// Pages in use by a class.
     pages: Vec<Page>,
     /// Empty pages, by address: resident ones, and ones whose memory went back to the system.
@@ -120,6 +134,7 @@ impl OldSpace {
                 ..Class::default()
             }),
             chunks: Vec::new(),
+            huge_pages: HugePages::new(),
             pages: Vec::new(),
             resident: Vec::new(),
             decommitted: Vec::new(),
@@ -201,9 +216,7 @@ impl OldSpace {
 
     fn empty_page(&mut self) -> usize {
         if self.resident.is_empty() && self.decommitted.is_empty() {
-            let chunk = Mapping::new(CHUNK_BYTES).unwrap_or_else(|error| panic!("{error}"));
-            self.decommitted.extend((chunk.base()..chunk.base() + CHUNK_BYTES).step_by(PAGE_BYTES));
-            self.chunks.push(chunk);
+            self.add_chunk();
         }
         if let Some(base) = self.resident.pop() {
             return base;
@@ -213,6 +226,28 @@ impl OldSpace {
         // SAFETY: the page is a part of a chunk.
         unsafe { os::commit(base, PAGE_BYTES) };
         base
+    }
+
+    /// Adds the pages of a chunk: resident, as a huge page of the system, if the heap is so large that
+    /// this is little.
+    fn add_chunk(&mut self) {
+        let chunk = Mapping::aligned(CHUNK_BYTES, CHUNK_BYTES);
+        let chunk = chunk.unwrap_or_else(|error| panic!("{error}"));
+        let base = chunk.base();
+        let pages = (base..base + CHUNK_BYTES).step_by(PAGE_BYTES).rev();
+        if self.chunks.len() < SMALL_CHUNKS || !self.huge_pages.wanted() {
+            self.decommitted.extend(pages);
+        } else {
+            let began = Instant::now();
+            // SAFETY: the range is the chunk.
+            unsafe {
+                os::use_huge_pages(base, CHUNK_BYTES);
+                os::commit(base, CHUNK_BYTES);
+            }
+            self.huge_pages.report(began.elapsed());
+            self.resident.extend(pages);
+        }
+        self.chunks.push(chunk);
     }
 
     #[cold]
@@ -364,8 +399,26 @@ impl OldSpace {
 
     /// Returns empty pages to the system but for a reserve: a part of what is in use, because a
     /// heap that has just shrunk often grows again, and a page costs more to fault in than to fill.
+    /// Chunks without a page in use go first, and go whole (rule 4).
     fn trim(&mut self) {
         let reserve = RESIDENT_FREE_PAGES.max(self.pages.len() / RESIDENT_FREE_DIVISOR);
+        let surplus = self.resident.len().saturating_sub(reserve);
+        let mut empty = [self.resident.as_slice(), &self.decommitted].concat();
+        empty.sort_unstable();
+        let runs = empty.chunk_by(|page, next| chunk_of(*page) == chunk_of(*next));
+        let whole = runs.filter(|run| run.len() == CHUNK_PAGES);
+        let mut unused: Vec<usize> = whole.map(|run| chunk_of(run[0])).collect();
+        let gone = unused.split_off(unused.len().saturating_sub(surplus / CHUNK_PAGES));
+        let stays = |base: &usize| gone.binary_search(&chunk_of(*base)).is_err();
+        self.resident.retain(stays);
+        self.decommitted.retain(stays);
+        self.chunks.retain(|chunk| stays(&chunk.base()));
+        // Taken from the end: pages of chunks in use, by address, before others.
+        let is_of_used = |base: &usize| unused.binary_search(&chunk_of(*base)).is_err();
+        self.resident.sort_unstable_by_key(|base| (is_of_used(base), Reverse(*base)));
+        if !unused.is_empty() {
+            return;
+        }
         for base in self.resident.drain(reserve.min(self.resident.len())..) {
             // SAFETY: the page is whole, of a live chunk, and nothing in it is reachable.
             unsafe { os::decommit(base, PAGE_BYTES) };

@@ -14,7 +14,7 @@ pub(crate) fn round_to_grains(bytes: usize) -> Option<usize> {
     bytes.checked_next_multiple_of(GRAIN_BYTES)
 }
 
-/// A range of zeroed address space, aligned to [`GRAIN_BYTES`], that takes memory when touched.
+/// A range of zeroed address space, aligned to [`GRAIN_BYTES`] or more, that takes memory when touched.
 #[derive(Debug)]
 pub(crate) struct Mapping {
     base: usize,
@@ -27,10 +27,18 @@ impl Mapping {
     /// # Errors
     /// [`HeapError::Map`] when the system refuses.
     pub fn new(bytes: usize) -> Result<Mapping, HeapError> {
+        Mapping::aligned(bytes, GRAIN_BYTES)
+    }
+
+    /// The same, aligned to `alignment`, a multiple of [`GRAIN_BYTES`].
+    ///
+    /// # Errors
+    /// As [`Mapping::new`].
+    pub fn aligned(bytes: usize, alignment: usize) -> Result<Mapping, HeapError> {
         let refused = |errno| HeapError::Map { bytes, errno };
         let rounded = round_to_grains(bytes).ok_or_else(|| refused(libc::ENOMEM))?;
-        // One grain more than needed always contains an aligned range of the wanted length.
-        let padded = rounded.checked_add(GRAIN_BYTES).ok_or_else(|| refused(libc::ENOMEM))?;
+        // As much more than needed always contains an aligned range of the wanted length.
+        let padded = rounded.checked_add(alignment).ok_or_else(|| refused(libc::ENOMEM))?;
         // SAFETY: a fresh anonymous mapping at an address of the system's choice touches nothing
         // that exists.
         let start = unsafe {
@@ -48,7 +56,7 @@ impl Mapping {
             return Err(refused(errno));
         }
         let start = start.expose_provenance();
-        let base = start.next_multiple_of(GRAIN_BYTES);
+        let base = start.next_multiple_of(alignment);
         let (before, after) = (base - start, start + padded - base - rounded);
         unmap(start, before);
         unmap(base + rounded, after);
@@ -89,6 +97,19 @@ pub(crate) unsafe fn commit(base: usize, bytes: usize) {
     // SAFETY: the caller's promise; the contents stay what they are.
     #[cfg(target_os = "linux")]
     let _ = unsafe { libc::madvise(object::at(base), bytes, libc::MADV_POPULATE_WRITE) };
+    #[cfg(not(target_os = "linux"))]
+    let _ = (base, bytes);
+}
+
+/// Asks for memory in huge pages, of which one takes one fault and one entry in the processor's cache of
+/// page tables. Where the system has none there are small ones.
+///
+/// # Safety
+/// As [`commit`].
+pub(crate) unsafe fn use_huge_pages(base: usize, bytes: usize) {
+    // SAFETY: the caller's promise; the contents stay what they are.
+    #[cfg(target_os = "linux")]
+    let _ = unsafe { libc::madvise(object::at(base), bytes, libc::MADV_HUGEPAGE) };
     #[cfg(not(target_os = "linux"))]
     let _ = (base, bytes);
 }

@@ -10,6 +10,7 @@ mod layout;
 mod limits;
 mod model;
 mod mutators;
+mod old;
 mod process_memory;
 mod roots;
 mod shapes;

@@ -10,7 +10,7 @@
 //!    the others throw their copies away. An old cell belongs to whoever sets its mark. So each cell
 //!    is scanned by one tracer, which alone writes to it.
 //! 4. The work list is explicit, so no shape of data exhausts the native stack.
-//! 5. Survivors are promoted at once; ages would be a second destination in [`Tracer::allocate`].
+//! 5. Survivors are promoted at once; ages would be a second destination of what moves.
 //! 6. A tracer fills holes of its own and gives back what is left of them, but for a full pass, after
 //!    which the sweep finds what is free.
 //!
@@ -56,6 +56,48 @@ pub(crate) fn survivor(value: Value, pass: Pass, (base, bytes): (usize, usize)) 
     if is_kept { value } else { Value::UNDEFINED }
 }
 
+const CACHE_LINE_BYTES: usize = 64;
+/// How far ahead of the fields that it looks at a full pass asks for others.
+const FIELDS_AHEAD_BYTES: usize = 4 * CACHE_LINE_BYTES;
+
+/// How a tracer works: what the inner loops shall not ask for at every cell.
+trait Mode {
+    const PASS: Pass;
+    /// Others trace at the same time.
+    const SHARED: bool;
+}
+
+struct Inspecting;
+impl Mode for Inspecting {
+    const PASS: Pass = Pass::Inspect;
+    const SHARED: bool = false;
+}
+
+struct Minor<const SHARED: bool>;
+impl<const SHARED: bool> Mode for Minor<SHARED> {
+    const PASS: Pass = Pass::Minor;
+    const SHARED: bool = SHARED;
+}
+
+struct Full<const SHARED: bool>;
+impl<const SHARED: bool> Mode for Full<SHARED> {
+    const PASS: Pass = Pass::Full;
+    const SHARED: bool = SHARED;
+}
+
+/// Calls a method of a tracer that is generic over its mode.
+macro_rules! in_mode {
+    ($tracer:ident.$method:ident($($argument:expr),*)) => {
+        match ($tracer.pass, $tracer.among_others) {
+            (Pass::Inspect, _) => $tracer.$method::<Inspecting>($($argument),*),
+            (Pass::Minor, false) => $tracer.$method::<Minor<false>>($($argument),*),
+            (Pass::Minor, true) => $tracer.$method::<Minor<true>>($($argument),*),
+            (Pass::Full, false) => $tracer.$method::<Full<false>>($($argument),*),
+            (Pass::Full, true) => $tracer.$method::<Full<true>>($($argument),*),
+        }
+    };
+}
+
 /// What a tracer has done.
 #[derive(Default)]
 pub(crate) struct Done {
@@ -66,6 +108,40 @@ pub(crate) struct Done {
     pub updated_slots: u64,
 }
 
+/// What changes at every pair. Loops take it out of the tracer: what no pointer leads to may stay in
+/// registers.
+#[derive(Default)]
+struct Hot {
+    work: Vec<Value>,
+    /// Where pairs go; other cells of that size have a hole of their own.
+    pairs: Hole,
+    moved_pairs: u64,
+    updated_slots: u64,
+}
+
+impl Hot {
+    #[inline(always)]
+    fn push(&mut self, cell: Value) {
+        if self.work.len() == self.work.capacity() {
+            self.work = grown(std::mem::take(&mut self.work));
+        }
+        let length = self.work.len();
+        // SAFETY: there is room behind the last cell, which is initialised here.
+        unsafe {
+            self.work.as_mut_ptr().add(length).write(cell);
+            self.work.set_len(length + 1);
+        }
+    }
+}
+
+/// The same work list with room. By value, so that the caller's stays in registers.
+#[cold]
+#[inline(never)]
+fn grown(mut work: Vec<Value>) -> Vec<Value> {
+    work.reserve(1);
+    work
+}
+
 /// Receives every `Value` outside the heap, and inside hosts, during a collection.
 pub struct Tracer<'h> {
     young_base: usize,
@@ -73,9 +149,11 @@ pub struct Tracer<'h> {
     pass: Pass,
     /// Others trace at the same time.
     among_others: bool,
+    hot: Hot,
     holes: [Hole; CLASS_COUNT],
     old: &'h SharedOldSpace,
-    done: Done,
+    promoted_bytes: usize,
+    promoted_objects: u64,
 }
 
 impl<'h> Tracer<'h> {
@@ -85,9 +163,17 @@ impl<'h> Tracer<'h> {
         old: &'h SharedOldSpace,
         work: Vec<Value>,
     ) -> Tracer<'h> {
-        let done = Done { work, ..Done::default() };
-        let holes = [Hole::default(); CLASS_COUNT];
-        Tracer { young_base, young_bytes, pass, among_others: false, holes, old, done }
+        Tracer {
+            young_base,
+            young_bytes,
+            pass,
+            among_others: false,
+            hot: Hot { work, ..Hot::default() },
+            holes: [Hole::default(); CLASS_COUNT],
+            old,
+            promoted_bytes: 0,
+            promoted_objects: 0,
+        }
     }
 
     /// From here on others trace at the same time.
@@ -102,33 +188,8 @@ impl<'h> Tracer<'h> {
     }
 
     /// Shows a run of values.
-    #[inline]
     pub fn slice(&mut self, slots: &mut [Value]) {
-        if self.among_others {
-            for slot in slots {
-                self.show::<true>(slot);
-            }
-        } else {
-            for slot in slots {
-                self.show::<false>(slot);
-            }
-        }
-    }
-
-    /// Shows one value. `SHARED`, here and below, is `among_others`, which the inner loop shall not ask
-    /// for at every cell.
-    #[inline(always)]
-    fn show<const SHARED: bool>(&mut self, slot: &mut Value) {
-        let value = *slot;
-        if !value.is_reference() {
-            return;
-        }
-        if self.is_young(value) {
-            self.done.updated_slots += 1;
-            *slot = self.evacuate::<SHARED>(value);
-        } else if self.pass != Pass::Minor {
-            self.reach::<SHARED>(value);
-        }
+        in_mode!(self.show_all(slots));
     }
 
     /// Whether only references into the nursery matter to this pass: slots that were shown to an
@@ -139,41 +200,50 @@ impl<'h> Tracer<'h> {
 
     /// Follows what was found, but not much more than so many cells; true when nothing is left.
     pub(crate) fn drain(&mut self, cells: usize) -> bool {
-        if self.among_others { self.drain_as::<true>(cells) } else { self.drain_as::<false>(cells) }
-    }
-
-    #[inline(always)]
-    fn drain_as<const SHARED: bool>(&mut self, mut cells: usize) -> bool {
-        while let Some(cell) = self.done.work.pop() {
-            self.scan_as::<SHARED>(cell);
-            cells -= 1;
-            if cells == 0 {
-                return self.done.work.is_empty();
-            }
-        }
-        true
+        in_mode!(self.drain_in(cells))
     }
 
     /// Cells found and not scanned, for who shares them with others.
     pub(crate) fn work(&mut self) -> &mut Vec<Value> {
-        &mut self.done.work
+        &mut self.hot.work
     }
 
     /// Shows every slot of a cell.
-    #[inline(never)]
     pub(crate) fn scan(&mut self, cell: Value) {
-        if self.among_others {
-            self.scan_as::<true>(cell);
-        } else {
-            self.scan_as::<false>(cell);
+        in_mode!(self.scan_one(cell));
+    }
+
+    fn show_all<M: Mode>(&mut self, slots: &mut [Value]) {
+        let mut hot = std::mem::take(&mut self.hot);
+        for slot in slots {
+            self.show::<M, false>(&mut hot, slot);
         }
+        self.hot = hot;
+    }
+
+    fn drain_in<M: Mode>(&mut self, mut cells: usize) -> bool {
+        let mut hot = std::mem::take(&mut self.hot);
+        while cells > 0
+            && let Some(cell) = hot.work.pop()
+        {
+            self.scan_in::<M>(&mut hot, cell);
+            cells -= 1;
+        }
+        self.hot = hot;
+        self.hot.work.is_empty()
+    }
+
+    fn scan_one<M: Mode>(&mut self, cell: Value) {
+        let mut hot = std::mem::take(&mut self.hot);
+        self.scan_in::<M>(&mut hot, cell);
+        self.hot = hot;
     }
 
     #[inline(always)]
-    fn scan_as<const SHARED: bool>(&mut self, cell: Value) {
+    fn scan_in<M: Mode>(&mut self, hot: &mut Hot, cell: Value) {
         let address = cell.address();
         if cell.is_pair() {
-            self.scan_list::<SHARED>(address);
+            self.scan_list::<M>(hot, address);
             return;
         }
         let header = cell.header();
@@ -181,36 +251,51 @@ impl<'h> Tracer<'h> {
             let first = object::field_address(address, 0);
             // SAFETY: cells on the work list or in the remembered set are initialised and not
             // moved; rule 3; a header with fields is followed by `len` of them.
-            for slot in unsafe { object::slots(first, header.len as usize) } {
-                self.show::<SHARED>(slot);
+            let slots = unsafe { object::slots(first, header.len as usize) };
+            for line in slots.chunks_mut(CACHE_LINE_BYTES / 8) {
+                if M::PASS == Pass::Full {
+                    object::prefetch(line.as_ptr().addr() + FIELDS_AHEAD_BYTES);
+                }
+                for slot in line {
+                    self.show::<M, true>(hot, slot);
+                }
             }
         } else if header.kind == Kind::Host as u8 {
-            // SAFETY: as above; a live host object owns its box, and no reference into the box
-            // outlives the borrow of the heap that a stop excludes.
-            unsafe { &mut *object::host_of(address) }.trace(self);
+            *hot = self.scan_host(std::mem::take(hot), address);
         }
+    }
+
+    /// Shows what is in the box of a host object, to `slice` or `value`.
+    #[cold]
+    #[inline(never)]
+    fn scan_host(&mut self, hot: Hot, address: usize) -> Hot {
+        self.hot = hot;
+        // SAFETY: as in `scan_in`; a live host object owns its box, and no reference into the box
+        // outlives the borrow of the heap that a stop excludes.
+        unsafe { &mut *object::host_of(address) }.trace(self);
+        std::mem::take(&mut self.hot)
     }
 
     /// Shows both slots of the pair at `address` and goes on with the tail as long as that is a
     /// pair found just now: the cells of a list skip the work list and land side by side.
     #[inline(always)]
-    fn scan_list<const SHARED: bool>(&mut self, mut address: usize) {
+    fn scan_list<M: Mode>(&mut self, hot: &mut Hot, mut address: usize) {
         loop {
-            // SAFETY: as in `scan`; a pair is two slots.
+            // SAFETY: as in `scan_in`; a pair is two slots.
             let slots = unsafe { object::slots(address, 2) };
-            self.show::<SHARED>(&mut slots[0]);
+            self.show::<M, false>(hot, &mut slots[0]);
             let tail = slots[1];
-            if !tail.is_pair() || self.pass == Pass::Inspect {
-                self.show::<SHARED>(&mut slots[1]);
+            if !tail.is_pair() || M::PASS == Pass::Inspect {
+                self.show::<M, false>(hot, &mut slots[1]);
                 return;
             }
             let fresh = if self.is_young(tail) {
-                let (moved, fresh) = self.move_pair::<SHARED>(tail);
+                let (moved, fresh) = self.move_pair::<M>(hot, tail);
                 slots[1] = moved;
-                self.done.updated_slots += 1;
+                hot.updated_slots += 1;
                 fresh
             } else {
-                self.pass == Pass::Full && mark::<SHARED>(tail.address())
+                M::PASS == Pass::Full && mark::<M>(tail.address())
             };
             if !fresh {
                 return;
@@ -219,41 +304,46 @@ impl<'h> Tracer<'h> {
         }
     }
 
+    /// Shows one value.
+    #[inline(always)]
+    fn show<M: Mode, const IN_OBJECT: bool>(&mut self, hot: &mut Hot, slot: &mut Value) {
+        let value = *slot;
+        if !value.is_reference() {
+            return;
+        }
+        if self.is_young(value) {
+            hot.updated_slots += 1;
+            let (moved, is_new) = if value.is_pair() {
+                self.move_pair::<M>(hot, value)
+            } else {
+                self.move_object::<M>(value)
+            };
+            *slot = moved;
+            if is_new {
+                hot.push(moved);
+            }
+        } else if M::PASS == Pass::Inspect || M::PASS == Pass::Full && mark::<M>(value.address()) {
+            if IN_OBJECT && M::PASS == Pass::Full {
+                object::prefetch(value.address());
+                object::prefetch(value.address() + CACHE_LINE_BYTES);
+            }
+            hot.push(value);
+        }
+    }
+
     #[inline(always)]
     fn is_young(&self, value: Value) -> bool {
         value.address().wrapping_sub(self.young_base) < self.young_bytes
     }
 
-    /// An old cell was found by a pass that follows everything.
-    #[inline]
-    fn reach<const SHARED: bool>(&mut self, value: Value) {
-        if self.pass == Pass::Inspect || mark::<SHARED>(value.address()) {
-            self.done.work.push(value);
-        }
-    }
-
-    /// The new reference for a reference into the young region, moving the cell if that has not
-    /// happened yet.
-    #[inline]
-    fn evacuate<const SHARED: bool>(&mut self, value: Value) -> Value {
-        if !value.is_pair() {
-            return self.evacuate_object::<SHARED>(value);
-        }
-        let (moved, fresh) = self.move_pair::<SHARED>(value);
-        if fresh {
-            self.done.work.push(moved);
-        }
-        moved
-    }
-
     /// Makes the young cell at `from`, whose first word was `seen`, one that was moved, if no other
     /// tracer was faster; otherwise what the other one has put there.
     #[inline(always)]
-    fn take<const SHARED: bool>(from: usize, seen: u64, forward: u64) -> Result<(), u64> {
+    fn take<M: Mode>(from: usize, seen: u64, forward: u64) -> Result<(), u64> {
         // SAFETY: the first word of a young cell belongs to the collectors in a stopped world; when
         // there is one, it writes as it likes.
         unsafe {
-            if SHARED {
+            if M::SHARED {
                 object::take_among_others(from, seen, forward)
             } else {
                 object::store(from, forward);
@@ -263,37 +353,45 @@ impl<'h> Tracer<'h> {
     }
 
     /// The new reference to a young pair, and whether this tracer has moved it just now.
-    #[inline]
-    fn move_pair<const SHARED: bool>(&mut self, value: Value) -> (Value, bool) {
+    #[inline(always)]
+    fn move_pair<M: Mode>(&mut self, hot: &mut Hot, value: Value) -> (Value, bool) {
         let from = value.address();
         // SAFETY: a live young cell has an initialised first word, whoever moves it.
         let head = unsafe { object::load_among_others(from) };
         if let Some(to) = object::pair_moved_to(head) {
             return (value.moved_to(to), false);
         }
-        let to = self.allocate(PAIR_BYTES);
+        if hot.pairs.cursor == hot.pairs.end {
+            hot.pairs = self.take_hole(class_of(PAIR_BYTES));
+        }
+        let to = hot.pairs.cursor;
         // SAFETY: a live young pair is two words of which the second does not change; `to` is fresh
         // memory of a pair's size.
         unsafe {
             object::store(to, head);
             object::store(to + 8, object::load(from + 8));
         }
-        if let Err(there) = Self::take::<SHARED>(from, head, object::forward_pair(to)) {
-            self.take_back(PAIR_BYTES);
+        if let Err(there) = Self::take::<M>(from, head, object::forward_pair(to)) {
             let to = object::pair_moved_to(there).expect("only tracers write to young cells");
             return (value.moved_to(to), false);
         }
-        self.arrived::<SHARED>(to, PAIR_BYTES);
+        hot.pairs.cursor = to + PAIR_BYTES;
+        hot.moved_pairs += 1;
+        if M::PASS == Pass::Full {
+            mark::<M>(to);
+        }
         (value.moved_to(to), true)
     }
 
-    #[inline]
-    fn evacuate_object<const SHARED: bool>(&mut self, value: Value) -> Value {
+    /// The new reference to a young object, and whether it has to be scanned: this tracer has moved
+    /// it just now, and there are slots in it.
+    #[inline(never)]
+    fn move_object<M: Mode>(&mut self, value: Value) -> (Value, bool) {
         let from = value.address();
         // SAFETY: as in `move_pair`.
         let first = unsafe { object::load_among_others(from) };
         if let Some(to) = object::object_moved_to(first) {
-            return value.moved_to(to);
+            return (value.moved_to(to), false);
         }
         let header = Header::from_bits(first);
         let bytes = header.object_bytes();
@@ -306,50 +404,42 @@ impl<'h> Tracer<'h> {
             let fields = object::at::<u64>(to + body);
             fields.copy_from_nonoverlapping(object::at(from + body), words);
         }
-        if let Err(there) = Self::take::<SHARED>(from, first, object::forward_object(to)) {
+        if let Err(there) = Self::take::<M>(from, first, object::forward_object(to)) {
             self.take_back(bytes);
             let to = object::object_moved_to(there).expect("only tracers write to young cells");
-            return value.moved_to(to);
+            return (value.moved_to(to), false);
         }
-        self.arrived::<SHARED>(to, bytes);
-        let moved = value.moved_to(to);
-        if header.has_fields() {
-            self.done.work.push(moved);
+        self.promoted_bytes += bytes;
+        self.promoted_objects += 1;
+        if M::PASS == Pass::Full {
+            mark::<M>(to);
         }
-        moved
+        (value.moved_to(to), header.has_fields())
     }
 
-    /// Memory for a cell that is about to move.
+    /// Memory for an object that is about to move.
     #[inline]
     fn allocate(&mut self, bytes: usize) -> usize {
         if bytes > LARGE_OBJECT_BYTES {
-            return self.old().allocate(bytes);
+            return lock(self.old).allocate(bytes);
         }
         let class = class_of(bytes);
-        let hole = &mut self.holes[class];
-        if hole.cursor == hole.end {
-            return self.allocate_in_next_hole(class);
+        if self.holes[class].cursor == self.holes[class].end {
+            self.holes[class] = self.take_hole(class);
         }
-        let at = hole.cursor;
-        hole.cursor += CLASS_BYTES[class];
+        let at = self.holes[class].cursor;
+        self.holes[class].cursor += CLASS_BYTES[class];
         at
     }
 
     #[cold]
-    fn allocate_in_next_hole(&mut self, class: usize) -> usize {
-        let mut hole = self.old().take_hole(class);
-        let at = hole.cursor;
-        hole.cursor += CLASS_BYTES[class];
-        self.holes[class] = hole;
-        at
+    #[inline(never)]
+    fn take_hole(&self, class: usize) -> Hole {
+        lock(self.old).take_hole(class)
     }
 
-    fn old(&self) -> std::sync::MutexGuard<'h, OldSpace> {
-        lock(self.old)
-    }
-
-    /// Undoes the last allocation, of so many bytes. A large object stays what a full pass does not
-    /// reach.
+    /// Undoes the last allocation of an object, of so many bytes. A large object stays what a full
+    /// pass does not reach.
     fn take_back(&mut self, bytes: usize) {
         if bytes <= LARGE_OBJECT_BYTES {
             let class = class_of(bytes);
@@ -357,34 +447,31 @@ impl<'h> Tracer<'h> {
         }
     }
 
-    /// A cell of so many bytes has moved to `to`.
-    #[inline]
-    fn arrived<const SHARED: bool>(&mut self, to: usize, bytes: usize) {
-        self.done.promoted_bytes += bytes;
-        self.done.promoted_cells += 1;
-        if self.pass == Pass::Full {
-            mark::<SHARED>(to);
-        }
-    }
-
     /// Ends the tracing; what was done, and what is left to do.
     pub(crate) fn finish(self) -> Done {
+        let Hot { work, pairs, moved_pairs, updated_slots } = self.hot;
         if self.pass == Pass::Minor {
-            let mut old = self.old();
-            for (class, hole) in self.holes.iter().enumerate() {
+            let mut old = lock(self.old);
+            let holes = self.holes.iter().enumerate();
+            for (class, hole) in holes.chain([(class_of(PAIR_BYTES), &pairs)]) {
                 if hole.cursor < hole.end {
                     old.give_back(class, *hole);
                 }
             }
         }
-        self.done
+        Done {
+            work,
+            promoted_bytes: self.promoted_bytes + moved_pairs as usize * PAIR_BYTES,
+            promoted_cells: self.promoted_objects + moved_pairs,
+            updated_slots,
+        }
     }
 }
 
 /// Marks the old cell at `address`; true for the one tracer that did.
 #[inline(always)]
-fn mark<const SHARED: bool>(address: usize) -> bool {
+fn mark<M: Mode>(address: usize) -> bool {
     // SAFETY: a live reference that is not young points to a cell of the old space.
     let page = unsafe { Page::of(address) };
-    if SHARED { page.mark_among_others(address) } else { page.mark(address) }
+    if M::SHARED { page.mark_among_others(address) } else { page.mark(address) }
 }

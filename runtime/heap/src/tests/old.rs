@@ -1,0 +1,109 @@
+//! The old space by itself: where pages come from and where they go.
+
+use crate::limits::RESIDENT_FREE_PAGES;
+use crate::object::{self, PAIR_BYTES};
+use crate::old::{
+    CHUNK_BYTES, HugePages, OldSpace, PAGE_BYTES, Page, SMALL_CHUNKS, slots_per_page,
+};
+use std::collections::HashSet;
+use std::time::Duration;
+
+const CHUNK_PAGES: usize = CHUNK_BYTES / PAGE_BYTES;
+
+/// Fills so many pages with pairs, from the first slot of the first; the first of each page.
+fn fill(old: &mut OldSpace, pages: usize) -> Vec<usize> {
+    let slots = pages * slots_per_page(PAIR_BYTES);
+    let cells: Vec<usize> = (0..slots).map(|_| old.allocate(PAIR_BYTES)).collect();
+    for (number, cell) in cells.iter().enumerate() {
+        // SAFETY: the cell was handed out just now.
+        unsafe { object::store(*cell, number as u64) };
+    }
+    cells.into_iter().step_by(slots_per_page(PAIR_BYTES)).collect()
+}
+
+fn chunks(pages: &[usize]) -> HashSet<usize> {
+    pages.iter().map(|page| page / CHUNK_BYTES).collect()
+}
+
+/// A full collection that reaches all pairs of these pages.
+fn collect(old: &mut OldSpace, live: &[usize]) {
+    old.begin_full();
+    for first in live {
+        for slot in 0..slots_per_page(PAIR_BYTES) {
+            let cell = first + slot * PAIR_BYTES;
+            // SAFETY: the cell was handed out and not freed.
+            assert!(unsafe { Page::of(cell) }.mark(cell));
+        }
+    }
+    assert!(old.sweep().is_empty());
+}
+
+valk_harness::test! {
+    fn chunks_are_aligned_and_the_first_ones_take_memory_by_the_page() {
+        let mut old = OldSpace::new();
+        let mut small = fill(&mut old, 1);
+        assert_eq!(old.committed_bytes(), PAGE_BYTES);
+        small.append(&mut fill(&mut old, SMALL_CHUNKS * CHUNK_PAGES - 1));
+        assert_eq!(chunks(&small).len(), SMALL_CHUNKS);
+        assert_eq!(old.committed_bytes(), SMALL_CHUNKS * CHUNK_BYTES);
+        let large = fill(&mut old, 1);
+        assert!(chunks(&large).is_disjoint(&chunks(&small)));
+        assert_eq!(large[0] / PAGE_BYTES % CHUNK_PAGES, 0, "from the start");
+        assert_eq!(old.committed_bytes(), (SMALL_CHUNKS + 1) * CHUNK_BYTES, "all at once");
+        fill(&mut old, CHUNK_PAGES - 1);
+        assert_eq!(old.committed_bytes(), (SMALL_CHUNKS + 1) * CHUNK_BYTES);
+    }
+
+    fn chunks_without_a_live_cell_are_unmapped_but_for_a_reserve() {
+        let mut old = OldSpace::new();
+        let pages = fill(&mut old, 8 * CHUNK_PAGES);
+        assert_eq!(chunks(&pages).len(), 8);
+        // A chunk and a half are in use, so the reserve is the least there is.
+        let live = &pages[..CHUNK_PAGES + CHUNK_PAGES / 2];
+        collect(&mut old, live);
+        let held = old.committed_bytes() / PAGE_BYTES - live.len();
+        assert!((RESIDENT_FREE_PAGES..RESIDENT_FREE_PAGES + CHUNK_PAGES).contains(&held), "{held}");
+        // What is left of the chunk in use is taken before a chunk that is not.
+        let next = fill(&mut old, CHUNK_PAGES / 2);
+        assert!(chunks(&next).is_subset(&chunks(live)));
+        let all = fill(&mut old, 8 * CHUNK_PAGES);
+        assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
+        assert!(all.iter().all(|page| !live.contains(page)));
+    }
+
+    fn pages_of_chunks_in_use_go_back_one_by_one() {
+        let mut old = OldSpace::new();
+        let pages = fill(&mut old, 8 * CHUNK_PAGES);
+        let live: Vec<usize> = pages.iter().copied().step_by(CHUNK_PAGES).collect();
+        let before = chunks(&pages);
+        assert_eq!(chunks(&live), before);
+        collect(&mut old, &live);
+        assert_eq!(old.committed_bytes(), (live.len() + RESIDENT_FREE_PAGES) * PAGE_BYTES);
+        for (number, cell) in live.iter().enumerate() {
+            // SAFETY: a live cell, which `fill` has written.
+            let word = unsafe { object::load(*cell) };
+            assert_eq!(word as usize, number * CHUNK_PAGES * slots_per_page(PAIR_BYTES));
+        }
+        let next = fill(&mut old, 7 * CHUNK_PAGES);
+        assert_eq!(chunks(&next), before, "they are used again");
+    }
+
+    fn after_a_slow_huge_page_there_are_small_ones_for_a_while() {
+        let (fast, slow) = (Duration::from_micros(100), Duration::from_millis(5));
+        let mut pages = HugePages::new();
+        let mut without = |took: Duration| {
+            assert!(pages.wanted());
+            pages.report(took);
+            let count = (0..1000).take_while(|_| !pages.wanted()).count();
+            pages.report(fast);
+            count
+        };
+        assert_eq!([without(fast), without(slow), without(slow), without(fast)], [0, 8, 8, 0]);
+        let mut pages = HugePages::new();
+        let mut again = || {
+            pages.report(slow);
+            (0..1000).take_while(|_| !pages.wanted()).count()
+        };
+        assert_eq!([again(), again(), again(), again(), again()], [8, 16, 32, 64, 64]);
+    }
+}
