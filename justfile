@@ -79,15 +79,20 @@ sanitize:
 soak *ARGS:
     @ci/soak "$@"
 
-# speed of the language beside Lua: [--rounds N] [--json FILE] [PROGRAM]...
+# speed of the language beside Lua, Chez, Guile, Janet: [--rounds N] [--json FILE] [--peers LIST] [PROGRAM]...
 [no-exit-message]
 bench-lang *ARGS:
     @ci/bench "$@"
 
-# pauses and memory of the collector: [--rounds N] [PROGRAM]...
+# pauses and memory of the collector: [--rounds N] [PROGRAM]...; of single operations: --primitives
 [no-exit-message]
 bench-heap *ARGS:
     @ci/bench-heap "$@"
+
+# stops of the example service under load: [--seconds N] [--rate N]
+[no-exit-message]
+bench-stops *ARGS:
+    @ci/bench-stops "$@"
 
 # queues, task pool and coordinator beside their peers: [--rounds N]
 [no-exit-message]
@@ -104,6 +109,8 @@ bench-threads *ARGS:
 bench:
     @ci/bench
     @ci/bench-heap
+    @ci/bench-heap --primitives
+    @ci/bench-stops
     @ci/bench-sync
     @ci/bench-threads
 

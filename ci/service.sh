@@ -10,6 +10,8 @@ SERVICE_STOP_TENTHS=100
 # Set to yes by a script whose terminal has sent Ctrl-C: the service has seen it too, and a second
 # one might mean "now" instead of "please".
 SERVICE_INTERRUPTED=no
+# Options of `valk` for the service.
+SERVICE_FLAGS=()
 
 # service_build: builds the programs and sets VALK_BIN and VALK_LOAD_BIN. The release profile unless
 # VALK_SMOKE_PROFILE is dev (what the tests use) or prebuilt (both variables are set already).
@@ -33,7 +35,7 @@ service_start() {
     local log=$1 tenths=0
     # An own process group would keep Ctrl-C from it; an ignored SIGINT (as a background command of
     # a script has) would keep ours, so the default is set again.
-    env --default-signal=INT "$VALK_BIN" examples/service.valk >"$log" 2>&1 &
+    env --default-signal=INT "$VALK_BIN" "${SERVICE_FLAGS[@]}" examples/service.valk >"$log" 2>&1 &
     SERVICE_PID=$!
     until grep -q '^listening on https://' "$log" && grep -q '^listening on http://' "$log"; do
         if ! kill -0 "$SERVICE_PID" 2>/dev/null; then

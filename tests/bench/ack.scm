@@ -1,0 +1,11 @@
+; Calls, many of them not tail calls: Ackermann (3, 9), four times.
+(import (rnrs))
+(define (ack m n)
+  (cond ((= m 0) (+ n 1))
+        ((= n 0) (ack (- m 1) 1))
+        (else (ack (- m 1) (ack m (- n 1))))))
+(define (times n)
+  (let ((value (ack 3 9)))
+    (if (= n 1) value (times (- n 1)))))
+(display (times 4))
+(newline)

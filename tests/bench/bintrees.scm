@@ -1,0 +1,10 @@
+; Allocation: complete binary trees, made and walked.
+(import (rnrs))
+(define (make d)
+  (if (= d 0) (list '() '()) (list (make (- d 1)) (make (- d 1)))))
+(define (check t)
+  (if (null? (car t)) 1 (+ 1 (check (car t)) (check (cadr t)))))
+(define (rounds n d)
+  (if (= n 0) 0 (+ (check (make d)) (rounds (- n 1) d))))
+(display (rounds 40 14))
+(newline)

@@ -1,0 +1,2 @@
+; Nothing: the time to start.
+(import (rnrs))

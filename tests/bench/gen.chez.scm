@@ -1,0 +1,13 @@
+; A generator: five million values, one switch into it and one out of it for each.
+(import (rnrs))
+(define resume #f)
+(define return #f)
+(define (yield value)
+  (call/cc (lambda (k) (set! resume k) (return value))))
+(define (next)
+  (call/cc (lambda (k) (set! return k) (resume #f))))
+(define (count n) (yield n) (count (+ n 1)))
+(define (drain n sum) (if (= n 0) sum (drain (- n 1) (+ sum (next)))))
+(set! resume (lambda (ignored) (count 0)))
+(display (drain 5000000 0))
+(newline)
