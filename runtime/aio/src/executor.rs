@@ -72,18 +72,24 @@ async fn read_letters(machine: Weak<RefCell<Vm>>, mailbox: Arc<Mailbox>) {
     loop {
         let mut letters = mailbox.receive().await.into_iter();
         while letters.len() > 0 {
+            // The machine owns this task, so the task does not own the machine while it waits.
             let Some(vm) = machine.upgrade() else { return };
-            for letter in letters.by_ref().take(LETTERS_PER_TURN) {
-                match letter {
-                    Letter::Ended(address) => resume_waiting(&vm, address),
-                    Letter::Expired(root) => expire(&vm, root),
-                }
-            }
+            read(&vm, letters.by_ref().take(LETTERS_PER_TURN));
+            drop(vm);
             tokio::task::yield_now().await;
         }
         let Some(vm) = machine.upgrade() else { return };
         if vm.borrow_mut().extension::<Language>().is_stopping() {
             system::stop_all(&vm);
+        }
+    }
+}
+
+fn read(vm: &SharedVm, letters: impl Iterator<Item = Letter>) {
+    for letter in letters {
+        match letter {
+            Letter::Ended(address) => resume_waiting(vm, address),
+            Letter::Expired(root) => expire(vm, root),
         }
     }
 }

@@ -51,6 +51,17 @@ valk_harness::test! {
         assert!(vm.heap.live_roots() < roots + 50, "{} roots left", vm.heap.live_roots());
     }
 
+    fn a_program_that_ends_with_a_letter_leaves_no_machine() {
+        let (mut runtime, mut executor) = runtime();
+        let machine = Rc::downgrade(&runtime.vm);
+        for program in ["(aio/await (future (\\ {} {1})))", "(aio/await (promise) 1)"] {
+            runtime.run_text("p", program.as_bytes(), &mut executor);
+        }
+        executor.finish(&runtime.vm);
+        drop((runtime, executor));
+        assert!(machine.upgrade().is_none(), "something still has the machine");
+    }
+
     fn alarms_of_the_same_time_all_ring() {
         let (runtime, _executor) = runtime();
         let (sender, rung) = mpsc::channel();
