@@ -6,14 +6,15 @@
 //! *Direct*: see `direct`.
 //!
 //! 1. No two live slots have equal keys.
-//! 2. Stamps of live slots ascend but where the removal of a key was undone, and in direct tables
-//!    where keys came in another order; whoever lists entries sorts them then.
+//! 2. Stamps of live slots ascend but where the removal of a key was undone, and in direct tables;
+//!    whoever lists entries sorts them then.
 //! 3. Stamps are handed out once: a new entry's stamp is above all that the table and those it was
 //!    copied from ever had.
-//! 4. Capacity is a power of two; chunks are made when their first slot is needed.
-//! 5. A table becomes direct when it is full and the keys use an eighth of their range, which makes
-//!    it at most about twice as large; with a key that does not fit it becomes an indexed one, that
-//!    has room for half as many entries more before it is full again.
+//! 4. Capacity is a power of two but for direct tables; chunks are made when their first slot is
+//!    needed.
+//! 5. A table becomes direct when it is full and the keys use a sixteenth of their range; with a key
+//!    that does not fit it becomes an indexed one, that has room for half as many entries more before
+//!    it is full again.
 
 use super::versions::{BUDGET, Change};
 use super::{CAPACITY_MIN, CHUNK_ENTRIES, ENTRIES_MAX, direct, hash::hash, index};
