@@ -37,7 +37,7 @@ pub struct Heap {
     pub(crate) young_bytes: usize,
     /// Not 0 when this mutator is wanted at a safepoint, or wants one; in `shared`.
     pub(crate) bell: NonNull<AtomicUsize>,
-    globals: NonNull<AtomicU64>,
+    pub(crate) globals: NonNull<AtomicU64>,
     /// Others have been invited, so there may be other mutators.
     pub(crate) is_shared: bool,
     pub(crate) turn_key: usize,

@@ -34,6 +34,7 @@ mod error;
 mod globals;
 mod heap;
 mod interrupt;
+pub mod layout;
 mod limits;
 mod nursery;
 mod object;

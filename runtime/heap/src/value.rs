@@ -22,15 +22,15 @@ use crate::heap::Heap;
 use crate::object::{self, Header, Kind};
 use crate::symbol::SymbolId;
 
-const TAG_MASK: u64 = 0b11;
+pub(crate) const TAG_MASK: u64 = 0b11;
 const TAG_FIXNUM: u64 = 0b00;
-const TAG_PAIR: u64 = 0b01;
-const TAG_OBJECT: u64 = 0b10;
+pub(crate) const TAG_PAIR: u64 = 0b01;
+pub(crate) const TAG_OBJECT: u64 = 0b10;
 const TAG_IMMEDIATE: u64 = 0b11;
 
-const QUOTED: u64 = 0b100;
+pub(crate) const QUOTED: u64 = 0b100;
 /// Every bit that is not address: cells are 16-byte aligned.
-const LOW_BITS: u64 = 0b1111;
+pub(crate) const LOW_BITS: u64 = 0b1111;
 
 const KIND_SHIFT: u32 = 2;
 const PAYLOAD_SHIFT: u32 = 32;

@@ -7,7 +7,7 @@
 use crate::arithmetic::type_name;
 use crate::code::{Code, CodeKind, FIRST_CAPTURE, WINDOW_SLOTS};
 use crate::environment::{bind_cell, new_environment, own_cell};
-use crate::fiber::{Fiber, number_word};
+use crate::fiber::{Fiber, link, link_distance, number_word};
 use crate::interpreter::Exit;
 use crate::native::{Arity, NativeKind, Outcome, too_many_arguments};
 use crate::vm::Vm;
@@ -186,9 +186,8 @@ impl Vm {
             fiber.stack.copy_within(first..first + copied, base);
             fiber.ensure(base + code.registers as usize);
         } else {
-            let link = (first - fiber.base) << 1 | usize::from(site.again);
             fiber.stack[at + 1] = number_word(fiber.pc as u64);
-            fiber.stack[at + 2] = Value::fixnum(link as i64);
+            fiber.stack[at + 2] = link(first - fiber.base, site.again);
             fiber.base = first;
         }
         fiber.pending = false;
@@ -401,7 +400,7 @@ impl Vm {
             // SAFETY: code.rs rule 1 — the closure of a frame on the stack keeps its code alive.
             let code = unsafe { &*code_of(closure) };
             depth += usize::from(code.kind == CodeKind::Function);
-            base -= (fiber.stack[base - 1].as_fixnum() >> 1) as usize;
+            base -= link_distance(fiber.stack[base - 1]);
         }
         depth
     }

@@ -19,8 +19,9 @@
 use crate::arithmetic::type_name;
 use crate::call::{CallSite, code_of};
 use crate::code::{Assembler, Code, CodeKind, REGISTERS_MAX, WINDOW_SLOTS};
-use crate::fiber::{Fiber, number_word};
+use crate::fiber::{Fiber, link, link_distance, number_word};
 use crate::interpreter::Exit;
+use crate::jit::MachineCode;
 use crate::opcode::Opcode;
 use crate::vm::Vm;
 use valk_heap::{Collection, Kind, Tracer, Value};
@@ -85,6 +86,7 @@ fn marker_code() -> Code {
         broken_formals: false,
         variables: Vec::new(),
         positions,
+        machine: MachineCode::default(),
     }
 }
 
@@ -214,12 +216,11 @@ impl Vm {
         let base = fiber.base;
         if !tail {
             let at = base + window;
-            let distance = (window + WINDOW_SLOTS) << 1 | usize::from(again);
             fiber.stack[at + 1] = number_word(fiber.pc as u64);
-            fiber.stack[at + 2] = Value::fixnum(distance as i64);
+            fiber.stack[at + 2] = link(window + WINDOW_SLOTS, again);
             return (at, false);
         }
-        let caller = base - (fiber.stack[base - 1].as_fixnum() >> 1) as usize;
+        let caller = base - link_distance(fiber.stack[base - 1]);
         if caller > 0 && self.is_prompt(fiber, caller) {
             return (caller - WINDOW_SLOTS, true);
         }
@@ -265,7 +266,7 @@ impl Vm {
     fn find_prompt(&self, fiber: &Fiber) -> Option<usize> {
         let mut base = fiber.base;
         while base > 0 && !self.is_prompt(fiber, base) {
-            base -= (fiber.stack[base - 1].as_fixnum() >> 1) as usize;
+            base -= link_distance(fiber.stack[base - 1]);
         }
         (base > 0).then_some(base)
     }

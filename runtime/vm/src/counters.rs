@@ -13,6 +13,8 @@ pub struct Counters {
     pub closures_created: u64,
     /// Variables looked up by name while running, which compiled code seldom needs.
     pub lookups: u64,
+    /// Functions that got machine code.
+    pub functions_compiled: u64,
     /// The most calls of functions in progress that were seen; looked for when a stack grows.
     pub depth_peak: u64,
 }
@@ -27,6 +29,7 @@ impl Counters {
             builtin_calls: self.builtin_calls + other.builtin_calls,
             closures_created: self.closures_created + other.closures_created,
             lookups: self.lookups + other.lookups,
+            functions_compiled: self.functions_compiled + other.functions_compiled,
             depth_peak: self.depth_peak.max(other.depth_peak),
         }
     }

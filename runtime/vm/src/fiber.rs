@@ -1,9 +1,9 @@
 //! Fibers: a growable VM stack with the frames in it.
 //!
 //! A frame is a window of the stack: callee, return address, link, then registers. The return
-//! address is a word pointer and the link the distance to the caller's base, doubled, plus 1 when
-//! the caller's instruction is executed again on return; both read as fixnums, so the collector
-//! scans the whole stack without knowing frames.
+//! address is a word pointer; the [`link`] says how far the caller's base is, whether the caller's
+//! instruction is executed again on return, and where its machine code goes on. Both read as
+//! fixnums, so the collector scans the whole stack without knowing frames.
 //!
 //! 1. Slots below the running frame's end hold valid values or numbers.
 //! 2. Slots between that end and `limit` may hold values that were valid after the last
@@ -134,3 +134,38 @@ pub(crate) fn number_word(bits: u64) -> Value {
     // SAFETY: a word with two low zero bits is a fixnum, whatever the other bits are.
     unsafe { Value::from_bits(bits) }
 }
+
+/// Where the address of machine code begins in a link, in bits.
+pub(crate) const LINK_TARGET_SHIFT: i8 = 16;
+
+/// The bits of a link that say how many bytes away the caller's base is.
+pub(crate) const LINK_DISTANCE_MASK: i32 = 0xfff8;
+
+/// The link of a frame whose base is `distance` slots above its caller's; `again` when the caller's
+/// instruction is executed again on return. Machine code adds where it goes on.
+#[inline(always)]
+pub(crate) const fn link(distance: usize, again: bool) -> Value {
+    debug_assert!(distance * size_of::<Value>() <= LINK_DISTANCE_MASK as usize);
+    Value::fixnum((distance << 1 | again as usize) as i64)
+}
+
+/// How many slots below the base of a frame with this link that of its caller is.
+#[inline(always)]
+pub(crate) const fn link_distance(link: Value) -> usize {
+    (link.bits() as i32 & LINK_DISTANCE_MASK) as usize / size_of::<Value>()
+}
+
+/// Whether the caller's instruction is executed again.
+#[inline(always)]
+pub(crate) const fn link_says_again(link: Value) -> bool {
+    link.as_fixnum() & 1 == 1
+}
+
+/// Where the caller's machine code goes on, if it was that which called.
+#[inline(always)]
+pub(crate) fn link_target(link: Value) -> Option<*const u8> {
+    let address = (link.bits() >> LINK_TARGET_SHIFT) as usize;
+    (address != 0).then(|| std::ptr::with_exposed_provenance(address))
+}
+
+const _: () = assert!(link_distance(link(200, true)) == 200 && size_of::<Value>() == 8);

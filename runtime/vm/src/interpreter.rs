@@ -18,7 +18,10 @@ use crate::call::{CallSite, code_of, frame_code};
 use crate::code::{FIRST_CAPTURE, WINDOW_SLOTS};
 use crate::environment;
 use crate::equality::equal;
-use crate::fiber::{Fiber, State, number_word};
+use crate::fiber::{
+    Fiber, State, link, link_distance, link_says_again, link_target, number_word,
+};
+use crate::jit;
 use crate::native::{NativeKind, Outcome};
 use crate::opcode::{FROM_CAPTURE, Opcode};
 use crate::slow;
@@ -201,6 +204,35 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             }
         }};
     }
+    // Goes on in machine code at `$target`, behind a call if `$value` is its value.
+    macro_rules! machine {
+        ($target:expr, $value:expr) => {{
+            // SAFETY: this form of the interpreter has not seen a builtin rebound; `$target` belongs
+            // to the function whose frame is at `base`.
+            let left = unsafe { jit::run(vm, $target, base, limit, $value) };
+            pc = left.pc;
+            base = left.base;
+            continue;
+        }};
+    }
+    // Begins the function whose frame is at `base`.
+    macro_rules! begin {
+        ($code:expr) => {{
+            let code = $code;
+            if !GUARDED {
+                let mut entry = code.machine.entry();
+                if entry.is_null() && code.machine.is_hot(vm.jit_calls) {
+                    jit::make(vm, code);
+                    entry = code.machine.entry();
+                }
+                if !entry.is_null() {
+                    machine!(entry, Value::NIL);
+                }
+            }
+            pc = code.words.as_ptr();
+            continue;
+        }};
+    }
     // A call of a builtin that takes these arguments and nothing else; falls through otherwise.
     macro_rules! call_native {
         ($callee:expr, $a:expr, $count:expr, $tail:expr) => {
@@ -241,6 +273,15 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                         save!();
                         return Exit::Guarded;
                     }
+                    // Below the first frame there is none that goes on.
+                    if !GUARDED && !$tail && base.cast_const() != fiber.stack.as_ptr() {
+                        let code = code!();
+                        let word = (pc as usize - code.words.as_ptr() as usize) / size_of::<u32>();
+                        if let Some(target) = code.machine.after_call(word) {
+                            let value = r!($a);
+                            machine!(target, value);
+                        }
+                    }
                     continue;
                 }
             }
@@ -260,10 +301,9 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                 {
                     vm.counters.function_calls += 1;
                     r!(a as usize + 1) = number_word(pc as u64);
-                    r!(a as usize + 2) = Value::fixnum((a as i64 + WINDOW_SLOTS as i64) << 1);
+                    r!(a as usize + 2) = link(a as usize + WINDOW_SLOTS, false);
                     base = new_base;
-                    pc = code.words.as_ptr();
-                    continue;
+                    begin!(code);
                 }
             }
             call_native!(callee, a, count, false);
@@ -309,8 +349,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                     for i in 0..count as usize {
                         r!(i) = r!(a as usize + WINDOW_SLOTS + i);
                     }
-                    pc = code.words.as_ptr();
-                    continue;
+                    begin!(code);
                 }
             }
             call_native!(callee, a, count, true);
@@ -325,9 +364,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             let value = unsafe { vm.heap.existing_global(SymbolId(index)) };
             if value == closure!() && !vm.heap.wants_safepoint() {
                 vm.counters.function_calls += 1;
-                let code = code!();
-                pc = code.words.as_ptr();
-                continue;
+                begin!(code!());
             }
             if value.is_undefined() {
                 unbound!(a);
@@ -344,12 +381,14 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
     macro_rules! leave {
         ($value:expr) => {{
             let value = $value;
-            let link = r!(-1isize).as_fixnum();
+            let link = r!(-1isize);
             pc = r!(-2isize).bits() as *const u32;
             r!(-3isize) = value;
-            base = base.wrapping_sub((link >> 1) as usize);
-            if GUARDED && link & 1 == 1 {
-                fiber.pending = true;
+            base = base.wrapping_sub(link_distance(link));
+            if GUARDED {
+                fiber.pending |= link_says_again(link);
+            } else if let Some(target) = link_target(link) {
+                machine!(target, value);
             }
         }};
     }

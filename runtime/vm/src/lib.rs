@@ -14,6 +14,7 @@ mod equality;
 mod fiber;
 mod fuse;
 mod interpreter;
+mod jit;
 mod listing;
 mod native;
 mod opcode;
@@ -33,6 +34,7 @@ pub use code::{
 };
 pub use counters::Counters;
 pub use equality::{closure_code, equal};
+pub use jit::{JIT_CALLS_DEFAULT, JIT_FUNCTIONS_MAX, JIT_NEVER, MachineCode};
 pub use listing::{listing, listings};
 pub use native::{
     Answer, Arity, Blocking, Native, NativeFn, NativeKind, Outcome, ReflectiveFn,

@@ -25,6 +25,7 @@ pub struct Seed {
     compile: CompileHook,
     report: ReportHook,
     collected: Option<CollectedHook>,
+    jit_calls: u32,
 }
 
 impl Seed {
@@ -40,6 +41,7 @@ impl Seed {
         vm.machines = Arc::clone(&self.machines);
         vm.markers = self.markers.clone();
         vm.collected = self.collected;
+        vm.jit_calls = self.jit_calls;
         vm.look_at_guards();
         Ok(vm)
     }
@@ -82,6 +84,7 @@ impl Vm {
             compile: self.compile,
             report: self.report,
             collected: self.collected,
+            jit_calls: self.jit_calls,
         }
     }
 

@@ -5,7 +5,7 @@ mod persistent;
 
 use crate::verify::verify;
 use crate::{
-    Arity, Asleep, Assembler, Code, CodeKind, INTERRUPTED, NativeKind, Opcode, Outcome, Position,
+    Arity, Asleep, Assembler, Code, CodeKind, INTERRUPTED, MachineCode, NativeKind, Opcode, Outcome, Position,
     Step, Vm, listing, listings,
 };
 use std::cell::RefCell;
@@ -35,6 +35,7 @@ fn code(registers: u32, assembler: Assembler) -> Code {
         broken_formals: false,
         variables: Vec::new(),
         positions,
+        machine: MachineCode::default(),
     }
 }
 

@@ -10,7 +10,7 @@
 
 use crate::call::{code_of, frame_code};
 use crate::code::{Code, CodeKind, Position, WINDOW_SLOTS};
-use crate::fiber::Fiber;
+use crate::fiber::{Fiber, link_distance};
 use crate::vm::Vm;
 use valk_heap::{ERROR_LOCATION, ERROR_TRACE, Heap, Kind, SymbolId, Value};
 
@@ -108,7 +108,7 @@ fn frames(fiber: &Fiber, kept: &mut [Value]) -> (usize, Option<Position>) {
             innermost = innermost.or_else(|| code.position_at(index));
         }
         pc = fiber.stack[base - 2].bits() as *const u32;
-        base -= (fiber.stack[base - 1].as_fixnum() >> 1) as usize;
+        base -= link_distance(fiber.stack[base - 1]);
     }
     (count, innermost)
 }

@@ -15,6 +15,7 @@
 use crate::continuation::Markers;
 use crate::counters::Counters;
 use crate::fiber::{Fiber, State};
+use crate::jit::JIT_CALLS_DEFAULT;
 use crate::native::{Arity, Native, NativeKind};
 use crate::opcode::Opcode;
 use crate::seed::AllRoots;
@@ -109,6 +110,9 @@ pub struct Vm {
     /// the embedder only.
     pub context: Value,
     pub(crate) markers: Markers,
+    /// Calls after which a function gets machine code; [`crate::JIT_NEVER`] for none. Machines made
+    /// of this one's [`Vm::seed`] do the same.
+    pub jit_calls: u32,
     /// What the machine counts.
     pub counters: Counters,
     extensions: HashMap<TypeId, Box<dyn Any>>,
@@ -153,6 +157,7 @@ impl Vm {
             definitions_forbidden: false,
             context: Value::NIL,
             markers: Markers::default(),
+            jit_calls: JIT_CALLS_DEFAULT,
             counters: Counters::default(),
             extensions: HashMap::new(),
             asleep: None,

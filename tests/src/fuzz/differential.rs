@@ -7,6 +7,7 @@ use crate::reference;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use valk_heap::{Config, Stress};
 use valk_lang::{NoWaiting, Output, Ran, Runtime, display};
+use valk_vm::JIT_CALLS_DEFAULT;
 
 /// Evaluations after which a program is given up.
 const STEPS_MAX: u64 = 20_000;
@@ -27,8 +28,9 @@ pub enum Verdict {
 /// What the runtime prints for a program, then the display of its result or error. Not
 /// the repr: it shows the bodies of the prelude's functions, which differ from the reference's.
 #[must_use]
-pub fn run(text: &[u8], config: &Config) -> Vec<u8> {
-    let mut runtime = Runtime::new(config.clone(), Output::memory()).expect("a heap");
+pub fn run(text: &[u8], way: &Way) -> Vec<u8> {
+    let mut runtime = Runtime::new(way.config.clone(), Output::memory()).expect("a heap");
+    runtime.vm().jit_calls = way.jit_calls;
     let ran = runtime.run_text("program", text, &mut NoWaiting);
     let mut out = runtime.take_output();
     let (Ran::Value(value) | Ran::Failed(value, _)) = ran;
@@ -47,7 +49,24 @@ pub enum Collections {
     Random,
 }
 
+/// How the runtime runs a program.
+#[derive(Debug)]
+pub struct Way {
+    /// The heap.
+    pub config: Config,
+    /// Calls after which a function gets machine code.
+    pub jit_calls: u32,
+}
+
+/// Numbers of calls that seeds take turns with: at once, in the midst of a program, seldom.
+const JIT_CALLS: [u32; 3] = [0, 5, JIT_CALLS_DEFAULT];
+
 impl Collections {
+    fn way(self, seed: u64) -> Way {
+        let jit_calls = JIT_CALLS[(seed % JIT_CALLS.len() as u64) as usize];
+        Way { config: self.config(seed), jit_calls }
+    }
+
     fn config(self, seed: u64) -> Config {
         let config = Config::default();
         match self {
@@ -62,7 +81,7 @@ impl Collections {
 
 /// Compares one program.
 #[must_use]
-pub fn compare(program: &[Form], config: &Config) -> Verdict {
+pub fn compare(program: &[Form], way: &Way) -> Verdict {
     let text = text(program);
     watchdog::note(Some(text.clone()));
     let Some(expected) = reference::run(text.as_bytes(), STEPS_MAX) else {
@@ -70,7 +89,7 @@ pub fn compare(program: &[Form], config: &Config) -> Verdict {
     };
     let open = expected.open;
     let expected = [expected.output, reference::display(&expected.result)].concat();
-    let actual = catch_unwind(AssertUnwindSafe(|| run(text.as_bytes(), config)));
+    let actual = catch_unwind(AssertUnwindSafe(|| run(text.as_bytes(), way)));
     let actual = actual.unwrap_or_else(|_| b"the runtime panicked".to_vec());
     if actual == expected {
         return Verdict::Same;
@@ -121,12 +140,12 @@ fn seeds(first: u64, collections: Collections, mut more: impl FnMut(&Tally) -> b
     let mut seed = first;
     while tally.failures.len() < FAILURES_MAX && more(&tally) {
         let program = generate::program(seed);
-        let config = collections.config(seed);
-        match compare(&program, &config) {
+        let way = collections.way(seed);
+        match compare(&program, &way) {
             Verdict::Same => tally.compared += 1,
             Verdict::Endless => tally.endless += 1,
             Verdict::Open => tally.open += 1,
-            Verdict::Different(..) => tally.failures.push(report(seed, &program, &config)),
+            Verdict::Different(..) => tally.failures.push(report(seed, &program, &way)),
         }
         watchdog::note(None);
         seed += 1;
@@ -135,10 +154,10 @@ fn seeds(first: u64, collections: Collections, mut more: impl FnMut(&Tally) -> b
 }
 
 /// A failure made small, with the seed and both outputs.
-fn report(seed: u64, program: &[Form], config: &Config) -> String {
-    let differs = |forms: &[Form]| matches!(compare(forms, config), Verdict::Different(..));
+fn report(seed: u64, program: &[Form], way: &Way) -> String {
+    let differs = |forms: &[Form]| matches!(compare(forms, way), Verdict::Different(..));
     let small = shrink(program, differs);
-    let Verdict::Different(expected, actual) = compare(&small, config) else {
+    let Verdict::Different(expected, actual) = compare(&small, way) else {
         unreachable!("shrinking keeps the failure");
     };
     let text = text(&small);

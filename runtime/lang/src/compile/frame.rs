@@ -9,7 +9,7 @@ use super::node::{Lambda, Scope};
 use std::collections::HashMap;
 use std::ops::Range;
 use valk_heap::{SymbolId, Value};
-use valk_vm::{Assembler, Code, CodeKind, FROM_CAPTURE, Label, Opcode, REGISTERS_MAX, Variable};
+use valk_vm::{Assembler, Code, CodeKind, FROM_CAPTURE, MachineCode, Label, Opcode, REGISTERS_MAX, Variable};
 
 /// A variable of the function.
 #[derive(Debug, Clone)]
@@ -278,6 +278,7 @@ impl Frame {
             broken_formals: lambda.is_some_and(|l| l.broken),
             variables,
             positions,
+            machine: MachineCode::default(),
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{NoWaiting, Output, Ran, Runtime};
 use valk_heap::{Config, Stress, Value};
+use valk_vm::{JIT_CALLS_DEFAULT, JIT_NEVER};
 
 const TABLES: &[(&str, &str)] = &[
     ("language", include_str!("../../../../tests/conformance/language.txt")),
@@ -56,10 +57,11 @@ fn status(expected: &str) -> (String, Option<u8>) {
 /// What a program prints, and the exit status it asks for.
 ///
 /// Stress begins behind the prelude, which is the same for all and has a test of its own.
-fn run(config: &Config, mode: char, code: &str) -> (String, Option<u8>) {
+fn run(config: &Config, jit_calls: u32, mode: char, code: &str) -> (String, Option<u8>) {
     let calm = Config { stress: Stress::Off, ..config.clone() };
     let mut runtime = Runtime::new(calm, Output::memory()).expect("a heap");
     runtime.vm().heap.set_stress(config.stress);
+    runtime.vm().jit_calls = jit_calls;
     let program = if mode == 'E' { format!("(print {code})") } else { code.to_string() };
     let ran = runtime.run_text("case", program.as_bytes(), &mut NoWaiting);
     let mut out = String::from_utf8(runtime.take_output()).expect("cases print UTF-8");
@@ -84,8 +86,8 @@ fn rows() -> Vec<(String, (&'static str, usize))> {
 }
 
 /// What is wrong with a case, if anything.
-fn difference(config: &Config, case: &Case<'_>) -> Option<String> {
-    let (output, code) = run(config, case.mode, case.code);
+fn difference(config: &Config, jit_calls: u32, case: &Case<'_>) -> Option<String> {
+    let (output, code) = run(config, jit_calls, case.mode, case.code);
     let status_differs = case.status.is_some_and(|status| code != Some(status));
     (output != case.expected || status_differs).then(|| {
         format!(
@@ -100,7 +102,7 @@ valk_harness::cases! {
     fn line((table, line): (&'static str, usize)) in rows() {
         let cases = cases(table);
         let case = cases.iter().find(|case| case.line == line).expect("rows come from cases");
-        if let Some(difference) = difference(&Config::default(), case) {
+        if let Some(difference) = difference(&Config::default(), JIT_CALLS_DEFAULT, case) {
             panic!("{difference}");
         }
     }
@@ -111,14 +113,16 @@ fn is_long(case: &Case<'_>) -> bool {
     case.code.contains("000") || case.expected.contains("out of memory")
 }
 
-/// Runs all but the long cases with an unusual collector.
-fn check(config: &Config) {
+/// Runs cases with an unusual collector, and with machine code after that many calls: all cases if
+/// nothing slows them down.
+fn check(config: &Config, jit_calls: u32) {
     let mut wrong = Vec::new();
     let mut ran = 0;
     for (name, table) in TABLES {
-        for case in cases(table).iter().filter(|case| !is_long(case)) {
+        let wanted = |case: &&Case| config.stress == Stress::Off || !is_long(case);
+        for case in cases(table).iter().filter(wanted) {
             ran += 1;
-            if let Some(difference) = difference(config, case) {
+            if let Some(difference) = difference(config, jit_calls, case) {
                 wrong.push(format!("{name}.txt:{}: {difference}", case.line));
             }
         }
@@ -131,7 +135,7 @@ fn check(config: &Config) {
 valk_harness::test! {
     #[timeout_ms = 600_000]
     fn a_collection_at_every_safepoint_changes_nothing() {
-        check(&Config { stress: Stress::EverySafepoint, ..Config::default() });
+        check(&Config { stress: Stress::EverySafepoint, ..Config::default() }, JIT_CALLS_DEFAULT);
     }
 }
 
@@ -139,7 +143,7 @@ valk_harness::test! {
     #[timeout_ms = 600_000]
     fn a_collector_without_generations_gives_the_same_results() {
         let stress = Stress::EverySafepoint;
-        check(&Config { stress, generational: false, ..Config::default() });
+        check(&Config { stress, generational: false, ..Config::default() }, JIT_NEVER);
     }
 }
 
@@ -147,7 +151,12 @@ valk_harness::test! {
     #[timeout_ms = 600_000]
     fn collections_at_random_change_nothing() {
         let stress = Stress::Random { seed: valk_harness::seed() };
-        check(&Config { stress, ..Config::default() });
+        check(&Config { stress, ..Config::default() }, 0);
+    }
+
+    #[timeout_ms = 600_000]
+    fn machine_code_changes_nothing() {
+        check(&Config::default(), 0);
     }
 
     // What a program makes of a failure is its business; the runtime goes on.

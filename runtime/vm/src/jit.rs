@@ -1,0 +1,183 @@
+//! Machine code for functions that are called often: each instruction's common case, one after the
+//! other, without the loop that looks at them.
+//!
+//! 1. Machine code works on the same frames as the interpreter, and keeps nothing else between
+//!    instructions. So it can be left before any instruction, and the interpreter goes on there:
+//!    that is what it does for whatever is uncommon. It calls nothing.
+//! 2. It is entered at the start of a function, and behind a call. A frame that machine code has
+//!    called from says in its link ([`crate::fiber::link`]) where it goes on.
+//! 3. It takes inlined builtins for what they were: a machine that has seen one rebound never enters
+//!    it.
+//! 4. It belongs to its [`Code`](crate::code::Code), and does not change. Frames keep their code
+//!    alive, so whatever a link names is there.
+//! 5. It polls where the interpreter does: at calls, that of itself by a loop too.
+//!
+//! Exists for x86-64; on other processors nothing is ever compiled.
+
+use crate::code::Code;
+use crate::vm::Vm;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+
+#[cfg(target_arch = "x86_64")]
+mod x64;
+
+/// Calls after which a function is compiled to machine code, unless the machine was told otherwise.
+pub const JIT_CALLS_DEFAULT: u32 = 1000;
+
+/// The number of calls that stands for: never.
+pub const JIT_NEVER: u32 = u32::MAX;
+
+/// Functions with machine code that a process may have at a time. Each takes some pages and a
+/// mapping, of which a process has some 65 000.
+pub const JIT_FUNCTIONS_MAX: usize = 4096;
+
+/// How many there are.
+static FUNCTIONS: AtomicUsize = AtomicUsize::new(0);
+
+/// The machine code of a [`Code`], if it has been called often enough.
+#[derive(Debug, Default)]
+pub struct MachineCode {
+    /// Where it is entered; null while there is none.
+    pub(crate) entry: AtomicPtr<u8>,
+    /// Calls that the interpreter has seen, about: several machines may count at a time.
+    calls: AtomicU32,
+    made: OnceLock<Option<Compiled>>,
+}
+
+/// What the compiler has made of a function.
+#[derive(Debug)]
+struct Compiled {
+    #[cfg(target_arch = "x86_64")]
+    memory: x64::Memory,
+    /// By word of the code behind a call: where to go on; 0 elsewhere.
+    returns: Box<[u32]>,
+}
+
+impl Drop for Compiled {
+    fn drop(&mut self) {
+        FUNCTIONS.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl MachineCode {
+    /// Where calls enter; null while there is no machine code.
+    #[inline(always)]
+    pub(crate) fn entry(&self) -> *const u8 {
+        self.entry.load(Ordering::Acquire).cast_const()
+    }
+
+    /// Counts a call; true when it is time to compile.
+    #[inline(always)]
+    pub(crate) fn is_hot(&self, calls_wanted: u32) -> bool {
+        let calls = self.calls.load(Ordering::Relaxed).wrapping_add(1);
+        self.calls.store(calls, Ordering::Relaxed);
+        calls >= calls_wanted
+    }
+
+    /// Where to go on behind the call before this word of the code, if there is machine code.
+    #[inline]
+    pub(crate) fn after_call(&self, word: usize) -> Option<*const u8> {
+        if self.entry().is_null() {
+            return None;
+        }
+        let compiled = self.made.get()?.as_ref()?;
+        let offset = compiled.returns[word] as usize;
+        (offset != 0).then(|| compiled.at(offset))
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Compiled {
+    fn at(&self, offset: usize) -> *const u8 {
+        self.memory.at(offset)
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+impl Compiled {
+    fn at(&self, _offset: usize) -> *const u8 {
+        unreachable!("nothing is compiled for this processor")
+    }
+}
+
+/// Takes one of the places for functions with machine code, if one is left.
+fn take_place() -> bool {
+    let more = |count| (count < JIT_FUNCTIONS_MAX).then_some(count + 1);
+    FUNCTIONS.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+}
+
+#[cfg(target_arch = "x86_64")]
+fn compile(vm: &Vm, code: &Code) -> Option<Compiled> {
+    if !take_place() {
+        return None;
+    }
+    let made = x64::compile(vm, code);
+    if made.is_none() {
+        FUNCTIONS.fetch_sub(1, Ordering::Relaxed);
+    }
+    made
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn compile(_vm: &Vm, _code: &Code) -> Option<Compiled> {
+    None
+}
+
+/// Compiles a function that has been called often. Nothing happens when that cannot be done.
+#[cold]
+#[inline(never)]
+pub(crate) fn make(vm: &mut Vm, code: &Code) {
+    let machine = &code.machine;
+    machine.calls.store(0, Ordering::Relaxed);
+    if vm.jit_calls == JIT_NEVER {
+        return;
+    }
+    let made = machine.made.get_or_init(|| compile(vm, code));
+    if let Some(compiled) = made {
+        machine.entry.store(compiled.at(0).cast_mut(), Ordering::Release);
+        vm.counters.functions_compiled += 1;
+    }
+}
+
+/// Where machine code was left: the next instruction, and the frame it belongs to.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(crate) struct Left {
+    pub pc: *const u32,
+    pub base: *mut valk_heap::Value,
+}
+
+/// Runs machine code until it comes to something uncommon.
+///
+/// # Safety
+/// `target` is the entry of the machine code of the function whose frame is at `base`, or a place in
+/// it behind a call, whose value is `value` and stands in its register. `limit` is the fiber's. The
+/// machine has not seen an inlined builtin rebound.
+#[cfg(target_arch = "x86_64")]
+#[inline(never)]
+pub(crate) unsafe fn run(
+    vm: &mut Vm,
+    target: *const u8,
+    base: *mut valk_heap::Value,
+    limit: *mut valk_heap::Value,
+    value: valk_heap::Value,
+) -> Left {
+    // SAFETY: the caller's promise.
+    unsafe { x64::run(vm, target, base, limit, value) }
+}
+
+/// There is no machine code for this processor.
+///
+/// # Safety
+/// Nobody calls it.
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) unsafe fn run(
+    _vm: &mut Vm,
+    _target: *const u8,
+    base: *mut valk_heap::Value,
+    _limit: *mut valk_heap::Value,
+    _value: valk_heap::Value,
+) -> Left {
+    Left { pc: std::ptr::null(), base }
+}

@@ -1,0 +1,140 @@
+//! Machine code for x86-64: how it is entered and left, and the memory it lies in.
+//!
+//! Registers while it runs, all of which a callee saves in the C convention:
+//!
+//! | register | holds |
+//! |---|---|
+//! | `rbx` | the frame's base |
+//! | `rbp` | the [`Context`] |
+//! | `r12` | the limit of the fiber's stack |
+//! | `r13` | the global variables |
+//! | `r14` | address of the next young cell |
+//! | `r15` | calls of functions counted so far |
+//!
+//! The others are scratch within an instruction, but for `rax`: see `emit`.
+
+mod branches;
+mod calls;
+mod data;
+mod emit;
+mod numbers;
+
+pub(super) use emit::compile;
+
+use super::Left;
+use crate::vm::Vm;
+use dynasmrt::{AssemblyOffset, ExecutableBuffer};
+use std::arch::naked_asm;
+use std::mem::offset_of;
+use valk_heap::Value;
+use valk_heap::layout::Direct;
+
+/// Executable memory with one function's code.
+#[derive(Debug)]
+pub(super) struct Memory {
+    buffer: ExecutableBuffer,
+    /// Where the function begins.
+    entry: usize,
+}
+
+impl Memory {
+    /// The address of what was assembled that many bytes behind the entry.
+    pub fn at(&self, offset: usize) -> *const u8 {
+        self.buffer.ptr(AssemblyOffset(self.entry + offset))
+    }
+}
+
+/// What machine code finds through `rbp`.
+#[repr(C)]
+pub(super) struct Context {
+    pub direct: Direct,
+    /// First slot of the stack that may not be used without asking.
+    limit: *mut Value,
+    function_calls: u64,
+    pub closures_created: u64,
+    /// Where machine code jumps to be left, with the next instruction in `rax`.
+    pub leave: unsafe extern "sysv64" fn(),
+}
+
+/// Runs machine code; see [`super::run`].
+///
+/// # Safety
+/// As there.
+pub(super) unsafe fn run(
+    vm: &mut Vm,
+    target: *const u8,
+    base: *mut Value,
+    limit: *mut Value,
+    value: Value,
+) -> Left {
+    let mut context = Context {
+        direct: vm.heap.direct(),
+        limit,
+        function_calls: vm.counters.function_calls,
+        closures_created: vm.counters.closures_created,
+        leave,
+    };
+    // SAFETY: the caller's promise makes `target` machine code for this frame, which keeps to
+    // the frame, to the stack below the limit and to the nursery.
+    let left = unsafe { enter(&raw mut context, base, target, value.bits()) };
+    vm.counters.function_calls = context.function_calls;
+    vm.counters.closures_created = context.closures_created;
+    // SAFETY: machine code moves the cursor past cells that it has filled, below the limit.
+    unsafe { vm.heap.take_back(context.direct.cursor) };
+    left
+}
+
+/// Saves the registers, fills them as the module says, and jumps to `target` with `value` in `rax`.
+///
+/// # Safety
+/// As [`run`].
+#[unsafe(naked)]
+unsafe extern "sysv64" fn enter(
+    context: *mut Context,
+    base: *mut Value,
+    target: *const u8,
+    value: u64,
+) -> Left {
+    naked_asm!(
+        "push rbp",
+        "push rbx",
+        "push r12",
+        "push r13",
+        "push r14",
+        "push r15",
+        "mov rbp, rdi",
+        "mov rbx, rsi",
+        "mov r12, [rbp + {limit}]",
+        "mov r13, [rbp + {globals}]",
+        "mov r14, [rbp + {cursor}]",
+        "mov r15, [rbp + {calls}]",
+        "mov rax, rcx",
+        "jmp rdx",
+        limit = const offset_of!(Context, limit),
+        globals = const offset_of!(Context, direct.globals),
+        cursor = const offset_of!(Context, direct.cursor),
+        calls = const offset_of!(Context, function_calls),
+    )
+}
+
+/// Undoes what [`enter`] did and returns from it, with the next instruction in `rax`.
+///
+/// # Safety
+/// Machine code jumps here; nobody calls it.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn leave() {
+    naked_asm!(
+        "mov [rbp + {cursor}], r14",
+        "mov [rbp + {calls}], r15",
+        "mov rdx, rbx",
+        "pop r15",
+        "pop r14",
+        "pop r13",
+        "pop r12",
+        "pop rbx",
+        "pop rbp",
+        "ret",
+        cursor = const offset_of!(Context, direct.cursor),
+        calls = const offset_of!(Context, function_calls),
+    )
+}

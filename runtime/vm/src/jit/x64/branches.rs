@@ -1,0 +1,135 @@
+//! Jumps and branches.
+
+use super::emit::{Emitter, asm};
+use crate::opcode::Opcode;
+use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi};
+use valk_heap::Value;
+
+/// Orders that two numbers can be in.
+#[derive(Clone, Copy)]
+enum Order {
+    Less,
+    LessEqual,
+    Greater,
+    GreaterEqual,
+}
+
+impl Emitter<'_> {
+    /// Writes a jump or branch; false when the instruction is none.
+    pub fn branch(&mut self, opcode: Opcode, a: u8, b: u8) -> bool {
+        let ordered = match opcode {
+            Opcode::BranchLess | Opcode::BranchLessNumber => Some(Order::Less),
+            Opcode::BranchLessEqual | Opcode::BranchLessEqualNumber => Some(Order::LessEqual),
+            Opcode::BranchGreater | Opcode::BranchGreaterNumber => Some(Order::Greater),
+            Opcode::BranchGreaterEqual | Opcode::BranchGreaterEqualNumber => {
+                Some(Order::GreaterEqual)
+            }
+            _ => None,
+        };
+        if let Some(order) = ordered {
+            let has_number = opcode as u8 >= Opcode::BranchLessNumber as u8;
+            self.ordered(order, a, b, has_number);
+            return true;
+        }
+        match opcode {
+            Opcode::Jump => {
+                let target = self.target(0);
+                asm!(self ; jmp =>target);
+            }
+            Opcode::JumpDefined => {
+                let target = self.target(0);
+                self.get(a);
+                asm!(self ; cmp rax, small(Value::UNDEFINED) ; jne =>target);
+            }
+            Opcode::JumpError => {
+                let target = self.target(0);
+                self.get(a);
+                self.jump_if_error(target);
+            }
+            Opcode::Branch => {
+                self.get(a);
+                self.truth();
+            }
+            Opcode::BranchNumber => {
+                let target = self.target(0);
+                self.get(a);
+                self.need_number(a);
+                asm!(self ; test rax, rax ; jz =>target);
+            }
+            Opcode::BranchEqual => {
+                let target = self.target(0);
+                self.compared(a, b);
+                asm!(self ; jne =>target);
+            }
+            Opcode::BranchNotEqual => {
+                let target = self.target(0);
+                self.compared(a, b);
+                asm!(self ; je =>target);
+            }
+            Opcode::BranchEqualNumber => {
+                let target = self.target(0);
+                self.compared_to_number(a, b);
+                asm!(self ; jne =>target);
+            }
+            Opcode::BranchNotEqualNumber => {
+                let target = self.target(0);
+                self.compared_to_number(a, b);
+                asm!(self ; je =>target);
+            }
+            Opcode::BranchNil => {
+                let target = self.target(0);
+                self.get(a);
+                asm!(self ; cmp rax, small(Value::NIL) ; jne =>target);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// Goes on when the value in `rax` is true, takes the first jump when it is false; leaves for an
+    /// error.
+    fn truth(&mut self) {
+        let (target, exit) = (self.target(0), self.exit());
+        asm!(self
+            ; test rax, rax
+            ; jz =>target
+            ; cmp rax, small(Value::NIL)
+            ; je =>target
+        );
+        self.jump_if_error(exit);
+    }
+
+    fn ordered(&mut self, order: Order, a: u8, b: u8, has_number: bool) {
+        if has_number {
+            self.get(a);
+            self.need_number(a);
+            asm!(self ; cmp rax, small(Value::fixnum(i64::from(b as i8))));
+        } else {
+            self.numbers(a, b);
+            asm!(self ; cmp rax, rcx);
+        }
+        self.jump_unless(order, self.target(0));
+    }
+
+    fn jump_unless(&mut self, order: Order, target: DynamicLabel) {
+        match order {
+            Order::Less => asm!(self ; jge =>target),
+            Order::LessEqual => asm!(self ; jg =>target),
+            Order::Greater => asm!(self ; jle =>target),
+            Order::GreaterEqual => asm!(self ; jl =>target),
+        }
+    }
+
+    /// Compares a register's value with a number: the flags say whether they are equal. A boxed
+    /// integer is never that of a fixnum.
+    fn compared_to_number(&mut self, a: u8, b: u8) {
+        self.get(a);
+        asm!(self ; cmp rax, small(Value::fixnum(i64::from(b as i8))));
+    }
+}
+
+/// The word of a value as an operand of an instruction.
+pub(super) fn small(value: Value) -> i32 {
+    let word = value.bits() as i64;
+    i32::try_from(word).expect("the word of a small number or a constant")
+}
