@@ -82,8 +82,10 @@ impl Heap {
     }
 }
 
-const _: () = assert!(header(Kind::Closure, 3) == {
-    let header = Header::new(Kind::Closure, 0, 3);
-    header.kind as u64 | (header.flags as u64) << 8 | (header.len as u64) << 32
-});
+const _: () = assert!(
+    header(Kind::Closure, 3) == {
+        let header = Header::new(Kind::Closure, 0, 3);
+        header.kind as u64 | (header.flags as u64) << 8 | (header.len as u64) << 32
+    }
+);
 const _: () = assert!(Value::NIL.bits() < 128 && Value::UNDEFINED.bits() < 128);

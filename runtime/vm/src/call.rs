@@ -7,7 +7,7 @@
 use crate::arithmetic::type_name;
 use crate::code::{Code, CodeKind, FIRST_CAPTURE, WINDOW_SLOTS};
 use crate::environment::{bind_cell, new_environment, own_cell};
-use crate::fiber::{Fiber, link, link_distance, number_word};
+use crate::fiber::{Fiber, link, link_distance, link_to, number_word};
 use crate::interpreter::Exit;
 use crate::native::{Arity, NativeKind, Outcome, too_many_arguments};
 use crate::vm::Vm;
@@ -186,8 +186,9 @@ impl Vm {
             fiber.stack.copy_within(first..first + copied, base);
             fiber.ensure(base + code.registers as usize);
         } else {
+            let target = if site.again { None } else { machine_code_behind(fiber) };
             fiber.stack[at + 1] = number_word(fiber.pc as u64);
-            fiber.stack[at + 2] = link(first - fiber.base, site.again);
+            fiber.stack[at + 2] = link_to(link(first - fiber.base, site.again), target);
             fiber.base = first;
         }
         fiber.pending = false;
@@ -404,6 +405,12 @@ impl Vm {
         }
         depth
     }
+}
+
+/// Where the running frame's machine code goes on behind the call that is being made.
+fn machine_code_behind(fiber: &Fiber) -> Option<*const u8> {
+    let code = frame_code(fiber)?;
+    code.machine.after_call(code.words.as_ptr(), fiber.pc)
 }
 
 /// The code of the running frame; none before the first call.

@@ -149,6 +149,13 @@ pub(crate) const fn link(distance: usize, again: bool) -> Value {
     Value::fixnum((distance << 1 | again as usize) as i64)
 }
 
+/// A link without that, and with it.
+#[inline(always)]
+pub(crate) fn link_to(link: Value, target: Option<*const u8>) -> Value {
+    let address = target.map_or(0, <*const u8>::expose_provenance) as u64;
+    number_word(link.bits() | address << LINK_TARGET_SHIFT)
+}
+
 /// How many slots below the base of a frame with this link that of its caller is.
 #[inline(always)]
 pub(crate) const fn link_distance(link: Value) -> usize {

@@ -18,9 +18,7 @@ use crate::call::{CallSite, code_of, frame_code};
 use crate::code::{FIRST_CAPTURE, WINDOW_SLOTS};
 use crate::environment;
 use crate::equality::equal;
-use crate::fiber::{
-    Fiber, State, link, link_distance, link_says_again, link_target, number_word,
-};
+use crate::fiber::{Fiber, State, link, link_distance, link_says_again, link_target, number_word};
 use crate::jit;
 use crate::native::{NativeKind, Outcome};
 use crate::opcode::{FROM_CAPTURE, Opcode};
@@ -171,39 +169,6 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             r!(-(WINDOW_SLOTS as isize))
         };
     }
-    // A call the loop does not handle inline.
-    macro_rules! call_any {
-        ($window:expr, $count:expr, $tail:expr, $environment:expr) => {{
-            save!();
-            let site = CallSite {
-                window: $window as usize,
-                count: $count as usize,
-                tail: $tail,
-                again: false,
-                environment: $environment,
-            };
-            if let Err(exit) = vm.call_any(fiber, site) {
-                return exit;
-            }
-            load!();
-            if !GUARDED && vm.guarded {
-                return Exit::Guarded;
-            }
-        }};
-    }
-    // An operation that enters a frame by way of a marker.
-    macro_rules! marked {
-        ($operation:expr) => {{
-            save!();
-            if let Err(exit) = $operation {
-                return exit;
-            }
-            load!();
-            if !GUARDED && vm.guarded {
-                return Exit::Guarded;
-            }
-        }};
-    }
     // Goes on in machine code at `$target`, behind a call if `$value` is its value.
     macro_rules! machine {
         ($target:expr, $value:expr) => {{
@@ -231,6 +196,58 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             }
             pc = code.words.as_ptr();
             continue;
+        }};
+    }
+    // After a call: a function has been entered, or there is a value in register `$window`.
+    macro_rules! go_on {
+        ($window:expr) => {
+            // Below the first frame there is no code.
+            if !GUARDED && base.cast_const() != fiber.stack.as_ptr() {
+                let code = code!();
+                let words = code.words.as_ptr();
+                if pc == words {
+                    begin!(code);
+                }
+                if let Some(target) = code.machine.after_call(words, pc) {
+                    let value = r!($window);
+                    machine!(target, value);
+                }
+            }
+        };
+    }
+    // A call the loop does not handle inline.
+    macro_rules! call_any {
+        ($window:expr, $count:expr, $tail:expr, $environment:expr) => {{
+            save!();
+            let site = CallSite {
+                window: $window as usize,
+                count: $count as usize,
+                tail: $tail,
+                again: false,
+                environment: $environment,
+            };
+            if let Err(exit) = vm.call_any(fiber, site) {
+                return exit;
+            }
+            load!();
+            if !GUARDED && vm.guarded {
+                return Exit::Guarded;
+            }
+            go_on!(site.window);
+        }};
+    }
+    // An operation that enters a frame by way of a marker.
+    macro_rules! marked {
+        ($operation:expr) => {{
+            save!();
+            if let Err(exit) = $operation {
+                return exit;
+            }
+            load!();
+            if !GUARDED && vm.guarded {
+                return Exit::Guarded;
+            }
+            go_on!(0);
         }};
     }
     // A call of a builtin that takes these arguments and nothing else; falls through otherwise.
@@ -273,14 +290,8 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                         save!();
                         return Exit::Guarded;
                     }
-                    // Below the first frame there is none that goes on.
-                    if !GUARDED && !$tail && base.cast_const() != fiber.stack.as_ptr() {
-                        let code = code!();
-                        let word = (pc as usize - code.words.as_ptr() as usize) / size_of::<u32>();
-                        if let Some(target) = code.machine.after_call(word) {
-                            let value = r!($a);
-                            machine!(target, value);
-                        }
+                    if !$tail {
+                        go_on!($a);
                     }
                     continue;
                 }

@@ -42,7 +42,7 @@ pub struct MachineCode {
     pub(crate) entry: AtomicPtr<u8>,
     /// Calls that the interpreter has seen, about: several machines may count at a time.
     calls: AtomicU32,
-    made: OnceLock<Option<Compiled>>,
+    made: OnceLock<Compiled>,
 }
 
 /// What the compiler has made of a function.
@@ -52,9 +52,22 @@ struct Compiled {
     memory: x64::Memory,
     /// By word of the code behind a call: where to go on; 0 elsewhere.
     returns: Box<[u32]>,
+    _place: Place,
 }
 
-impl Drop for Compiled {
+/// One of the places for functions with machine code.
+#[derive(Debug)]
+struct Place;
+
+impl Place {
+    /// Takes one, if one is left.
+    fn take() -> Option<Place> {
+        let more = |count| (count < JIT_FUNCTIONS_MAX).then_some(count + 1);
+        FUNCTIONS.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok().map(|_| Place)
+    }
+}
+
+impl Drop for Place {
     fn drop(&mut self) {
         FUNCTIONS.fetch_sub(1, Ordering::Relaxed);
     }
@@ -75,13 +88,15 @@ impl MachineCode {
         calls >= calls_wanted
     }
 
-    /// Where to go on behind the call before this word of the code, if there is machine code.
+    /// Where to go on behind the call before `pc` in the code with these words, if there is machine
+    /// code.
     #[inline]
-    pub(crate) fn after_call(&self, word: usize) -> Option<*const u8> {
+    pub(crate) fn after_call(&self, words: *const u32, pc: *const u32) -> Option<*const u8> {
         if self.entry().is_null() {
             return None;
         }
-        let compiled = self.made.get()?.as_ref()?;
+        let compiled = self.made.get()?;
+        let word = (pc.addr() - words.addr()) / size_of::<u32>();
         let offset = compiled.returns[word] as usize;
         (offset != 0).then(|| compiled.at(offset))
     }
@@ -101,30 +116,8 @@ impl Compiled {
     }
 }
 
-/// Takes one of the places for functions with machine code, if one is left.
-fn take_place() -> bool {
-    let more = |count| (count < JIT_FUNCTIONS_MAX).then_some(count + 1);
-    FUNCTIONS.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
-}
-
-#[cfg(target_arch = "x86_64")]
-fn compile(vm: &Vm, code: &Code) -> Option<Compiled> {
-    if !take_place() {
-        return None;
-    }
-    let made = x64::compile(vm, code);
-    if made.is_none() {
-        FUNCTIONS.fetch_sub(1, Ordering::Relaxed);
-    }
-    made
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn compile(_vm: &Vm, _code: &Code) -> Option<Compiled> {
-    None
-}
-
-/// Compiles a function that has been called often. Nothing happens when that cannot be done.
+/// Compiles a function that has been called often. Nothing happens when that cannot be done; it is
+/// tried again after as many calls.
 #[cold]
 #[inline(never)]
 pub(crate) fn make(vm: &mut Vm, code: &Code) {
@@ -133,11 +126,28 @@ pub(crate) fn make(vm: &mut Vm, code: &Code) {
     if vm.jit_calls == JIT_NEVER {
         return;
     }
-    let made = machine.made.get_or_init(|| compile(vm, code));
-    if let Some(compiled) = made {
-        machine.entry.store(compiled.at(0).cast_mut(), Ordering::Release);
+    if machine.made.get().is_none()
+        && let Some(compiled) = compile(vm, code)
+        && machine.made.set(compiled).is_ok()
+    {
         vm.counters.functions_compiled += 1;
     }
+    // Another machine may have been faster.
+    if let Some(compiled) = machine.made.get() {
+        machine.entry.store(compiled.at(0).cast_mut(), Ordering::Release);
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn compile(vm: &Vm, code: &Code) -> Option<Compiled> {
+    let place = Place::take()?;
+    let (memory, returns) = x64::compile(vm, code)?;
+    Some(Compiled { memory, returns, _place: place })
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn compile(_vm: &Vm, _code: &Code) -> Option<Compiled> {
+    None
 }
 
 /// Where machine code was left: the next instruction, and the frame it belongs to.

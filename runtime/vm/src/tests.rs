@@ -1,12 +1,14 @@
 //! The machine without a language: hand-made code, builtins, fibers.
 
 mod fused;
+#[cfg(target_arch = "x86_64")]
+mod jit;
 mod persistent;
 
 use crate::verify::verify;
 use crate::{
-    Arity, Asleep, Assembler, Code, CodeKind, INTERRUPTED, MachineCode, NativeKind, Opcode, Outcome, Position,
-    Step, Vm, listing, listings,
+    Arity, Asleep, Assembler, Code, CodeKind, INTERRUPTED, MachineCode, NativeKind, Opcode,
+    Outcome, Position, Step, Vm, listing, listings,
 };
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -9,7 +9,9 @@ use super::node::{Lambda, Scope};
 use std::collections::HashMap;
 use std::ops::Range;
 use valk_heap::{SymbolId, Value};
-use valk_vm::{Assembler, Code, CodeKind, FROM_CAPTURE, MachineCode, Label, Opcode, REGISTERS_MAX, Variable};
+use valk_vm::{
+    Assembler, Code, CodeKind, FROM_CAPTURE, Label, MachineCode, Opcode, REGISTERS_MAX, Variable,
+};
 
 /// A variable of the function.
 #[derive(Debug, Clone)]

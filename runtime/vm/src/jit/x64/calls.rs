@@ -52,7 +52,8 @@ impl Emitter<'_> {
                 self.poll(exit);
                 asm!(self ; inc r15 ; jmp =>entry);
             }
-            Opcode::CallValue => self.call_value(a),
+            Opcode::CallValue => self.call_value(a, false),
+            Opcode::TailCallValue => self.call_value(a, true),
             _ => return false,
         }
         true
@@ -196,9 +197,9 @@ impl Emitter<'_> {
 
     /// The rule of `(e)`: a closure is called, what is no object keeps its value. Leaves for the
     /// rest.
-    fn call_value(&mut self, a: u8) {
+    fn call_value(&mut self, a: u8, is_tail: bool) {
         let (exit, function) = (self.exit(), self.ops.new_dynamic_label());
-        let back = self.ops.new_dynamic_label();
+        let kept = self.ops.new_dynamic_label();
         self.get(a);
         asm!(self
             ; mov ecx, eax
@@ -208,24 +209,17 @@ impl Emitter<'_> {
             // Builtins are immediates.
             ; cmp cl, TAG_MASK
             ; je =>exit
-            ; jmp =>back
+            ; jmp =>kept
             ; =>function
             ; mov rsi, rax
         );
-        self.callee(0);
-        asm!(self
-            ; lea rax, [rbx + window_end(a)]
-            ; lea rcx, [rax + rcx * 8]
-            ; cmp rcx, r12
-            ; ja =>exit
-            ; mov rdx, [rdx + ENTRY]
-            ; test rdx, rdx
-            ; jz =>exit
-        );
-        self.poll(exit);
-        self.frame(a, back);
-        asm!(self ; jmp rdx);
-        self.goes_on(a, back);
+        if is_tail {
+            self.tail_call(a, 0);
+        } else {
+            self.call_function(a, 0);
+        }
+        asm!(self ; =>kept);
+        self.knows_only_rax(a);
     }
 }
 

@@ -7,7 +7,6 @@
 //! 3. An instruction leaves machine code before it has changed anything, so that the interpreter can
 //!    perform it from the beginning.
 
-use super::super::Compiled;
 use super::{Context, Memory};
 use crate::code::Code;
 use crate::opcode::{Opcode, Word};
@@ -98,8 +97,9 @@ pub(super) struct Emitter<'a> {
     pub after: usize,
 }
 
-/// Compiles a function. `None` when the system gives no executable memory.
-pub(in super::super) fn compile(vm: &Vm, code: &Code) -> Option<Compiled> {
+/// Compiles a function: its memory and, by word of its code, where it goes on behind a call, in bytes
+/// from the entry. `None` when the system gives no executable memory.
+pub(in super::super) fn compile(vm: &Vm, code: &Code) -> Option<(Memory, Box<[u32]>)> {
     static COMPILED: AtomicUsize = AtomicUsize::new(0);
     let mut ops = Assembler::new().ok()?;
     let step = COMPILED.fetch_add(1, Ordering::Relaxed) % STAGGER_STEPS;
@@ -124,7 +124,7 @@ pub(in super::super) fn compile(vm: &Vm, code: &Code) -> Option<Compiled> {
     let Emitter { ops, returns, start, .. } = emitter;
     let buffer = ops.finalize().ok()?;
     let memory = Memory { buffer, entry: start };
-    Some(Compiled { memory, returns: returns.into_boxed_slice() })
+    Some((memory, returns.into_boxed_slice()))
 }
 
 /// A label for every instruction that is jumped to.
