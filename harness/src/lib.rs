@@ -13,6 +13,8 @@
 //!    the evidence. The `result` goes to `ledger`, `junit` and terminal `report`; `merge` joins
 //!    the ledgers of many binaries.
 //!
+//! Apart from all that stands `rounds`, for benchmarks.
+//!
 //! Knows nothing of the Valk runtime: `suite` only knows a program and its output lines.
 //! Linux only: it relies on process descriptors and on adopting orphans.
 #![cfg_attr(coverage_nightly, feature(coverage_attribute))]
@@ -39,6 +41,7 @@ mod processes;
 mod random;
 mod report;
 mod result;
+pub mod rounds;
 mod runner;
 mod skip;
 mod slot;

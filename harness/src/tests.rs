@@ -5,6 +5,7 @@ use crate as valk_harness;
 mod evidence;
 mod names;
 mod reports;
+mod rounds;
 mod suites;
 
 valk_harness::test! {

@@ -1,17 +1,15 @@
 //! What allocation, the write barrier and collections cost; run by `ci/bench-heap --primitives`.
 //!
-//! Each round measures every subject once and, right after it, the same loop without the operation,
-//! so that a busy moment hits both. Printed are the medians over the rounds of the loop with the
-//! operation, of the loop without and of the difference.
+//! Beside every subject stands the same loop without the operation. Printed are the medians over the
+//! rounds of the loop with the operation, of the loop without and of the difference.
 
 use std::hint::black_box;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use valk_harness::rounds::{self, Measure, Medians};
 use valk_heap::{Collection, Config, Heap, Kind, Roots, Value};
 
-/// Rounds unless the command line says otherwise.
-const ROUNDS_DEFAULT: usize = 9;
 /// Operations measured at a time.
 const OPERATIONS: usize = 5_000_000;
 /// Objects allocated between two collections that are not measured: less than fill a nursery.
@@ -21,9 +19,7 @@ const OBJECTS: usize = 64;
 /// Elements of the list that survives.
 const LIST: usize = 1_000_000;
 
-/// Measures something once: nanoseconds for each operation.
-type Measure = fn() -> f64;
-
+/// Figures are nanoseconds for each operation.
 struct Subject {
     name: &'static str,
     with: Measure,
@@ -91,46 +87,27 @@ const SUBJECTS: &[Subject] = &[
 ];
 
 fn main() -> ExitCode {
-    // Cargo passes `--bench` to a benchmark that it runs.
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|one| one != "--bench").collect();
-    let rounds = match &arguments[..] {
-        [] => Some(ROUNDS_DEFAULT),
-        [option, rounds] if option == "--rounds" => {
-            rounds.parse().ok().filter(|rounds| *rounds > 0)
+    let measures = SUBJECTS.iter().map(|subject| (subject.with, subject.without));
+    let medians = match rounds::run(std::env::args().skip(1), measures) {
+        Ok(medians) => medians,
+        Err(refusal) => {
+            eprintln!("error: {refusal}");
+            return ExitCode::FAILURE;
         }
-        _ => None,
     };
-    let Some(rounds) = rounds else {
-        eprintln!(
-            "error: got `{}`; usage: primitives [--rounds N], N above 0",
-            arguments.join(" ")
-        );
-        return ExitCode::FAILURE;
-    };
-    let mut seen = vec![(Vec::new(), Vec::new(), Vec::new()); SUBJECTS.len()];
-    for _ in 0..rounds {
-        for (subject, (with, without, differences)) in SUBJECTS.iter().zip(&mut seen) {
-            let taken = (subject.with)();
-            with.push(taken);
-            if let Some(measure) = subject.without {
-                let empty = measure();
-                without.push(empty);
-                differences.push(taken - empty);
-            }
-        }
-    }
     println!("{:<44} {:>9} {:>9} {:>10} {:>7}", "", "with", "without", "difference", "goal");
-    for (Subject { name, goal, .. }, (with, without, differences)) in SUBJECTS.iter().zip(seen) {
-        let (with, without, difference) = (median(with), median(without), median(differences));
+    for (Subject { name, goal, .. }, Medians { subject, beside, difference }) in
+        SUBJECTS.iter().zip(medians)
+    {
+        let (with, without, difference) = (shown(Some(subject)), shown(beside), shown(difference));
         println!("{name:<44} {with:>9} {without:>9} {difference:>10} {goal:>7}");
     }
     ExitCode::SUCCESS
 }
 
-/// The median of nanoseconds; `-` of none.
-fn median(mut values: Vec<f64>) -> String {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).map_or_else(|| "-".to_owned(), |value| format!("{value:.2} ns"))
+/// Nanoseconds; `-` where there are none.
+fn shown(figure: Option<f64>) -> String {
+    figure.map_or_else(|| "-".to_owned(), |figure| format!("{figure:.2} ns"))
 }
 
 fn heap() -> Heap {

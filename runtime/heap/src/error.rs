@@ -88,25 +88,21 @@ impl fmt::Display for OutOfMemory {
 
 impl std::error::Error for OutOfMemory {}
 
-/// Why a thread cannot become a mutator of a heap.
+/// A thread cannot become a mutator of a heap: it has as many as it was made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JoinError {
-    /// The heap has as many mutators as it was made for.
-    Full(usize),
-    /// The heap's mutators are ending.
-    Ending,
+pub struct JoinError {
+    /// Mutators the heap was made for.
+    pub most: usize,
 }
 
 impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            JoinError::Full(most) => write!(
-                f,
-                "{most} threads work on this heap, which is the most it was made for; \
-                 let one of them end first"
-            ),
-            JoinError::Ending => f.write_str("the runtime is shutting down and takes no thread"),
-        }
+        write!(
+            f,
+            "{} threads work on this heap, which is the most it was made for; \
+             let one of them end first",
+            self.most
+        )
     }
 }
 

@@ -25,14 +25,15 @@ impl Invitation {
     /// Becomes a mutator, after any collection under way.
     ///
     /// # Errors
-    /// When the heap has as many mutators as it was made for, or they are ending.
+    /// When the heap has as many mutators as it was made for.
     pub fn accept(&self) -> Result<Heap, JoinError> {
+        let full = JoinError { most: self.shared.slots() };
         let mutator = self.shared.coordinator.register().map_err(|refusal| match refusal {
-            RegisterError::Full => JoinError::Full(self.shared.slots()),
-            RegisterError::ShuttingDown => JoinError::Ending,
+            RegisterError::Full => full,
+            RegisterError::ShuttingDown => unreachable!("no heap ends registration"),
         })?;
         if mutator.slot() >= self.shared.slots() {
-            return Err(JoinError::Full(self.shared.slots()));
+            return Err(full);
         }
         let mut heap = Heap::over(mutator, Arc::clone(&self.shared));
         heap.is_shared = true;

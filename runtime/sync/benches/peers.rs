@@ -1,9 +1,9 @@
 //! What queues, pool, coordinator and slab cost, beside their peers where there is one; run by
 //! `ci/bench-sync`.
 //!
-//! Each round measures every subject once, ours and the peer's one after the other, so that a busy
-//! moment hits both. The figures are medians over the rounds. The peers are crossbeam-deque and,
-//! for the pool, threads around one queue under a lock, whose tasks have no handles.
+//! The figures are medians over rounds that measure ours and the peer's one after the other. The peers
+//! are crossbeam-deque and, for the pool, threads around one queue under a lock, whose tasks have no
+//! handles.
 
 use crossbeam_deque as crossbeam;
 use std::collections::VecDeque;
@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+use valk_harness::rounds::{self, Measure, Medians};
 use valk_sync::coordinator::Coordinator;
 use valk_sync::deque::{Steal, Stealer, Worker};
 use valk_sync::executor::{Executor, Options};
@@ -31,12 +32,8 @@ const TASKS: usize = 1_000_000;
 const CHAINS: usize = 1_000;
 /// Workers of either pool.
 const WORKERS: usize = 2;
-/// Rounds unless the command line says otherwise.
-const ROUNDS_DEFAULT: usize = 9;
 
-/// Measures something once: nanoseconds for each operation, or milliseconds of the whole.
-type Measure = fn() -> f64;
-
+/// Figures are nanoseconds for each operation, or milliseconds of the whole.
 struct Subject {
     name: &'static str,
     unit: &'static str,
@@ -93,30 +90,19 @@ const SUBJECTS: &[Subject] = &[
 ];
 
 fn main() -> ExitCode {
-    // Cargo passes `--bench` to a benchmark that it runs.
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|one| one != "--bench").collect();
-    let rounds = match &arguments[..] {
-        [] => Some(ROUNDS_DEFAULT),
-        [option, rounds] if option == "--rounds" => {
-            rounds.parse().ok().filter(|rounds| *rounds > 0)
+    let measures = SUBJECTS.iter().map(|subject| (subject.ours, subject.peer));
+    let medians = match rounds::run(std::env::args().skip(1), measures) {
+        Ok(medians) => medians,
+        Err(refusal) => {
+            eprintln!("error: {refusal}");
+            return ExitCode::FAILURE;
         }
-        _ => None,
     };
-    let Some(rounds) = rounds else {
-        eprintln!("error: got `{}`; usage: peers [--rounds N], N above 0", arguments.join(" "));
-        return ExitCode::FAILURE;
-    };
-    let mut seen = vec![(Vec::new(), Vec::new()); SUBJECTS.len()];
-    for _ in 0..rounds {
-        for (subject, (ours, peer)) in SUBJECTS.iter().zip(&mut seen) {
-            ours.push((subject.ours)());
-            peer.extend(subject.peer.map(|measure| measure()));
-        }
-    }
     println!("{:<34} {:>9} {:>9} {:>6} {:>7}", "", "valk", "peer", "ratio", "goal");
-    for (Subject { name, unit, goal, .. }, (ours, peer)) in SUBJECTS.iter().zip(seen) {
-        let ours = median(ours).unwrap_or_default();
-        let (peer, ratio) = match median(peer) {
+    for (Subject { name, unit, goal, .. }, Medians { subject: ours, beside: peer, .. }) in
+        SUBJECTS.iter().zip(medians)
+    {
+        let (peer, ratio) = match peer {
             Some(peer) => (format!("{peer:.1} {unit}"), format!("{:.2}", ours / peer)),
             None => ("-".to_owned(), "-".to_owned()),
         };
@@ -124,11 +110,6 @@ fn main() -> ExitCode {
         println!("{name:<34} {ours:>9} {peer:>9} {ratio:>6} {goal:>7}");
     }
     ExitCode::SUCCESS
-}
-
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied()
 }
 
 /// Nanoseconds for each of `operations` operations that `body` performs.

@@ -62,10 +62,8 @@ impl Emitter<'_> {
         target: u8,
     ) {
         let exits = self.condition(condition, target);
-        let before = self.frame().definite();
         self.value(then, target);
         let mut ends = vec![self.emit_jump(Opcode::Jump, 0)];
-        self.frame().restore_definite(&before);
         self.place(exits.otherwise);
         match otherwise {
             Some(node) => self.value(node, target),
@@ -78,7 +76,6 @@ impl Emitter<'_> {
             self.place(exits.error);
             self.copy(target, exits.error_register);
         }
-        self.frame().restore_definite(&before);
         for end in ends {
             self.place(end);
         }
@@ -92,9 +89,7 @@ impl Emitter<'_> {
     ) {
         let spare = self.frame().register();
         let exits = self.condition(condition, spare);
-        let before = self.frame().definite();
         self.tail(then);
-        self.frame().restore_definite(&before);
         self.place(exits.otherwise);
         if let Some(node) = otherwise {
             self.tail(node);
@@ -324,7 +319,6 @@ impl Emitter<'_> {
         for (condition, result) in clauses {
             let spare = self.frame().register();
             let exits = self.number_condition(*condition, spare);
-            let before = self.frame().definite();
             match target {
                 Some(target) => {
                     self.value(*result, target);
@@ -332,7 +326,6 @@ impl Emitter<'_> {
                 }
                 None => self.tail(*result),
             }
-            self.frame().restore_definite(&before);
             self.place(exits.error);
             match target {
                 Some(target) => {
@@ -405,7 +398,6 @@ impl Emitter<'_> {
         let first = self.condition(x, spare);
         let (mut zeros, mut ones, mut errors) = (Vec::new(), Vec::new(), Vec::new());
         errors.push((first.error, first.error_register));
-        let before = self.frame().definite();
         if and {
             zeros.push(first.otherwise);
         } else {
@@ -418,7 +410,6 @@ impl Emitter<'_> {
         for label in ones {
             self.place(label);
         }
-        self.frame().restore_definite(&before);
         self.emit_word(Opcode::Number, target, 0, 0, 1);
         let end = self.emit_jump(Opcode::Jump, 0);
         for label in zeros {

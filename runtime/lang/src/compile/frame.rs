@@ -212,30 +212,21 @@ impl Frame {
     /// Jumps of the instruction just emitted.
     pub fn jumps<const N: usize>(&mut self) -> [Label; N] {
         let labels = self.code.jumps();
-        let definite = self.definite();
+        let definite: Vec<bool> = self.locals.iter().map(|local| local.definite).collect();
         self.open.extend(labels.iter().map(|label| (*label, definite.clone())));
         labels
     }
 
     /// Has a jump come here: what is certainly bound is so on both ways.
+    ///
+    /// What stands before counts as a way even if it ends with a jump or return. That takes nothing
+    /// from what was bound at the branch: whatever was emitted after it has that bound, too.
     pub fn place(&mut self, label: Label) {
         self.code.place(label);
         let Some(at) = self.open.iter().rposition(|(open, _)| *open == label) else { return };
         let (_, definite) = self.open.swap_remove(at);
         for (local, was) in self.locals.iter_mut().zip(definite) {
             local.definite &= was;
-        }
-    }
-
-    /// Which locals are certainly bound here.
-    pub fn definite(&self) -> Vec<bool> {
-        self.locals.iter().map(|local| local.definite).collect()
-    }
-
-    /// Goes back to an earlier answer of [`Frame::definite`].
-    pub fn restore_definite(&mut self, definite: &[bool]) {
-        for (local, was) in self.locals.iter_mut().zip(definite) {
-            local.definite = *was;
         }
     }
 
