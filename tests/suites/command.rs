@@ -286,6 +286,7 @@ valk_harness::test! {
         assert_eq!(line("heap/soft-limit")[1], "15000000");
         assert_eq!(line("http2/body-bytes")[3], ":max-request-body-size");
         assert_eq!(line("vm/frame")[2..], ["registers", "fixed"]);
+        assert_eq!(line("jit/calls")[1..], ["1000", "calls", "VALK_JIT"]);
 
         let output = run(&["--limits", "--format", "json"]);
         let rows: serde_json::Value = serde_json::from_str(&stdout(&output)).expect("JSON");
@@ -401,6 +402,30 @@ valk_harness::test! {
             let (same, log) = with(wrong);
             assert_eq!(same, calm);
             assert!(log.contains(&format!("[WARN] VALK_GC does not know `{wrong}`")), "{log}");
+        }
+    }
+
+    fn machine_code_comes_when_it_is_asked_for() {
+        let program = "(fun {sum n} {if (== n 0) {0} {+ n (sum (- n 1))}}) (print (sum 2000))";
+        let path = file("jit.valk", program);
+        let with = |jit: &str| {
+            let output = valk(&["--stats=json", &path]).env("VALK_JIT", jit).output();
+            let output = output.expect("it runs");
+            assert_eq!(stdout(&output), "2001000\n");
+            let log = stderr(&output);
+            let (warnings, numbers) = log.split_at(log.find('{').expect("JSON"));
+            let numbers: serde_json::Value = serde_json::from_str(numbers).expect("JSON");
+            let compiled = numbers["interpreter"]["functions_compiled"].as_u64();
+            (compiled.expect("a number"), warnings.to_string())
+        };
+        assert_eq!(with("off"), (0, String::new()));
+        assert_eq!(with("1000000").0, 0);
+        if cfg!(target_arch = "x86_64") {
+            assert_eq!(with("").0, 1);
+            assert!(with("0").0 >= 1);
+            let (compiled, warnings) = with("fast");
+            assert_eq!(compiled, 1);
+            assert!(warnings.contains("VALK_JIT is neither off nor a number of calls: fast"), "{warnings}");
         }
     }
 

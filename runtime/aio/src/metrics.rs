@@ -187,6 +187,7 @@ fn document(vm: &Vm, seen: &Seen) -> Json {
             "builtin_calls": seen.machine.builtin_calls,
             "stack_depth_max": seen.machine.depth_peak,
             "closures_created": seen.machine.closures_created,
+            "functions_compiled": seen.machine.functions_compiled,
             "env_lookups": seen.machine.lookups,
         },
         "event_loop": {
@@ -241,6 +242,11 @@ fn exposition(seen: &Seen, with_loop: bool) -> String {
         ("builtin_calls_total", "Calls of builtins.", machine.builtin_calls.to_string()),
         ("stack_depth_max", "The most calls in progress.", machine.depth_peak.to_string()),
         ("closures_created_total", "Functions made.", machine.closures_created.to_string()),
+        (
+            "functions_compiled_total",
+            "Functions that got machine code.",
+            machine.functions_compiled.to_string(),
+        ),
         ("env_lookups_total", "Variables looked up by name.", machine.lookups.to_string()),
     ];
     if with_loop {

@@ -1,12 +1,12 @@
-//! What the environment says about memory and threads: `VALK_HEAP_HARD_LIMIT`, `VALK_GC`,
-//! `VALK_GC_LOG`, `VALK_WORKERS`.
+//! What the environment says about memory, threads and machine code: `VALK_HEAP_HARD_LIMIT`,
+//! `VALK_GC`, `VALK_GC_LOG`, `VALK_WORKERS`, `VALK_JIT`.
 
 use crate::log::{Level, log};
 use crate::report::write_error;
 use std::fmt::Write as _;
 use std::hash::{BuildHasher as _, RandomState};
 use valk_heap::{Collected, Collection, Config, Stress};
-use valk_vm::Vm;
+use valk_vm::{JIT_CALLS_DEFAULT, JIT_NEVER, Vm};
 
 /// The modes of `VALK_GC`, for messages.
 const MODES: &str = "full, every, random, random:SEED, refuse and refuse:SEED";
@@ -49,6 +49,21 @@ fn workers() -> usize {
     }
 }
 
+/// Calls after which a function gets machine code.
+pub fn jit_calls() -> u32 {
+    let wanted = std::env::var("VALK_JIT").unwrap_or_default();
+    match wanted.parse() {
+        Ok(calls) => calls,
+        Err(_) if wanted == "off" => JIT_NEVER,
+        Err(_) => {
+            if !wanted.is_empty() {
+                warn(&format!("VALK_JIT is neither off nor a number of calls: {wanted}"));
+            }
+            JIT_CALLS_DEFAULT
+        }
+    }
+}
+
 fn warn(text: &str) {
     log(Level::Warn, None, text);
 }
@@ -81,8 +96,9 @@ fn known(name: &str, seed: Option<u64>) -> u64 {
     })
 }
 
-/// Begins what `VALK_GC` asks for, and the lines of `VALK_GC_LOG`.
+/// Begins what `VALK_GC` and `VALK_JIT` ask for, and the lines of `VALK_GC_LOG`.
 pub fn prepare(vm: &mut Vm, config: &Config) {
+    vm.jit_calls = jit_calls();
     vm.heap.set_stress(config.stress);
     vm.heap.set_refuse(config.refuse);
     let wanted = std::env::var("VALK_GC_LOG").unwrap_or_default();

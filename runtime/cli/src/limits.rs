@@ -5,7 +5,7 @@ use valk_aio::{JOBS_WAITING_MAX, RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, RECEIVE_
 use valk_heap::Config;
 use valk_http2::Limits;
 use valk_lang::STRING_BYTES_MAX;
-use valk_vm::{REGISTERS_MAX, TRACE_FRAMES_MAX};
+use valk_vm::{JIT_FUNCTIONS_MAX, REGISTERS_MAX, TRACE_FRAMES_MAX};
 
 /// A bound.
 struct Row {
@@ -31,6 +31,8 @@ fn rows(heap: &Config) -> Vec<Row> {
         row("heap/nursery", heap.nursery_bytes, "bytes", fixed),
         row("vm/stack", heap.hard_limit_bytes, "bytes", "part of heap/hard-limit"),
         row("vm/frame", REGISTERS_MAX, "registers", fixed),
+        row("jit/calls", crate::collector::jit_calls() as usize, "calls", "VALK_JIT"),
+        row("jit/functions", JIT_FUNCTIONS_MAX, "functions", fixed),
         row("string/length", STRING_BYTES_MAX, "bytes", fixed),
         row("source/length", valk_diagnostics::SOURCE_BYTES_MAX, "bytes", fixed),
         row("error/trace", TRACE_FRAMES_MAX, "calls", fixed),
