@@ -16,11 +16,20 @@
 
 use crate::code::Code;
 use crate::vm::Vm;
+use processor::Memory;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use valk_heap::Value;
 
+#[cfg(not(target_arch = "x86_64"))]
+mod none;
 #[cfg(target_arch = "x86_64")]
 mod x64;
+
+#[cfg(not(target_arch = "x86_64"))]
+use none as processor;
+#[cfg(target_arch = "x86_64")]
+use x64 as processor;
 
 /// Calls after which a function is compiled to machine code, unless the machine was told otherwise.
 pub const JIT_CALLS_DEFAULT: u32 = 1000;
@@ -48,9 +57,8 @@ pub struct MachineCode {
 /// What the compiler has made of a function.
 #[derive(Debug)]
 struct Compiled {
-    #[cfg(target_arch = "x86_64")]
-    memory: x64::Memory,
-    /// By word of the code behind a call: where to go on; 0 elsewhere.
+    memory: Memory,
+    /// By word of the code behind a call: how many bytes behind the entry it goes on; 0 elsewhere.
     returns: Box<[u32]>,
     _place: Place,
 }
@@ -92,27 +100,13 @@ impl MachineCode {
     /// code.
     #[inline]
     pub(crate) fn after_call(&self, words: *const u32, pc: *const u32) -> Option<*const u8> {
-        if self.entry().is_null() {
+        let entry = self.entry();
+        if entry.is_null() {
             return None;
         }
-        let compiled = self.made.get()?;
         let word = (pc.addr() - words.addr()) / size_of::<u32>();
-        let offset = compiled.returns[word] as usize;
-        (offset != 0).then(|| compiled.at(offset))
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-impl Compiled {
-    fn at(&self, offset: usize) -> *const u8 {
-        self.memory.at(offset)
-    }
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-impl Compiled {
-    fn at(&self, _offset: usize) -> *const u8 {
-        unreachable!("nothing is compiled for this processor")
+        let offset = self.made.get()?.returns[word] as usize;
+        (offset != 0).then(|| entry.wrapping_add(offset))
     }
 }
 
@@ -134,20 +128,14 @@ pub(crate) fn make(vm: &mut Vm, code: &Code) {
     }
     // Another machine may have been faster.
     if let Some(compiled) = machine.made.get() {
-        machine.entry.store(compiled.at(0).cast_mut(), Ordering::Release);
+        machine.entry.store(compiled.memory.entry().cast_mut(), Ordering::Release);
     }
 }
 
-#[cfg(target_arch = "x86_64")]
 fn compile(vm: &Vm, code: &Code) -> Option<Compiled> {
     let place = Place::take()?;
-    let (memory, returns) = x64::compile(vm, code)?;
+    let (memory, returns) = processor::compile(vm, code)?;
     Some(Compiled { memory, returns, _place: place })
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn compile(_vm: &Vm, _code: &Code) -> Option<Compiled> {
-    None
 }
 
 /// Where machine code was left: the next instruction, and the frame it belongs to.
@@ -155,7 +143,7 @@ fn compile(_vm: &Vm, _code: &Code) -> Option<Compiled> {
 #[repr(C)]
 pub(crate) struct Left {
     pub pc: *const u32,
-    pub base: *mut valk_heap::Value,
+    pub base: *mut Value,
 }
 
 /// Runs machine code until it comes to something uncommon.
@@ -164,30 +152,14 @@ pub(crate) struct Left {
 /// `target` is the entry of the machine code of the function whose frame is at `base`, or a place in
 /// it behind a call, whose value is `value` and stands in its register. `limit` is the fiber's. The
 /// machine has not seen an inlined builtin rebound.
-#[cfg(target_arch = "x86_64")]
 #[inline(never)]
 pub(crate) unsafe fn run(
     vm: &mut Vm,
     target: *const u8,
-    base: *mut valk_heap::Value,
-    limit: *mut valk_heap::Value,
-    value: valk_heap::Value,
+    base: *mut Value,
+    limit: *mut Value,
+    value: Value,
 ) -> Left {
     // SAFETY: the caller's promise.
-    unsafe { x64::run(vm, target, base, limit, value) }
-}
-
-/// There is no machine code for this processor.
-///
-/// # Safety
-/// Nobody calls it.
-#[cfg(not(target_arch = "x86_64"))]
-pub(crate) unsafe fn run(
-    _vm: &mut Vm,
-    _target: *const u8,
-    base: *mut valk_heap::Value,
-    _limit: *mut valk_heap::Value,
-    _value: valk_heap::Value,
-) -> Left {
-    Left { pc: std::ptr::null(), base }
+    unsafe { processor::run(vm, target, base, limit, value) }
 }

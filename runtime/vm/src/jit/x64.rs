@@ -33,14 +33,14 @@ use valk_heap::layout::Direct;
 #[derive(Debug)]
 pub(super) struct Memory {
     buffer: ExecutableBuffer,
-    /// Where the function begins.
-    entry: usize,
+    /// Bytes before the function.
+    start: usize,
 }
 
 impl Memory {
-    /// The address of what was assembled that many bytes behind the entry.
-    pub fn at(&self, offset: usize) -> *const u8 {
-        self.buffer.ptr(AssemblyOffset(self.entry + offset))
+    /// Where the function begins.
+    pub fn entry(&self) -> *const u8 {
+        self.buffer.ptr(AssemblyOffset(self.start))
     }
 }
 

@@ -123,7 +123,7 @@ pub(in super::super) fn compile(vm: &Vm, code: &Code) -> Option<(Memory, Box<[u3
     emitter.function();
     let Emitter { ops, returns, start, .. } = emitter;
     let buffer = ops.finalize().ok()?;
-    let memory = Memory { buffer, entry: start };
+    let memory = Memory { buffer, start };
     Some((memory, returns.into_boxed_slice()))
 }
 
