@@ -24,12 +24,14 @@
 //!    when it awaits the member, and anybody else who has published a reason. The mutator polls the
 //!    bell alone. It answers before it looks for reasons, so a ring that comes later is not lost.
 //!
-//! Nothing here waits for time and nothing spins: a thread either runs or sleeps until it is told.
+//! Progress waits for no time: a thread either runs or waits until it is told, at first with its eyes open
+//! (`signal`), then asleep.
 //! `docs/concurrency.md` says which invariants (S1 to S23, L1 to L7) are proven where. Knows slots and
 //! threads. Does not know what a root is, what a round does, or why a collection was asked for.
 
 mod mutator;
 mod shared;
+mod signal;
 mod state;
 mod world;
 

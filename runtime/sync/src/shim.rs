@@ -60,6 +60,10 @@ mod native {
     pub use std::sync::atomic::{AtomicU64 as StatisticU64, AtomicUsize as SingleWriterUsize};
     pub use std::sync::{Condvar, Mutex, MutexGuard};
 
+    use crate::limits::{LOOK_MAX, LOOKS_IN_A_ROW};
+    use std::sync::atomic::Ordering;
+    use std::time::Instant;
+
     /// Spawning, parking and yielding.
     pub mod thread {
         pub use std::thread::{Builder, JoinHandle, Thread, current, park, spawn, yield_now};
@@ -129,6 +133,49 @@ mod native {
         /// The place is overwritten.
         #[inline]
         pub fn write(&self) {}
+    }
+
+    /// A look whether something comes, before one sleeps for it. Nothing depends on it: what a thread
+    /// has seen it asks the mutex again.
+    #[derive(Debug)]
+    pub struct Glance {
+        told: AtomicU64,
+    }
+
+    impl Glance {
+        /// Nothing has come.
+        pub fn new() -> Self {
+            Self { told: AtomicU64::new(0) }
+        }
+
+        /// Something has come.
+        pub fn tell(&self) {
+            self.told.fetch_add(1, Ordering::Relaxed);
+        }
+
+        /// Gives `guard` back, looks for a moment, and takes it again. Others that want the processor
+        /// get it after a part of that moment.
+        pub fn look<'a, T>(
+            &self,
+            mutex: &'a Mutex<T>,
+            guard: MutexGuard<'a, T>,
+        ) -> MutexGuard<'a, T> {
+            let seen = self.told.load(Ordering::Relaxed);
+            drop(guard);
+            let begin = Instant::now();
+            let mut looks = 0_u32;
+            while self.told.load(Ordering::Relaxed) == seen {
+                looks += 1;
+                if looks < LOOKS_IN_A_ROW {
+                    std::hint::spin_loop();
+                } else if begin.elapsed() < LOOK_MAX {
+                    std::thread::yield_now();
+                } else {
+                    break;
+                }
+            }
+            super::lock(mutex)
+        }
     }
 
     /// Records, in a model, that `state` occurred.
@@ -245,6 +292,29 @@ mod modelled {
         /// Whether the flag was set earlier in this execution.
         pub fn is_set(&self) -> bool {
             self.set.load(Relaxed)
+        }
+    }
+
+    /// A look before sleeping, which no model needs: it is as if nothing came.
+    #[derive(Debug)]
+    pub struct Glance(());
+
+    impl Glance {
+        /// Nothing has come.
+        pub fn new() -> Self {
+            Self(())
+        }
+
+        /// Something has come.
+        pub fn tell(&self) {}
+
+        /// Looks for no moment.
+        pub fn look<'a, T>(
+            &self,
+            _mutex: &'a Mutex<T>,
+            guard: MutexGuard<'a, T>,
+        ) -> MutexGuard<'a, T> {
+            guard
         }
     }
 

@@ -1,12 +1,13 @@
 //! The words of all slots, the lock, and who waits for whom.
 
+use super::signal::Signal;
 use super::state::{Slots, State};
 use super::world::{Job, NoUnwinding, Participant};
 use super::{Outcome, RegisterError, World};
 use crate::limits::MUTATORS_MAX;
 use crate::line::OwnLine;
 use crate::shim::Ordering::{Acquire, Relaxed, Release};
-use crate::shim::{AtomicUsize, Condvar, Mutex, MutexGuard, lock, reached_if, wait};
+use crate::shim::{AtomicUsize, Mutex, MutexGuard, lock, reached_if};
 
 /// The mutator runs native code and touches no heap object. Set and cleared by the mutator.
 const SAFE: usize = 1;
@@ -28,9 +29,9 @@ pub(super) struct Shared {
     bells: Box<[OwnLine<AtomicUsize>]>,
     state: Mutex<State>,
     /// The leader waits here, for awaited members and for the ends of rounds.
-    leader: Condvar,
+    leader: Signal,
     /// Everybody else waits here: for rounds, for Idle, for members to leave.
-    others: Condvar,
+    others: Signal,
 }
 
 impl Shared {
@@ -39,8 +40,8 @@ impl Shared {
             words: (0..MUTATORS_MAX).map(|_| OwnLine(AtomicUsize::new(SAFE))).collect(),
             bells: (0..MUTATORS_MAX).map(|_| OwnLine(AtomicUsize::new(SILENT))).collect(),
             state: Mutex::new(State::new()),
-            leader: Condvar::new(),
-            others: Condvar::new(),
+            leader: Signal::new(),
+            others: Signal::new(),
         }
     }
 
@@ -75,11 +76,8 @@ impl Shared {
 
     /// The state at a moment without a collection (rule 2).
     fn lock_idle(&self) -> MutexGuard<'_, State> {
-        let mut state = self.lock();
-        while !state.is_idle() {
-            state = wait(&self.others, state);
-        }
-        state
+        let state = self.lock();
+        self.others.wait_while(&self.state, state, |state| !state.is_idle())
     }
 
     pub(super) fn register(&self) -> Result<usize, RegisterError> {
@@ -94,7 +92,7 @@ impl Shared {
     /// Ends the membership of `slot`, which is SAFE.
     pub(super) fn leave(&self, slot: usize) {
         self.lock_idle().dismiss(slot);
-        self.others.notify_all();
+        self.others.tell_all();
     }
 
     pub(super) fn begin_shutdown(&self) {
@@ -102,10 +100,8 @@ impl Shared {
     }
 
     pub(super) fn wait_for_members(&self, most: usize) {
-        let mut state = self.lock();
-        while state.members().len() > most {
-            state = wait(&self.others, state);
-        }
+        let state = self.lock();
+        drop(self.others.wait_while(&self.state, state, |state| state.members().len() > most));
     }
 
     /// Whether `slot` may go on. Relaxed: a mutator that misses a leader's STOP sees it at the next
@@ -165,9 +161,7 @@ impl Shared {
         let unwinding = NoUnwinding;
         let others = state.request(slot);
         self.ask(others, &mut state);
-        while state.is_awaited() {
-            state = wait(&self.leader, state);
-        }
+        state = self.leader.wait_while(&self.state, state, State::is_awaited);
         let world = World::new(self, slot, state.world_stopped(slot));
         drop(state);
         let result = work(&world);
@@ -198,7 +192,7 @@ impl Shared {
             // Release: pairs with `leave_native` of a member that was frozen.
             self.word(slot).fetch_and(!STOP, Release);
         }
-        self.others.notify_all();
+        self.others.tell_all();
     }
 
     /// Stops in the collection under way and helps until it is over (rule 5).
@@ -209,7 +203,9 @@ impl Shared {
         let mut done = 0;
         while state.cycle() == cycle {
             let Some((round, job)) = state.next_round(done) else {
-                state = wait(&self.others, state);
+                state = self.others.wait_while(&self.state, state, |state| {
+                    state.cycle() == cycle && state.next_round(done).is_none()
+                });
                 continue;
             };
             let participant = Participant { index, count: state.participants(), slot };
@@ -222,7 +218,7 @@ impl Shared {
             done = round;
             state = self.lock();
             if state.part_done() {
-                self.leader.notify_one();
+                self.leader.tell_one();
             }
         }
     }
@@ -230,20 +226,17 @@ impl Shared {
     /// Wakes the leader when nobody is awaited any more.
     fn tell_leader(&self, state: &State) {
         if !state.is_awaited() {
-            self.leader.notify_one();
+            self.leader.tell_one();
         }
     }
 
     pub(super) fn begin_round(&self, job: Job) {
         self.lock().begin_round(job);
-        self.others.notify_all();
+        self.others.tell_all();
     }
 
     pub(super) fn end_round(&self) {
-        let mut state = self.lock();
-        while state.is_working() {
-            state = wait(&self.leader, state);
-        }
-        state.end_round();
+        let state = self.lock();
+        self.leader.wait_while(&self.state, state, State::is_working).end_round();
     }
 }
