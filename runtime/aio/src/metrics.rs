@@ -175,6 +175,7 @@ fn document(vm: &Vm, seen: &Seen) -> Json {
             "stops": heap.stops.iter().sum::<u64>(),
             "stop_us_max": heap.stop_us_max,
             "cycles_helped": heap.collections_helped,
+            "cycles_own": heap.collections_own,
             "survival": {
                 "young_bytes_total": heap.young_collected_bytes,
                 "promoted_bytes_total": heap.promoted_bytes,

@@ -3,6 +3,7 @@
 use crate::error::{HeapError, OutOfMemory};
 use crate::heap::Heap;
 use crate::statistics::{ClassUsage, Statistics};
+use valk_sync::shim::lock;
 
 /// What is allocated without asking for room: the next safepoint sees to it.
 pub const UNASKED_BYTES: usize = 16 * 1024;
@@ -21,9 +22,11 @@ impl Heap {
         let common = self.common();
         let limit = common.limits.hard_bytes;
         let fits = |used| bytes <= limit.saturating_sub(used);
-        let bound = self.young.used_bytes()
-            + common.old.used_bytes_bound()
-            + self.shared.beside_bytes(&common);
+        let bound = {
+            let old = lock(&self.shared.old);
+            let beside = self.shared.beside_bytes_with(&common, &old);
+            self.young.used_bytes() + old.used_bytes_bound() + beside
+        };
         let used = || self.young.used_bytes() + self.shared.tenured_bytes(&common);
         if (fits(bound) || fits(used())) && !self.refuses() {
             return Ok(());
@@ -106,6 +109,7 @@ impl Heap {
         let others = self.mutators().saturating_sub(1);
         let common = self.common();
         let used_bytes = young_bytes + self.shared.tenured_bytes(&common);
+        let old = lock(&self.shared.old);
         let seen = &common.statistics;
         Statistics {
             allocated_bytes: seen.allocated_bytes + young_bytes as u64,
@@ -113,12 +117,12 @@ impl Heap {
             used_bytes_peak: seen.used_bytes_peak.max(used_bytes),
             young_bytes,
             young_bytes_peak: seen.young_bytes_peak.max(young_bytes),
-            old_bytes: common.old.used_bytes(),
-            committed_bytes: common.old.committed_bytes()
+            old_bytes: old.used_bytes(),
+            committed_bytes: old.committed_bytes()
                 + nursery_bytes.max(young_bytes)
                 + others * nursery_bytes,
-            large_objects: common.old.large_objects(),
-            external_bytes: common.external_bytes + common.old.host_external_bytes(),
+            large_objects: old.large_objects(),
+            external_bytes: common.external_bytes + old.host_external_bytes(),
             nursery_bytes,
             hard_limit_bytes: common.limits.hard_bytes,
             soft_limit_bytes: common.limits.soft_bytes(),
@@ -128,6 +132,6 @@ impl Heap {
 
     /// Occupancy of the old space by size class, ascending.
     pub fn class_usage(&self) -> Vec<ClassUsage> {
-        self.common().old.class_usage().collect()
+        lock(&self.shared.old).class_usage().collect()
     }
 }

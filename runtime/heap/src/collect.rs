@@ -6,20 +6,22 @@
 //! 2. The mutator that leads a collection does it, in a stopped world, for all nurseries. Where enough
 //!    mutators have stopped that it pays, they take part (`team`): in full ones, and in others when
 //!    much survived the last one; or they help when the leader finds that there is much to do.
-//! 3. The coordinator of the heap orders what collectors do with what every mutator did and will do.
+//! 3. A mutator that alone knows its young objects collects its own nursery while others run (`own`).
+//! 4. The coordinator of the heap orders what collectors do with what every mutator did and will do.
 //!
 //! Does not know what the roots are, nor how cells are followed and moved.
 
 use crate::heap::Heap;
-use crate::limits::{MUCH_SURVIVES_BYTES, RETAINED_WORK_ENTRIES};
+use crate::limits::{FULL_SOON_MS, MUCH_SURVIVES_BYTES, RETAINED_WORK_ENTRIES};
 use crate::object::{self, UNLOGGED};
-use crate::old::{OldSpace, Page};
+use crate::old::Page;
 use crate::roots::Roots;
 use crate::shared::{Common, Part, Shared};
 use crate::team::Team;
 use crate::trace::{Done, Pass, SharedOldSpace, Tracer, survivor};
 use crate::value::Value;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 use valk_sync::coordinator::{Outcome, Participant, World};
 use valk_sync::shim::lock;
@@ -68,15 +70,19 @@ impl Heap {
     /// every `Value` inside a host that was changed was announced by [`Heap::touch_host`].
     pub unsafe fn collect(&mut self, kind: Collection, roots: &mut dyn Roots) -> Collected {
         self.interrupt().answer();
-        // SAFETY: the caller's promise; `roots` is borrowed until this returns.
-        unsafe { self.show(roots) };
-        let shared = Arc::clone(&self.shared);
         let request = Request {
             kind,
             generational: self.generational,
             full_by_chance: kind == Collection::Auto && self.full_by_chance(),
             refused: self.refuses(),
         };
+        let by_chance = request.full_by_chance || request.refused;
+        if kind == Collection::Auto && !by_chance && self.may_collect_own() {
+            return self.collect_own(roots);
+        }
+        // SAFETY: the caller's promise; `roots` is borrowed until this returns.
+        unsafe { self.show(roots) };
+        let shared = Arc::clone(&self.shared);
         let (collected, dead) = loop {
             let wished = Instant::now();
             // SAFETY: `lead` runs in the stopped world.
@@ -153,12 +159,13 @@ impl Leader<'_> {
             Collection::Auto => full_due || !request.generational || request.full_by_chance,
         };
         let mut pass = if full { Pass::Full } else { Pass::Minor };
-        let (mut promoted_bytes, mut dead) = self.pass(pass);
+        let asked_for = request.kind != Collection::Auto;
+        let (mut promoted_bytes, mut dead) = self.pass(pass, asked_for);
         let is_over = self.tenured_bytes() > limit || request.refused;
         if request.kind == Collection::Auto && pass == Pass::Minor && is_over {
             self.common.statistics.collections_emergency += 1;
             pass = Pass::Full;
-            let (more, hosts) = self.pass(pass);
+            let (more, hosts) = self.pass(pass, true);
             promoted_bytes += more;
             dead = hosts;
         }
@@ -209,22 +216,21 @@ impl Leader<'_> {
         used
     }
 
-    /// One tracing pass with everything it entails; returns the promoted bytes and dead hosts.
-    fn pass(&mut self, pass: Pass) -> (usize, Dead) {
+    /// One tracing pass with everything it entails, which the program may have `asked_for`; returns the
+    /// promoted bytes and dead hosts.
+    fn pass(&mut self, pass: Pass, asked_for: bool) -> (usize, Dead) {
         let common = &mut *self.common;
+        let old = &self.shared.old;
         if pass == Pass::Full {
-            common.old.begin_full();
+            lock(old).begin_full();
         }
-        // The collectors' until they have finished.
-        let old = Mutex::new(std::mem::replace(&mut common.old, OldSpace::new()));
         let much = pass == Pass::Full || common.survived_bytes >= MUCH_SURVIVES_BYTES;
         let done = if much && self.world.participants() >= common.collectors_min {
-            self.trace_together(pass, &old)
+            self.trace_together(pass, old)
         } else {
-            self.trace_alone(pass, &old)
+            self.trace_alone(pass, old)
         };
         let common = &mut *self.common;
-        common.old = old.into_inner().unwrap_or_else(PoisonError::into_inner);
         let promoted_bytes = done.promoted_bytes;
         if pass == Pass::Minor {
             common.survived_bytes = promoted_bytes;
@@ -232,21 +238,30 @@ impl Leader<'_> {
         common.statistics.promoted_cells += done.promoted_cells;
         common.statistics.updated_slots += done.updated_slots;
         let young = self.shared.young();
-        common.old.update_weak(pass == Pass::Full, |value| survivor(value, pass, young));
+        lock(old).update_weak(pass == Pass::Full, |value| survivor(value, pass, young));
         for part in &mut self.parts {
             // Before the sweep: remembered cells may be dead, but are still there.
             forget(part.remembered);
             part.young.reset();
         }
+        // Nothing is young.
+        self.shared.published.store(false, Ordering::Relaxed);
         if pass == Pass::Minor {
             common.statistics.collections_minor += 1;
             return (promoted_bytes, Vec::new());
         }
-        let dead = common.old.sweep();
+        let dead = lock(old).sweep();
         common.statistics.collections_full += 1;
-        common.last_full = Some(Instant::now());
+        let now = Instant::now();
+        let last = common.last_full.replace(now);
+        let is_soon = last.is_some_and(|last| (now - last).as_millis() < FULL_SOON_MS);
         let tenured = self.tenured_bytes();
-        self.common.limits.rearm(tenured);
+        let limits = &mut self.common.limits;
+        limits.running = self.world.participants();
+        limits.rearm(tenured);
+        // Whoever asks for a full collection wants the memory back.
+        let wanted = if asked_for || !is_soon { 0 } else { limits.full_at_bytes.saturating_sub(tenured) };
+        lock(old).trim(wanted);
         (promoted_bytes, dead)
     }
 

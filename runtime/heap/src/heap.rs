@@ -29,6 +29,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use valk_sync::coordinator::Mutator;
+use valk_sync::shim::lock;
 
 /// One mutator's handle of a heap.
 pub struct Heap {
@@ -49,6 +50,8 @@ pub struct Heap {
     pub(crate) refuse: Option<Dice>,
     /// Old cells that may refer to young ones and that this mutator has changed.
     pub(crate) remembered: Vec<Value>,
+    /// The work list of its own collections, kept for its capacity.
+    pub(crate) work: Vec<Value>,
     /// What this mutator has declared of [`Common::external_bytes`].
     pub(crate) external_bytes: usize,
     /// Bytes allocated directly in the old space since the trigger was last looked at.
@@ -97,6 +100,7 @@ impl Heap {
             dice: Dice::new(0),
             refuse: None,
             remembered,
+            work: Vec::new(),
             external_bytes: 0,
             unchecked_bytes: 0,
             interrupt: Interrupt::new(bell),
@@ -292,8 +296,8 @@ impl Heap {
             Header::new(Kind::Host, 0, 0).store(at);
             object::at::<*mut dyn HostObject>(at + Header::BYTES).write(Box::into_raw(host));
         }
-        let mut common = self.common();
-        common.old.add_host(at, beside_bytes, is_weak);
+        lock(&self.shared.old).add_host(at, beside_bytes, is_weak);
+        let common = self.common();
         let is_due = self.shared.tenured_bytes(&common) > common.limits.full_at_bytes;
         drop(common);
         if is_due {
@@ -301,6 +305,7 @@ impl Heap {
         }
         let value = Value::from_object_address(at);
         // Born logged (no flag in its header): its values may be young.
+        self.publish();
         self.remembered.push(value);
         value
     }
@@ -326,6 +331,7 @@ impl Heap {
         let at = bumped.unwrap_or_else(|| {
             let at = self.allocate_old(bytes);
             if header.has_fields() {
+                self.publish();
                 self.remembered.push(Value::from_object_address(at));
             } else {
                 header.flags |= UNLOGGED;
@@ -349,8 +355,8 @@ impl Heap {
     fn allocate_old(&mut self, bytes: usize) -> usize {
         let mut common = self.common();
         common.statistics.allocated_bytes += bytes as u64;
-        let at = common.old.allocate(bytes);
         drop(common);
+        let at = lock(&self.shared.old).allocate(bytes);
         self.unchecked_bytes += bytes;
         if self.unchecked_bytes > TRIGGER_CHECK_BYTES {
             self.poll_if_due();
@@ -415,6 +421,7 @@ impl Heap {
     /// # Panics
     /// As [`Heap::reach_global`].
     pub fn set_global(&mut self, symbol: SymbolId, value: Value) {
+        self.publish_young(value);
         self.shared.globals.set(symbol, value);
     }
 
@@ -499,6 +506,7 @@ impl Heap {
     #[cold]
     #[inline(never)]
     fn log_object(&mut self, object: Value) {
+        self.publish();
         // SAFETY: an object begins with a header.
         if unsafe { object::log(object.address()) } {
             self.remembered.push(object);
@@ -506,6 +514,7 @@ impl Heap {
     }
 
     fn log_pair(&mut self, pair: Value) {
+        self.publish();
         // SAFETY: the caller made sure that the pair is old.
         let page = unsafe { Page::of(pair.address()) };
         if page.log(pair.address()) {
@@ -517,6 +526,7 @@ impl Heap {
 
     /// Keeps `value` alive, and findable where it moves to, until [`Heap::release`].
     pub fn root(&mut self, value: Value) -> Root {
+        self.publish_young(value);
         self.common().roots.insert(value)
     }
 
@@ -533,6 +543,7 @@ impl Heap {
     /// # Panics
     /// When the root was released or is of another heap.
     pub fn set_root(&mut self, root: &Root, value: Value) {
+        self.publish_young(value);
         *self.common().roots.get(root).unwrap_or_else(|| stale_root(root)) = value;
     }
 

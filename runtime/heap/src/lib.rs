@@ -40,6 +40,7 @@ mod nursery;
 mod object;
 mod old;
 mod os;
+mod own;
 mod process_memory;
 mod roots;
 mod safepoint;

@@ -17,7 +17,8 @@ pub const LARGE_OBJECT_BYTES: usize = 8 << 10;
 pub const YOUNG_OBJECT_MAX_BYTES: usize = 64 << 10;
 /// Share of the hard limit above which old memory asks for a full collection, in percent.
 pub(crate) const DEFAULT_THRESHOLD_PERCENT: u8 = 75;
-/// No full collection is asked for below this many old bytes.
+/// No full collection is asked for below this many old bytes for each mutator that runs: two that make
+/// garbage in one heap shall not stop more often than one in each of two.
 pub(crate) const FULL_FLOOR_BYTES: usize = 16 << 20;
 /// Old memory may grow to this multiple of what the last full collection left.
 const FULL_GROWTH_FACTOR: usize = 2;
@@ -38,6 +39,9 @@ pub(crate) const COLLECTORS_MIN: usize = 4;
 /// When so many bytes have survived a nursery collection, everybody takes part in the next one from the
 /// start.
 pub(crate) const MUCH_SURVIVES_BYTES: usize = 64 << 10;
+/// Full collections less than this apart, in milliseconds, leave the memory resident that the program is
+/// about to fill until the next one.
+pub(crate) const FULL_SOON_MS: u128 = 1_000;
 /// Work list kept between collections, in entries.
 pub(crate) const RETAINED_WORK_ENTRIES: usize = 64 << 10;
 
@@ -83,6 +87,8 @@ pub(crate) struct Limits {
     pub threshold_percent: u8,
     /// Tenured bytes above which the next automatic collection is full.
     pub full_at_bytes: usize,
+    /// Mutators that ran when a full collection came last.
+    pub running: usize,
 }
 
 impl Limits {
@@ -95,6 +101,7 @@ impl Limits {
             hard_bytes: config.hard_limit_bytes,
             threshold_percent: config.threshold_percent.clamp(1, 100),
             full_at_bytes: 0,
+            running: 1,
         };
         limits.rearm(0);
         Ok(limits)
@@ -107,7 +114,8 @@ impl Limits {
 
     /// Sets the next trigger after a full collection that left `live_bytes`.
     pub fn rearm(&mut self, live_bytes: usize) {
-        self.full_at_bytes = next_full(live_bytes, self.soft_bytes());
+        let floor = FULL_FLOOR_BYTES.saturating_mul(self.running);
+        self.full_at_bytes = next_full(live_bytes, floor, self.soft_bytes());
     }
 }
 
@@ -119,9 +127,9 @@ pub(crate) const fn soft_limit(hard: usize, percent: u8) -> usize {
 /// Tenured bytes that ask for the next full collection: twice what is live, at least the floor,
 /// and no more than the soft limit, except that live data above it must grow by an eighth first:
 /// otherwise a program living near its limit would collect at every safepoint.
-pub(crate) const fn next_full(live: usize, soft: usize) -> usize {
+pub(crate) const fn next_full(live: usize, floor: usize, soft: usize) -> usize {
     let doubled = live.saturating_mul(FULL_GROWTH_FACTOR);
-    let wanted = if doubled > FULL_FLOOR_BYTES { doubled } else { FULL_FLOOR_BYTES };
+    let wanted = if doubled > floor { doubled } else { floor };
     let grown = live.saturating_add(live / 8).saturating_add(GRAIN_BYTES);
     let ceiling = if soft > grown { soft } else { grown };
     if wanted < ceiling { wanted } else { ceiling }

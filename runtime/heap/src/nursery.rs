@@ -30,6 +30,11 @@ impl Young {
         Young { cursor: base, limit: base + nursery_bytes, base, reserved_bytes, nursery_bytes }
     }
 
+    /// Base and length of the lot.
+    pub fn lot(&self) -> (usize, usize) {
+        (self.base, self.reserved_bytes)
+    }
+
     pub fn nursery_bytes(&self) -> usize {
         self.nursery_bytes
     }

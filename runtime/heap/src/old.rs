@@ -353,7 +353,6 @@ impl OldSpace {
         pages.retain(|&page| self.sweep_page(page));
         self.pages = pages;
         self.sweep_large();
-        self.trim();
         dead
     }
 
@@ -397,11 +396,13 @@ impl OldSpace {
         self.resident.push(page.base());
     }
 
-    /// Returns empty pages to the system but for a reserve: a part of what is in use, because a
-    /// heap that has just shrunk often grows again, and a page costs more to fault in than to fill.
+    /// Returns empty pages to the system but for a reserve: so many bytes as are `wanted` soon, at least a
+    /// part of what is in use, because a heap that has just shrunk often grows again, and a page
+    /// costs more to fault in than to fill.
     /// Chunks without a page in use go first, and go whole (rule 4).
-    fn trim(&mut self) {
-        let reserve = RESIDENT_FREE_PAGES.max(self.pages.len() / RESIDENT_FREE_DIVISOR);
+    pub fn trim(&mut self, wanted: usize) {
+        let least = RESIDENT_FREE_PAGES.max(self.pages.len() / RESIDENT_FREE_DIVISOR);
+        let reserve = least.max(wanted / PAGE_BYTES);
         let surplus = self.resident.len().saturating_sub(reserve);
         let mut empty = [self.resident.as_slice(), &self.decommitted].concat();
         empty.sort_unstable();

@@ -20,10 +20,11 @@ use crate::os::{self, Mapping};
 use crate::roots::{RootTable, Roots};
 use crate::statistics::Statistics;
 use crate::symbol::SymbolTable;
-use crate::trace::Tracer;
+use crate::trace::{SharedOldSpace, Tracer};
 use crate::value::Value;
 use std::cell::UnsafeCell;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 use valk_sync::coordinator::Coordinator;
@@ -32,7 +33,6 @@ use valk_sync::shim::lock;
 
 /// The parts of a heap that are under the lock.
 pub(crate) struct Common {
-    pub old: OldSpace,
     pub roots: RootTable,
     pub limits: Limits,
     pub statistics: Statistics,
@@ -73,6 +73,11 @@ pub(crate) struct Shared {
     pub symbols: SymbolTable,
     pub globals: Globals,
     pub hash_seed: u64,
+    /// Under a lock of its own, taken after that of `common` where both are.
+    pub old: SharedOldSpace,
+    /// Since the world was stopped last, a mutator may have let others have a reference into its nursery
+    /// (`own`).
+    pub published: AtomicBool,
     young: Mapping,
     lots: Box<[UnsafeCell<Lot>]>,
     common: Mutex<Common>,
@@ -106,8 +111,9 @@ impl Shared {
             hash_seed: RandomState::new().hash_one(0),
             lots: (0..mutators).map(|slot| UnsafeCell::new(lot(slot))).collect(),
             young,
+            old: Mutex::new(OldSpace::new()),
+            published: AtomicBool::new(false),
             common: Mutex::new(Common {
-                old: OldSpace::new(),
                 roots: RootTable::default(),
                 limits,
                 statistics: Statistics::default(),
@@ -129,12 +135,13 @@ impl Shared {
 
     /// All that is in use outside the nurseries.
     pub fn tenured_bytes(&self, common: &Common) -> usize {
-        common.old.used_bytes() + self.beside_bytes(common)
+        let old = lock(&self.old);
+        old.used_bytes() + self.beside_bytes_with(common, &old)
     }
 
     /// What is in use beside the spaces.
-    pub fn beside_bytes(&self, common: &Common) -> usize {
-        self.symbols.bytes() + common.old.host_external_bytes() + common.external_bytes
+    pub fn beside_bytes_with(&self, common: &Common, old: &OldSpace) -> usize {
+        self.symbols.bytes() + old.host_external_bytes() + common.external_bytes
     }
 
     /// Base and length of the young region.

@@ -15,6 +15,7 @@ use crate::old::{OldMap, OldSpace, Page};
 use crate::roots::Roots;
 use crate::trace::{Pass, Tracer};
 use crate::value::{POISON, Value};
+use valk_sync::shim::lock;
 
 impl Heap {
     /// Checks the heap as reached from `roots`, the root table and the globals; returns the number
@@ -31,7 +32,7 @@ impl Heap {
             table.trace(tracer);
             shared.globals.trace(tracer);
         });
-        let map = self.common().old.map();
+        let map = lock(&self.shared.old).map();
         let mut seen = HashSet::new();
         while let Some(cell) = work.pop() {
             if !seen.insert(cell.address()) {

@@ -137,17 +137,12 @@ mod native {
 
     /// A look whether something comes, before one sleeps for it. Nothing depends on it: what a thread
     /// has seen it asks the mutex again.
-    #[derive(Debug)]
+    #[derive(Debug, Default)]
     pub struct Glance {
         told: AtomicU64,
     }
 
     impl Glance {
-        /// Nothing has come.
-        pub fn new() -> Self {
-            Self { told: AtomicU64::new(0) }
-        }
-
         /// Something has come.
         pub fn tell(&self) {
             self.told.fetch_add(1, Ordering::Relaxed);
@@ -296,15 +291,10 @@ mod modelled {
     }
 
     /// A look before sleeping, which no model needs: it is as if nothing came.
-    #[derive(Debug)]
+    #[derive(Debug, Default)]
     pub struct Glance(());
 
     impl Glance {
-        /// Nothing has come.
-        pub fn new() -> Self {
-            Self(())
-        }
-
         /// Something has come.
         pub fn tell(&self) {}
 

@@ -94,6 +94,7 @@ impl Vm {
     /// When the fiber has finished or is running.
     pub fn detach(&mut self, id: FiberId) -> DetachedFiber {
         let mut fiber = self.fibers[id.0].take().expect("the fiber waits");
+        self.heap.publish();
         self.release(id, &fiber);
         fiber.accounted_bytes = 0;
         fiber.clear_dead_slots();

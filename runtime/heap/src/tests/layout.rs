@@ -75,14 +75,14 @@ valk_harness::test! {
 valk_harness::test! {
     fn the_next_full_collection_waits_for_growth() {
         let soft = 300 << 20;
-        assert_eq!(next_full(0, soft), FULL_FLOOR_BYTES);
-        assert_eq!(next_full(100 << 20, soft), 200 << 20);
-        assert_eq!(next_full(200 << 20, soft), soft);
+        assert_eq!(next_full(0, FULL_FLOOR_BYTES, soft), FULL_FLOOR_BYTES);
+        assert_eq!(next_full(100 << 20, FULL_FLOOR_BYTES, soft), 200 << 20);
+        assert_eq!(next_full(200 << 20, FULL_FLOOR_BYTES, soft), soft);
         // Above the soft limit: an eighth more, not at once again.
-        assert!(next_full(soft, soft) >= soft + soft / 8);
+        assert!(next_full(soft, FULL_FLOOR_BYTES, soft) >= soft + soft / 8);
         // Below the floor in a small heap the soft limit wins.
-        assert_eq!(next_full(0, 1 << 20), 1 << 20);
-        assert!(next_full(usize::MAX, soft) == usize::MAX);
+        assert_eq!(next_full(0, FULL_FLOOR_BYTES, 1 << 20), 1 << 20);
+        assert!(next_full(usize::MAX, FULL_FLOOR_BYTES, soft) == usize::MAX);
     }
 }
 
@@ -143,7 +143,7 @@ valk_harness::test! {
             let grown = (live + live / 8).min(most) + GRAIN_BYTES as u128;
             let ceiling = grown.min(most).max(soft as u128);
             let wanted = (live * 2).min(most).max(FULL_FLOOR_BYTES as u128);
-            assert_eq!(next_full(size, soft) as u128, wanted.min(ceiling), "{size} live, {soft}");
+            assert_eq!(next_full(size, FULL_FLOOR_BYTES, soft) as u128, wanted.min(ceiling), "{size} live, {soft}");
         }
     }
 }

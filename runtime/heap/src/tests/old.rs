@@ -27,6 +27,11 @@ fn chunks(pages: &[usize]) -> HashSet<usize> {
 
 /// A full collection that reaches all pairs of these pages.
 fn collect(old: &mut OldSpace, live: &[usize]) {
+    collect_wanting(old, live, 0);
+}
+
+/// The same when so many bytes are wanted soon.
+fn collect_wanting(old: &mut OldSpace, live: &[usize], wanted: usize) {
     old.begin_full();
     for first in live {
         for slot in 0..slots_per_page(PAIR_BYTES) {
@@ -36,6 +41,7 @@ fn collect(old: &mut OldSpace, live: &[usize]) {
         }
     }
     assert!(old.sweep().is_empty());
+    old.trim(wanted);
 }
 
 valk_harness::test! {
@@ -86,6 +92,18 @@ valk_harness::test! {
         }
         let next = fill(&mut old, 7 * CHUNK_PAGES);
         assert_eq!(chunks(&next), before, "they are used again");
+    }
+
+    fn what_is_wanted_soon_stays() {
+        let mut old = OldSpace::new();
+        let pages = fill(&mut old, 8 * CHUNK_PAGES);
+        let live = &pages[..CHUNK_PAGES];
+        collect_wanting(&mut old, live, 5 * CHUNK_BYTES);
+        let held = old.committed_bytes() - live.len() * PAGE_BYTES;
+        assert!((5 * CHUNK_BYTES..6 * CHUNK_BYTES).contains(&held), "{held}");
+        collect(&mut old, live);
+        let held = old.committed_bytes() / PAGE_BYTES - live.len();
+        assert!(held < RESIDENT_FREE_PAGES + CHUNK_PAGES, "{held}");
     }
 
     fn after_a_slow_huge_page_there_are_small_ones_for_a_while() {

@@ -14,7 +14,7 @@ pub(super) struct Signal {
 
 impl Signal {
     pub fn new() -> Self {
-        Self { sleepers: Condvar::new(), glance: Glance::new() }
+        Self { sleepers: Condvar::new(), glance: Glance::default() }
     }
 
     /// Waits, with the guard given back meanwhile, until `is_blocked` no longer holds.
