@@ -52,7 +52,10 @@ impl Heap {
         if self.shared.published.load(Ordering::Relaxed) {
             return false;
         }
-        debug_assert!(self.remembered.is_empty(), "rule 3 of own: nothing was written to old objects");
+        debug_assert!(
+            self.remembered.is_empty(),
+            "rule 3 of own: nothing was written to old objects"
+        );
         let common = self.common();
         let tenured = self.shared.tenured_bytes(&common);
         let most = common.limits.full_at_bytes.min(common.limits.hard_bytes);

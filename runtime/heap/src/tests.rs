@@ -11,6 +11,7 @@ mod limits;
 mod model;
 mod mutators;
 mod old;
+mod own;
 mod process_memory;
 mod roots;
 mod shapes;
