@@ -88,9 +88,13 @@ impl MachineCode {
         self.entry.load(Ordering::Acquire).cast_const()
     }
 
-    /// Counts a call; true when it is time to compile.
+    /// Counts a call; true when it is time to compile. Threads that never compile do not write to what
+    /// they share.
     #[inline(always)]
     pub(crate) fn is_hot(&self, calls_wanted: u32) -> bool {
+        if calls_wanted == JIT_NEVER {
+            return false;
+        }
         let calls = self.calls.load(Ordering::Relaxed).wrapping_add(1);
         self.calls.store(calls, Ordering::Relaxed);
         calls >= calls_wanted
@@ -117,9 +121,6 @@ impl MachineCode {
 pub(crate) fn make(vm: &mut Vm, code: &Code) {
     let machine = &code.machine;
     machine.calls.store(0, Ordering::Relaxed);
-    if vm.jit_calls == JIT_NEVER {
-        return;
-    }
     if machine.made.get().is_none()
         && let Some(compiled) = compile(vm, code)
         && machine.made.set(compiled).is_ok()

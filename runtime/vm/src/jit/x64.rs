@@ -23,7 +23,8 @@ pub(super) use emit::compile;
 
 use super::Left;
 use crate::vm::Vm;
-use dynasmrt::{AssemblyOffset, ExecutableBuffer};
+use dynasmrt::AssemblyOffset;
+use dynasmrt::mmap::{ExecutableBuffer, MutableBuffer};
 use std::arch::naked_asm;
 use std::mem::offset_of;
 use valk_heap::Value;
@@ -38,6 +39,15 @@ pub(super) struct Memory {
 }
 
 impl Memory {
+    /// Executable memory with these bytes, of which the function begins after `start`. `None` when the
+    /// system gives none.
+    fn with(bytes: &[u8], start: usize) -> Option<Memory> {
+        let mut buffer = MutableBuffer::new(bytes.len()).ok()?;
+        buffer.set_len(bytes.len());
+        buffer.copy_from_slice(bytes);
+        Some(Memory { buffer: buffer.make_exec().ok()?, start })
+    }
+
     /// Where the function begins.
     pub fn entry(&self) -> *const u8 {
         self.buffer.ptr(AssemblyOffset(self.start))

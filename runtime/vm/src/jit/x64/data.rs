@@ -156,11 +156,9 @@ impl Emitter<'_> {
 
     /// A global's word in `rax`.
     pub fn global_word(&mut self, symbol: u32) {
+        let offset = i32::try_from(u64::from(symbol) * 8).expect("no more than 2^27 variables");
         self.uses_rax();
-        match i32::try_from(u64::from(symbol) * 8) {
-            Ok(offset) => asm!(self ; mov rax, [r13 + offset]),
-            Err(_) => asm!(self ; mov eax, symbol as i32 ; mov rax, [r13 + rax * 8]),
-        }
+        asm!(self ; mov rax, [r13 + offset]);
     }
 
     /// A capture of the running closure in `rax`.

@@ -12,8 +12,8 @@ use crate::code::Code;
 use crate::opcode::{Opcode, Word};
 use crate::verify::length;
 use crate::vm::Vm;
-use dynasmrt::x64::Assembler;
-use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi};
+use dynasmrt::x64::X64Relocation;
+use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, VecAssembler};
 use std::mem::offset_of;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use valk_heap::layout::{Direct, KIND_OFFSET, TAG_MASK, TAG_OBJECT};
@@ -78,6 +78,9 @@ impl Known {
     }
 }
 
+/// The code refers to itself by distances only, so it may lie anywhere.
+type Assembler = VecAssembler<X64Relocation>;
+
 pub(super) struct Emitter<'a> {
     pub vm: &'a Vm,
     pub code: &'a Code,
@@ -101,7 +104,7 @@ pub(super) struct Emitter<'a> {
 /// from the entry. `None` when the system gives no executable memory.
 pub(in super::super) fn compile(vm: &Vm, code: &Code) -> Option<(Memory, Box<[u32]>)> {
     static COMPILED: AtomicUsize = AtomicUsize::new(0);
-    let mut ops = Assembler::new().ok()?;
+    let mut ops = Assembler::new(0);
     let step = COMPILED.fetch_add(1, Ordering::Relaxed) % STAGGER_STEPS;
     for _ in 0..step * STAGGER_BYTES {
         ops.push(0xCC);
@@ -122,9 +125,8 @@ pub(in super::super) fn compile(vm: &Vm, code: &Code) -> Option<(Memory, Box<[u3
     };
     emitter.function();
     let Emitter { ops, returns, start, .. } = emitter;
-    let buffer = ops.finalize().ok()?;
-    let memory = Memory { buffer, start };
-    Some((memory, returns.into_boxed_slice()))
+    let bytes = ops.finalize().expect("every label is placed");
+    Some((Memory::with(&bytes, start)?, returns.into_boxed_slice()))
 }
 
 /// A label for every instruction that is jumped to.
