@@ -359,7 +359,12 @@ valk_harness::test! {
             let found = vm.call(sum, &[Value::fixnum(depth), Value::ZERO]);
             assert_eq!(found, Value::fixnum(depth));
             assert_eq!(vm.counters.function_calls, depth as u64 + 1);
-            // The name means something else now.
+            // The name means another function now, and then a builtin.
+            let twice: [Instruction; 2] =
+                [(Opcode::MultiplyNumber, 2, 0, 0, &[2]), (Opcode::Return, 2, 0, 0, &[])];
+            let twice = function(&mut vm, &twice, Vec::new());
+            vm.set_global(name, twice);
+            assert_eq!(vm.call(sum, &[Value::fixnum(5), Value::ZERO]), Value::fixnum(9));
             let one = vm.define_native("one", Arity::Any, NativeKind::Plain(|_, _| Value::ONE.into()));
             vm.set_global(name, one);
             assert_eq!(vm.call(sum, &[Value::fixnum(5), Value::ZERO]), Value::fixnum(2));

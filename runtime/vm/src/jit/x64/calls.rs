@@ -102,7 +102,14 @@ impl Emitter<'_> {
 
     /// Calls the closure in `rsi`, whose window is `a`.
     fn call_function(&mut self, a: u8, count: u8) {
-        let (exit, back) = (self.exit(), self.ops.new_dynamic_label());
+        let back = self.ops.new_dynamic_label();
+        self.enter_function(a, count, back);
+        self.goes_on(a, back);
+    }
+
+    /// Goes to the closure in `rsi`, which returns to `back`.
+    fn enter_function(&mut self, a: u8, count: u8, back: DynamicLabel) {
+        let exit = self.exit();
         self.callee(count);
         asm!(self
             ; lea rax, [rbx + window_end(a)]
@@ -117,7 +124,6 @@ impl Emitter<'_> {
         asm!(self ; mov [rbx + slot(a)], rsi);
         self.frame(a, back);
         asm!(self ; jmp rdx);
-        self.goes_on(a, back);
     }
 
     /// The place behind a call in window `a`.
@@ -144,8 +150,8 @@ impl Emitter<'_> {
         self.uses_rax();
     }
 
-    /// Calls a global. Where it has this function's name it is most likely this function, of which
-    /// all is known.
+    /// Calls a global. Where it has this function's name it is most likely this function, of which all is
+    /// known.
     fn call_global(&mut self, a: u8, count: u8, symbol: u32) {
         self.global_word(symbol);
         asm!(self ; mov rsi, rax);
@@ -167,7 +173,8 @@ impl Emitter<'_> {
         self.poll(exit);
         asm!(self ; mov [rbx + slot(a)], rsi);
         self.frame(a, back);
-        asm!(self ; jmp =>entry ; =>other ; jmp =>exit);
+        asm!(self ; jmp =>entry ; =>other);
+        self.enter_function(a, count, back);
         self.goes_on(a, back);
     }
 
