@@ -43,7 +43,7 @@ valk_harness::test! {
     }
 
     fn other_command_lines_are_refused() {
-        for line in ["--rounds", "--rounds 0", "--rounds x", "--rounds 1 2", "3"] {
+        for line in ["--rounds", "--rounds 0", "--rounds x", "--rounds 1 2", "--times 3", "3"] {
             let refusal = run(words(line), []).expect_err("that is no number of rounds");
             assert_eq!(refusal, format!("got `{line}`; usage: [--rounds N], N above 0"));
         }

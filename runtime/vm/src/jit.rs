@@ -21,8 +21,6 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use valk_heap::Value;
 
-#[cfg(not(target_arch = "x86_64"))]
-mod none;
 #[cfg(target_arch = "x86_64")]
 mod x64;
 
@@ -121,16 +119,11 @@ impl MachineCode {
 pub(crate) fn make(vm: &mut Vm, code: &Code) {
     let machine = &code.machine;
     machine.calls.store(0, Ordering::Relaxed);
-    if machine.made.get().is_none()
-        && let Some(compiled) = compile(vm, code)
-        && machine.made.set(compiled).is_ok()
-    {
-        vm.counters.functions_compiled += 1;
-    }
-    // Another machine may have been faster.
-    if let Some(compiled) = machine.made.get() {
-        machine.entry.store(compiled.memory.entry().cast_mut(), Ordering::Release);
-    }
+    let Some(compiled) = compile(vm, code) else { return };
+    // Another machine may have been faster; then it is that one's that counts.
+    let compiled = machine.made.get_or_init(|| compiled);
+    machine.entry.store(compiled.memory.entry().cast_mut(), Ordering::Release);
+    vm.counters.functions_compiled += 1;
 }
 
 fn compile(vm: &Vm, code: &Code) -> Option<Compiled> {
@@ -163,4 +156,40 @@ pub(crate) unsafe fn run(
 ) -> Left {
     // SAFETY: the caller's promise.
     unsafe { processor::run(vm, target, base, limit, value) }
+}
+
+/// For processors without a compiler.
+#[cfg(not(target_arch = "x86_64"))]
+mod none {
+    use super::{Code, Left, Value, Vm};
+
+    /// Executable memory, of which there is none.
+    #[derive(Debug)]
+    pub(super) enum Memory {}
+
+    impl Memory {
+        /// Where the function begins.
+        pub fn entry(&self) -> *const u8 {
+            match *self {}
+        }
+    }
+
+    /// Compiles nothing.
+    pub(super) fn compile(_vm: &Vm, _code: &Code) -> Option<(Memory, Box<[u32]>)> {
+        None
+    }
+
+    /// Nobody has machine code to run.
+    ///
+    /// # Safety
+    /// None.
+    pub(super) unsafe fn run(
+        _vm: &mut Vm,
+        _target: *const u8,
+        _base: *mut Value,
+        _limit: *mut Value,
+        _value: Value,
+    ) -> Left {
+        unreachable!("nothing is compiled for this processor")
+    }
 }

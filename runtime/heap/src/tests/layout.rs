@@ -176,3 +176,19 @@ valk_harness::test! {
         assert!(!young.holds(base + 2 * GRAIN_BYTES, 16), "in the lot behind");
     }
 }
+
+valk_harness::test! {
+    fn machine_code_gives_back_a_cursor_that_has_moved_on() {
+        let mut heap = super::small_heap();
+        let (cursor, limit) = (heap.direct().cursor, heap.direct().limit);
+        let wrong = if cfg!(debug_assertions) { &[cursor - 16, limit + 16][..] } else { &[] };
+        for &wrong in wrong {
+            // SAFETY: the promise is broken, and nothing is allocated afterwards.
+            let message = super::panic_message(|| unsafe { heap.take_back(wrong) });
+            assert_eq!(message, "moved on");
+        }
+        // SAFETY: nothing was made.
+        unsafe { heap.take_back(cursor) };
+        assert!(heap.cons(crate::Value::ONE, crate::Value::NIL, false).is_pair());
+    }
+}

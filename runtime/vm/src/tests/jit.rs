@@ -103,6 +103,8 @@ fn prepared(compiles: bool) -> (Vm, [u32; 5]) {
     let add: [Instruction; 2] = [(Opcode::Add, 2, 0, 1, &[]), (Opcode::Return, 2, 0, 0, &[])];
     let adder = function(&mut vm, &add, Vec::new());
     vm.set_global(symbols[3], adder);
+    // It has machine code before anybody calls it in another way.
+    assert_eq!(vm.call(adder, &[Value::ONE, Value::ONE]), Value::fixnum(2));
     (vm, symbols.map(|symbol| symbol.0))
 }
 
@@ -129,6 +131,8 @@ fn deeds(
     let counted = vm.counters;
     deeds.push(format!("{} calls", counted.function_calls));
     deeds.push(format!("{} closures", counted.closures_created));
+    let seen = vm.heap.statistics();
+    deeds.push(format!("{} and {} bytes", seen.young_bytes, seen.old_bytes));
     assert_eq!(counted.functions_compiled > 0, compiles);
     assert!(vm.verify_heap() > 1);
     deeds
@@ -213,6 +217,12 @@ valk_harness::test! {
             (Opcode::Move, 2, 0, 0, &[]), (Opcode::Move, 0, 1, 0, &[]),
             (Opcode::Subtract, 2, 2, 0, &[]), leave,
         ], any);
+        // One of two is known to be a number, whichever.
+        for operands in [(0, 1), (1, 0)] {
+            let known: Instruction = (Opcode::AddNumber, 3, 1, 1, &[]);
+            let both = (Opcode::Subtract, 2, operands.0, operands.1, &[][..]);
+            same(&[known, both, leave], any);
+        }
         // The way round the first addition does not know that 0 is a number.
         same(&[
             (Opcode::BranchNil, 1, 0, 3, &[2, 2]), (Opcode::AddNumber, 3, 0, 1, &[]),
@@ -276,8 +286,8 @@ valk_harness::test! {
             same(&[instruction, leave], any);
         }
         // More than the nursery takes at once.
-        let mut captures = vec![1, 600];
-        captures.extend((0..600).map(|i| i % 2));
+        let mut captures = vec![1, 9000];
+        captures.extend((0..9000).map(|i| i % 2));
         same(&[(Opcode::Closure, 2, 0, 0, &captures), leave], |x, y| x == Value::ONE && x == y);
         same(&[
             (Opcode::Cell, 0, 0, 0, &[]), (Opcode::GetCell, 2, 0, 0, &[]),
@@ -371,6 +381,81 @@ valk_harness::test! {
         }
     }
 
+    fn functions_that_call_each_other() {
+        for compiles in [true, false] {
+            let mut vm = machine(compiles);
+            let names = ["even", "odd"].map(|name| vm.intern(name));
+            // Each is the other of one less, and 1 more than it.
+            for (name, other) in [(names[0], names[1]), (names[1], names[0])] {
+                let function = named(
+                    &mut vm,
+                    Some(name),
+                    &[
+                        (Opcode::BranchEqualNumber, 0, 0, 2, &[1, 1]),
+                        (Opcode::Return, 1, 0, 0, &[]),
+                        (Opcode::SubtractNumber, 7, 0, 1, &[]),
+                        (Opcode::Move, 8, 1, 0, &[]),
+                        (Opcode::CallGlobal, 4, 2, 0, &[other.0]),
+                        (Opcode::AddNumber, 4, 4, 1, &[]),
+                        (Opcode::Return, 4, 0, 0, &[]),
+                    ],
+                    Vec::new(),
+                );
+                vm.set_global(name, function);
+            }
+            let depth = Value::fixnum(100_000);
+            assert_eq!(call(&mut vm, names[0], &[depth, Value::ZERO]), depth);
+        }
+    }
+
+    // Wherever on the stack it stands, a large frame gets all its room, also in place of a small one.
+    fn large_frames() {
+        for compiles in [true, false] {
+            let mut vm = machine(compiles);
+            let names = ["down", "large", "larger"].map(|name| vm.intern(name));
+            let [down, large, larger] = names.map(|name| name.0);
+            for (name, instructions) in [
+                (names[1], &[
+                    (Opcode::Number, 249, 0, 0, &[7][..]),
+                    (Opcode::CallGlobal, 4, 2, 0, &[larger]),
+                    (Opcode::Return, 249, 0, 0, &[]),
+                ][..]),
+                (names[2], &[(Opcode::Return, 0, 0, 0, &[][..])][..]),
+            ] {
+                let (words, _) = assembled(instructions).finish(crate::Assembler::default());
+                let plain = super::code(250, crate::Assembler::default());
+                let kind = CodeKind::Function;
+                let code = vm.install(Code { parameters: 2, kind, words, ..plain });
+                let closure = vm.closure(code, &[]);
+                vm.set_global(name, closure);
+            }
+            let descend = named(&mut vm, Some(names[0]), &[
+                (Opcode::BranchEqualNumber, 0, 0, 2, &[2, 2]),
+                (Opcode::TailCallGlobal, 4, 2, 0, &[large]),
+                (Opcode::SubtractNumber, 7, 0, 1, &[]),
+                (Opcode::CallGlobal, 4, 2, 0, &[down]),
+                (Opcode::Return, 4, 0, 0, &[]),
+            ], Vec::new());
+            vm.set_global(names[0], descend);
+            for depth in 0..100 {
+                let found = call(&mut vm, names[0], &[Value::fixnum(depth), Value::ZERO]);
+                assert_eq!(found, Value::fixnum(7), "{depth} deep");
+            }
+        }
+    }
+
+    fn functions_that_take_more_have_machine_code_too() {
+        let mut vm = machine(true);
+        let plain = super::code(4, crate::Assembler::default());
+        let (words, _) = assembled(&[(Opcode::Return, 1, 0, 0, &[])]).finish(crate::Assembler::default());
+        let code = Code { parameters: 1, rest: true, kind: CodeKind::Function, words, ..plain };
+        let code = vm.install(code);
+        let rest = vm.closure(code, &[]);
+        let found = vm.call(rest, &[Value::ONE, Value::fixnum(2), Value::fixnum(3)]);
+        assert_eq!(text(&vm, found), "q(Some(2) . q(Some(3) . Nil))");
+        assert_eq!(vm.counters.functions_compiled, 1);
+    }
+
     fn loops() {
         for compiles in [true, false] {
             let mut vm = machine(compiles);
@@ -410,24 +495,40 @@ valk_harness::test! {
     fn old_cells_are_remembered() {
         for compiles in [true, false] {
             let mut vm = machine(compiles);
-            let fill = function(&mut vm, &[
-                (Opcode::List, 2, 1, 1, &[]), (Opcode::SetCell, 0, 2, 0, &[]),
-                (Opcode::Return, 0, 0, 0, &[]),
-            ], Vec::new());
-            let [name, filler] = ["cell", "fill"].map(|name| vm.intern(name));
-            vm.set_global(filler, fill);
+            let names = ["cell", "fill"].map(|name| vm.intern(name));
+            let fill = function(
+                &mut vm,
+                &[
+                    (Opcode::List, 2, 1, 1, &[]),
+                    (Opcode::SetCell, 0, 2, 0, &[]),
+                    (Opcode::Return, 0, 0, 0, &[]),
+                ],
+                Vec::new(),
+            );
+            vm.set_global(names[1], fill);
             let cell = vm.heap.fields(Kind::Cell, &[Value::NIL]);
-            vm.set_global(name, cell);
-            let collect = vm.define_native("collect", Arity::Any, NativeKind::Plain(|_, _| Outcome::Collect));
-            vm.call(collect, &[]);
-            for n in 1..4 {
-                let cell = vm.global(name).expect("bound");
-                call(&mut vm, filler, &[cell, Value::fixnum(n)]);
-                vm.call(collect, &[]);
-                let cell = vm.global(name).expect("bound");
+            vm.set_global(names[0], cell);
+            // So much garbage that the nursery is collected at the next call.
+            let litter = NativeKind::Plain(|vm, _| {
+                while !vm.heap.wants_collection() {
+                    vm.heap.cons(Value::ONE, Value::NIL, false);
+                }
+                Value::NIL.into()
+            });
+            let litter = vm.define_native("litter", Arity::Any, litter);
+            for n in 1..5 {
+                vm.call(litter, &[]);
+                let cell = vm.global(names[0]).expect("bound");
+                call(&mut vm, names[1], &[cell, Value::fixnum(n)]);
+                vm.call(litter, &[]);
+                let other = vm.heap.fields(Kind::Cell, &[Value::NIL]);
+                call(&mut vm, names[1], &[other, Value::ZERO]);
+                let cell = vm.global(names[0]).expect("bound");
                 assert_eq!(text(&vm, cell), format!("cell q(Some({n}) . Nil)"));
                 assert!(vm.verify_heap() > 1);
             }
+            let seen = vm.heap.statistics();
+            assert_eq!((seen.collections_minor, seen.collections_full), (8, 0));
         }
     }
 
