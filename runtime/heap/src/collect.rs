@@ -260,8 +260,8 @@ impl Leader<'_> {
         limits.running = self.world.participants();
         limits.rearm(tenured);
         // Whoever asks for a full collection wants the memory back.
-        let wanted =
-            if asked_for || !is_soon { 0 } else { limits.full_at_bytes.saturating_sub(tenured) };
+        let is_spent = asked_for || !is_soon;
+        let wanted = if is_spent { 0 } else { limits.floor_bytes().saturating_sub(tenured) };
         lock(old).trim(wanted);
         (promoted_bytes, dead)
     }

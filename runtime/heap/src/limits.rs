@@ -39,7 +39,7 @@ pub(crate) const COLLECTORS_MIN: usize = 4;
 /// When so many bytes have survived a nursery collection, everybody takes part in the next one from the
 /// start.
 pub(crate) const MUCH_SURVIVES_BYTES: usize = 64 << 10;
-/// Full collections less than this apart, in milliseconds, leave the memory resident that the program is
+/// Full collections less than this apart, in milliseconds, leave the memory resident that a small heap is
 /// about to fill until the next one.
 pub(crate) const FULL_SOON_MS: u128 = 1_000;
 /// Work list kept between collections, in entries.
@@ -112,10 +112,14 @@ impl Limits {
         soft_limit(self.hard_bytes, self.threshold_percent)
     }
 
+    /// Below so many old bytes no full collection is asked for.
+    pub fn floor_bytes(&self) -> usize {
+        FULL_FLOOR_BYTES.saturating_mul(self.running)
+    }
+
     /// Sets the next trigger after a full collection that left `live_bytes`.
     pub fn rearm(&mut self, live_bytes: usize) {
-        let floor = FULL_FLOOR_BYTES.saturating_mul(self.running);
-        self.full_at_bytes = next_full(live_bytes, floor, self.soft_bytes());
+        self.full_at_bytes = next_full(live_bytes, self.floor_bytes(), self.soft_bytes());
     }
 }
 
