@@ -57,7 +57,8 @@ pub struct Collected {
 }
 
 impl Heap {
-    /// Collects garbage, for all mutators of the heap: they are stopped meanwhile. When another one
+    /// Collects garbage, for all mutators of the heap: they are stopped meanwhile. Or, where
+    /// [`Collection::Auto`] asks for no more, in the nursery of this one while the others run. When another one
     /// is collecting already this takes part in that, and then collects itself if it was told
     /// [`Collection::Full`] and that was none. May run native destructors of dead hosts, last of all.
     ///

@@ -4,8 +4,9 @@
 //!    of a mutator is its lot. So "young" is one comparison whoever's nursery it is.
 //! 2. A mutator keeps its bump pointer and its remembered set with itself. When it leaves, what is
 //!    in its lot stays there until the next collection, and whoever gets the slot goes on behind it.
-//! 3. `Common` is under one lock, which nobody holds at a safepoint or while it waits for anything:
-//!    so the leader of a collection finds it free.
+//! 3. `Common` is under one lock and the old space under another, taken after it where both are. Nobody
+//!    holds either at a safepoint or while it waits for anything: so the leader of a collection finds
+//!    them free.
 //! 4. A *view* tells a leader where a mutator's part is. The mutator puts it there before it stops or
 //!    enters native code, the leader uses it while the world is stopped, and what it points to does
 //!    not move in between.
