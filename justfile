@@ -39,6 +39,11 @@ loom *ARGS:
 loom-full *ARGS:
     @ci/loom --set all "$@"
 
+# the lock-free code on many threads under random schedules: [--iterations N] [--seed N] [FILTER]
+[no-exit-message]
+shuttle *ARGS:
+    @ci/shuttle "$@"
+
 # weakens every memory ordering, one at a time, and requires that a model notices
 [no-exit-message]
 loom-mutants *ARGS:

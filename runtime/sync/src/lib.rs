@@ -1,12 +1,13 @@
 //! Lock-free structures of the runtime, each proven by loom models beside its tests.
 //!
 //! 1. Atomics, fences, tracked cells and thread primitives are named in [`shim`] only, so that the
-//!    same source is compiled against `std` and, under `cfg(valk_loom)`, against loom.
+//!    same source is compiled against `std`, under `cfg(valk_loom)` against loom and under
+//!    `cfg(valk_shuttle)` against shuttle.
 //! 2. Every ordering that is stronger than `Relaxed` creates one documented edge, and a model fails
 //!    when it is weakened (`ci/loom-mutants`, table in `docs/concurrency.md`).
 //! 3. Every structure has a bound; the bounds are in [`limits`].
 //!
-//! Knows `std` and loom. Does not know values, tasks, heaps or reactors.
+//! Knows `std`, loom and shuttle. Does not know values, tasks, heaps or reactors.
 
 pub mod completion;
 pub mod coordinator;

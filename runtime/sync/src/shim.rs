@@ -1,7 +1,9 @@
 //! The only place that names atomics, fences, tracked cells, shared ownership and threads.
 //!
-//! 1. Normally everything is `std`; under `cfg(valk_loom)` everything is loom's double of it.
-//! 2. Both sides offer the same names, so code above never asks which one it got.
+//! 1. Normally everything is `std`; under `cfg(valk_loom)` everything is loom's double of it, which explores
+//!    all interleavings of a few threads; under `cfg(valk_shuttle)` shuttle's, which tries random ones of
+//!    many, and takes every ordering for the strongest.
+//! 2. All sides offer the same names, so code above never asks which one it got.
 //! 3. `SingleWriter…` is for atomics with one writer that never loads them; anything else is
 //!    `Atomic…`. To `std` they are the same, to loom they are not. `Statistic…` is for numbers
 //!    that only people read: no structure depends on one, and loom does not see it.
@@ -15,8 +17,11 @@ pub use std::sync::atomic::Ordering;
 use std::sync::PoisonError;
 use std::time::Instant;
 
-#[cfg(not(valk_loom))]
+#[cfg(not(any(valk_loom, valk_shuttle)))]
 pub use native::*;
+
+#[cfg(valk_shuttle)]
+pub use scheduled::*;
 
 #[cfg(valk_loom)]
 pub use modelled::*;
@@ -52,6 +57,7 @@ pub fn wait_until<'a, T>(
 }
 
 #[cfg(not(valk_loom))]
+#[cfg_attr(valk_shuttle, expect(unused, reason = "`scheduled` has its own of most"))]
 mod native {
     pub use std::sync::Arc;
     pub use std::sync::atomic::{AtomicIsize, AtomicIsize as SingleWriterIsize};
@@ -169,13 +175,48 @@ mod native {
                     break;
                 }
             }
-            super::lock(mutex)
+            mutex.lock().unwrap_or_else(super::PoisonError::into_inner)
         }
     }
 
     /// Records, in a model, that `state` occurred.
     #[inline]
     pub fn reached_if(_condition: bool, _state: &'static str) {}
+}
+
+/// Shuttle's threads are coroutines of one, which change at what it can see.
+#[cfg(valk_shuttle)]
+mod scheduled {
+    pub use super::native::{Footprint, Mark, StatisticU64, UnsafeCell, catch_panic, reached_if};
+    pub use shuttle::sync::atomic::AtomicUsize as SingleWriterUsize;
+    pub use shuttle::sync::atomic::{AtomicIsize, AtomicIsize as SingleWriterIsize};
+    pub use shuttle::sync::atomic::{AtomicPtr, AtomicPtr as SingleWriterPtr, fence};
+    pub use shuttle::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize};
+    pub use shuttle::sync::{Arc, Condvar, Mutex, MutexGuard};
+    pub use shuttle::thread_local;
+
+    /// Spawning, parking and yielding.
+    pub mod thread {
+        pub use shuttle::thread::{Builder, JoinHandle, Thread, current, park, spawn, yield_now};
+    }
+
+    /// A look before sleeping: it is as if nothing came.
+    #[derive(Debug, Default)]
+    pub struct Glance(());
+
+    impl Glance {
+        /// Something has come.
+        pub fn tell(&self) {}
+
+        /// Looks for no moment.
+        pub fn look<'a, T>(
+            &self,
+            _mutex: &'a Mutex<T>,
+            guard: MutexGuard<'a, T>,
+        ) -> MutexGuard<'a, T> {
+            guard
+        }
+    }
 }
 
 #[cfg(valk_loom)]
