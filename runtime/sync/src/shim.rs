@@ -26,6 +26,9 @@ pub use scheduled::*;
 #[cfg(valk_loom)]
 pub use modelled::*;
 
+#[cfg(any(valk_loom, valk_shuttle))]
+pub use unhurried::Glance;
+
 /// Takes `mutex`. Poison is not asked for: the structures of this crate abort where a panic would
 /// leave their state half-changed, and their critical sections call nobody else's code.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -184,21 +187,10 @@ mod native {
     pub fn reached_if(_condition: bool, _state: &'static str) {}
 }
 
-/// Shuttle's threads are coroutines of one, which change at what it can see.
-#[cfg(valk_shuttle)]
-mod scheduled {
-    pub use super::native::{Footprint, Mark, StatisticU64, UnsafeCell, catch_panic, reached_if};
-    pub use shuttle::sync::atomic::AtomicUsize as SingleWriterUsize;
-    pub use shuttle::sync::atomic::{AtomicIsize, AtomicIsize as SingleWriterIsize};
-    pub use shuttle::sync::atomic::{AtomicPtr, AtomicPtr as SingleWriterPtr, fence};
-    pub use shuttle::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize};
-    pub use shuttle::sync::{Arc, Condvar, Mutex, MutexGuard};
-    pub use shuttle::thread_local;
-
-    /// Spawning, parking and yielding.
-    pub mod thread {
-        pub use shuttle::thread::{Builder, JoinHandle, Thread, current, park, spawn, yield_now};
-    }
+/// Where no time passes.
+#[cfg(any(valk_loom, valk_shuttle))]
+mod unhurried {
+    use super::{Mutex, MutexGuard};
 
     /// A look before sleeping: it is as if nothing came.
     #[derive(Debug, Default)]
@@ -216,6 +208,23 @@ mod scheduled {
         ) -> MutexGuard<'a, T> {
             guard
         }
+    }
+}
+
+/// Shuttle's threads are coroutines of one, which change at what it can see.
+#[cfg(valk_shuttle)]
+mod scheduled {
+    pub use super::native::{Footprint, Mark, StatisticU64, UnsafeCell, catch_panic, reached_if};
+    pub use shuttle::sync::atomic::AtomicUsize as SingleWriterUsize;
+    pub use shuttle::sync::atomic::{AtomicIsize, AtomicIsize as SingleWriterIsize};
+    pub use shuttle::sync::atomic::{AtomicPtr, AtomicPtr as SingleWriterPtr, fence};
+    pub use shuttle::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize};
+    pub use shuttle::sync::{Arc, Condvar, Mutex, MutexGuard};
+    pub use shuttle::thread_local;
+
+    /// Spawning, parking and yielding.
+    pub mod thread {
+        pub use shuttle::thread::{Builder, JoinHandle, Thread, current, park, spawn, yield_now};
     }
 }
 
@@ -328,24 +337,6 @@ mod modelled {
         /// Whether the flag was set earlier in this execution.
         pub fn is_set(&self) -> bool {
             self.set.load(Relaxed)
-        }
-    }
-
-    /// A look before sleeping, which no model needs: it is as if nothing came.
-    #[derive(Debug, Default)]
-    pub struct Glance(());
-
-    impl Glance {
-        /// Something has come.
-        pub fn tell(&self) {}
-
-        /// Looks for no moment.
-        pub fn look<'a, T>(
-            &self,
-            _mutex: &'a Mutex<T>,
-            guard: MutexGuard<'a, T>,
-        ) -> MutexGuard<'a, T> {
-            guard
         }
     }
 

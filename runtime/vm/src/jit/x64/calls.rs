@@ -100,6 +100,19 @@ impl Emitter<'_> {
         );
     }
 
+    /// Leaves unless the stack reaches `rcx`, where a frame ends, the code in `rdx` has machine code and
+    /// nobody waits for the mutator. The machine code's entry is in `rdx` then.
+    fn may_enter(&mut self, exit: DynamicLabel) {
+        asm!(self
+            ; cmp rcx, r12
+            ; ja =>exit
+            ; mov rdx, [rdx + ENTRY]
+            ; test rdx, rdx
+            ; jz =>exit
+        );
+        self.poll(exit);
+    }
+
     /// Calls the closure in `rsi`, whose window is `a`.
     fn call_function(&mut self, a: u8, count: u8) {
         let back = self.ops.new_dynamic_label();
@@ -114,13 +127,8 @@ impl Emitter<'_> {
         asm!(self
             ; lea rax, [rbx + window_end(a)]
             ; lea rcx, [rax + rcx * 8]
-            ; cmp rcx, r12
-            ; ja =>exit
-            ; mov rdx, [rdx + ENTRY]
-            ; test rdx, rdx
-            ; jz =>exit
         );
-        self.poll(exit);
+        self.may_enter(exit);
         asm!(self ; mov [rbx + slot(a)], rsi);
         self.frame(a, back);
         asm!(self ; jmp rdx);
@@ -184,13 +192,8 @@ impl Emitter<'_> {
         self.callee(count);
         asm!(self
             ; lea rcx, [rbx + rcx * 8]
-            ; cmp rcx, r12
-            ; ja =>exit
-            ; mov rdx, [rdx + ENTRY]
-            ; test rdx, rdx
-            ; jz =>exit
         );
-        self.poll(exit);
+        self.may_enter(exit);
         asm!(self ; inc r15 ; mov [rbx + CLOSURE], rsi);
         for i in 0..count {
             asm!(self
