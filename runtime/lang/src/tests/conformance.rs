@@ -62,9 +62,15 @@ fn run(config: &Config, jit_calls: u32, mode: char, code: &str) -> (String, Opti
     let mut runtime = Runtime::new(calm, Output::memory()).expect("a heap");
     runtime.vm().heap.set_stress(config.stress);
     runtime.vm().jit_calls = jit_calls;
+    let before = runtime.vm().counters;
     let program = if mode == 'E' { format!("(print {code})") } else { code.to_string() };
     let ran = runtime.run_text("case", program.as_bytes(), &mut NoWaiting);
     let mut out = String::from_utf8(runtime.take_output()).expect("cases print UTF-8");
+    let after = runtime.vm().counters;
+    if jit_calls == 0 && after.function_calls > before.function_calls {
+        let is_compiled = after.functions_compiled > before.functions_compiled;
+        assert_eq!(is_compiled, cfg!(target_arch = "x86_64"), "{code}");
+    }
     match ran {
         Ran::Failed(error, _) => out.push_str(&runtime.repr(error)),
         Ran::Value(value) if mode == 'R' => out.push_str(&runtime.repr(value)),
