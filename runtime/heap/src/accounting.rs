@@ -24,7 +24,7 @@ impl Heap {
         let fits = |used| bytes <= limit.saturating_sub(used);
         let bound = {
             let old = lock(&self.shared.old);
-            let beside = self.shared.beside_bytes_with(&common, &old);
+            let beside = self.shared.beside_bytes(&common, &old);
             self.young.used_bytes() + old.used_bytes_bound() + beside
         };
         let used = || self.young.used_bytes() + self.shared.tenured_bytes(&common);

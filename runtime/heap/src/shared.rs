@@ -137,11 +137,11 @@ impl Shared {
     /// All that is in use outside the nurseries.
     pub fn tenured_bytes(&self, common: &Common) -> usize {
         let old = lock(&self.old);
-        old.used_bytes() + self.beside_bytes_with(common, &old)
+        old.used_bytes() + self.beside_bytes(common, &old)
     }
 
     /// What is in use beside the spaces.
-    pub fn beside_bytes_with(&self, common: &Common, old: &OldSpace) -> usize {
+    pub fn beside_bytes(&self, common: &Common, old: &OldSpace) -> usize {
         self.symbols.bytes() + old.host_external_bytes() + common.external_bytes
     }
 

@@ -247,6 +247,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             if !GUARDED && vm.guarded {
                 return Exit::Guarded;
             }
+            // Machine code goes on behind calls only, so there is no value to look for.
             go_on!(0);
         }};
     }

@@ -17,6 +17,7 @@
 use crate::code::Code;
 use crate::vm::Vm;
 use processor::Memory;
+pub(crate) use processor::run;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use valk_heap::Value;
@@ -140,24 +141,6 @@ pub(crate) struct Left {
     pub base: *mut Value,
 }
 
-/// Runs machine code until it comes to something uncommon.
-///
-/// # Safety
-/// `target` is the entry of the machine code of the function whose frame is at `base`, or a place in
-/// it behind a call, whose value is `value` and stands in its register. `limit` is the fiber's. The
-/// machine has not seen an inlined builtin rebound.
-#[inline(never)]
-pub(crate) unsafe fn run(
-    vm: &mut Vm,
-    target: *const u8,
-    base: *mut Value,
-    limit: *mut Value,
-    value: Value,
-) -> Left {
-    // SAFETY: the caller's promise.
-    unsafe { processor::run(vm, target, base, limit, value) }
-}
-
 /// For processors without a compiler.
 #[cfg(not(target_arch = "x86_64"))]
 mod none {
@@ -183,7 +166,7 @@ mod none {
     ///
     /// # Safety
     /// None.
-    pub(super) unsafe fn run(
+    pub(crate) unsafe fn run(
         _vm: &mut Vm,
         _target: *const u8,
         _base: *mut Value,

@@ -66,11 +66,14 @@ pub(super) struct Context {
     pub leave: unsafe extern "sysv64" fn(),
 }
 
-/// Runs machine code; see [`super::run`].
+/// Runs machine code until it comes to something uncommon.
 ///
 /// # Safety
-/// As there.
-pub(super) unsafe fn run(
+/// `target` is the entry of the machine code of the function whose frame is at `base`, or a place in
+/// it behind a call, whose value is `value` and stands in its register. `limit` is the fiber's. The
+/// machine has not seen an inlined builtin rebound.
+#[inline(never)]
+pub(crate) unsafe fn run(
     vm: &mut Vm,
     target: *const u8,
     base: *mut Value,

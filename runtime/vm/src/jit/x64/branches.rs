@@ -18,16 +18,17 @@ impl Emitter<'_> {
     /// Writes a jump or branch; false when the instruction is none.
     pub fn branch(&mut self, opcode: Opcode, a: u8, b: u8) -> bool {
         let ordered = match opcode {
-            Opcode::BranchLess | Opcode::BranchLessNumber => Some(Order::Less),
-            Opcode::BranchLessEqual | Opcode::BranchLessEqualNumber => Some(Order::LessEqual),
-            Opcode::BranchGreater | Opcode::BranchGreaterNumber => Some(Order::Greater),
-            Opcode::BranchGreaterEqual | Opcode::BranchGreaterEqualNumber => {
-                Some(Order::GreaterEqual)
-            }
+            Opcode::BranchLess => Some((Order::Less, false)),
+            Opcode::BranchLessEqual => Some((Order::LessEqual, false)),
+            Opcode::BranchGreater => Some((Order::Greater, false)),
+            Opcode::BranchGreaterEqual => Some((Order::GreaterEqual, false)),
+            Opcode::BranchLessNumber => Some((Order::Less, true)),
+            Opcode::BranchLessEqualNumber => Some((Order::LessEqual, true)),
+            Opcode::BranchGreaterNumber => Some((Order::Greater, true)),
+            Opcode::BranchGreaterEqualNumber => Some((Order::GreaterEqual, true)),
             _ => None,
         };
-        if let Some(order) = ordered {
-            let has_number = opcode as u8 >= Opcode::BranchLessNumber as u8;
+        if let Some((order, has_number)) = ordered {
             self.ordered(order, a, b, has_number);
             return true;
         }

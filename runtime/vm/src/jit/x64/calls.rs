@@ -1,7 +1,7 @@
 //! Calls of functions that have machine code, and returns.
 
 use super::data::field;
-use super::emit::{BELL, CLOSURE, Emitter, LINK, NEXT, asm, slot};
+use super::emit::{BELL, CLOSURE, Emitter, LINK, NEXT, WINDOW_BYTES, asm, slot};
 use crate::code::{Code, WINDOW_SLOTS};
 use crate::fiber::{LINK_DISTANCE_MASK, LINK_TARGET_SHIFT, link};
 use crate::jit::MachineCode;
@@ -150,9 +150,9 @@ impl Emitter<'_> {
             ; lea rax, [=>back]
             ; shl rax, LINK_TARGET_SHIFT
             ; or rax, distance
-            ; mov [rbx + slot(a) + 16], rax
+            ; mov [rbx + window_end(a) + LINK], rax
             ; mov rax, QWORD next
-            ; mov [rbx + slot(a) + 8], rax
+            ; mov [rbx + window_end(a) + NEXT], rax
             ; add rbx, window_end(a)
         );
         self.uses_rax();
@@ -170,7 +170,7 @@ impl Emitter<'_> {
         }
         let (exit, entry) = (self.exit(), self.entry);
         let (other, back) = (self.ops.new_dynamic_label(), self.ops.new_dynamic_label());
-        let end = window_end(a) + self.code.registers as i32 * 8;
+        let end = window_end(a) + slot(self.code.registers as i32);
         asm!(self
             ; cmp rsi, [rbx + CLOSURE]
             ; jne =>other
@@ -235,5 +235,5 @@ impl Emitter<'_> {
 
 /// Offset of the end of window `a`, where its arguments begin.
 fn window_end(a: u8) -> i32 {
-    slot(a) + WINDOW_SLOTS as i32 * 8
+    slot(a) + WINDOW_BYTES
 }

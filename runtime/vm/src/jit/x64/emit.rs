@@ -8,7 +8,7 @@
 //!    perform it from the beginning.
 
 use super::{Context, Memory};
-use crate::code::Code;
+use crate::code::{Code, WINDOW_SLOTS};
 use crate::opcode::{Opcode, Word};
 use crate::verify::length;
 use crate::vm::Vm;
@@ -35,16 +35,21 @@ pub(super) const YOUNG_LIMIT: i32 =
 /// The same of the way out.
 const LEAVE: i32 = offset_of!(Context, leave) as i32;
 
+pub(super) const SLOT_BYTES: i32 = size_of::<Value>() as i32;
+/// Bytes of a window before the arguments.
+pub(super) const WINDOW_BYTES: i32 = WINDOW_SLOTS as i32 * SLOT_BYTES;
+
 /// Offset of a register of the frame.
 pub(super) fn slot(register: impl Into<i32>) -> i32 {
-    register.into() * size_of::<Value>() as i32
+    register.into() * SLOT_BYTES
 }
 
-/// Offsets from the frame's base: its closure, the address of the next instruction of the caller,
-/// the link.
-pub(super) const CLOSURE: i32 = -24;
-pub(super) const NEXT: i32 = -16;
-pub(super) const LINK: i32 = -8;
+/// Offset from the frame's base to its closure, where its window begins.
+pub(super) const CLOSURE: i32 = -(WINDOW_BYTES);
+/// The same to the address of the caller's next instruction.
+pub(super) const NEXT: i32 = CLOSURE + SLOT_BYTES;
+/// The same to the link.
+pub(super) const LINK: i32 = NEXT + SLOT_BYTES;
 
 /// Steps in which the entries of functions lie away from the start of their pages. If they all began
 /// there, their first lines would compete for the same few places of the processor's cache.
@@ -160,7 +165,8 @@ impl Emitter<'_> {
         }
         for (label, word) in std::mem::take(&mut self.exits) {
             let pc = self.address(word);
-            asm!(self ; =>label ; mov rax, QWORD pc ; jmp QWORD [rbp + LEAVE]);
+            asm!(self ; =>label ; mov rax, QWORD pc);
+            self.leave();
         }
     }
 
