@@ -3,9 +3,8 @@
 //! The event loop's numbers are 0 without a system, as programs that start none have no use for
 //! them. Reading changes nothing.
 
-use crate::builtins::system_of;
-use crate::executor::Reactor;
-use crate::workers;
+use crate::executor::{here, pool};
+use crate::system::{Reactor, system_of};
 use serde_json::{Value as Json, json};
 use std::fmt::Write;
 use valk_heap::{PAUSE_BOUNDS_US, Statistics, Value};
@@ -47,7 +46,7 @@ struct Workers {
 
 impl Workers {
     fn observe(vm: &mut Vm) -> Workers {
-        let Some(seen) = workers::statistics(vm) else { return Workers::default() };
+        let Some(seen) = pool(vm).statistics() else { return Workers::default() };
         Workers {
             count: seen.workers.len(),
             executed: seen.executed(),
@@ -60,7 +59,7 @@ impl Workers {
 fn see(vm: &mut Vm, name: &str, arguments: &[Value]) -> Result<Seen, Outcome> {
     let event_loop = match arguments {
         [] => Loop::default(),
-        [system] if system_of(vm, *system).is_some() => observe(vm.extension::<Reactor>()),
+        [system] if system_of(vm, *system).is_some() => observe(vm),
         [system] if system.is_error() => return Err((*system).into()),
         [_] => return Err(fail(vm, &format!("{name}: Expected AIO system reference"))),
         _ => return Err(fail(vm, &format!("{name}: expected 0-1 arguments"))),
@@ -73,7 +72,9 @@ fn seen(vm: &mut Vm, event_loop: Loop) -> Seen {
     Seen { heap: vm.heap.statistics(), machine: vm.all_counters(), event_loop, workers }
 }
 
-fn observe(reactor: &Reactor) -> Loop {
+fn observe(vm: &mut Vm) -> Loop {
+    let settled = here(vm).settled.load(std::sync::atomic::Ordering::Relaxed);
+    let reactor = vm.extension::<Reactor>();
     let (Some(handle), Some(started)) = (&reactor.handle, reactor.started) else {
         return Loop::default();
     };
@@ -82,7 +83,7 @@ fn observe(reactor: &Reactor) -> Loop {
     let idle = started.elapsed().saturating_sub(metrics.worker_total_busy_duration(0));
     Loop {
         iterations: metrics.worker_park_count(0),
-        events: reactor.completions,
+        events: settled,
         idle_us: idle.as_micros() as u64,
     }
 }
@@ -131,7 +132,7 @@ fn prometheus(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 
 /// What `(vm/metrics-json system)` shows.
 pub fn metrics(vm: &mut Vm) -> Json {
-    let event_loop = observe(vm.extension::<Reactor>());
+    let event_loop = observe(vm);
     let seen = seen(vm, event_loop);
     document(vm, &seen)
 }

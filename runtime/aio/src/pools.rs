@@ -5,13 +5,13 @@
 //! versions the others have no successor: handles, servers, clients and what belongs to a request
 //! are objects of the heap.
 
-use crate::builtins::{config, system_of};
-use crate::system::System;
+use crate::system::{System, system_of};
 use std::fmt::Write;
 use std::ops::RangeInclusive;
 use valk_heap::{BufferPool, PoolBucket, Value};
 use valk_lang::builtins::{fail, new_string, wrong_type};
-use valk_vm::{Arity, NativeFn, Outcome, Vm};
+use valk_lang::elements;
+use valk_vm::{Arity, NativeFn, Outcome, Vm, equal};
 
 /// Receive buffers of a system unless it is told otherwise. When all are taken, bodies are received
 /// without.
@@ -87,8 +87,16 @@ impl System {
     }
 }
 
+/// The value of a key in a configuration list `{:key value …}`.
+fn config(vm: &mut Vm, list: Value, key: &str) -> Option<Value> {
+    let key = vm.heap.intern(key.as_bytes());
+    let items = elements(list);
+    let pair = items.chunks_exact(2).find(|pair| equal(&vm.heap, pair[0], key));
+    pair.map(|pair| pair[1])
+}
+
 /// A property list, quoted, of keys and values.
-fn plist(vm: &mut Vm, pairs: &[(&str, Value)]) -> Value {
+pub(crate) fn plist(vm: &mut Vm, pairs: &[(&str, Value)]) -> Value {
     pairs.iter().rev().fold(Value::NIL, |rest, (key, value)| {
         let rest = vm.heap.cons(*value, rest, true);
         let key = vm.heap.intern(key.as_bytes());

@@ -17,6 +17,7 @@ mod kinds;
 mod lists;
 mod maps;
 mod memory;
+pub use context::remaining_deadline;
 pub use memory::collector_report;
 mod numbers;
 mod output;

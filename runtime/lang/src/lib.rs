@@ -14,7 +14,7 @@ pub mod reference;
 mod runtime;
 mod source;
 
-pub use builtins::{STRING_BYTES_MAX, collector_report};
+pub use builtins::{STRING_BYTES_MAX, collector_report, remaining_deadline};
 pub use compile::elements;
 pub use nearest::nearest;
 pub use output::Output;

@@ -4,8 +4,8 @@
 //!    `Cancelled`. The first thread that settles it wins; a later one gets its end back.
 //! 2. Checking the state and registering a waiter is one step. A waiter is returned exactly once:
 //!    to the thread that settles the operation, or to the one that unsubscribes it.
-//! 3. Subscribing and unsubscribing cost the same whatever the number of waiters; waiters leave
-//!    in the order in which they came.
+//! 3. A waiter subscribes in constant time and leaves in time that grows with the logarithm of
+//!    their number; an end returns them in the order in which they came.
 //! 4. A request to cancel is a mark on an operation that has not ended. It ends nothing itself.
 //! 5. A cell that is dropped while it is pending drops its waiters.
 //!
@@ -194,6 +194,11 @@ impl<T: Copy, W> CompletionCell<T, W> {
     /// Number of registered waiters.
     pub fn waiters(&self) -> usize {
         self.lock().waiters.len()
+    }
+
+    /// Calls `look` with the registered waiters, under the lock.
+    pub fn with_waiters<R>(&self, look: impl FnOnce(&Waiters<W>) -> R) -> R {
+        look(&self.lock().waiters)
     }
 
     /// The end and the waiters, to the only owner of the cell.

@@ -76,6 +76,12 @@ impl Worker {
         self.lane
     }
 
+    /// Whether a task waits anywhere, at some recent moment.
+    pub(super) fn sees_work(&self) -> bool {
+        self.shared.signals().has_injected()
+            || self.shared.lanes.iter().any(|lane| !lane.0.stealer.is_empty())
+    }
+
     /// Runs the next task that waits anywhere. Returns false if there is none, or if the worker
     /// may begin no more; then it is to rest.
     pub(super) fn run_next(&self) -> bool {
