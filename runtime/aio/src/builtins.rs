@@ -8,7 +8,7 @@ mod handles;
 mod systems;
 mod timers;
 
-use crate::executor::{self, ExecutorState, Pool, here};
+use crate::executor::{self, ExecutorState, Pool};
 use crate::handle::is_handle;
 use crate::system::{System, system_of};
 use std::sync::Arc;
@@ -98,9 +98,4 @@ fn now(vm: &mut Vm, value: Value) -> Outcome {
 /// 1 if the running function was called by an event loop.
 fn in_callback(vm: &mut Vm) -> Value {
     if executor::is_in_callback(vm) { Value::ONE } else { Value::ZERO }
-}
-
-/// The number of the executor that this runs on.
-pub(crate) fn executor_index(vm: &Vm) -> u16 {
-    here(vm).index
 }

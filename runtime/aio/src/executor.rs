@@ -169,11 +169,6 @@ impl ExecutorState {
     pub fn is_inbox_empty(&self) -> bool {
         lock(&self.inbox).is_empty()
     }
-
-    /// Number of events that wait.
-    pub fn inbox_len(&self) -> usize {
-        lock(&self.inbox).len()
-    }
 }
 
 /// The executor of a VM's thread.

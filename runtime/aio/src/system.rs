@@ -10,7 +10,7 @@
 use crate::combinators::Node;
 use crate::event::Event;
 use crate::executor::{self, pool};
-use crate::handle::{self, completed, settle, with_node};
+use crate::handle::{completed, settle, with_node};
 use crate::pools::Pools;
 use crate::signals;
 use std::cell::RefCell;
@@ -100,11 +100,6 @@ impl SystemList {
     /// Whether a system has not stopped yet.
     pub fn any_running(&self) -> bool {
         self.list.iter().any(|system| !system.has_stopped())
-    }
-
-    /// Number of systems that have not stopped.
-    pub fn running(&self) -> usize {
-        self.list.iter().filter(|system| !system.has_stopped()).count()
     }
 }
 
@@ -244,13 +239,4 @@ pub fn stop_all(vm: &mut Vm) {
 /// The system a value refers to.
 pub fn system_of(vm: &Vm, value: Value) -> Option<System> {
     value.host::<System>(&vm.heap).cloned()
-}
-
-/// A handle of an operation of `system`, which is cancelled with it.
-pub(crate) fn operation(vm: &mut Vm, system: &System, node: Node) -> Value {
-    let value = with_node(vm, node);
-    if system.is_stopping() {
-        handle::cancel(vm, value);
-    }
-    value
 }

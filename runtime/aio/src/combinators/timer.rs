@@ -15,8 +15,6 @@ use valk_vm::Vm;
 pub(crate) enum OnTime {
     /// The handle completes with nil.
     Complete,
-    /// The handle fails: the deadline of the context has passed.
-    Deadline,
     /// The function is called, and its value completes the handle.
     Call(Value),
     /// The function is called again and again, until it returns `:stop`.
@@ -91,12 +89,6 @@ pub(super) fn fired(vm: &mut Vm, handle: Value, mut node: Box<Node>) {
                 executor::restart_timer(vm, id, period);
             }
             function
-        }
-        OnTime::Deadline => {
-            timer.release(vm);
-            let error = vm.error(super::within::DEADLINE_EXCEEDED);
-            settle(vm, handle, End::Failed(error));
-            return;
         }
         OnTime::Complete | OnTime::Never => {
             timer.release(vm);

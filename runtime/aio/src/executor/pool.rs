@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
 use valk_heap::Root;
-use valk_lang::{Language, SharedVm};
+use valk_lang::SharedVm;
 use valk_sync::executor as stealing;
 use valk_sync::executor::{Options, Reason, Statistics};
 use valk_sync::shim::lock;
@@ -195,11 +195,6 @@ impl Pool {
         }
     }
 
-    /// Functions that wait for an executor.
-    pub fn waiting(&self) -> usize {
-        self.jobs.get().map_or(0, stealing::Executor::waiting)
-    }
-
     /// What the executors have done for functions that were handed over.
     pub fn statistics(&self) -> Option<Statistics> {
         self.jobs.get().map(stealing::Executor::statistics)
@@ -322,9 +317,4 @@ fn work(vm: &SharedVm, state: &Arc<ExecutorState>, root: Root) {
     }
     run::settle_urgent(vm, state);
     state.pool.end_live();
-}
-
-/// The runtime's list of what `exit` and signals look at, for the language.
-pub(super) fn stopping_flag(vm: &mut Vm) -> Arc<AtomicBool> {
-    Arc::clone(&vm.extension::<Language>().stopping)
 }

@@ -115,6 +115,7 @@ fn run(vm: &SharedVm, state: &Arc<ExecutorState>, fiber: FiberId, answer: Value,
         return;
     }
     state.local(vm).running.push(runs.target);
+    state.pool.monitor.wake();
     let (mut fiber, mut answer) = (fiber, answer);
     loop {
         state.resumptions.fetch_add(1, Ordering::Relaxed);
