@@ -158,7 +158,7 @@ impl Exchange {
             return Gathered::Refused(too_large(limits));
         }
         let mut hold = link.body_bytes.hold(0);
-        let mut whole = Body::new(link.service.receive_buffers.as_ref(), declared);
+        let mut whole = Body::new(link.service.receive_buffers.as_deref(), declared);
         let mut watch = StallWatch::new(limits);
         loop {
             let chunk = match poll_fn(|cx| poll_chunk(cx, body, &mut watch)).await {

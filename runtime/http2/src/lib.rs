@@ -11,7 +11,8 @@
 //!    connection.
 //! 3. No handler can unwind the server, and no client can make it wait without a timer running.
 //!
-//! Knows HTTP. Does not know the language: values, handles and collections live above.
+//! Knows HTTP. Does not know the language: values, handles and collections live above. Memory for
+//! large bodies comes from the embedding, through [`ReceiveBuffers`].
 
 #![forbid(unsafe_code)]
 
@@ -22,12 +23,12 @@ mod counters;
 mod encode;
 mod error;
 mod exchange;
-mod language;
 mod limits;
 mod local_authority;
 mod message;
 mod metered;
 mod pem_file;
+mod receive_buffers;
 mod server;
 mod stop;
 mod tls;
@@ -35,14 +36,13 @@ mod validate;
 
 pub use counters::{Counters, Snapshot};
 pub use error::ServerError;
-pub use language::register;
 pub use limits::{LimitRow, Limits};
 pub use local_authority::local_authority_pem;
 pub use message::{Event, Handler, PendingReply, Reply, Request, Response, Scheme};
+pub use receive_buffers::{ReceiveBuffer, ReceiveBuffers};
 pub use server::{Incoming, Listener, ServeReport, ServerConfig, bind, serve_incoming};
 pub use stop::StopSignal;
 pub use tls::Certificate;
-pub use valk_heap::BufferPool;
 
 #[cfg(test)]
 mod tests;

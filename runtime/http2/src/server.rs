@@ -28,9 +28,9 @@ use crate::counters::{ConnectionTicket, Counters, Snapshot};
 use crate::error::ServerError;
 use crate::limits::Limits;
 use crate::message::{Event, Handler, Scheme};
+use crate::receive_buffers::ReceiveBuffers;
 use crate::stop::StopSignal;
 use crate::tls::{self, Certificate};
-use valk_heap::BufferPool;
 
 /// What a server is told at its start.
 #[derive(Clone, Debug, Default)]
@@ -41,7 +41,7 @@ pub struct ServerConfig {
     pub limits: Limits,
     /// Where large request bodies are received; without it, and when all its buffers are taken, in
     /// memory that is moved as it grows.
-    pub receive_buffers: Option<BufferPool>,
+    pub receive_buffers: Option<Arc<dyn ReceiveBuffers>>,
 }
 
 /// A bound socket with its configuration. Clones made by [`Listener::try_clone`] share the socket,
@@ -52,7 +52,7 @@ pub struct Listener {
     address: SocketAddr,
     tls: Option<Arc<rustls::ServerConfig>>,
     limits: Limits,
-    receive_buffers: Option<BufferPool>,
+    receive_buffers: Option<Arc<dyn ReceiveBuffers>>,
 }
 
 /// Binds `address` (port 0 picks a free port) and prepares TLS.
@@ -149,7 +149,7 @@ impl Incoming for tokio::net::TcpListener {
 pub async fn serve_incoming(
     incoming: impl Incoming,
     limits: Limits,
-    receive_buffers: Option<BufferPool>,
+    receive_buffers: Option<Arc<dyn ReceiveBuffers>>,
     handler: Rc<dyn Handler>,
     stop: StopSignal,
     counters: Rc<Counters>,
@@ -178,7 +178,7 @@ impl ServeReport {
 pub(crate) struct Service {
     pub(crate) handler: Rc<dyn Handler>,
     pub(crate) limits: Limits,
-    pub(crate) receive_buffers: Option<BufferPool>,
+    pub(crate) receive_buffers: Option<Arc<dyn ReceiveBuffers>>,
     pub(crate) counters: Rc<Counters>,
     pub(crate) stop: StopSignal,
     /// Set when `stop_timeout` has passed.
@@ -189,7 +189,7 @@ impl Service {
     pub(crate) fn new(
         handler: Rc<dyn Handler>,
         limits: Limits,
-        receive_buffers: Option<BufferPool>,
+        receive_buffers: Option<Arc<dyn ReceiveBuffers>>,
         counters: Rc<Counters>,
         stop: StopSignal,
     ) -> Rc<Self> {

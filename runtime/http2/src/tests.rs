@@ -11,6 +11,7 @@ mod sockets;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -20,8 +21,8 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
 use crate::{
-    BufferPool, Counters, Event, Handler, Incoming, Limits, Reply, Request, Response, ServeReport,
-    Snapshot, StopSignal, serve_incoming,
+    Counters, Event, Handler, Incoming, Limits, ReceiveBuffers, Reply, Request, Response,
+    ServeReport, Snapshot, StopSignal, serve_incoming,
 };
 
 /// Runs a test on a clock that jumps to the next timer when everything waits.
@@ -74,7 +75,7 @@ impl TestServer {
 
     fn start_with(
         limits: Limits,
-        buffers: Option<BufferPool>,
+        buffers: Option<Arc<dyn ReceiveBuffers>>,
         answer: impl Fn(Request) -> Reply + 'static,
     ) -> Self {
         let (pipes, receiver) = mpsc::unbounded_channel();

@@ -5,16 +5,14 @@
 //! certificate), `:host` (address to listen on), `:max-request-body-size`.
 
 use super::handler::FunctionHandler;
-use crate::counters::Counters;
-use crate::limits::Limits;
-use crate::server::{ServerConfig, bind};
-use crate::stop::StopSignal;
-use crate::tls::Certificate;
+use super::receive::PooledBuffers;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use valk_aio::{HandleState, completed, config, failed, machine, settled, system_of};
 use valk_heap::{HostObject, Tracer, Value};
+use valk_http2::{Certificate, Counters, Limits, ServerConfig, StopSignal, bind};
 use valk_lang::builtins::{fail, wrong_type};
 use valk_lang::elements;
 use valk_vm::{Arity, NativeFn, Outcome, Vm, type_name};
@@ -111,7 +109,8 @@ fn listen(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         Ok(settings) => settings,
         Err(problem) => return failed(vm, &format!("http2/server-listen: {problem}")).into(),
     };
-    server_config.receive_buffers = Some(system.pools().receive_buffers().clone());
+    let buffers = PooledBuffers::new(system.pools().receive_buffers().clone());
+    server_config.receive_buffers = Some(Arc::new(buffers));
     let listener = match bind(SocketAddr::new(host, port), &server_config) {
         Ok(listener) => listener,
         Err(error) => return failed(vm, &format!("Error on Bind: {error}")).into(),
