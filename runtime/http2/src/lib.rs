@@ -4,7 +4,7 @@
 //! server ─▶ connection ─▶ exchange ─▶ Handler        (a program, through `message`)
 //! ```
 //!
-//! 1. [`bind`] finds every fault of address and certificate; [`Listener::serve`] runs one server on
+//! 1. [`bind`] finds every fault of address and certificate; [`Server::serve`] runs one server on
 //!    one thread inside a `LocalSet`. Nothing here is shared between threads but the socket, the
 //!    TLS configuration and the [`StopSignal`].
 //! 2. Every bound is a field of [`Limits`]; what clients make the server hold is counted per
@@ -16,7 +16,6 @@
 
 #![forbid(unsafe_code)]
 
-mod account;
 mod body;
 mod connection;
 mod counters;
@@ -32,6 +31,7 @@ mod receive_buffers;
 mod server;
 mod stop;
 mod tls;
+mod token_bucket;
 mod validate;
 
 pub use counters::{Counters, Snapshot};
@@ -40,9 +40,10 @@ pub use limits::{LimitRow, Limits};
 pub use local_authority::local_authority_pem;
 pub use message::{Event, Handler, PendingReply, Reply, Request, Response, Scheme};
 pub use receive_buffers::{ReceiveBuffer, ReceiveBuffers};
-pub use server::{Incoming, Listener, ServeReport, ServerConfig, bind, serve_incoming};
+pub use server::{ServeReport, Server, ServerConfig, bind};
 pub use stop::StopSignal;
 pub use tls::Certificate;
+pub use valk_net::{Network, TokioNetwork};
 
 #[cfg(test)]
 mod tests;
