@@ -103,7 +103,7 @@ valk_harness::cases! {
     fn starting_a_running_timer_replaces_its_schedule(backend: Backend) in backends() {
         backend.run(async |_| {
             let mut timer = Timer::new();
-            timer.start_repeating(Duration::from_secs(3600), Duration::from_secs(3600));
+            timer.start_repeating(Duration::from_hours(1), Duration::from_hours(1));
             timer.start(STEP);
             timer.fired().await;
             assert!(!timer.is_running());
