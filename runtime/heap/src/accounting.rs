@@ -6,29 +6,29 @@ use crate::statistics::{ClassUsage, Statistics};
 use valk_sync::shim::lock;
 
 /// What is allocated without asking for room: the next safepoint sees to it.
-pub const UNASKED_BYTES: usize = 16 * 1024;
+pub const ROOM_UNCHECKED_BYTES: usize = 16 * 1024;
 
 impl Heap {
     /// Asks whether `bytes` more fit under the hard limit, garbage counted as used. A native that
-    /// is about to allocate more than [`UNASKED_BYTES`] asks first; when refused, the mutator runs a
+    /// is about to allocate more than [`ROOM_UNCHECKED_BYTES`] asks first; when refused, the mutator runs a
     /// full collection at a safepoint, lets the native ask once more and then raises the error.
     ///
     /// # Errors
-    /// When they do not fit. Up to [`UNASKED_BYTES`] always do, but for faults that are injected.
+    /// When they do not fit. Up to [`ROOM_UNCHECKED_BYTES`] always do, but for faults that are injected.
     pub fn room(&self, bytes: usize) -> Result<(), OutOfMemory> {
-        if bytes <= UNASKED_BYTES && self.refuse.is_none() {
+        if bytes <= ROOM_UNCHECKED_BYTES && self.refuse.is_none() {
             return Ok(());
         }
-        let common = self.common();
+        let common = self.locked();
         let limit = common.limits.hard_bytes;
         let fits = |used| bytes <= limit.saturating_sub(used);
         let bound = {
             let old = lock(&self.shared.old);
-            let beside = self.shared.beside_bytes(&common, &old);
+            let beside = self.shared.off_heap_bytes(&common, &old);
             self.young.used_bytes() + old.used_bytes_bound() + beside
         };
         let used = || self.young.used_bytes() + self.shared.tenured_bytes(&common);
-        if (fits(bound) || fits(used())) && !self.refuses() {
+        if (fits(bound) || fits(used())) && !self.injects_failure() {
             return Ok(());
         }
         Err(OutOfMemory { requested: bytes, used: used(), limit })
@@ -37,7 +37,7 @@ impl Heap {
     /// Declares memory held elsewhere that counts against the limit (VM stacks), in all.
     pub fn set_external_bytes(&mut self, bytes: usize) {
         let before = std::mem::replace(&mut self.external_bytes, bytes);
-        let mut common = self.common();
+        let mut common = self.locked();
         common.external_bytes = common.external_bytes - before + bytes;
         drop(common);
         self.poll_if_due();
@@ -46,18 +46,18 @@ impl Heap {
     /// Bytes in use, garbage included: this mutator's nursery, old space, symbols and external.
     /// What others have in their nurseries is counted by the next collection.
     pub fn used_bytes(&self) -> usize {
-        self.young.used_bytes() + self.shared.tenured_bytes(&self.common())
+        self.young.used_bytes() + self.shared.tenured_bytes(&self.locked())
     }
 
     /// Whether more is in use than allowed. After a collection that means the program must get
     /// an error.
     pub fn over_hard_limit(&self) -> bool {
-        self.used_bytes() > self.hard_limit_bytes() || self.refuses()
+        self.used_bytes() > self.hard_limit_bytes() || self.injects_failure()
     }
 
     /// The hard limit in bytes.
     pub fn hard_limit_bytes(&self) -> usize {
-        self.common().limits.hard_bytes
+        self.locked().limits.hard_bytes
     }
 
     /// Changes the hard limit and returns the one before; the soft limit follows.
@@ -69,7 +69,7 @@ impl Heap {
         if bytes < used {
             return Err(HeapError::LimitBelowUsage { limit: bytes, used });
         }
-        let mut common = self.common();
+        let mut common = self.locked();
         let before = std::mem::replace(&mut common.limits.hard_bytes, bytes);
         let tenured = self.shared.tenured_bytes(&common);
         common.limits.rearm(tenured);
@@ -78,13 +78,13 @@ impl Heap {
 
     /// Share of the hard limit above which full collections are asked for, in percent.
     pub fn threshold_percent(&self) -> u8 {
-        self.common().limits.threshold_percent
+        self.locked().limits.threshold_percent
     }
 
     /// Changes that share, clamped to 1..=100, and returns the one before.
     pub fn set_threshold_percent(&mut self, percent: u8) -> u8 {
         let percent = percent.clamp(1, 100);
-        let mut common = self.common();
+        let mut common = self.locked();
         let before = std::mem::replace(&mut common.limits.threshold_percent, percent);
         let tenured = self.shared.tenured_bytes(&common);
         common.limits.rearm(tenured);
@@ -94,12 +94,12 @@ impl Heap {
     /// The least time between two full collections that memory asks for, in milliseconds. The hard
     /// limit does not wait.
     pub fn full_interval_ms(&self) -> u64 {
-        self.common().full_interval_ms
+        self.locked().full_interval_ms
     }
 
     /// Changes that time and returns the one before.
     pub fn set_full_interval_ms(&mut self, milliseconds: u64) -> u64 {
-        std::mem::replace(&mut self.common().full_interval_ms, milliseconds)
+        std::mem::replace(&mut self.locked().full_interval_ms, milliseconds)
     }
 
     /// Counters and sizes at this moment; of nurseries, this mutator's.
@@ -107,7 +107,7 @@ impl Heap {
         let young_bytes = self.young.used_bytes();
         let nursery_bytes = self.young.nursery_bytes();
         let others = self.mutators().saturating_sub(1);
-        let common = self.common();
+        let common = self.locked();
         let used_bytes = young_bytes + self.shared.tenured_bytes(&common);
         let old = lock(&self.shared.old);
         let seen = &common.statistics;

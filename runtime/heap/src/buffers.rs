@@ -24,9 +24,9 @@ use valk_sync::slab::{Statistics, Usage};
 
 /// A pool of buffers; a clone is the same pool.
 #[derive(Clone)]
-pub struct BufferPool(Arc<Shared>);
+pub struct BufferPool(Arc<PoolState>);
 
-struct Shared {
+struct PoolState {
     items: SlabPool,
     resident: Box<[AtomicUsize]>,
     retained: AtomicUsize,
@@ -61,7 +61,7 @@ impl BufferPool {
         let capacity = os::round_to_grains(capacity_bytes).unwrap_or(capacity_bytes);
         let items = SlabPool::aligned(buffers, capacity, GRAIN_BYTES)?;
         let resident = (0..buffers).map(|_| AtomicUsize::new(0)).collect();
-        Ok(BufferPool(Arc::new(Shared {
+        Ok(BufferPool(Arc::new(PoolState {
             items,
             resident,
             retained: AtomicUsize::new(0),
@@ -99,7 +99,7 @@ impl BufferPool {
     }
 }
 
-impl Shared {
+impl PoolState {
     /// Takes `bytes` into the memory that is kept, if that has room for them.
     fn retain(&self, bytes: usize) -> bool {
         let room = |kept: usize| kept.checked_add(bytes).filter(|sum| *sum <= self.retained_max);
@@ -123,7 +123,7 @@ pub struct Buffer {
     filled: usize,
     /// Bytes from the start that had memory when the buffer was taken.
     resident: usize,
-    pool: Arc<Shared>,
+    pool: Arc<PoolState>,
 }
 
 /// The bytes do not fit the buffer, which is as it was.

@@ -11,19 +11,19 @@
 //!
 //! Does not know what the roots are, nor how cells are followed and moved.
 
+use crate::gc_workers::GcWorkers;
 use crate::heap::Heap;
-use crate::limits::{FULL_SOON_MS, MUCH_SURVIVES_BYTES, RETAINED_WORK_ENTRIES};
+use crate::limits::{FULL_SOON_MS, PARALLEL_SURVIVAL_BYTES, RETAINED_WORK_ENTRIES};
 use crate::object::{self, UNLOGGED};
 use crate::old::Page;
 use crate::roots::Roots;
-use crate::shared::{Common, Part, Shared};
-use crate::team::Team;
-use crate::trace::{Done, Pass, SharedOldSpace, Tracer, survivor};
+use crate::shared_heap::{LockedState, MutatorState, SharedHeap};
+use crate::trace::{Pass, SharedOldSpace, TraceResult, Tracer, after_collection};
 use crate::value::Value;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
-use valk_sync::coordinator::{Outcome, Participant, World};
+use valk_sync::coordinator::{CollectOutcome, Participant, World};
 use valk_sync::shim::lock;
 
 /// How much to collect.
@@ -70,28 +70,28 @@ impl Heap {
     /// The caller uses no `Value`, and nothing that borrows from one, beyond what is said above;
     /// every `Value` inside a host that was changed was announced by [`Heap::touch_host`].
     pub unsafe fn collect(&mut self, kind: Collection, roots: &mut dyn Roots) -> Collected {
-        self.interrupt().answer();
+        self.interrupt().acknowledge();
         let request = Request {
             kind,
             generational: self.generational,
-            full_by_chance: kind == Collection::Auto && self.full_by_chance(),
-            refused: self.refuses(),
+            forces_full: kind == Collection::Auto && self.forces_full(),
+            refused: self.injects_failure(),
         };
-        let by_chance = request.full_by_chance || request.refused;
-        if kind == Collection::Auto && !by_chance && self.may_collect_own() {
-            return self.collect_own(roots);
+        let is_forced = request.forces_full || request.refused;
+        if kind == Collection::Auto && !is_forced && self.may_collect_locally() {
+            return self.collect_locally(roots);
         }
         // SAFETY: the caller's promise; `roots` is borrowed until this returns.
-        unsafe { self.show(roots) };
+        unsafe { self.publish_roots(roots) };
         let shared = Arc::clone(&self.shared);
         let (collected, dead) = loop {
             let wished = Instant::now();
             // SAFETY: `lead` runs in the stopped world.
             match self.mutator.collect(|world| unsafe { lead(&shared, world, &request, wished) }) {
-                Outcome::Led(result) => break result,
-                Outcome::Refused => unreachable!("no heap ends elections"),
-                Outcome::Joined => {
-                    let last = self.common().last;
+                CollectOutcome::Led(result) => break result,
+                CollectOutcome::Refused => unreachable!("no heap ends elections"),
+                CollectOutcome::Joined => {
+                    let last = self.locked().last;
                     if let Some(last) = last
                         && (kind != Collection::Full || last.kind == Collection::Full)
                     {
@@ -100,7 +100,7 @@ impl Heap {
                 }
             }
         };
-        self.arrange();
+        self.renew_requests();
         // Destructors are foreign code: they run when the heap is whole again.
         drop(dead);
         collected
@@ -111,7 +111,7 @@ impl Heap {
 struct Request {
     kind: Collection,
     generational: bool,
-    full_by_chance: bool,
+    forces_full: bool,
     /// A failure to stay below the hard limit is made up.
     refused: bool,
 }
@@ -120,10 +120,10 @@ type Dead = Vec<Box<dyn object::HostObject>>;
 
 /// A collection as its leader runs it.
 struct Leader<'a> {
-    shared: &'a Shared,
+    shared: &'a SharedHeap,
     world: &'a World<'a>,
-    common: MutexGuard<'a, Common>,
-    parts: Vec<Part<'a>>,
+    common: MutexGuard<'a, LockedState>,
+    parts: Vec<MutatorState<'a>>,
 }
 
 /// Collects; what it did and the dead hosts, to be dropped afterwards.
@@ -131,13 +131,13 @@ struct Leader<'a> {
 /// # Safety
 /// The world is stopped and the caller leads it.
 unsafe fn lead(
-    shared: &Shared,
+    shared: &SharedHeap,
     world: &World<'_>,
     request: &Request,
     wished: Instant,
 ) -> (Collected, Dead) {
     // SAFETY: the caller's promise.
-    let parts = unsafe { shared.parts() };
+    let parts = unsafe { shared.mutator_states() };
     let mut common = shared.lock();
     if world.participants() + world.frozen().count() > 1 {
         common.statistics.count_stop(wished.elapsed().as_micros() as u64);
@@ -157,7 +157,7 @@ impl Leader<'_> {
         let full = match request.kind {
             Collection::Full => true,
             Collection::Minor => !request.generational,
-            Collection::Auto => full_due || !request.generational || request.full_by_chance,
+            Collection::Auto => full_due || !request.generational || request.forces_full,
         };
         let mut pass = if full { Pass::Full } else { Pass::Minor };
         let asked_for = request.kind != Collection::Auto;
@@ -225,11 +225,11 @@ impl Leader<'_> {
         if pass == Pass::Full {
             lock(old).begin_full();
         }
-        let much = pass == Pass::Full || common.survived_bytes >= MUCH_SURVIVES_BYTES;
-        let done = if much && self.world.participants() >= common.collectors_min {
-            self.trace_together(pass, old)
+        let much = pass == Pass::Full || common.survived_bytes >= PARALLEL_SURVIVAL_BYTES;
+        let done = if much && self.world.participants() >= common.gc_workers_min {
+            self.trace_in_parallel(pass, old)
         } else {
-            self.trace_alone(pass, old)
+            self.trace_serially(pass, old)
         };
         let common = &mut *self.common;
         let promoted_bytes = done.promoted_bytes;
@@ -239,7 +239,7 @@ impl Leader<'_> {
         common.statistics.promoted_cells += done.promoted_cells;
         common.statistics.updated_slots += done.updated_slots;
         let young = self.shared.young();
-        lock(old).update_weak(pass == Pass::Full, |value| survivor(value, pass, young));
+        lock(old).update_weak(pass == Pass::Full, |value| after_collection(value, pass, young));
         for part in &mut self.parts {
             // Before the sweep: remembered cells may be dead, but are still there.
             forget(part.remembered);
@@ -268,7 +268,7 @@ impl Leader<'_> {
     }
 
     /// Traces everything from the roots on, and asks for help when that is much.
-    fn trace_alone(&mut self, pass: Pass, old: &SharedOldSpace) -> Done {
+    fn trace_serially(&mut self, pass: Pass, old: &SharedOldSpace) -> TraceResult {
         let common = &mut *self.common;
         let work = std::mem::take(&mut common.work);
         let mut tracer = Tracer::new(pass, self.shared.young(), old, work);
@@ -277,15 +277,15 @@ impl Leader<'_> {
         }
         self.shared.globals.trace(&mut tracer);
         common.roots.trace(&mut tracer);
-        let may_be_helped = self.world.participants() >= common.collectors_min;
-        let is_helped = may_be_helped && !tracer.drain(common.cells_alone);
+        let may_be_helped = self.world.participants() >= common.gc_workers_min;
+        let is_helped = may_be_helped && !tracer.drain(common.serial_trace_cells);
         if !is_helped {
             tracer.drain(usize::MAX);
         }
         let mut done = tracer.finish();
         if is_helped {
-            common.statistics.collections_helped += 1;
-            done = Team::new(pass, self.shared.young(), old).help(self.world, done);
+            common.statistics.collections_parallel += 1;
+            done = GcWorkers::new(pass, self.shared.young(), old).trace_rest(self.world, done);
         }
         common.work = std::mem::take(&mut done.work);
         common.work.shrink_to(RETAINED_WORK_ENTRIES);
@@ -293,15 +293,15 @@ impl Leader<'_> {
     }
 
     /// Traces everything, with everybody who has stopped from the start.
-    fn trace_together(&mut self, pass: Pass, old: &SharedOldSpace) -> Done {
-        self.common.statistics.collections_helped += 1;
+    fn trace_in_parallel(&mut self, pass: Pass, old: &SharedOldSpace) -> TraceResult {
+        self.common.statistics.collections_parallel += 1;
         // Nobody but the leader looks after these.
         let mut is_left: Vec<bool> = self.parts.iter().map(|part| part.roots.is_none()).collect();
         for slot in self.world.frozen().filter(|slot| *slot < self.parts.len()) {
             is_left[slot] = true;
         }
-        let parts: Vec<Mutex<HandedOver<'_, '_>>> =
-            self.parts.iter_mut().map(|part| Mutex::new(HandedOver(part))).collect();
+        let parts: Vec<Mutex<SentState<'_, '_>>> =
+            self.parts.iter_mut().map(|part| Mutex::new(SentState(part))).collect();
         let table = Mutex::new(&mut self.common.roots);
         let begin = |participant: Participant, tracer: &mut Tracer<'_>| {
             let begin = |slot: usize, tracer: &mut Tracer<'_>| lock(&parts[slot]).0.begin(tracer);
@@ -315,16 +315,16 @@ impl Leader<'_> {
             self.shared.globals.trace(tracer);
             lock(&table).trace(tracer);
         };
-        Team::new(pass, self.shared.young(), old).trace(self.world, begin)
+        GcWorkers::new(pass, self.shared.young(), old).trace(self.world, begin)
     }
 }
 
 /// A mutator's part in the hands of another thread than the leader's.
-struct HandedOver<'p, 'a>(&'p mut Part<'a>);
+struct SentState<'p, 'a>(&'p mut MutatorState<'a>);
 
 // SAFETY: the mutator whose part it is has stopped, or is gone, so its roots may be shown by any thread;
 // the leader has them shown by one at a time.
-unsafe impl Send for HandedOver<'_, '_> {}
+unsafe impl Send for SentState<'_, '_> {}
 
 /// Empties a remembered set.
 fn forget(remembered: &mut Vec<Value>) {

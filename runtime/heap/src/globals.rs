@@ -1,7 +1,7 @@
 //! Global variables: one word per symbol, shared by all mutators of a heap.
 //!
 //! 1. The words lie in one reservation that never moves, so that whoever runs code reads them
-//!    through a pointer. A variable exists once [`Globals::reach`] has gone past its symbol; until
+//!    through a pointer. A variable exists once [`Globals::ensure`] has gone past its symbol; until
 //!    somebody writes it, it is undefined.
 //! 2. A write publishes what it refers to (release), a read sees that (acquire).
 //!
@@ -51,7 +51,7 @@ impl Globals {
     ///
     /// # Panics
     /// When there are [`GLOBALS_MAX`] already.
-    pub fn reach(&self, symbol: SymbolId) {
+    pub fn ensure(&self, symbol: SymbolId) {
         let wanted = symbol.0 as usize + 1;
         if self.existing.load(Ordering::Acquire) >= wanted {
             return;
@@ -76,7 +76,7 @@ impl Globals {
     }
 
     pub fn set(&self, symbol: SymbolId, value: Value) {
-        self.reach(symbol);
+        self.ensure(symbol);
         self.word(symbol.0 as usize).store(value.bits(), Ordering::Release);
     }
 

@@ -2,10 +2,10 @@
 //! in use.
 //!
 //! 1. A [`Heap`] is a mutator's handle of a heap that several may share (`safepoint`). Its
-//!    nursery and remembered set are its own, the rest lies in `Shared`.
+//!    nursery and remembered set are its own, the rest lies in `SharedHeap`.
 //! 2. A handle belongs to the thread that made it, and that thread counts as running: others that
 //!    want to collect wait for it, until it polls [`Heap::wants_safepoint`] and stops, or says
-//!    with [`Heap::suspend`] that it touches nothing for a while.
+//!    with [`Heap::begin_blocking`] that it touches nothing for a while.
 //! 3. An old cell that may hold a reference into the young region is listed in the remembered set of
 //!    exactly one mutator, and says so (object header, or the page's bit for pairs).
 //!
@@ -14,16 +14,16 @@
 use crate::error::HeapError;
 use crate::interrupt::Interrupt;
 use crate::limits::{Config, TRIGGER_CHECK_BYTES, YOUNG_OBJECT_MAX_BYTES};
+use crate::lock_stripes;
 use crate::nursery::Young;
 use crate::object::{
     self, ERROR_FIELDS, HOST_BYTES, Header, HostObject, INTEGER_BYTES, Kind, PAIR_BYTES, UNLOGGED,
 };
 use crate::old::Page;
 use crate::roots::Root;
-use crate::shared::{Common, Shared};
-use crate::stress::{Dice, Stress};
+use crate::shared_heap::{LockedState, SharedHeap};
+use crate::stress::{ScheduleRng, Stress};
 use crate::symbol::{SymbolId, SymbolTable};
-use crate::turn;
 use crate::value::Value;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -37,28 +37,28 @@ pub struct Heap {
     pub(crate) young_base: usize,
     pub(crate) young_bytes: usize,
     /// Not 0 when this mutator is wanted at a safepoint, or wants one; in `shared`.
-    pub(crate) bell: NonNull<AtomicUsize>,
+    pub(crate) poll_flag: NonNull<AtomicUsize>,
     pub(crate) globals: NonNull<AtomicU64>,
     /// Others have been invited, so there may be other mutators.
     pub(crate) is_shared: bool,
-    pub(crate) turn_key: usize,
+    pub(crate) lock_key: usize,
     /// A collection is wanted at the next safepoint.
-    pub(crate) wanted: bool,
+    pub(crate) collection_requested: bool,
     pub(crate) generational: bool,
     pub(crate) stress: Stress,
-    pub(crate) dice: Dice,
-    pub(crate) refuse: Option<Dice>,
+    pub(crate) rng: ScheduleRng,
+    pub(crate) refuse: Option<ScheduleRng>,
     /// Old cells that may refer to young ones and that this mutator has changed.
     pub(crate) remembered: Vec<Value>,
     /// The work list of its own collections, kept for its capacity.
     pub(crate) work: Vec<Value>,
-    /// What this mutator has declared of [`Common::external_bytes`].
+    /// What this mutator has declared of [`LockedState::external_bytes`].
     pub(crate) external_bytes: usize,
     /// Bytes allocated directly in the old space since the trigger was last looked at.
     pub(crate) unchecked_bytes: usize,
     pub(crate) interrupt: Interrupt,
     pub(crate) mutator: Mutator,
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<SharedHeap>,
 }
 
 impl Heap {
@@ -68,42 +68,42 @@ impl Heap {
     /// When the limits contradict each other or the system gives no address space.
     #[expect(clippy::needless_pass_by_value, reason = "callers write the literal in place")]
     pub fn new(config: Config) -> Result<Heap, HeapError> {
-        let shared = Arc::new(Shared::new(&config)?);
+        let shared = Arc::new(SharedHeap::new(&config)?);
         let mutator = shared.coordinator.register().expect("a new coordinator takes a member");
         let mut heap = Heap::over(mutator, shared);
         heap.generational = config.generational;
-        heap.refuse = config.refuse.map(Dice::new);
+        heap.refuse = config.refuse.map(ScheduleRng::new);
         heap.set_stress(config.stress);
         Ok(heap)
     }
 
     /// The handle of a mutator that has just registered.
-    pub(crate) fn over(mutator: Mutator, shared: Arc<Shared>) -> Heap {
+    pub(crate) fn over(mutator: Mutator, shared: Arc<SharedHeap>) -> Heap {
         // SAFETY: registered a moment ago, and running since.
-        let (young, remembered) = unsafe { shared.move_in(mutator.slot()) };
+        let (young, remembered) = unsafe { shared.attach(mutator.slot()) };
         let (young_base, young_bytes) = shared.young();
-        let bell = mutator.bell();
-        // Who had the slot before may have left a ring behind.
-        bell.answer();
+        let poll_flag = mutator.poll_flag();
+        // The last mutator of this slot may have left a request behind.
+        poll_flag.acknowledge();
         let globals = shared.globals.first().cast_mut();
         Heap {
             young,
             young_base,
             young_bytes,
-            bell: NonNull::from(bell.word()),
+            poll_flag: NonNull::from(poll_flag.word()),
             globals: NonNull::new(globals).expect("mappings do not lie at 0"),
             is_shared: false,
-            turn_key: turn::key(),
-            wanted: false,
+            lock_key: lock_stripes::new_key(),
+            collection_requested: false,
             generational: true,
             stress: Stress::Off,
-            dice: Dice::new(0),
+            rng: ScheduleRng::new(0),
             refuse: None,
             remembered,
             work: Vec::new(),
             external_bytes: 0,
             unchecked_bytes: 0,
-            interrupt: Interrupt::new(bell),
+            interrupt: Interrupt::new(poll_flag),
             mutator,
             shared,
         }
@@ -120,7 +120,7 @@ impl Heap {
     }
 
     /// What is shared and under the lock. Held for a moment only (rule 3 of `shared`).
-    pub(crate) fn common(&self) -> std::sync::MutexGuard<'_, Common> {
+    pub(crate) fn locked(&self) -> std::sync::MutexGuard<'_, LockedState> {
         self.shared.lock()
     }
 
@@ -288,7 +288,7 @@ impl Heap {
     /// A native object, owned by the heap from now on and dropped once when it is dead. Hosts
     /// never move, so raw pointers to their contents stay valid as long as they live.
     pub fn host(&mut self, mut host: Box<dyn HostObject>) -> Value {
-        let beside_bytes = object::beside_bytes(&*host);
+        let off_heap_bytes = object::off_heap_bytes(&*host);
         let is_weak = host.weak().is_some();
         let at = self.allocate_old(object::round_to_granules(HOST_BYTES));
         // SAFETY: the old space has just given out a host's memory at `at`.
@@ -296,12 +296,12 @@ impl Heap {
             Header::new(Kind::Host, 0, 0).store(at);
             object::at::<*mut dyn HostObject>(at + Header::BYTES).write(Box::into_raw(host));
         }
-        lock(&self.shared.old).add_host(at, beside_bytes, is_weak);
-        let common = self.common();
+        lock(&self.shared.old).add_host(at, off_heap_bytes, is_weak);
+        let common = self.locked();
         let is_due = self.shared.tenured_bytes(&common) > common.limits.full_at_bytes;
         drop(common);
         if is_due {
-            self.want();
+            self.request_collection();
         }
         let value = Value::from_object_address(at);
         // Born logged (no flag in its header): its values may be young.
@@ -345,15 +345,15 @@ impl Heap {
 
     /// Goes on in the overflow room and asks for a collection.
     fn bump_slow(&mut self, bytes: usize) -> Option<usize> {
-        self.want();
+        self.request_collection();
         if !self.young.overflows() {
-            self.common().statistics.nursery_overflows += 1;
+            self.locked().statistics.nursery_overflows += 1;
         }
         self.young.bump_overflow(bytes)
     }
 
     fn allocate_old(&mut self, bytes: usize) -> usize {
-        let mut common = self.common();
+        let mut common = self.locked();
         common.statistics.allocated_bytes += bytes as u64;
         drop(common);
         let at = lock(&self.shared.old).allocate(bytes);
@@ -367,13 +367,13 @@ impl Heap {
     pub(crate) fn poll_if_due(&mut self) {
         self.unchecked_bytes = 0;
         if self.full_is_due() {
-            self.want();
+            self.request_collection();
         }
     }
 
     /// Whether so much is tenured that a full collection is due.
     fn full_is_due(&self) -> bool {
-        let common = self.common();
+        let common = self.locked();
         self.shared.tenured_bytes(&common) > common.limits.full_at_bytes
     }
 
@@ -398,9 +398,9 @@ impl Heap {
     /// The same, for code that was checked.
     ///
     /// # Safety
-    /// [`Heap::reach_global`] was called for this symbol, or a later one.
+    /// [`Heap::ensure_global`] was called for this symbol, or a later one.
     #[inline(always)]
-    pub unsafe fn existing_global(&self, symbol: SymbolId) -> Value {
+    pub unsafe fn global_unchecked(&self, symbol: SymbolId) -> Value {
         // SAFETY: the variables that exist are initialised words of a mapping that lives as long as
         // `shared`.
         let bits = unsafe { self.globals.add(symbol.0 as usize).as_ref() }.load(Ordering::Acquire);
@@ -412,14 +412,14 @@ impl Heap {
     ///
     /// # Panics
     /// When more than 2²⁷ symbols have variables.
-    pub fn reach_global(&self, symbol: SymbolId) {
-        self.shared.globals.reach(symbol);
+    pub fn ensure_global(&self, symbol: SymbolId) {
+        self.shared.globals.ensure(symbol);
     }
 
     /// Sets a global variable, for all mutators.
     ///
     /// # Panics
-    /// As [`Heap::reach_global`].
+    /// As [`Heap::ensure_global`].
     pub fn set_global(&mut self, symbol: SymbolId, value: Value) {
         self.publish_young(value);
         self.shared.globals.set(symbol, value);
@@ -527,7 +527,7 @@ impl Heap {
     /// Keeps `value` alive, and findable where it moves to, until [`Heap::release`].
     pub fn root(&mut self, value: Value) -> Root {
         self.publish_young(value);
-        self.common().roots.insert(value)
+        self.locked().roots.insert(value)
     }
 
     /// The rooted value.
@@ -535,7 +535,7 @@ impl Heap {
     /// # Panics
     /// When the root was released or is of another heap.
     pub fn resolve(&self, root: &Root) -> Value {
-        self.common().roots.peek(root).unwrap_or_else(|| stale_root(root))
+        self.locked().roots.peek(root).unwrap_or_else(|| stale_root(root))
     }
 
     /// Roots another value instead.
@@ -544,7 +544,7 @@ impl Heap {
     /// When the root was released or is of another heap.
     pub fn set_root(&mut self, root: &Root, value: Value) {
         self.publish_young(value);
-        *self.common().roots.get(root).unwrap_or_else(|| stale_root(root)) = value;
+        *self.locked().roots.get(root).unwrap_or_else(|| stale_root(root)) = value;
     }
 
     /// Gives a root back and returns its value.
@@ -553,24 +553,24 @@ impl Heap {
     /// When the root is of another heap.
     #[expect(clippy::needless_pass_by_value, reason = "the root must not be used afterwards")]
     pub fn release(&mut self, root: Root) -> Value {
-        self.common().roots.remove(&root).unwrap_or_else(|| stale_root(&root))
+        self.locked().roots.remove(&root).unwrap_or_else(|| stale_root(&root))
     }
 
     /// Number of roots not yet released.
     pub fn live_roots(&self) -> usize {
-        self.common().roots.live()
+        self.locked().roots.live()
     }
 }
 
 impl Drop for Heap {
     fn drop(&mut self) {
         // A leader may be looking at this mutator's part.
-        self.mutator.resume();
+        self.mutator.end_blocking();
         let own = std::mem::take(&mut self.external_bytes);
-        self.common().external_bytes -= own;
+        self.locked().external_bytes -= own;
         let remembered = std::mem::take(&mut self.remembered);
         // SAFETY: this mutator runs and leaves next, when the fields are dropped.
-        unsafe { self.shared.move_out(self.mutator.slot(), self.young.clone(), remembered) };
+        unsafe { self.shared.detach(self.mutator.slot(), self.young.clone(), remembered) };
     }
 }
 

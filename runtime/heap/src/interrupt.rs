@@ -1,48 +1,48 @@
-//! Requests of other threads that a mutator end what it is doing.
+//! Requests by other threads that a mutator end its evaluation.
 //!
-//! 1. Every mutator has a flag of its own; who holds its [`Interrupt`] may set it, and then rings
-//!    the mutator's bell.
-//! 2. The mutator takes the request when it looks at its flag. A request made twice is one.
+//! 1. Every mutator has one flag. Any holder of an [`Interrupt`] sets it and then the mutator's poll
+//!    flag.
+//! 2. The mutator takes the request at a safepoint. Two requests before that are one.
 //!
 //! Does not know what an interrupted mutator does.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use valk_sync::coordinator::Bell;
+use valk_sync::coordinator::PollFlag;
 
-/// Asks a mutator, from any thread, to end what it is doing.
+/// Requests, from any thread, that a mutator end its evaluation.
 #[derive(Debug, Clone)]
 pub struct Interrupt {
     requested: Arc<AtomicBool>,
-    bell: Bell,
+    poll_flag: PollFlag,
 }
 
 impl Interrupt {
-    pub(crate) fn new(bell: Bell) -> Interrupt {
-        Interrupt { requested: Arc::default(), bell }
+    pub(crate) fn new(poll_flag: PollFlag) -> Interrupt {
+        Interrupt { requested: Arc::default(), poll_flag }
     }
 
-    /// Requests the end of the evaluation; seen at its next safepoint.
+    /// Requests the end of the evaluation; the mutator sees it at its next safepoint.
     pub fn request(&self) {
-        // Relaxed: the bell publishes it.
+        // Relaxed: the poll flag publishes it.
         self.requested.store(true, Ordering::Relaxed);
-        self.bell.ring();
+        self.poll_flag.request();
     }
 
-    /// Takes back a request that nobody has seen; true when there was one.
+    /// Takes the request. Returns false if there was none.
     pub fn take(&self) -> bool {
         self.requested.swap(false, Ordering::Relaxed)
     }
 
-    /// Rings the mutator's bell for another reason.
-    pub(crate) fn ring(&self) {
-        self.bell.ring();
+    /// Sets the mutator's poll flag for another reason than an interruption.
+    pub(crate) fn request_safepoint(&self) {
+        self.poll_flag.request();
     }
 
-    /// Answers the bell; a request that nobody has taken rings again.
-    pub(crate) fn answer(&self) {
-        if self.bell.answer() && self.requested.load(Ordering::Relaxed) {
-            self.bell.ring();
+    /// Clears the poll flag, and sets it again while a request has not been taken.
+    pub(crate) fn acknowledge(&self) {
+        if self.poll_flag.acknowledge() && self.requested.load(Ordering::Relaxed) {
+            self.poll_flag.request();
         }
     }
 }

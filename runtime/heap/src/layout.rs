@@ -44,16 +44,16 @@ pub const fn header(kind: Kind, fields: u32) -> u64 {
 }
 
 /// What a mutator's machine code works with. Valid until the heap is used in another way; then
-/// [`Heap::take_back`] must have been given [`Direct::cursor`].
+/// [`Heap::set_cursor`] must have been given [`NativeContext::cursor`].
 #[derive(Debug)]
 #[repr(C)]
-pub struct Direct {
+pub struct NativeContext {
     /// Address of the next young cell: a multiple of 16.
     pub cursor: usize,
     /// No cell may end beyond this address.
     pub limit: usize,
     /// Not 0 when the mutator is wanted at a safepoint.
-    pub bell: *const AtomicUsize,
+    pub poll_flag: *const AtomicUsize,
     /// The global variables by symbol.
     pub globals: *const AtomicU64,
 }
@@ -61,11 +61,11 @@ pub struct Direct {
 impl Heap {
     /// Lends machine code what it works with.
     #[inline]
-    pub fn direct(&self) -> Direct {
-        Direct {
+    pub fn native_context(&self) -> NativeContext {
+        NativeContext {
             cursor: self.young.cursor,
             limit: self.young.limit,
-            bell: self.bell.as_ptr(),
+            poll_flag: self.poll_flag.as_ptr(),
             globals: self.globals.as_ptr(),
         }
     }
@@ -73,10 +73,10 @@ impl Heap {
     /// Goes on behind the cells that machine code has made.
     ///
     /// # Safety
-    /// `cursor` is that of the last [`Heap::direct`], moved on past initialised cells and not beyond
+    /// `cursor` is that of the last [`Heap::native_context`], moved on past initialised cells and not beyond
     /// its limit.
     #[inline]
-    pub unsafe fn take_back(&mut self, cursor: usize) {
+    pub unsafe fn set_cursor(&mut self, cursor: usize) {
         debug_assert!(cursor >= self.young.cursor && cursor <= self.young.limit, "moved on");
         self.young.cursor = cursor;
     }

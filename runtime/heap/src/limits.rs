@@ -13,7 +13,7 @@ pub const DEFAULT_HARD_LIMIT_BYTES: usize = 512 << 20;
 /// Objects larger than this, header included, lie apart from the size classes once old, in bytes.
 pub const LARGE_OBJECT_BYTES: usize = 8 << 10;
 /// Objects larger than this are not born in the nursery but old, in bytes. Copying a large
-/// survivor once is cheaper than mapping memory for every large object that dies young.
+/// after_collection once is cheaper than mapping memory for every large object that dies young.
 pub const YOUNG_OBJECT_MAX_BYTES: usize = 64 << 10;
 /// Share of the hard limit above which old memory asks for a full collection, in percent.
 pub(crate) const DEFAULT_THRESHOLD_PERCENT: u8 = 75;
@@ -32,13 +32,13 @@ pub(crate) const YOUNG_RESERVE_MAX_BYTES: usize = 64 << 30;
 pub(crate) const TRIGGER_CHECK_BYTES: usize = 16 << 10;
 /// Cells that the leader of a collection follows before it asks for help: waking others takes about
 /// as long.
-pub(crate) const CELLS_ALONE: usize = 2048;
+pub(crate) const SERIAL_TRACE_CELLS: usize = 2048;
 /// Collectors below which one alone is faster: among several, taking or marking a cell is an atomic
 /// operation, which costs about as much as two cells otherwise (docs/performance.md).
-pub(crate) const COLLECTORS_MIN: usize = 4;
+pub(crate) const GC_WORKERS_MIN: usize = 4;
 /// When so many bytes have survived a nursery collection, everybody takes part in the next one from the
 /// start.
-pub(crate) const MUCH_SURVIVES_BYTES: usize = 64 << 10;
+pub(crate) const PARALLEL_SURVIVAL_BYTES: usize = 64 << 10;
 /// Full collections less than this apart, in milliseconds, leave the memory resident that a small heap is
 /// about to fill until the next one.
 pub(crate) const FULL_SOON_MS: u128 = 1_000;

@@ -123,7 +123,7 @@ pub trait HostObject: Any + Send + Sync + 'static {
 }
 
 /// Bytes that a host object takes outside the heap: itself, what it holds, and its place in lists.
-pub(crate) fn beside_bytes(host: &dyn HostObject) -> usize {
+pub(crate) fn off_heap_bytes(host: &dyn HostObject) -> usize {
     size_of_val(host) + host.external_bytes() + LISTED_BYTES
 }
 
@@ -399,7 +399,7 @@ pub(crate) unsafe fn log(address: usize) -> bool {
 /// # Safety
 /// As [`load`].
 #[inline(always)]
-pub(crate) unsafe fn load_among_others(address: usize) -> u64 {
+pub(crate) unsafe fn load_shared(address: usize) -> u64 {
     // SAFETY: the caller's promise. Relaxed: of a cell that was taken only the address is used.
     unsafe { &*at::<AtomicU64>(address) }.load(Ordering::Relaxed)
 }
@@ -410,7 +410,7 @@ pub(crate) unsafe fn load_among_others(address: usize) -> u64 {
 /// # Safety
 /// As [`store`].
 #[inline(always)]
-pub(crate) unsafe fn take_among_others(address: usize, seen: u64, forward: u64) -> Result<(), u64> {
+pub(crate) unsafe fn forward_shared(address: usize, seen: u64, forward: u64) -> Result<(), u64> {
     // SAFETY: the caller's promise.
     let word = unsafe { &*at::<AtomicU64>(address) };
     // Relaxed: who finds the word uses the address in it, not what lies there.

@@ -12,11 +12,11 @@
 //!
 //! Does not know references between objects, roots or the nursery.
 
-mod huge;
+mod huge_page_policy;
 mod page;
 mod size_class;
 
-pub(crate) use huge::HugePages;
+pub(crate) use huge_page_policy::HugePagePolicy;
 #[cfg(test)]
 pub(crate) use page::next_hole;
 pub(crate) use page::{PAGE_BYTES, PAYLOAD_OFFSET, Page, slots_per_page};
@@ -107,7 +107,7 @@ impl Large {
 pub(crate) struct OldSpace {
     classes: [Class; CLASS_COUNT],
     chunks: Vec<Mapping>,
-    huge_pages: HugePages,
+    huge_pages: HugePagePolicy,
     /// Pages in use by a class.
     pages: Vec<Page>,
     /// Empty pages, by address: resident ones, and ones whose memory went back to the system.
@@ -134,7 +134,7 @@ impl OldSpace {
                 ..Class::default()
             }),
             chunks: Vec::new(),
-            huge_pages: HugePages::new(),
+            huge_pages: HugePagePolicy::new(),
             pages: Vec::new(),
             resident: Vec::new(),
             decommitted: Vec::new(),
@@ -268,11 +268,11 @@ impl OldSpace {
         page.base() + PAYLOAD_OFFSET
     }
 
-    /// Lists a host object just made; `beside_bytes` count as used until the next full
+    /// Lists a host object just made; `off_heap_bytes` count as used until the next full
     /// collection asks the host again.
-    pub fn add_host(&mut self, address: usize, beside_bytes: usize, is_weak: bool) {
+    pub fn add_host(&mut self, address: usize, off_heap_bytes: usize, is_weak: bool) {
         self.hosts.push(address);
-        self.host_external_bytes += beside_bytes;
+        self.host_external_bytes += off_heap_bytes;
         if is_weak {
             self.weak_fresh.push(address);
         }
@@ -434,7 +434,7 @@ impl OldSpace {
             let (page, host) = unsafe { (Page::of(address), object::host_of(address)) };
             if page.is_marked(address) {
                 // SAFETY: as above; the collector has exclusive access to the heap.
-                external += object::beside_bytes(unsafe { &*host });
+                external += object::off_heap_bytes(unsafe { &*host });
                 return true;
             }
             // SAFETY: the pointer came from `Box::into_raw`; leaving the list, nobody uses it again.

@@ -1,33 +1,33 @@
 //! Becoming a mutator, and meeting the others: safepoints, stops, native code.
 //!
-//! A mutator polls one word, its bell. When that is not 0 somebody wants something: the mutator
+//! A mutator polls one word, its poll_flag. When that is not 0 somebody wants something: the mutator
 //! itself a collection, another one the world stopped, whoever holds its [`Interrupt`] an end.
 
-use crate::error::JoinError;
+use crate::error::TooManyMutators;
 use crate::heap::Heap;
 use crate::interrupt::Interrupt;
 use crate::roots::Roots;
-use crate::shared::{Shared, View};
+use crate::shared_heap::{MutatorPointers, SharedHeap};
 use crate::stress::Stress;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use valk_sync::coordinator::{Native, RegisterError};
+use valk_sync::coordinator::{BlockingSection, RegisterError};
 
 /// The right to become a further mutator of a heap, from any thread.
 #[derive(Clone)]
-pub struct Invitation {
-    shared: Arc<Shared>,
+pub struct MutatorTicket {
+    shared: Arc<SharedHeap>,
     generational: bool,
     stress: Stress,
 }
 
-impl Invitation {
+impl MutatorTicket {
     /// Becomes a mutator, after any collection under way.
     ///
     /// # Errors
     /// When the heap has as many mutators as it was made for.
-    pub fn accept(&self) -> Result<Heap, JoinError> {
-        let full = JoinError { most: self.shared.slots() };
+    pub fn register(&self) -> Result<Heap, TooManyMutators> {
+        let full = TooManyMutators { most: self.shared.slots() };
         let mutator = self.shared.coordinator.register().map_err(|refusal| match refusal {
             RegisterError::Full => full,
             RegisterError::ShuttingDown => unreachable!("no heap ends registration"),
@@ -45,9 +45,9 @@ impl Invitation {
 
 impl Heap {
     /// For a thread that is to work on this heap as well.
-    pub fn invitation(&mut self) -> Invitation {
+    pub fn mutator_ticket(&mut self) -> MutatorTicket {
         self.is_shared = true;
-        Invitation {
+        MutatorTicket {
             shared: Arc::clone(&self.shared),
             generational: self.generational,
             stress: self.stress,
@@ -57,7 +57,7 @@ impl Heap {
     /// Whether this mutator wants to collect.
     #[inline(always)]
     pub fn wants_collection(&self) -> bool {
-        self.wanted
+        self.collection_requested
     }
 
     /// Whether this mutator should come to a safepoint, look at [`Heap::interrupt`] and then
@@ -65,15 +65,15 @@ impl Heap {
     /// [stop](Heap::stop). One word is read.
     #[inline(always)]
     pub fn wants_safepoint(&self) -> bool {
-        // SAFETY: the word lives as long as the bell in `interrupt`. Relaxed: reasons are looked
+        // SAFETY: the word lives as long as the poll_flag in `interrupt`. Relaxed: reasons are looked
         // for after the answer.
-        unsafe { self.bell.as_ref() }.load(Ordering::Relaxed) != 0
+        unsafe { self.poll_flag.as_ref() }.load(Ordering::Relaxed) != 0
     }
 
     /// Asks for a collection at the next safepoint.
-    pub(crate) fn want(&mut self) {
-        self.wanted = true;
-        self.interrupt.ring();
+    pub(crate) fn request_collection(&mut self) {
+        self.collection_requested = true;
+        self.interrupt.request_safepoint();
     }
 
     /// The handle by which other threads interrupt the mutator.
@@ -82,8 +82,8 @@ impl Heap {
     }
 
     /// Tells every mutator of this heap to come to a safepoint.
-    pub fn call_all(&self) {
-        self.shared.coordinator.ring_all();
+    pub fn request_safepoints(&self) {
+        self.shared.coordinator.request_all();
     }
 
     /// Takes part in another mutator's collection, if one is under way.
@@ -91,42 +91,42 @@ impl Heap {
     /// # Safety
     /// As [`Heap::collect`].
     pub unsafe fn stop(&mut self, roots: &mut dyn Roots) {
-        self.interrupt.answer();
+        self.interrupt.acknowledge();
         // SAFETY: the caller's promise; `roots` is borrowed until the stop is over.
-        unsafe { self.show(roots) };
+        unsafe { self.publish_roots(roots) };
         self.mutator.safepoint();
-        self.arrange();
+        self.renew_requests();
     }
 
-    /// Says that this mutator touches nothing of the heap until [`Heap::resume`], so that others
+    /// Says that this mutator touches nothing of the heap until [`Heap::end_blocking`], so that others
     /// collect without waiting for it.
     ///
     /// # Safety
-    /// As [`Heap::collect`]; also, until [`Heap::resume`] has returned, neither this handle nor what
+    /// As [`Heap::collect`]; also, until [`Heap::end_blocking`] has returned, neither this handle nor what
     /// `roots` shows is moved or used by anything but collections.
-    pub unsafe fn suspend(&mut self, roots: &mut dyn Roots) {
+    pub unsafe fn begin_blocking(&mut self, roots: &mut dyn Roots) {
         // SAFETY: the caller's promise.
-        unsafe { self.show(roots) };
-        self.mutator.suspend();
+        unsafe { self.publish_roots(roots) };
+        self.mutator.begin_blocking();
     }
 
-    /// Comes back from [`Heap::suspend`], after any collection under way.
-    pub fn resume(&mut self) {
-        self.mutator.resume();
-        self.arrange();
+    /// Comes back from [`Heap::begin_blocking`], after any collection under way.
+    pub fn end_blocking(&mut self) {
+        self.mutator.end_blocking();
+        self.renew_requests();
     }
 
     /// Runs `call` as native code: it touches no heap object and may block for any time.
     ///
     /// # Safety
     /// As [`Heap::collect`].
-    pub unsafe fn native<R>(&mut self, roots: &mut dyn Roots, call: impl FnOnce() -> R) -> R {
+    pub unsafe fn blocking<R>(&mut self, roots: &mut dyn Roots, call: impl FnOnce() -> R) -> R {
         // SAFETY: the caller's promise; both are borrowed until the guard is dropped.
-        unsafe { self.show(roots) };
-        let native: Native<'_> = self.mutator.enter_native();
+        unsafe { self.publish_roots(roots) };
+        let native: BlockingSection<'_> = self.mutator.enter_blocking();
         let result = call();
         drop(native);
-        self.arrange();
+        self.renew_requests();
         result
     }
 
@@ -136,12 +136,12 @@ impl Heap {
     /// The caller stops or enters native code next; until it goes on, neither `self` nor what
     /// `roots` shows is moved or used.
     #[expect(clippy::transmute_ptr_to_ptr, reason = "a cast does not extend a lifetime")]
-    pub(crate) unsafe fn show(&mut self, roots: &mut dyn Roots) {
+    pub(crate) unsafe fn publish_roots(&mut self, roots: &mut dyn Roots) {
         let roots: *mut (dyn Roots + '_) = roots;
-        let view = View {
+        let view = MutatorPointers {
             young: &raw mut self.young,
             remembered: &raw mut self.remembered,
-            wanted: &raw mut self.wanted,
+            wanted: &raw mut self.collection_requested,
             // SAFETY: only the lifetime changes; nobody uses it longer than the caller promises.
             roots: unsafe {
                 std::mem::transmute::<*mut (dyn Roots + '_), *mut (dyn Roots + 'static)>(roots)

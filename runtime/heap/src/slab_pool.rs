@@ -25,9 +25,9 @@ pub const ITEM_ALIGN_BYTES: usize = 64;
 
 /// A pool of items; a clone is the same pool.
 #[derive(Clone)]
-pub struct SlabPool(Arc<Shared>);
+pub struct SlabPool(Arc<PoolState>);
 
-struct Shared {
+struct PoolState {
     slab: Slab,
     mapping: Mapping,
     item_bytes: usize,
@@ -59,7 +59,12 @@ impl SlabPool {
         let stride_bytes = item_bytes.checked_next_multiple_of(align).ok_or_else(too_large)?;
         let bytes = stride_bytes.checked_mul(items).ok_or_else(too_large)?;
         let mapping = Mapping::new(bytes)?;
-        Ok(SlabPool(Arc::new(Shared { slab: Slab::new(items), mapping, item_bytes, stride_bytes })))
+        Ok(SlabPool(Arc::new(PoolState {
+            slab: Slab::new(items),
+            mapping,
+            item_bytes,
+            stride_bytes,
+        })))
     }
 
     /// Takes a free item, the one put back last; `None`, counted as refused, when all are out.
@@ -106,7 +111,7 @@ impl fmt::Debug for SlabPool {
 /// An item that is out, as its bytes. Dropping it puts it back.
 pub struct SlabItem {
     index: Index,
-    pool: Arc<Shared>,
+    pool: Arc<PoolState>,
 }
 
 impl SlabItem {

@@ -16,9 +16,9 @@ pub struct Statistics {
     /// Full collections forced because a minor one left the heap over its hard limit.
     pub collections_emergency: u64,
     /// Of those of the nursery, the ones that a mutator did of its own while others ran.
-    pub collections_own: u64,
+    pub collections_local: u64,
     /// Collections in which stopped mutators helped.
-    pub collections_helped: u64,
+    pub collections_parallel: u64,
     /// Times the nursery overflowed before a safepoint came.
     pub nursery_overflows: u64,
     /// Bytes allocated by the mutator.

@@ -35,11 +35,11 @@ const HALVINGS_MAX: usize = 13;
 
 /// A reproducible sequence of numbers (splitmix64: Steele, Lea, Flood, 2014).
 #[derive(Clone, Debug)]
-pub(crate) struct Dice(Cell<u64>);
+pub(crate) struct ScheduleRng(Cell<u64>);
 
-impl Dice {
-    pub fn new(seed: u64) -> Dice {
-        Dice(Cell::new(seed))
+impl ScheduleRng {
+    pub fn new(seed: u64) -> ScheduleRng {
+        ScheduleRng(Cell::new(seed))
     }
 
     fn next(&self) -> u64 {
@@ -72,33 +72,33 @@ impl Heap {
     pub fn set_stress(&mut self, stress: Stress) {
         self.stress = stress;
         if let Stress::Random { seed } = stress {
-            self.dice = Dice::new(seed);
+            self.rng = ScheduleRng::new(seed);
         }
-        self.arrange();
+        self.renew_requests();
     }
 
     /// Makes up allocation failures from this seed on, or no longer.
     pub fn set_refuse(&mut self, seed: Option<u64>) {
-        self.refuse = seed.map(Dice::new);
+        self.refuse = seed.map(ScheduleRng::new);
     }
 
     /// Arranges for the next forced collection, and for the one that was wanted and is still due.
-    pub(crate) fn arrange(&mut self) {
+    pub(crate) fn renew_requests(&mut self) {
         if let Stress::Random { .. } = self.stress {
-            self.young.shorten(self.dice.part_of(self.young.nursery_bytes()));
+            self.young.shorten(self.rng.part_of(self.young.nursery_bytes()));
         }
-        if self.wanted || self.stress == Stress::EverySafepoint {
-            self.want();
+        if self.collection_requested || self.stress == Stress::EverySafepoint {
+            self.request_collection();
         }
     }
 
     /// Whether the collection that begins is to be a full one though memory does not ask for it.
-    pub(crate) fn full_by_chance(&self) -> bool {
-        matches!(self.stress, Stress::Random { .. }) && self.dice.one_in(FULL_ONE_IN)
+    pub(crate) fn forces_full(&self) -> bool {
+        matches!(self.stress, Stress::Random { .. }) && self.rng.one_in(FULL_ONE_IN)
     }
 
     /// Whether a failure is to be made up now.
-    pub(crate) fn refuses(&self) -> bool {
-        self.refuse.as_ref().is_some_and(|dice| dice.one_in(REFUSE_ONE_IN))
+    pub(crate) fn injects_failure(&self) -> bool {
+        self.refuse.as_ref().is_some_and(|rng| rng.one_in(REFUSE_ONE_IN))
     }
 }

@@ -36,14 +36,14 @@ pub(crate) type SharedOldSpace = Mutex<OldSpace>;
 
 /// What has become of a value when everything that is kept was found: itself, the reference to where it
 /// was moved, or [`Value::UNDEFINED`].
-pub(crate) fn survivor(value: Value, pass: Pass, (base, bytes): (usize, usize)) -> Value {
+pub(crate) fn after_collection(value: Value, pass: Pass, (base, bytes): (usize, usize)) -> Value {
     if !value.is_reference() {
         return value;
     }
     let address = value.address();
     if address.wrapping_sub(base) < bytes {
         // SAFETY: what lies in the young region is there until it is emptied.
-        let first = unsafe { object::load_among_others(address) };
+        let first = unsafe { object::load_shared(address) };
         let moved = if value.is_pair() {
             object::pair_moved_to(first)
         } else {
@@ -58,37 +58,37 @@ pub(crate) fn survivor(value: Value, pass: Pass, (base, bytes): (usize, usize)) 
 
 const CACHE_LINE_BYTES: usize = 64;
 /// How far ahead of the fields that it looks at a full pass asks for others.
-const FIELDS_AHEAD_BYTES: usize = 4 * CACHE_LINE_BYTES;
+const PREFETCH_AHEAD_BYTES: usize = 4 * CACHE_LINE_BYTES;
 
 /// How a tracer works: what the inner loops shall not ask for at every cell.
 trait Mode {
     const PASS: Pass;
     /// Others trace at the same time.
-    const SHARED: bool;
+    const PARALLEL: bool;
 }
 
 struct Inspecting;
 impl Mode for Inspecting {
     const PASS: Pass = Pass::Inspect;
-    const SHARED: bool = false;
+    const PARALLEL: bool = false;
 }
 
-struct Minor<const SHARED: bool>;
-impl<const SHARED: bool> Mode for Minor<SHARED> {
+struct Minor<const PARALLEL: bool>;
+impl<const PARALLEL: bool> Mode for Minor<PARALLEL> {
     const PASS: Pass = Pass::Minor;
-    const SHARED: bool = SHARED;
+    const PARALLEL: bool = PARALLEL;
 }
 
-struct Full<const SHARED: bool>;
-impl<const SHARED: bool> Mode for Full<SHARED> {
+struct Full<const PARALLEL: bool>;
+impl<const PARALLEL: bool> Mode for Full<PARALLEL> {
     const PASS: Pass = Pass::Full;
-    const SHARED: bool = SHARED;
+    const PARALLEL: bool = PARALLEL;
 }
 
 /// Calls a method of a tracer that is generic over its mode.
 macro_rules! in_mode {
     ($tracer:ident.$method:ident($($argument:expr),*)) => {
-        match ($tracer.pass, $tracer.among_others) {
+        match ($tracer.pass, $tracer.is_parallel) {
             (Pass::Inspect, _) => $tracer.$method::<Inspecting>($($argument),*),
             (Pass::Minor, false) => $tracer.$method::<Minor<false>>($($argument),*),
             (Pass::Minor, true) => $tracer.$method::<Minor<true>>($($argument),*),
@@ -100,7 +100,7 @@ macro_rules! in_mode {
 
 /// What a tracer has done.
 #[derive(Default)]
-pub(crate) struct Done {
+pub(crate) struct TraceResult {
     /// Cells found and not scanned.
     pub work: Vec<Value>,
     pub promoted_bytes: usize,
@@ -111,7 +111,7 @@ pub(crate) struct Done {
 /// What changes at every pair. Loops take it out of the tracer: what no pointer leads to may stay in
 /// registers.
 #[derive(Default)]
-struct Hot {
+struct LoopState {
     work: Vec<Value>,
     /// Where pairs go; other cells of that size have a hole of their own.
     pairs: Hole,
@@ -119,7 +119,7 @@ struct Hot {
     updated_slots: u64,
 }
 
-impl Hot {
+impl LoopState {
     #[inline(always)]
     fn push(&mut self, cell: Value) {
         if self.work.len() == self.work.capacity() {
@@ -148,8 +148,8 @@ pub struct Tracer<'h> {
     young_bytes: usize,
     pass: Pass,
     /// Others trace at the same time.
-    among_others: bool,
-    hot: Hot,
+    is_parallel: bool,
+    state: LoopState,
     holes: [Hole; CLASS_COUNT],
     old: &'h SharedOldSpace,
     promoted_bytes: usize,
@@ -167,8 +167,8 @@ impl<'h> Tracer<'h> {
             young_base,
             young_bytes,
             pass,
-            among_others: false,
-            hot: Hot { work, ..Hot::default() },
+            is_parallel: false,
+            state: LoopState { work, ..LoopState::default() },
             holes: [Hole::default(); CLASS_COUNT],
             old,
             promoted_bytes: 0,
@@ -177,8 +177,8 @@ impl<'h> Tracer<'h> {
     }
 
     /// From here on others trace at the same time.
-    pub(crate) fn join_others(&mut self) {
-        self.among_others = true;
+    pub(crate) fn set_parallel(&mut self) {
+        self.is_parallel = true;
     }
 
     /// Shows one value, which is updated if what it refers to moves.
@@ -189,7 +189,7 @@ impl<'h> Tracer<'h> {
 
     /// Shows a run of values.
     pub fn slice(&mut self, slots: &mut [Value]) {
-        in_mode!(self.show_all(slots));
+        in_mode!(self.visit_slots(slots));
     }
 
     /// Whether only references into the nursery matter to this pass: slots that were shown to an
@@ -205,7 +205,7 @@ impl<'h> Tracer<'h> {
 
     /// Cells found and not scanned, for who shares them with others.
     pub(crate) fn work(&mut self) -> &mut Vec<Value> {
-        &mut self.hot.work
+        &mut self.state.work
     }
 
     /// Shows every slot of a cell.
@@ -213,37 +213,37 @@ impl<'h> Tracer<'h> {
         in_mode!(self.scan_one(cell));
     }
 
-    fn show_all<M: Mode>(&mut self, slots: &mut [Value]) {
-        let mut hot = std::mem::take(&mut self.hot);
+    fn visit_slots<M: Mode>(&mut self, slots: &mut [Value]) {
+        let mut state = std::mem::take(&mut self.state);
         for slot in slots {
-            self.show::<M, false>(&mut hot, slot);
+            self.visit_slot::<M, false>(&mut state, slot);
         }
-        self.hot = hot;
+        self.state = state;
     }
 
     fn drain_in<M: Mode>(&mut self, mut cells: usize) -> bool {
-        let mut hot = std::mem::take(&mut self.hot);
+        let mut state = std::mem::take(&mut self.state);
         while cells > 0
-            && let Some(cell) = hot.work.pop()
+            && let Some(cell) = state.work.pop()
         {
-            self.scan_in::<M>(&mut hot, cell);
+            self.scan_in::<M>(&mut state, cell);
             cells -= 1;
         }
-        self.hot = hot;
-        self.hot.work.is_empty()
+        self.state = state;
+        self.state.work.is_empty()
     }
 
     fn scan_one<M: Mode>(&mut self, cell: Value) {
-        let mut hot = std::mem::take(&mut self.hot);
-        self.scan_in::<M>(&mut hot, cell);
-        self.hot = hot;
+        let mut state = std::mem::take(&mut self.state);
+        self.scan_in::<M>(&mut state, cell);
+        self.state = state;
     }
 
     #[inline(always)]
-    fn scan_in<M: Mode>(&mut self, hot: &mut Hot, cell: Value) {
+    fn scan_in<M: Mode>(&mut self, state: &mut LoopState, cell: Value) {
         let address = cell.address();
         if cell.is_pair() {
-            self.scan_list::<M>(hot, address);
+            self.scan_list::<M>(state, address);
             return;
         }
         let header = cell.header();
@@ -254,45 +254,45 @@ impl<'h> Tracer<'h> {
             let slots = unsafe { object::slots(first, header.len as usize) };
             for line in slots.chunks_mut(CACHE_LINE_BYTES / 8) {
                 if M::PASS == Pass::Full {
-                    object::prefetch(line.as_ptr().addr() + FIELDS_AHEAD_BYTES);
+                    object::prefetch(line.as_ptr().addr() + PREFETCH_AHEAD_BYTES);
                 }
                 for slot in line {
-                    self.show::<M, true>(hot, slot);
+                    self.visit_slot::<M, true>(state, slot);
                 }
             }
         } else if header.kind == Kind::Host as u8 {
-            *hot = self.scan_host(std::mem::take(hot), address);
+            *state = self.scan_host(std::mem::take(state), address);
         }
     }
 
     /// Shows what is in the box of a host object, to `slice` or `value`.
     #[cold]
     #[inline(never)]
-    fn scan_host(&mut self, hot: Hot, address: usize) -> Hot {
-        self.hot = hot;
+    fn scan_host(&mut self, state: LoopState, address: usize) -> LoopState {
+        self.state = state;
         // SAFETY: as in `scan_in`; a live host object owns its box, and no reference into the box
         // outlives the borrow of the heap that a stop excludes.
         unsafe { &mut *object::host_of(address) }.trace(self);
-        std::mem::take(&mut self.hot)
+        std::mem::take(&mut self.state)
     }
 
     /// Shows both slots of the pair at `address` and goes on with the tail as long as that is a
     /// pair found just now: the cells of a list skip the work list and land side by side.
     #[inline(always)]
-    fn scan_list<M: Mode>(&mut self, hot: &mut Hot, mut address: usize) {
+    fn scan_list<M: Mode>(&mut self, state: &mut LoopState, mut address: usize) {
         loop {
             // SAFETY: as in `scan_in`; a pair is two slots.
             let slots = unsafe { object::slots(address, 2) };
-            self.show::<M, false>(hot, &mut slots[0]);
+            self.visit_slot::<M, false>(state, &mut slots[0]);
             let tail = slots[1];
             if !tail.is_pair() || M::PASS == Pass::Inspect {
-                self.show::<M, false>(hot, &mut slots[1]);
+                self.visit_slot::<M, false>(state, &mut slots[1]);
                 return;
             }
             let fresh = if self.is_young(tail) {
-                let (moved, fresh) = self.move_pair::<M>(hot, tail);
+                let (moved, fresh) = self.move_pair::<M>(state, tail);
                 slots[1] = moved;
-                hot.updated_slots += 1;
+                state.updated_slots += 1;
                 fresh
             } else {
                 M::PASS == Pass::Full && mark::<M>(tail.address())
@@ -306,28 +306,32 @@ impl<'h> Tracer<'h> {
 
     /// Shows one value.
     #[inline(always)]
-    fn show<M: Mode, const IN_OBJECT: bool>(&mut self, hot: &mut Hot, slot: &mut Value) {
+    fn visit_slot<M: Mode, const IN_OBJECT: bool>(
+        &mut self,
+        state: &mut LoopState,
+        slot: &mut Value,
+    ) {
         let value = *slot;
         if !value.is_reference() {
             return;
         }
         if self.is_young(value) {
-            hot.updated_slots += 1;
+            state.updated_slots += 1;
             let (moved, is_new) = if value.is_pair() {
-                self.move_pair::<M>(hot, value)
+                self.move_pair::<M>(state, value)
             } else {
                 self.move_object::<M>(value)
             };
             *slot = moved;
             if is_new {
-                hot.push(moved);
+                state.push(moved);
             }
         } else if M::PASS == Pass::Inspect || M::PASS == Pass::Full && mark::<M>(value.address()) {
             if IN_OBJECT && M::PASS == Pass::Full {
                 object::prefetch(value.address());
                 object::prefetch(value.address() + CACHE_LINE_BYTES);
             }
-            hot.push(value);
+            state.push(value);
         }
     }
 
@@ -343,8 +347,8 @@ impl<'h> Tracer<'h> {
         // SAFETY: the first word of a young cell belongs to the collectors in a stopped world; when
         // there is one, it writes as it likes.
         unsafe {
-            if M::SHARED {
-                object::take_among_others(from, seen, forward)
+            if M::PARALLEL {
+                object::forward_shared(from, seen, forward)
             } else {
                 object::store(from, forward);
                 Ok(())
@@ -354,17 +358,17 @@ impl<'h> Tracer<'h> {
 
     /// The new reference to a young pair, and whether this tracer has moved it just now.
     #[inline(always)]
-    fn move_pair<M: Mode>(&mut self, hot: &mut Hot, value: Value) -> (Value, bool) {
+    fn move_pair<M: Mode>(&mut self, state: &mut LoopState, value: Value) -> (Value, bool) {
         let from = value.address();
         // SAFETY: a live young cell has an initialised first word, whoever moves it.
-        let head = unsafe { object::load_among_others(from) };
+        let head = unsafe { object::load_shared(from) };
         if let Some(to) = object::pair_moved_to(head) {
             return (value.moved_to(to), false);
         }
-        if hot.pairs.cursor == hot.pairs.end {
-            hot.pairs = self.take_hole(class_of(PAIR_BYTES));
+        if state.pairs.cursor == state.pairs.end {
+            state.pairs = self.take_hole(class_of(PAIR_BYTES));
         }
-        let to = hot.pairs.cursor;
+        let to = state.pairs.cursor;
         // SAFETY: a live young pair is two words of which the second does not change; `to` is fresh
         // memory of a pair's size.
         unsafe {
@@ -375,8 +379,8 @@ impl<'h> Tracer<'h> {
             let to = object::pair_moved_to(there).expect("only tracers write to young cells");
             return (value.moved_to(to), false);
         }
-        hot.pairs.cursor = to + PAIR_BYTES;
-        hot.moved_pairs += 1;
+        state.pairs.cursor = to + PAIR_BYTES;
+        state.moved_pairs += 1;
         if M::PASS == Pass::Full {
             mark::<M>(to);
         }
@@ -389,7 +393,7 @@ impl<'h> Tracer<'h> {
     fn move_object<M: Mode>(&mut self, value: Value) -> (Value, bool) {
         let from = value.address();
         // SAFETY: as in `move_pair`.
-        let first = unsafe { object::load_among_others(from) };
+        let first = unsafe { object::load_shared(from) };
         if let Some(to) = object::object_moved_to(first) {
             return (value.moved_to(to), false);
         }
@@ -448,8 +452,8 @@ impl<'h> Tracer<'h> {
     }
 
     /// Ends the tracing; what was done, and what is left to do.
-    pub(crate) fn finish(self) -> Done {
-        let Hot { work, pairs, moved_pairs, updated_slots } = self.hot;
+    pub(crate) fn finish(self) -> TraceResult {
+        let LoopState { work, pairs, moved_pairs, updated_slots } = self.state;
         if self.pass == Pass::Minor {
             let mut old = lock(self.old);
             let holes = self.holes.iter().enumerate();
@@ -459,7 +463,7 @@ impl<'h> Tracer<'h> {
                 }
             }
         }
-        Done {
+        TraceResult {
             work,
             promoted_bytes: self.promoted_bytes + moved_pairs as usize * PAIR_BYTES,
             promoted_cells: self.promoted_objects + moved_pairs,
@@ -473,5 +477,5 @@ impl<'h> Tracer<'h> {
 fn mark<M: Mode>(address: usize) -> bool {
     // SAFETY: a live reference that is not young points to a cell of the old space.
     let page = unsafe { Page::of(address) };
-    if M::SHARED { page.mark_among_others(address) } else { page.mark(address) }
+    if M::PARALLEL { page.mark_shared(address) } else { page.mark(address) }
 }

@@ -55,7 +55,7 @@ impl Heap {
         work: Vec<Value>,
         visit: impl FnOnce(&mut Tracer<'_>, &mut crate::roots::RootTable),
     ) -> Vec<Value> {
-        let mut common = self.common();
+        let mut common = self.locked();
         let common = &mut *common;
         let old = Mutex::new(OldSpace::new());
         // To an inspection nothing is young: nothing may move.
@@ -98,8 +98,9 @@ impl Heap {
         let (base, reserved) = self.shared.young();
         if address.wrapping_sub(base) < reserved {
             // SAFETY: `verify` made sure that there is no other mutator.
-            let left_behind = unsafe { self.shared.left_behind(address, bytes) };
-            return self.young.holds(address, bytes) || left_behind;
+            let is_in_abandoned_nursery =
+                unsafe { self.shared.is_in_abandoned_nursery(address, bytes) };
+            return self.young.holds(address, bytes) || is_in_abandoned_nursery;
         }
         map.holds(address, bytes)
     }

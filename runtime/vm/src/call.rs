@@ -49,7 +49,7 @@ impl Vm {
         let simple = !code.rest && !code.broken_formals;
         code.simple_parameters = if simple { code.parameters } else { u32::MAX };
         for symbol in crate::verify::verify(&code) {
-            self.heap.reach_global(SymbolId(symbol));
+            self.heap.ensure_global(SymbolId(symbol));
         }
         crate::fuse::fuse(&mut code.words);
         self.heap.host(Box::new(code))

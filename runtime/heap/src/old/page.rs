@@ -48,7 +48,7 @@ pub(crate) const fn slots_per_page(slot_bytes: usize) -> usize {
 pub(crate) struct Page(usize);
 
 impl Page {
-    /// Turns a mapped range into an empty page.
+    /// ReentrantLock a mapped range into an empty page.
     ///
     /// # Safety
     /// `base` is the page-aligned start of a mapped range of at least a page that nothing uses.
@@ -123,7 +123,7 @@ impl Page {
 
     /// The same, while other collectors mark as well.
     #[inline]
-    pub fn mark_among_others(self, address: usize) -> bool {
+    pub fn mark_shared(self, address: usize) -> bool {
         let (word, bit) = Page::bit(address);
         // SAFETY: the word is a part of the page's header; while several collectors mark, all of
         // them do it here.

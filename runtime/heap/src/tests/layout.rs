@@ -180,15 +180,15 @@ valk_harness::test! {
 valk_harness::test! {
     fn machine_code_gives_back_a_cursor_that_has_moved_on() {
         let mut heap = super::small_heap();
-        let (cursor, limit) = (heap.direct().cursor, heap.direct().limit);
+        let (cursor, limit) = (heap.native_context().cursor, heap.native_context().limit);
         let wrong = if cfg!(debug_assertions) { &[cursor - 16, limit + 16][..] } else { &[] };
         for &wrong in wrong {
             // SAFETY: the promise is broken, and nothing is allocated afterwards.
-            let message = super::panic_message(|| unsafe { heap.take_back(wrong) });
+            let message = super::panic_message(|| unsafe { heap.set_cursor(wrong) });
             assert_eq!(message, "moved on");
         }
         // SAFETY: nothing was made.
-        unsafe { heap.take_back(cursor) };
+        unsafe { heap.set_cursor(cursor) };
         assert!(heap.cons(crate::Value::ONE, crate::Value::NIL, false).is_pair());
     }
 }

@@ -16,16 +16,16 @@ const PAUSE_MIN: usize = 8;
 const PAUSE_MAX: usize = 64;
 
 /// The state of asking.
-pub(crate) struct HugePages {
+pub(crate) struct HugePagePolicy {
     /// Chunks to come that go without.
     without: usize,
     /// How many these will be after the next slow one.
     pause: usize,
 }
 
-impl HugePages {
-    pub fn new() -> HugePages {
-        HugePages { without: 0, pause: PAUSE_MIN }
+impl HugePagePolicy {
+    pub fn new() -> HugePagePolicy {
+        HugePagePolicy { without: 0, pause: PAUSE_MIN }
     }
 
     /// Whether the next chunk shall be a huge page; who is told so reports.

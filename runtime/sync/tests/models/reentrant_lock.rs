@@ -4,35 +4,35 @@
 //! thread that sleeps for ever is a deadlock, which loom reports too.
 
 use crate::model::{Model, Set};
+use valk_sync::reentrant_lock::ReentrantLock;
 use valk_sync::shim::thread::spawn;
 use valk_sync::shim::{Arc, UnsafeCell};
-use valk_sync::turns::Turns;
 
 /// The models, cheap ones first.
 pub const MODELS: &[Model] = &[
-    Model { name: "turns::two_take_turns", states: &[SLEPT], body: two, ..Model::EMPTY },
-    Model { name: "turns::turns_inside_turns", states: &[SLEPT], body: nested, ..Model::EMPTY },
+    Model { name: "reentrant_lock::two_threads", states: &[PARKED], body: two, ..Model::EMPTY },
+    Model { name: "reentrant_lock::nested", states: &[PARKED], body: nested, ..Model::EMPTY },
     Model {
-        name: "turns::three_take_turns",
+        name: "reentrant_lock::three_threads",
         preemptions: Some(2),
-        states: &[SLEPT],
+        states: &[PARKED],
         body: three,
         ..Model::EMPTY
     },
     Model {
-        name: "turns::three_take_turns_deep",
+        name: "reentrant_lock::three_threads_deep",
         set: Set::Nightly,
         preemptions: Some(3),
-        states: &[SLEPT],
+        states: &[PARKED],
         body: three,
         ..Model::EMPTY
     },
 ];
 
-const SLEPT: &str = "turns: a thread slept";
+const PARKED: &str = "reentrant_lock: a thread parked";
 
 struct Protected {
-    turns: Turns,
+    lock: ReentrantLock,
     count: UnsafeCell<usize>,
 }
 
@@ -43,7 +43,7 @@ unsafe impl Send for Protected {}
 
 impl Protected {
     fn new() -> Arc<Self> {
-        Arc::new(Self { turns: Turns::new(), count: UnsafeCell::new(0) })
+        Arc::new(Self { lock: ReentrantLock::new(), count: UnsafeCell::new(0) })
     }
 
     /// Adds one; the new value.
@@ -56,9 +56,9 @@ impl Protected {
     }
 
     fn turn(&self, key: usize) {
-        self.turns.take(key);
+        self.lock.lock(key);
         self.add();
-        self.turns.end();
+        self.lock.unlock();
     }
 }
 
@@ -74,9 +74,9 @@ fn contend(others: usize, turn: fn(&Protected, usize)) {
     for thread in threads {
         thread.join().expect("loom reports a panic first");
     }
-    shared.turns.take(1);
+    shared.lock.lock(1);
     assert_eq!(shared.add(), others + 2, "each turn counts");
-    shared.turns.end();
+    shared.lock.unlock();
 }
 
 fn two() {
@@ -87,13 +87,13 @@ fn three() {
     contend(2, Protected::turn);
 }
 
-/// The outer turn lasts until it is ended.
+/// The outer turn lasts until it is released.
 fn nested() {
     contend(1, |shared, key| {
-        shared.turns.take(key);
-        shared.turns.take(key);
-        shared.turns.end();
+        shared.lock.lock(key);
+        shared.lock.lock(key);
+        shared.lock.unlock();
         shared.add();
-        shared.turns.end();
+        shared.lock.unlock();
     });
 }

@@ -4,17 +4,17 @@
 //! them would hardly run between two: whoever is awake fills its nursery in that time and asks for the
 //! next one.
 
-use crate::shim::{Condvar, Glance, Mutex, MutexGuard, wait};
+use crate::shim::{Condvar, Mutex, MutexGuard, RelaxedPeek, wait};
 
 /// A condition on what a mutex guards. Whoever may have changed it for somebody tells so.
-pub(super) struct Signal {
+pub(super) struct SpinCondvar {
     sleepers: Condvar,
-    glance: Glance,
+    peek: RelaxedPeek,
 }
 
-impl Signal {
+impl SpinCondvar {
     pub fn new() -> Self {
-        Self { sleepers: Condvar::new(), glance: Glance::default() }
+        Self { sleepers: Condvar::new(), peek: RelaxedPeek::default() }
     }
 
     /// Waits, with the guard given back meanwhile, until `is_blocked` no longer holds.
@@ -25,7 +25,7 @@ impl Signal {
         is_blocked: impl Fn(&T) -> bool,
     ) -> MutexGuard<'a, T> {
         if is_blocked(&guard) {
-            guard = self.glance.look(mutex, guard);
+            guard = self.peek.spin(mutex, guard);
         }
         while is_blocked(&guard) {
             guard = wait(&self.sleepers, guard);
@@ -34,14 +34,14 @@ impl Signal {
     }
 
     /// Tells one that waits.
-    pub fn tell_one(&self) {
-        self.glance.tell();
+    pub fn notify_one(&self) {
+        self.peek.notify();
         self.sleepers.notify_one();
     }
 
     /// Tells all that wait.
-    pub fn tell_all(&self) {
-        self.glance.tell();
+    pub fn notify_all(&self) {
+        self.peek.notify();
         self.sleepers.notify_all();
     }
 }

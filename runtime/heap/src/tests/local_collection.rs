@@ -96,11 +96,11 @@ const KEPT: &[(&str, Deed)] = &[
 valk_harness::test! {
     fn a_nursery_is_collected_while_another_mutator_runs() {
         let mut heap = heap_of(2);
-        let invitation = heap.invitation();
+        let mutator_ticket = heap.mutator_ticket();
         let (running, is_running) = mpsc::channel();
         let (end, is_ended) = mpsc::channel::<()>();
         let other = thread::spawn(move || {
-            let mut heap = invitation.accept().expect("room for it");
+            let mut heap = mutator_ticket.register().expect("room for it");
             let own = list(&mut heap, 7);
             running.send(()).expect("somebody waits");
             // Runs, and comes to no safepoint.
@@ -121,7 +121,7 @@ valk_harness::test! {
             assert_list(roots[0], 100);
             assert_list(roots[1], round);
             let seen = heap.statistics();
-            assert_eq!((seen.collections_own, seen.collections_minor), (round as u64, round as u64));
+            assert_eq!((seen.collections_local, seen.collections_minor), (round as u64, round as u64));
         }
         let seen = heap.statistics();
         // Ten pairs of the first list, ten of each other.
@@ -142,23 +142,23 @@ valk_harness::test! {
             .chain(KEPT.iter().map(|(name, deed)| (name, deed, false)))
         {
             let mut heap = heap_of(2);
-            let _invitation = heap.invitation();
+            let _invitation = heap.mutator_ticket();
             let host = heap.host(Box::new(Holder(Value::NIL)));
             let cell = heap.fields(Kind::Cell, &[Value::NIL]);
             let pair = heap.cons(Value::ONE, Value::NIL, false);
             let mut roots = [cell, host, pair, Value::NIL];
-            assert!(!heap.may_collect_own(), "there is a new host");
+            assert!(!heap.may_collect_locally(), "there is a new host");
             collect(&mut heap, Collection::Auto, &mut roots);
-            assert!(heap.may_collect_own());
+            assert!(heap.may_collect_locally());
             roots[3] = list(&mut heap, 50);
             let old = [roots[0], roots[1], roots[2]];
             deed(&mut heap, roots[3], old);
-            assert_eq!(heap.may_collect_own(), !publishes, "{name}");
+            assert_eq!(heap.may_collect_locally(), !publishes, "{name}");
             collect(&mut heap, Collection::Auto, &mut roots);
             let own = u64::from(!publishes);
-            assert_eq!(heap.statistics().collections_own, own, "{name}");
+            assert_eq!(heap.statistics().collections_local, own, "{name}");
             assert_list(roots[3], 50);
-            assert!(heap.may_collect_own(), "{name}");
+            assert!(heap.may_collect_locally(), "{name}");
             assert!(heap.verify(&mut roots) > 10);
         }
     }
@@ -166,61 +166,61 @@ valk_harness::test! {
     #[timeout_ms = 10_000]
     fn who_is_asked_to_stop_takes_part() {
         let mut heap = heap_of(2);
-        let invitation = heap.invitation();
+        let mutator_ticket = heap.mutator_ticket();
         let other = thread::spawn(move || {
-            let mut heap = invitation.accept().expect("room for it");
+            let mut heap = mutator_ticket.register().expect("room for it");
             collect(&mut heap, Collection::Full, &mut ()).led
         });
         let mut roots = [list(&mut heap, 3)];
         while !heap.mutator.is_asked_to_stop() {
             thread::yield_now();
         }
-        // The answer to the bell, which rings once, must not be the end of it.
+        // The answer to the poll_flag, which rings once, must not be the end of it.
         assert!(!collect(&mut heap, Collection::Auto, &mut roots).led);
         assert!(other.join().expect("no panic"));
-        assert_eq!(heap.statistics().collections_own, 0);
+        assert_eq!(heap.statistics().collections_local, 0);
         assert_list(roots[0], 3);
     }
 
     fn other_collections_stop_the_world() {
         let mut heap = heap_of(2);
-        assert!(!heap.may_collect_own(), "nobody else has been invited");
-        let _invitation = heap.invitation();
-        assert!(heap.may_collect_own());
+        assert!(!heap.may_collect_locally(), "nobody else has been invited");
+        let _invitation = heap.mutator_ticket();
+        assert!(heap.may_collect_locally());
         let mut roots = [list(&mut heap, 3)];
         collect(&mut heap, Collection::Minor, &mut roots);
         collect(&mut heap, Collection::Full, &mut roots);
         heap.generational = false;
-        assert!(!heap.may_collect_own());
+        assert!(!heap.may_collect_locally());
         heap.generational = true;
         // So much that a full collection is due.
         let text = heap.string(&vec![1; 17 << 20]);
-        assert!(!text.is_nil() && !heap.may_collect_own());
+        assert!(!text.is_nil() && !heap.may_collect_locally());
         collect(&mut heap, Collection::Auto, &mut roots);
-        assert_eq!(heap.statistics().collections_own, 0);
+        assert_eq!(heap.statistics().collections_local, 0);
         assert_list(roots[0], 3);
     }
 
     fn the_hard_limit_stops_the_world_before_it_is_passed() {
         let config = Config { hard_limit_bytes: 4 << 20, mutators_max: 2, ..small_config() };
         let mut heap = Heap::new(config).expect("a heap");
-        let _invitation = heap.invitation();
+        let _invitation = heap.mutator_ticket();
         // So much of it lives that the next full collection is due above it.
         let mut roots = [heap.string(&vec![1; 3_900_000])];
         collect(&mut heap, Collection::Full, &mut roots);
-        assert!(heap.common().limits.full_at_bytes > 4 << 20);
-        assert!(heap.may_collect_own());
+        assert!(heap.locked().limits.full_at_bytes > 4 << 20);
+        assert!(heap.may_collect_locally());
         while heap.young.used_bytes() < 300_000 {
             list(&mut heap, 0);
         }
-        assert!(!heap.may_collect_own());
+        assert!(!heap.may_collect_locally());
     }
 
     fn full_collections_come_later_when_several_mutators_run() {
         let mut heap = heap_of(2);
-        let invitation = heap.invitation();
+        let mutator_ticket = heap.mutator_ticket();
         let other = thread::spawn(move || {
-            let mut heap = invitation.accept().expect("room for it");
+            let mut heap = mutator_ticket.register().expect("room for it");
             while !heap.wants_safepoint() {
                 thread::yield_now();
             }
@@ -231,10 +231,10 @@ valk_harness::test! {
             thread::yield_now();
         }
         collect(&mut heap, Collection::Full, &mut ());
-        assert_eq!(heap.common().limits.full_at_bytes, 2 * FULL_FLOOR_BYTES);
+        assert_eq!(heap.locked().limits.full_at_bytes, 2 * FULL_FLOOR_BYTES);
         other.join().expect("no panic");
         collect(&mut heap, Collection::Full, &mut ());
-        assert_eq!(heap.common().limits.full_at_bytes, FULL_FLOOR_BYTES);
+        assert_eq!(heap.locked().limits.full_at_bytes, FULL_FLOOR_BYTES);
     }
 
     fn memory_that_is_about_to_be_filled_stays() {
@@ -246,7 +246,7 @@ valk_harness::test! {
                 (0..2000).fold(Value::NIL, |rest, n| heap.cons(Value::fixnum(n), rest, false));
             if heap.wants_collection() {
                 // The last one was just now, however slow this is.
-                heap.common().last_full = Some(Instant::now());
+                heap.locked().last_full = Some(Instant::now());
                 collect(&mut heap, Collection::Auto, &mut roots);
             }
         }
@@ -266,10 +266,10 @@ valk_harness::test! {
         }
         let seed = valk_harness::seed();
         let threads: Vec<_> = (0..3).map(|number: usize| {
-            let invitation = heap.invitation();
+            let mutator_ticket = heap.mutator_ticket();
             thread::spawn(move || {
                 let mut random = Random::new(seed ^ number as u64);
-                let mut heap = invitation.accept().expect("room for it");
+                let mut heap = mutator_ticket.register().expect("room for it");
                 // What is kept, with the first number of each.
                 let mut roots = [Value::NIL; 8];
                 let mut firsts = [0; 8];
@@ -306,15 +306,15 @@ valk_harness::test! {
         }).collect();
         // SAFETY: nothing of this mutator's is rooted.
         unsafe {
-            heap.native(&mut (), || {
+            heap.blocking(&mut (), || {
                 for thread in threads {
                     thread.join().expect("no panic");
                 }
             });
         }
         let seen = heap.statistics();
-        let stopped = seen.collections() - seen.collections_own;
-        assert!(seen.collections_own > 20 && stopped > 20, "{} own, {stopped} others", seen.collections_own);
+        let stopped = seen.collections() - seen.collections_local;
+        assert!(seen.collections_local > 20 && stopped > 20, "{} own, {stopped} others", seen.collections_local);
         assert!(heap.verify(&mut ()) >= 30);
     }
 }

@@ -4,7 +4,7 @@
 //!    of a mutator is its lot. So "young" is one comparison whoever's nursery it is.
 //! 2. A mutator keeps its bump pointer and its remembered set with itself. When it leaves, what is
 //!    in its lot stays there until the next collection, and whoever gets the slot goes on behind it.
-//! 3. `Common` is under one lock and the old space under another, taken after it where both are. Nobody
+//! 3. `LockedState` is under one lock and the old space under another, taken after it where both are. Nobody
 //!    holds either at a safepoint or while it waits for anything: so the leader of a collection finds
 //!    them free.
 //! 4. A *view* tells a leader where a mutator's part is. The mutator puts it there before it stops or
@@ -14,7 +14,7 @@
 use crate::collect::Collected;
 use crate::error::HeapError;
 use crate::globals::Globals;
-use crate::limits::{CELLS_ALONE, COLLECTORS_MIN, Config, Limits, YOUNG_RESERVE_MAX_BYTES};
+use crate::limits::{Config, GC_WORKERS_MIN, Limits, SERIAL_TRACE_CELLS, YOUNG_RESERVE_MAX_BYTES};
 use crate::nursery::Young;
 use crate::old::OldSpace;
 use crate::os::{self, Mapping};
@@ -33,7 +33,7 @@ use valk_sync::limits::MUTATORS_MAX;
 use valk_sync::shim::lock;
 
 /// The parts of a heap that are under the lock.
-pub(crate) struct Common {
+pub(crate) struct LockedState {
     pub roots: RootTable,
     pub limits: Limits,
     pub statistics: Statistics,
@@ -48,13 +48,13 @@ pub(crate) struct Common {
     pub work: Vec<Value>,
     /// What survived the last nursery collection.
     pub survived_bytes: usize,
-    /// [`CELLS_ALONE`] and [`COLLECTORS_MIN`], but in tests.
-    pub cells_alone: usize,
-    pub collectors_min: usize,
+    /// [`SERIAL_TRACE_CELLS`] and [`GC_WORKERS_MIN`], but in tests.
+    pub serial_trace_cells: usize,
+    pub gc_workers_min: usize,
 }
 
 /// A mutator's part as a leader finds it.
-pub(crate) struct View {
+pub(crate) struct MutatorPointers {
     pub young: *mut Young,
     pub remembered: *mut Vec<Value>,
     pub wanted: *mut bool,
@@ -62,14 +62,14 @@ pub(crate) struct View {
 }
 
 /// What belongs to a slot.
-struct Lot {
+struct NurserySlot {
     /// What the last mutator of the slot left behind; in use by the mutator, if there is one.
     young: Young,
     remembered: Vec<Value>,
-    view: Option<View>,
+    view: Option<MutatorPointers>,
 }
 
-pub(crate) struct Shared {
+pub(crate) struct SharedHeap {
     pub coordinator: Coordinator,
     pub symbols: SymbolTable,
     pub globals: Globals,
@@ -80,19 +80,19 @@ pub(crate) struct Shared {
     /// (`own`).
     pub published: AtomicBool,
     young: Mapping,
-    lots: Box<[UnsafeCell<Lot>]>,
-    common: Mutex<Common>,
+    nursery_slots: Box<[UnsafeCell<NurserySlot>]>,
+    common: Mutex<LockedState>,
 }
 
 // SAFETY: `common` is under its lock, and what is in it is moved between threads (hosts are `Send`).
 // A lot is accessed by the mutator that owns its slot while it runs, and by the leader of a
 // collection while it does not (rule 4); the coordinator orders the two.
-unsafe impl Send for Shared {}
+unsafe impl Send for SharedHeap {}
 // SAFETY: as above.
-unsafe impl Sync for Shared {}
+unsafe impl Sync for SharedHeap {}
 
-impl Shared {
-    pub fn new(config: &Config) -> Result<Shared, HeapError> {
+impl SharedHeap {
+    pub fn new(config: &Config) -> Result<SharedHeap, HeapError> {
         let limits = Limits::new(config)?;
         let mutators = config.mutators_max.clamp(1, MUTATORS_MAX);
         let reserve = config.hard_limit_bytes.min(YOUNG_RESERVE_MAX_BYTES);
@@ -100,21 +100,21 @@ impl Shared {
         let refused = || HeapError::Map { bytes: wanted, errno: libc::ENOMEM };
         let lot_bytes = os::round_to_grains(wanted).ok_or_else(refused)?;
         let young = Mapping::new(lot_bytes.checked_mul(mutators).ok_or_else(refused)?)?;
-        let lot = |slot| Lot {
+        let lot = |slot| NurserySlot {
             young: Young::new(young.base() + slot * lot_bytes, lot_bytes, config.nursery_bytes),
             remembered: Vec::new(),
             view: None,
         };
-        Ok(Shared {
+        Ok(SharedHeap {
             coordinator: Coordinator::new(),
             symbols: SymbolTable::new(),
             globals: Globals::new()?,
             hash_seed: RandomState::new().hash_one(0),
-            lots: (0..mutators).map(|slot| UnsafeCell::new(lot(slot))).collect(),
+            nursery_slots: (0..mutators).map(|slot| UnsafeCell::new(lot(slot))).collect(),
             young,
             old: Mutex::new(OldSpace::new()),
             published: AtomicBool::new(false),
-            common: Mutex::new(Common {
+            common: Mutex::new(LockedState {
                 roots: RootTable::default(),
                 limits,
                 statistics: Statistics::default(),
@@ -124,24 +124,24 @@ impl Shared {
                 last: None,
                 work: Vec::new(),
                 survived_bytes: 0,
-                cells_alone: CELLS_ALONE,
-                collectors_min: COLLECTORS_MIN,
+                serial_trace_cells: SERIAL_TRACE_CELLS,
+                gc_workers_min: GC_WORKERS_MIN,
             }),
         })
     }
 
-    pub fn lock(&self) -> MutexGuard<'_, Common> {
+    pub fn lock(&self) -> MutexGuard<'_, LockedState> {
         lock(&self.common)
     }
 
     /// All that is in use outside the nurseries.
-    pub fn tenured_bytes(&self, common: &Common) -> usize {
+    pub fn tenured_bytes(&self, common: &LockedState) -> usize {
         let old = lock(&self.old);
-        old.used_bytes() + self.beside_bytes(common, &old)
+        old.used_bytes() + self.off_heap_bytes(common, &old)
     }
 
     /// What is in use beside the spaces.
-    pub fn beside_bytes(&self, common: &Common, old: &OldSpace) -> usize {
+    pub fn off_heap_bytes(&self, common: &LockedState, old: &OldSpace) -> usize {
         self.symbols.bytes() + old.host_external_bytes() + common.external_bytes
     }
 
@@ -152,16 +152,16 @@ impl Shared {
 
     /// Number of mutators there can be.
     pub fn slots(&self) -> usize {
-        self.lots.len()
+        self.nursery_slots.len()
     }
 
     /// Takes over what is in a slot.
     ///
     /// # Safety
     /// The caller runs as the mutator of `slot` and has just become that.
-    pub unsafe fn move_in(&self, slot: usize) -> (Young, Vec<Value>) {
+    pub unsafe fn attach(&self, slot: usize) -> (Young, Vec<Value>) {
         // SAFETY: the caller's promise; no leader looks before this mutator stops.
-        let lot = unsafe { &mut *self.lots[slot].get() };
+        let lot = unsafe { &mut *self.nursery_slots[slot].get() };
         (lot.young.clone(), std::mem::take(&mut lot.remembered))
     }
 
@@ -169,18 +169,18 @@ impl Shared {
     ///
     /// # Safety
     /// The caller runs as the mutator of `slot` and ends being that without another safepoint.
-    pub unsafe fn move_out(&self, slot: usize, young: Young, remembered: Vec<Value>) {
+    pub unsafe fn detach(&self, slot: usize, young: Young, remembered: Vec<Value>) {
         // SAFETY: the caller's promise.
-        let lot = unsafe { &mut *self.lots[slot].get() };
-        *lot = Lot { young, remembered, view: None };
+        let lot = unsafe { &mut *self.nursery_slots[slot].get() };
+        *lot = NurserySlot { young, remembered, view: None };
     }
 
     /// Whether that many bytes at `address` are of what mutators that have left did not take along.
     ///
     /// # Safety
     /// No mutator comes or goes meanwhile.
-    pub unsafe fn left_behind(&self, address: usize, bytes: usize) -> bool {
-        self.lots.iter().any(|lot| {
+    pub unsafe fn is_in_abandoned_nursery(&self, address: usize, bytes: usize) -> bool {
+        self.nursery_slots.iter().any(|lot| {
             // SAFETY: the caller's promise; a lot with a mutator is not changed by it.
             let lot = unsafe { &*lot.get() };
             lot.view.is_none() && lot.young.holds(address, bytes)
@@ -192,9 +192,9 @@ impl Shared {
     /// # Safety
     /// The caller runs as the mutator of `slot`. What the view points to stays valid and is not
     /// used by anybody else while this mutator is stopped or in native code.
-    pub unsafe fn show(&self, slot: usize, view: View) {
+    pub unsafe fn show(&self, slot: usize, view: MutatorPointers) {
         // SAFETY: the caller's promise.
-        unsafe { (*self.lots[slot].get()).view = Some(view) };
+        unsafe { (*self.nursery_slots[slot].get()).view = Some(view) };
     }
 
     /// The parts of all slots, with or without a mutator.
@@ -202,21 +202,21 @@ impl Shared {
     /// # Safety
     /// The caller leads a collection, the world is stopped, and what an earlier call returned is not
     /// used any more.
-    pub unsafe fn parts(&self) -> Vec<Part<'_>> {
-        let parts = self.lots.iter().map(|lot| {
+    pub unsafe fn mutator_states(&self) -> Vec<MutatorState<'_>> {
+        let parts = self.nursery_slots.iter().map(|lot| {
             // SAFETY: the caller's promise: no mutator accesses its lot.
             let lot = unsafe { &mut *lot.get() };
             match &lot.view {
                 // SAFETY: rule 4: the mutator of this slot is stopped, so its view is valid.
                 Some(view) => unsafe {
-                    Part {
+                    MutatorState {
                         young: &mut *view.young,
                         remembered: &mut *view.remembered,
                         wanted: Some(&mut *view.wanted),
                         roots: Some(&mut *view.roots),
                     }
                 },
-                None => Part {
+                None => MutatorState {
                     young: &mut lot.young,
                     remembered: &mut lot.remembered,
                     wanted: None,
@@ -229,7 +229,7 @@ impl Shared {
 }
 
 /// A slot as the leader of a collection sees it.
-pub(crate) struct Part<'a> {
+pub(crate) struct MutatorState<'a> {
     pub young: &'a mut Young,
     pub remembered: &'a mut Vec<Value>,
     /// Absent without a mutator, as the roots.
@@ -237,7 +237,7 @@ pub(crate) struct Part<'a> {
     pub roots: Option<&'a mut dyn Roots>,
 }
 
-impl Part<'_> {
+impl MutatorState<'_> {
     /// Shows the roots of the mutator and, where old cells are not followed, what it remembers.
     pub fn begin(&mut self, tracer: &mut Tracer<'_>) {
         if let Some(roots) = &mut self.roots {

@@ -45,7 +45,7 @@ impl Heap {
     }
 
     /// Whether this mutator may collect its nursery while others run (rule 3), and that is enough.
-    pub(crate) fn may_collect_own(&self) -> bool {
+    pub(crate) fn may_collect_locally(&self) -> bool {
         if !self.is_shared || !self.generational || self.mutator.is_asked_to_stop() {
             return false;
         }
@@ -56,14 +56,14 @@ impl Heap {
             self.remembered.is_empty(),
             "rule 3 of own: nothing was written to old objects"
         );
-        let common = self.common();
+        let common = self.locked();
         let tenured = self.shared.tenured_bytes(&common);
         let most = common.limits.full_at_bytes.min(common.limits.hard_bytes);
         tenured + self.young.used_bytes() <= most
     }
 
     /// Collects this mutator's nursery (rule 3).
-    pub(crate) fn collect_own(&mut self, roots: &mut dyn Roots) -> Collected {
+    pub(crate) fn collect_locally(&mut self, roots: &mut dyn Roots) -> Collected {
         let started = Instant::now();
         let young_bytes = self.young.used_bytes();
         let shared = Arc::clone(&self.shared);
@@ -73,7 +73,7 @@ impl Heap {
         tracer.drain(usize::MAX);
         let mut done = tracer.finish();
         self.young.reset();
-        self.wanted = false;
+        self.collection_requested = false;
         self.work = std::mem::take(&mut done.work);
         self.work.shrink_to(RETAINED_WORK_ENTRIES);
         let mut common = shared.lock();
@@ -93,12 +93,12 @@ impl Heap {
         statistics.used_bytes_peak = statistics.used_bytes_peak.max(used_before);
         statistics.young_bytes_peak = statistics.young_bytes_peak.max(young_bytes);
         statistics.collections_minor += 1;
-        statistics.collections_own += 1;
+        statistics.collections_local += 1;
         statistics.promoted_cells += done.promoted_cells;
         statistics.updated_slots += done.updated_slots;
         statistics.count(&collected, 0);
         drop(common);
-        self.arrange();
+        self.renew_requests();
         collected
     }
 }

@@ -4,4 +4,4 @@
 /// pairs on x86 and lines are that long on some ARM cores.
 #[derive(Default)]
 #[repr(align(128))]
-pub(crate) struct OwnLine<T>(pub(crate) T);
+pub(crate) struct CachePadded<T>(pub(crate) T);

@@ -1,9 +1,9 @@
-//! Turns: one owner at a time, who may take further turns inside its own.
+//! ReentrantLock: one owner at a time, who may take further turns inside its own.
 //!
 //! 1. `owner` is 0 or the key of whose turn it is. Only the owner touches `depth`.
-//! 2. Turns are short. Who has to wait looks a few times, then sleeps: it counts itself as asleep,
+//! 2. ReentrantLock are short. Who has to wait looks a few times, then sleeps: it counts itself as parked,
 //!    looks once more and waits for a notification.
-//! 3. Who ends its last turn makes `owner` 0 and then looks whether anybody is asleep. These two and
+//! 3. Who ends its last turn makes `owner` 0 and then looks whether anybody is parked. These two and
 //!    the two steps of rule 2 have one order for all threads, so not both miss the other.
 //!
 //! Knows keys and threads. Does not know what a turn is for.
@@ -14,78 +14,78 @@ use std::fmt;
 use std::hint::spin_loop;
 
 /// Nobody's turn.
-const NOBODY: usize = 0;
+const UNOWNED: usize = 0;
 /// Looks before a thread goes to sleep.
-const LOOKS: usize = if cfg!(valk_loom) { 1 } else { 200 };
+const SPINS: usize = if cfg!(valk_loom) { 1 } else { 200 };
 
 /// Whose turn it is, shared by reference.
-pub struct Turns {
+pub struct ReentrantLock {
     owner: AtomicUsize,
-    /// Turns inside the owner's first one.
+    /// ReentrantLock inside the owner's first one.
     depth: UnsafeCell<usize>,
-    asleep: AtomicUsize,
-    gate: Mutex<()>,
-    ended: Condvar,
+    parked: AtomicUsize,
+    parking: Mutex<()>,
+    released: Condvar,
 }
 
 // SAFETY: `depth` is accessed by the owner only (rule 1), and owners follow one another: each acquires
 // what the one before has done.
-unsafe impl Sync for Turns {}
+unsafe impl Sync for ReentrantLock {}
 
-impl Turns {
+impl ReentrantLock {
     /// Nobody's turn.
     pub fn new() -> Self {
         Self {
-            owner: AtomicUsize::new(NOBODY),
+            owner: AtomicUsize::new(UNOWNED),
             depth: UnsafeCell::new(0),
-            asleep: AtomicUsize::new(0),
-            gate: Mutex::new(()),
-            ended: Condvar::new(),
+            parked: AtomicUsize::new(0),
+            parking: Mutex::new(()),
+            released: Condvar::new(),
         }
     }
 
-    /// Waits for the turn of `key`, which is not 0 and no other thread's, and takes it. To be ended as
+    /// Waits for the turn of `key`, which is not 0 and no other thread's, and takes it. To be released as
     /// often as it was taken.
-    pub fn take(&self, key: usize) {
-        debug_assert_ne!(key, NOBODY, "0 is nobody's key");
+    pub fn lock(&self, key: usize) {
+        debug_assert_ne!(key, UNOWNED, "0 is nobody's key");
         // Relaxed: only this thread stores its key.
         if self.owner.load(Relaxed) == key {
             // SAFETY: rule 1.
             self.depth.with_mut(|depth| unsafe { *depth += 1 });
             return;
         }
-        for _ in 0..LOOKS {
-            if self.owner.load(Relaxed) == NOBODY && self.claim(key) {
+        for _ in 0..SPINS {
+            if self.owner.load(Relaxed) == UNOWNED && self.claim(key) {
                 return;
             }
             spin_loop();
         }
-        self.sleep(key);
+        self.park(key);
     }
 
     fn claim(&self, key: usize) -> bool {
         // Acquire: what the last owner did is visible to this one.
-        self.owner.compare_exchange(NOBODY, key, Acquire, Relaxed).is_ok()
+        self.owner.compare_exchange(UNOWNED, key, Acquire, Relaxed).is_ok()
     }
 
     #[cold]
-    fn sleep(&self, key: usize) {
-        let mut gate = lock(&self.gate);
+    fn park(&self, key: usize) {
+        let mut parking = lock(&self.parking);
         // Relaxed: the fence orders it.
-        self.asleep.fetch_add(1, Relaxed);
-        // Rule 3: either the fence of `end` comes later and what follows it sees this thread asleep, or
+        self.parked.fetch_add(1, Relaxed);
+        // Rule 3: either the fence of `end` comes later and what follows it sees this thread parked, or
         // it comes earlier and this thread sees that it is nobody's turn.
         fence(SeqCst);
         while !self.claim(key) {
-            reached_if(true, "turns: a thread slept");
-            gate = wait(&self.ended, gate);
+            reached_if(true, "reentrant_lock: a thread parked");
+            parking = wait(&self.released, parking);
         }
-        self.asleep.fetch_sub(1, Relaxed);
-        drop(gate);
+        self.parked.fetch_sub(1, Relaxed);
+        drop(parking);
     }
 
     /// Ends the turn that the caller took last.
-    pub fn end(&self) {
+    pub fn unlock(&self) {
         // SAFETY: rule 1.
         let inside = self.depth.with_mut(|depth| unsafe {
             let inside = *depth > 0;
@@ -96,25 +96,25 @@ impl Turns {
             return;
         }
         // Release: what this owner did is visible to the next one.
-        self.owner.store(NOBODY, Release);
+        self.owner.store(UNOWNED, Release);
         // Rule 3: see `sleep`.
         fence(SeqCst);
-        if self.asleep.load(Relaxed) > 0 {
-            drop(lock(&self.gate));
-            self.ended.notify_one();
+        if self.parked.load(Relaxed) > 0 {
+            drop(lock(&self.parking));
+            self.released.notify_one();
         }
     }
 }
 
-impl Default for Turns {
+impl Default for ReentrantLock {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl fmt::Debug for Turns {
+impl fmt::Debug for ReentrantLock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut out = f.debug_struct("Turns");
+        let mut out = f.debug_struct("ReentrantLock");
         out.field("owner", &self.owner.load(Relaxed)).finish_non_exhaustive()
     }
 }

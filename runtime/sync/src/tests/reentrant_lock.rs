@@ -1,12 +1,12 @@
-//! Turns on threads of the system.
+//! ReentrantLock on threads of the system.
 
-use crate::turns::Turns;
+use crate::reentrant_lock::ReentrantLock;
 use std::cell::UnsafeCell;
 use std::sync::Arc;
 use std::thread;
 
 struct Counter {
-    turns: Turns,
+    lock: ReentrantLock,
     count: UnsafeCell<usize>,
 }
 
@@ -15,19 +15,19 @@ unsafe impl Sync for Counter {}
 
 impl Counter {
     fn add(&self, key: usize) {
-        self.turns.take(key);
-        self.turns.take(key);
+        self.lock.lock(key);
+        self.lock.lock(key);
         // SAFETY: it is this thread's turn.
         unsafe { *self.count.get() += 1 };
-        self.turns.end();
-        self.turns.end();
+        self.lock.unlock();
+        self.lock.unlock();
     }
 }
 
 valk_harness::test! {
     fn no_turn_is_lost_and_no_thread_sleeps_for_ever() {
         const ROUNDS: usize = 20_000;
-        let counter = Arc::new(Counter { turns: Turns::default(), count: UnsafeCell::new(0) });
+        let counter = Arc::new(Counter { lock: ReentrantLock::default(), count: UnsafeCell::new(0) });
         let threads: Vec<_> = (1..5)
             .map(|key| {
                 let counter = Arc::clone(&counter);
@@ -37,9 +37,9 @@ valk_harness::test! {
         for thread in threads {
             thread.join().expect("no panic");
         }
-        counter.turns.take(9);
+        counter.lock.lock(9);
         // SAFETY: it is this thread's turn.
         assert_eq!(unsafe { *counter.count.get() }, 4 * ROUNDS);
-        assert!(format!("{:?}", counter.turns).contains("owner: 9"));
+        assert!(format!("{:?}", counter.lock).contains("owner: 9"));
     }
 }

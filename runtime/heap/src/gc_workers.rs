@@ -1,42 +1,42 @@
 //! Several collectors at one work list.
 //!
-//! 1. Each collector has a tracer and a deque. It begins with what is its own: a mutator's objects are
+//! 1. Each worker has a tracer and a deque. It begins with what is its own: a mutator's objects are
 //!    in the cache of its processor. What it finds it keeps to itself, until another is out of work:
 //!    then it puts some into its deque, where the other steals it.
-//! 2. A collector without work that finds none offers to end; when all have, nothing is left
+//! 2. A worker without work that finds none offers to end; when all have, nothing is left
 //!    anywhere (`termination`).
 //!
 //! Does not know what tracing is.
 
-use crate::trace::{Done, Pass, SharedOldSpace, Tracer};
+use crate::trace::{Pass, SharedOldSpace, TraceResult, Tracer};
 use crate::value::Value;
 use std::sync::{Mutex, PoisonError};
 use valk_sync::coordinator::{Participant, World};
 use valk_sync::deque::{Steal, Stealer, Worker};
 use valk_sync::shim::lock;
-use valk_sync::termination::{TerminationDetector, Verdict};
+use valk_sync::termination::{OfferResult, TerminationDetector};
 
-/// Cells a collector scans between two looks at whether somebody wants some.
-const CELLS_BETWEEN: usize = 64;
+/// Cells a worker scans between two looks at whether somebody wants some.
+const CELLS_BETWEEN_IDLE_CHECKS: usize = 64;
 /// Cells that are put into a deque at a time, at most.
-const SHARED_MAX: usize = 256;
-/// A collector with fewer cells keeps them.
-const SHARED_ABOVE: usize = 16;
+const BATCH_CELLS_MAX: usize = 256;
+/// A worker with fewer cells keeps them.
+const BATCH_SOURCE_CELLS_MIN: usize = 16;
 
 /// A collection that several take part in.
-pub(crate) struct Team<'h> {
+pub(crate) struct GcWorkers<'h> {
     pass: Pass,
     young: (usize, usize),
     old: &'h SharedOldSpace,
 }
 
-impl<'h> Team<'h> {
-    pub fn new(pass: Pass, young: (usize, usize), old: &'h SharedOldSpace) -> Team<'h> {
-        Team { pass, young, old }
+impl<'h> GcWorkers<'h> {
+    pub fn new(pass: Pass, young: (usize, usize), old: &'h SharedOldSpace) -> GcWorkers<'h> {
+        GcWorkers { pass, young, old }
     }
 
     /// Follows what `done` has left, with everybody who has stopped; what was done in all.
-    pub fn help(&self, world: &World<'_>, mut done: Done) -> Done {
+    pub fn trace_rest(&self, world: &World<'_>, mut done: TraceResult) -> TraceResult {
         let count = world.participants();
         let mut shares: Vec<Vec<Value>> = vec![Vec::new(); count];
         for (number, cell) in done.work.drain(..).enumerate() {
@@ -59,24 +59,23 @@ impl<'h> Team<'h> {
         &self,
         world: &World<'_>,
         begin: impl Fn(Participant, &mut Tracer<'_>) + Sync,
-    ) -> Done {
+    ) -> TraceResult {
         let count = world.participants();
         let deques: Vec<Worker<usize>> = (0..count).map(|_| Worker::new()).collect();
         let stealers: Vec<Stealer<usize>> = deques.iter().map(Worker::stealer).collect();
         let deques: Vec<Mutex<Option<Worker<usize>>>> =
             deques.into_iter().map(|deque| Mutex::new(Some(deque))).collect();
         let detector = TerminationDetector::new(count);
-        let total = Mutex::new(Done::default());
+        let total = Mutex::new(TraceResult::default());
         world.parallel(|participant| {
             let deque = lock(&deques[participant.index]).take();
             let deque = deque.expect("participants are numbered");
             let mut tracer = Tracer::new(self.pass, self.young, self.old, Vec::new());
-            tracer.join_others();
+            tracer.set_parallel();
             begin(participant, &mut tracer);
-            let mut collector =
-                Collector { tracer, deque, stealers: &stealers, detector: &detector };
-            collector.run();
-            let part = collector.tracer.finish();
+            let mut worker = GcWorker { tracer, deque, stealers: &stealers, detector: &detector };
+            worker.run();
+            let part = worker.tracer.finish();
             let mut total = lock(&total);
             total.promoted_bytes += part.promoted_bytes;
             total.promoted_cells += part.promoted_cells;
@@ -86,17 +85,17 @@ impl<'h> Team<'h> {
     }
 }
 
-struct Collector<'t, 'h> {
+struct GcWorker<'t, 'h> {
     tracer: Tracer<'h>,
     deque: Worker<usize>,
     stealers: &'t [Stealer<usize>],
     detector: &'t TerminationDetector,
 }
 
-impl Collector<'_, '_> {
+impl GcWorker<'_, '_> {
     fn run(&mut self) {
         loop {
-            while !self.tracer.drain(CELLS_BETWEEN) {
+            while !self.tracer.drain(CELLS_BETWEEN_IDLE_CHECKS) {
                 self.share();
             }
             if let Some(cell) = self.deque.pop().or_else(|| self.steal()) {
@@ -106,9 +105,9 @@ impl Collector<'_, '_> {
             }
             let stealers = self.stealers;
             let sees_work = || stealers.iter().any(|stealer| !stealer.is_empty());
-            match self.detector.offer(sees_work) {
-                Verdict::Resume => {}
-                Verdict::Ended => return,
+            match self.detector.offer_termination(sees_work) {
+                OfferResult::Resume => {}
+                OfferResult::Ended => return,
             }
         }
     }
@@ -116,18 +115,18 @@ impl Collector<'_, '_> {
     /// Puts the older half of the work into the deque if somebody is out of work and the deque is
     /// empty.
     fn share(&mut self) {
-        if !self.detector.is_anybody_idle() || !self.deque.is_empty() {
+        if !self.detector.has_idle_worker() || !self.deque.is_empty() {
             return;
         }
         let work = self.tracer.work();
-        if work.len() < SHARED_ABOVE {
+        if work.len() < BATCH_SOURCE_CELLS_MIN {
             return;
         }
-        for cell in work.drain(..(work.len() / 2).min(SHARED_MAX)) {
+        for cell in work.drain(..(work.len() / 2).min(BATCH_CELLS_MAX)) {
             let shared = self.deque.push(cell.bits() as usize);
             shared.expect("the deque was empty");
         }
-        self.detector.announce();
+        self.detector.announce_work();
     }
 
     fn steal(&self) -> Option<usize> {
