@@ -55,6 +55,13 @@ impl Heap {
         self.used_bytes() > self.hard_limit_bytes() || self.injects_failure()
     }
 
+    /// Asks for a collection at the next safepoint if more is in use than allowed.
+    pub fn request_collection_if_over_limit(&mut self) {
+        if self.used_bytes() > self.hard_limit_bytes() {
+            self.request_collection();
+        }
+    }
+
     /// The hard limit in bytes.
     pub fn hard_limit_bytes(&self) -> usize {
         self.locked().limits.hard_bytes

@@ -4,8 +4,10 @@
 //!    runs of slots that the last full collection left unmarked, finding the next hole in the mark
 //!    bitmap only when it gets there (lazy sweep: free memory is not touched before its reuse).
 //! 2. Objects above [`LARGE_OBJECT_BYTES`] have a page of their own, or, above what a page holds, a
-//!    mapping of their own that begins like a page.
-//! 3. During a full collection allocation takes fresh pages only: the marks are in the making.
+//!    mapping of their own that begins like a page. Of a page that was not resident, such an object
+//!    takes only the memory that it fills.
+//! 3. During a full collection the marks are incomplete. Allocation takes holes that were found before
+//!    it, at least those of one page for each class, and after them fresh pages.
 //! 4. Empty pages are kept for reuse by any class, all but a few of them returned to the system: first
 //!    whole chunks, which may be huge pages of the system; those are not torn.
 //! 5. Hosts are listed; a full collection hands the boxes of unmarked ones to its caller.
@@ -88,7 +90,10 @@ fn chunk_of(base: usize) -> usize {
 
 struct Large {
     page: Page,
+    /// Bytes in use: header and object.
     bytes: usize,
+    /// At least the memory that it takes: `bytes`, or a whole page that was resident before.
+    committed_bytes: usize,
     /// Unmapped when the entry is dropped; absent when the object lies in a page of a chunk.
     mapping: Option<Mapping>,
 }
@@ -117,6 +122,7 @@ pub(crate) struct OldSpace {
     taken_bytes: usize,
     large: Vec<Large>,
     large_bytes: usize,
+    large_committed_bytes: usize,
     /// Addresses of all host objects.
     hosts: Vec<usize>,
     /// Of these, the ones with weak values: those made since the last collection, whose values may be
@@ -141,6 +147,7 @@ impl OldSpace {
             taken_bytes: 0,
             large: Vec::new(),
             large_bytes: 0,
+            large_committed_bytes: 0,
             hosts: Vec::new(),
             weak_fresh: Vec::new(),
             weak: Vec::new(),
@@ -216,7 +223,8 @@ impl OldSpace {
 
     fn empty_page(&mut self) -> usize {
         if self.resident.is_empty() && self.decommitted.is_empty() {
-            self.add_chunk();
+            let is_huge = self.chunks.len() >= SMALL_CHUNKS && self.huge_pages.wanted();
+            self.add_chunk(is_huge);
         }
         if let Some(base) = self.resident.pop() {
             return base;
@@ -228,14 +236,27 @@ impl OldSpace {
         base
     }
 
-    /// Adds the pages of a chunk: resident, as a huge page of the system, if the heap is so large that
-    /// this is little.
-    fn add_chunk(&mut self) {
+    /// A page for a large object that fills `bytes` of it, and how much memory it takes (rule 2).
+    fn page_of_large(&mut self, bytes: usize) -> (usize, usize) {
+        if let Some(base) = self.resident.pop() {
+            return (base, PAGE_BYTES);
+        }
+        if self.decommitted.is_empty() {
+            self.add_chunk(false);
+        }
+        let base = self.decommitted.pop();
+        (base.expect("a chunk has just been added when there was no page"), bytes)
+    }
+
+    /// Adds the pages of a chunk, which are resident if it is a huge page of the system.
+    fn add_chunk(&mut self, is_huge: bool) {
         let chunk = Mapping::aligned(CHUNK_BYTES, CHUNK_BYTES);
         let chunk = chunk.unwrap_or_else(|error| panic!("{error}"));
         let base = chunk.base();
         let pages = (base..base + CHUNK_BYTES).step_by(PAGE_BYTES).rev();
-        if self.chunks.len() < SMALL_CHUNKS || !self.huge_pages.wanted() {
+        if !is_huge {
+            // SAFETY: the range is the chunk.
+            unsafe { os::use_small_pages(base, CHUNK_BYTES) };
             self.decommitted.extend(pages);
         } else {
             let began = Instant::now();
@@ -254,17 +275,18 @@ impl OldSpace {
     #[inline(never)]
     fn allocate_large(&mut self, bytes: usize) -> usize {
         let total = PAYLOAD_OFFSET + bytes;
-        let (base, mapping) = if total <= PAGE_BYTES {
-            (self.empty_page(), None)
+        let used_bytes = total.next_multiple_of(LARGE_UNIT_BYTES);
+        let ((base, committed_bytes), mapping) = if total <= PAGE_BYTES {
+            (self.page_of_large(used_bytes), None)
         } else {
             let mapping = Mapping::new(total).unwrap_or_else(|error| panic!("{error}"));
-            (mapping.base(), Some(mapping))
+            ((mapping.base(), used_bytes), Some(mapping))
         };
         // SAFETY: an empty page, or a fresh mapping of more than a page, aligned as pages are.
         let page = unsafe { Page::format(base, bytes, LARGE_CLASS) };
-        let bytes = total.next_multiple_of(LARGE_UNIT_BYTES);
-        self.large_bytes += bytes;
-        self.large.push(Large { page, bytes, mapping });
+        self.large_bytes += used_bytes;
+        self.large_committed_bytes += committed_bytes;
+        self.large.push(Large { page, bytes: used_bytes, committed_bytes, mapping });
         page.base() + PAYLOAD_OFFSET
     }
 
@@ -308,7 +330,7 @@ impl OldSpace {
     }
 
     pub fn committed_bytes(&self) -> usize {
-        (self.pages.len() + self.resident.len()) * PAGE_BYTES + self.large_bytes
+        (self.pages.len() + self.resident.len()) * PAGE_BYTES + self.large_committed_bytes
     }
 
     pub fn host_external_bytes(&self) -> usize {
@@ -327,16 +349,34 @@ impl OldSpace {
         })
     }
 
-    /// Starts a full collection: no slot is marked, no hole is open (rule 3).
+    /// Starts a full collection: no slot is marked, and only holes found before are open (rule 3).
     pub fn begin_full(&mut self) {
+        for number in 0..CLASS_COUNT {
+            self.retain_holes(number);
+        }
         for page in self.pages.iter().chain(self.large.iter().map(|large| &large.page)) {
             page.clear_marks();
         }
-        for class in &mut self.classes {
-            (class.cursor, class.end, class.page) = (0, 0, None);
-            class.available.clear();
-            class.spare.clear();
+    }
+
+    /// Closes all pages of a class, and keeps the holes that are open or, if none is, those of a page
+    /// that has some. Otherwise every full collection would move what survives into a page of its own.
+    fn retain_holes(&mut self, number: usize) {
+        let class = &mut self.classes[number];
+        let hole = Hole { cursor: class.cursor, end: class.end };
+        (class.cursor, class.end) = (0, 0);
+        if hole.cursor < hole.end {
+            self.give_back(number, hole);
         }
+        let class = &mut self.classes[number];
+        while class.spare.is_empty()
+            && let Some(page) = class.page.take().or_else(|| class.available.pop())
+        {
+            let holes = std::iter::from_fn(|| page.take_hole());
+            class.spare.extend(holes.map(|(cursor, end)| Hole { cursor, end }));
+        }
+        class.page = None;
+        class.available.clear();
     }
 
     /// Ends a full collection: unmarked slots are free, empty pages leave their class. Returns
@@ -384,6 +424,7 @@ impl OldSpace {
                 continue;
             }
             self.large_bytes -= large.bytes;
+            self.large_committed_bytes -= large.committed_bytes;
             if large.mapping.is_none() {
                 self.release(large.page);
             }

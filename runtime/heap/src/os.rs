@@ -114,6 +114,19 @@ pub(crate) unsafe fn use_huge_pages(base: usize, bytes: usize) {
     let _ = (base, bytes);
 }
 
+/// Asks for memory in the system's smallest pages, so that a range of which little is touched takes
+/// little.
+///
+/// # Safety
+/// As [`commit`].
+pub(crate) unsafe fn use_small_pages(base: usize, bytes: usize) {
+    // SAFETY: the caller's promise; the contents stay what they are.
+    #[cfg(target_os = "linux")]
+    let _ = unsafe { libc::madvise(object::at(base), bytes, libc::MADV_NOHUGEPAGE) };
+    #[cfg(not(target_os = "linux"))]
+    let _ = (base, bytes);
+}
+
 /// Returns the memory of a range to the system; it reads as zero afterwards and stays usable.
 ///
 /// # Safety

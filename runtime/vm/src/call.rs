@@ -324,7 +324,12 @@ impl Vm {
                 fiber.ensure(first + site.count);
                 match self.heap.room(bytes) {
                     Ok(()) => Native::Again,
-                    Err(_) => Native::Result(self.out_of_memory()),
+                    Err(_) => {
+                        // Otherwise a loop over refused requests would never come to a safepoint
+                        // that looks at the limit.
+                        self.heap.request_collection_if_over_limit();
+                        Native::Result(self.out_of_memory())
+                    }
                 }
             }
             Outcome::Suspend(question) => {
