@@ -2,7 +2,7 @@
 
 #[cfg(target_os = "linux")]
 use crate::ProcessMemory;
-use crate::os::GRAIN_BYTES;
+use crate::memory::os::GRAIN_BYTES;
 use crate::{Buffer, BufferFull, BufferPool, HeapError};
 
 const MIB: usize = 1 << 20;

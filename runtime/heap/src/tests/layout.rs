@@ -1,11 +1,12 @@
 //! Size classes, holes and triggers as pure functions.
 
 use super::Random;
-use crate::limits::{FULL_FLOOR_BYTES, next_full, soft_limit};
-use crate::nursery::Young;
-use crate::object::{GRANULE_BYTES, fields_bytes, round_to_granules, string_bytes};
-use crate::old::{CLASS_BYTES, PAGE_BYTES, PAYLOAD_OFFSET, class_of, next_hole, slots_per_page};
-use crate::os::{GRAIN_BYTES, round_to_grains};
+use crate::accounting::limits::{FULL_FLOOR_BYTES, next_full, soft_limit};
+use crate::memory::os::{GRAIN_BYTES, round_to_grains};
+use crate::spaces::nursery::Nursery;
+use crate::spaces::page::{PAGE_BYTES, PAYLOAD_OFFSET, next_hole, slots_per_page};
+use crate::spaces::size_class::{CLASS_BYTES, class_of};
+use crate::values::object::{GRANULE_BYTES, fields_bytes, round_to_granules, string_bytes};
 use crate::{HeapError, LARGE_OBJECT_BYTES, OutOfMemory};
 
 valk_harness::test! {
@@ -168,7 +169,7 @@ valk_harness::test! {
 valk_harness::test! {
     fn a_lot_holds_what_it_handed_out_and_nothing_beside_it() {
         let base = 4 * GRAIN_BYTES;
-        let mut young = Young::new(base, 2 * GRAIN_BYTES, GRAIN_BYTES);
+        let mut young = Nursery::new(base, 2 * GRAIN_BYTES, GRAIN_BYTES);
         young.cursor += 64;
         assert!(young.holds(base, 64) && young.holds(base + 48, 16));
         assert!(!young.holds(base - 16, 16), "in the lot before");

@@ -1,7 +1,7 @@
 //! Collections of one nursery while other mutators run.
 
 use super::{Random, collect, small_config};
-use crate::limits::FULL_FLOOR_BYTES;
+use crate::accounting::limits::FULL_FLOOR_BYTES;
 use crate::{Collection, Config, Heap, HostObject, Kind, Tracer, Value};
 use std::sync::mpsc;
 use std::thread;

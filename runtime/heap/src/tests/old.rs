@@ -1,10 +1,10 @@
 //! The old space by itself: where pages come from and where they go.
 
-use crate::limits::RESIDENT_FREE_PAGES;
-use crate::object::{self, PAIR_BYTES};
-use crate::old::{
-    CHUNK_BYTES, HugePagePolicy, OldSpace, PAGE_BYTES, Page, SMALL_CHUNKS, slots_per_page,
-};
+use crate::accounting::limits::RESIDENT_FREE_PAGES;
+use crate::spaces::huge_page_policy::HugePagePolicy;
+use crate::spaces::old_space::{CHUNK_BYTES, OldSpace, SMALL_CHUNKS};
+use crate::spaces::page::{PAGE_BYTES, Page, slots_per_page};
+use crate::values::object::{self, PAIR_BYTES};
 use std::collections::HashSet;
 use std::time::Duration;
 
