@@ -336,7 +336,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             let (a, b) = ($a, $b);
             let index = word!(0);
             // SAFETY: rule 1 — the global index exists.
-            let value = unsafe { vm.heap.existing_global(SymbolId(index)) };
+            let value = unsafe { vm.heap.global_unchecked(SymbolId(index)) };
             if !value.is_closure() && value.is_undefined() {
                 unbound!(a);
             }
@@ -373,7 +373,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             let (a, b) = ($a, $b);
             let index = word!(0);
             // SAFETY: rule 1 — the global index exists.
-            let value = unsafe { vm.heap.existing_global(SymbolId(index)) };
+            let value = unsafe { vm.heap.global_unchecked(SymbolId(index)) };
             if value == closure!() && !vm.heap.wants_safepoint() {
                 vm.counters.function_calls += 1;
                 begin!(code!());
@@ -577,7 +577,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             Opcode::Global => {
                 let index = word!(0);
                 // SAFETY: rule 1 — the global index exists.
-                let value = unsafe { vm.heap.existing_global(SymbolId(index)) };
+                let value = unsafe { vm.heap.global_unchecked(SymbolId(index)) };
                 r!(a!()) = if value.is_undefined() {
                     save!();
                     vm.missing_global(fiber, word!(0))
@@ -589,7 +589,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             Opcode::GlobalHead => {
                 let index = word!(0);
                 // SAFETY: rule 1 — the global index exists.
-                let mut value = unsafe { vm.heap.existing_global(SymbolId(index)) };
+                let mut value = unsafe { vm.heap.global_unchecked(SymbolId(index)) };
                 if value.is_undefined() {
                     save!();
                     value = vm.missing_global(fiber, word!(0));
@@ -898,7 +898,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             Opcode::TailCallGlobal => {
                 let index = word!(0);
                 // SAFETY: rule 1 — the global index exists.
-                let value = unsafe { vm.heap.existing_global(SymbolId(index)) };
+                let value = unsafe { vm.heap.global_unchecked(SymbolId(index)) };
                 if value.is_undefined() {
                     unbound!(a!());
                 }

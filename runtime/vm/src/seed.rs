@@ -12,12 +12,12 @@ use crate::fiber::Fiber;
 use crate::native::Native;
 use crate::vm::{CollectedHook, CompileHook, FiberId, Guards, Machines, ReportHook, Vm};
 use std::sync::Arc;
-use valk_heap::{Invitation, JoinError, Roots, Tracer, Value};
+use valk_heap::{MutatorTicket, Roots, TooManyMutators, Tracer, Value};
 
 /// What a further machine on a heap is made from.
 #[derive(Clone)]
 pub struct Seed {
-    invitation: Invitation,
+    ticket: MutatorTicket,
     natives: Vec<Native>,
     guards: Guards,
     machines: Arc<Machines>,
@@ -33,8 +33,8 @@ impl Seed {
     ///
     /// # Errors
     /// When the heap takes no further mutator.
-    pub fn grow(&self) -> Result<Vm, JoinError> {
-        let heap = self.invitation.accept()?;
+    pub fn grow(&self) -> Result<Vm, TooManyMutators> {
+        let heap = self.ticket.register()?;
         let mut vm = Vm::bare(heap, self.compile, self.report);
         vm.natives.clone_from(&self.natives);
         vm.guards = self.guards.clone();
@@ -76,7 +76,7 @@ impl Vm {
     /// For further machines on this one's heap.
     pub fn seed(&mut self) -> Seed {
         Seed {
-            invitation: self.heap.invitation(),
+            ticket: self.heap.mutator_ticket(),
             natives: self.natives.clone(),
             guards: self.guards.clone(),
             machines: Arc::clone(&self.machines),
