@@ -12,7 +12,7 @@
 //! Which `Value`s live is decided in `collect`; what they mean, elsewhere.
 
 use crate::error::HeapError;
-use crate::interrupt::Interrupt;
+use crate::interrupt::{Interrupt, PreemptFlag};
 use crate::limits::{Config, TRIGGER_CHECK_BYTES, YOUNG_OBJECT_MAX_BYTES};
 use crate::nursery::Young;
 use crate::object::{
@@ -57,6 +57,9 @@ pub struct Heap {
     /// Bytes allocated directly in the old space since the trigger was last looked at.
     pub(crate) unchecked_bytes: usize,
     pub(crate) interrupt: Interrupt,
+    pub(crate) preempt_flag: PreemptFlag,
+    /// The bell stays rung, so that no safepoint is passed without notice.
+    pub(crate) polls_always: bool,
     pub(crate) mutator: Mutator,
     pub(crate) shared: Arc<Shared>,
 }
@@ -103,7 +106,9 @@ impl Heap {
             work: Vec::new(),
             external_bytes: 0,
             unchecked_bytes: 0,
-            interrupt: Interrupt::new(bell),
+            interrupt: Interrupt::new(bell.clone()),
+            preempt_flag: PreemptFlag::new(bell),
+            polls_always: false,
             mutator,
             shared,
         }

@@ -1,48 +1,93 @@
-//! Requests of other threads that a mutator end what it is doing.
+//! Requests of other threads to a mutator: to end what it is doing, or to let another task run.
 //!
-//! 1. Every mutator has a flag of its own; who holds its [`Interrupt`] may set it, and then rings
-//!    the mutator's bell.
-//! 2. The mutator takes the request when it looks at its flag. A request made twice is one.
+//! 1. Every mutator has a flag for each of the two. A thread that holds its [`Interrupt`] or its
+//!    [`PreemptFlag`] may set the flag, and then rings the mutator's bell.
+//! 2. The mutator takes a request when it looks at the flag. A request made twice is one.
+//! 3. A request that was not taken is seen again: answering the bell leaves it rung then.
 //!
-//! Does not know what an interrupted mutator does.
+//! Does not know what a mutator does when it is interrupted or preempted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use valk_sync::coordinator::Bell;
 
-/// Asks a mutator, from any thread, to end what it is doing.
+/// A flag of a mutator, and the bell that makes the mutator look at it.
 #[derive(Debug, Clone)]
-pub struct Interrupt {
-    requested: Arc<AtomicBool>,
+struct Request {
+    is_set: Arc<AtomicBool>,
     bell: Bell,
 }
 
+impl Request {
+    fn new(bell: Bell) -> Request {
+        Request { is_set: Arc::default(), bell }
+    }
+
+    fn set(&self) {
+        // Relaxed: the bell publishes it.
+        self.is_set.store(true, Ordering::Relaxed);
+        self.bell.ring();
+    }
+
+    fn is_set(&self) -> bool {
+        self.is_set.load(Ordering::Relaxed)
+    }
+
+    fn take(&self) -> bool {
+        self.is_set() && self.is_set.swap(false, Ordering::Relaxed)
+    }
+}
+
+/// Asks a mutator, from any thread, to end what it is doing.
+#[derive(Debug, Clone)]
+pub struct Interrupt(Request);
+
 impl Interrupt {
     pub(crate) fn new(bell: Bell) -> Interrupt {
-        Interrupt { requested: Arc::default(), bell }
+        Interrupt(Request::new(bell))
     }
 
     /// Requests the end of the evaluation; seen at its next safepoint.
     pub fn request(&self) {
-        // Relaxed: the bell publishes it.
-        self.requested.store(true, Ordering::Relaxed);
-        self.bell.ring();
+        self.0.set();
     }
 
-    /// Takes back a request that nobody has seen; true when there was one.
+    /// Withdraws a request that the mutator has not seen. Returns true if there was one.
     pub fn take(&self) -> bool {
-        self.requested.swap(false, Ordering::Relaxed)
+        self.0.take()
     }
 
-    /// Rings the mutator's bell for another reason.
-    pub(crate) fn ring(&self) {
-        self.bell.ring();
+    /// The bell, for other reasons.
+    pub(crate) fn bell(&self) -> &Bell {
+        &self.0.bell
     }
 
-    /// Answers the bell; a request that nobody has taken rings again.
-    pub(crate) fn answer(&self) {
-        if self.bell.answer() && self.requested.load(Ordering::Relaxed) {
-            self.bell.ring();
-        }
+    pub(crate) fn is_requested(&self) -> bool {
+        self.0.is_set()
+    }
+}
+
+/// Asks a mutator, from any thread, to suspend the task that it runs.
+#[derive(Debug, Clone)]
+pub struct PreemptFlag(Request);
+
+impl PreemptFlag {
+    pub(crate) fn new(bell: Bell) -> PreemptFlag {
+        PreemptFlag(Request::new(bell))
+    }
+
+    /// Requests that the running task be suspended; seen at its next safepoint.
+    pub fn request(&self) {
+        self.0.set();
+    }
+
+    /// Withdraws a request that the mutator has not seen, so that it does not reach the next task.
+    /// Returns true if there was one. Costs one load when there was none.
+    pub fn take(&self) -> bool {
+        self.0.take()
+    }
+
+    pub(crate) fn is_requested(&self) -> bool {
+        self.0.is_set()
     }
 }

@@ -61,7 +61,7 @@ pub use buffers::{Buffer, BufferFull, BufferPool, BufferStatistics};
 pub use collect::{Collected, Collection};
 pub use error::{HeapError, JoinError, OutOfMemory};
 pub use heap::Heap;
-pub use interrupt::Interrupt;
+pub use interrupt::{Interrupt, PreemptFlag};
 pub use limits::{
     Config, DEFAULT_HARD_LIMIT_BYTES, DEFAULT_NURSERY_BYTES, LARGE_OBJECT_BYTES,
     YOUNG_OBJECT_MAX_BYTES,

@@ -5,7 +5,7 @@
 
 use crate::error::JoinError;
 use crate::heap::Heap;
-use crate::interrupt::Interrupt;
+use crate::interrupt::{Interrupt, PreemptFlag};
 use crate::roots::Roots;
 use crate::shared::{Shared, View};
 use crate::stress::Stress;
@@ -70,15 +70,43 @@ impl Heap {
         unsafe { self.bell.as_ref() }.load(Ordering::Relaxed) != 0
     }
 
+    /// Makes [`Heap::wants_safepoint`] true from now on, if `always`, or else when there is a reason.
+    pub fn poll_always(&mut self, always: bool) {
+        self.polls_always = always;
+        self.interrupt.bell().ring();
+    }
+
+    /// Answers the bell, which stays rung if there is a reason to look again (rule 3 of `interrupt`).
+    pub(crate) fn answer(&self) {
+        self.interrupt.bell().answer();
+        // Looked for after the answer: a reason that is published later rings again.
+        let is_requested = self.interrupt.is_requested() || self.preempt_flag.is_requested();
+        if is_requested || self.polls_always {
+            self.interrupt.bell().ring();
+        }
+    }
+
+    /// Answers the bell without stopping. Returns true if another mutator waits for this one to
+    /// [stop](Heap::stop). The mutator has looked whether it [wants](Heap::wants_collection) to collect.
+    pub fn acknowledge(&self) -> bool {
+        self.answer();
+        self.mutator.is_asked_to_stop()
+    }
+
     /// Asks for a collection at the next safepoint.
     pub(crate) fn want(&mut self) {
         self.wanted = true;
-        self.interrupt.ring();
+        self.interrupt.bell().ring();
     }
 
     /// The handle by which other threads interrupt the mutator.
     pub fn interrupt(&self) -> &Interrupt {
         &self.interrupt
+    }
+
+    /// The handle by which other threads preempt the task that the mutator runs.
+    pub fn preempt_flag(&self) -> &PreemptFlag {
+        &self.preempt_flag
     }
 
     /// Tells every mutator of this heap to come to a safepoint.
@@ -91,7 +119,7 @@ impl Heap {
     /// # Safety
     /// As [`Heap::collect`].
     pub unsafe fn stop(&mut self, roots: &mut dyn Roots) {
-        self.interrupt.answer();
+        self.answer();
         // SAFETY: the caller's promise; `roots` is borrowed until the stop is over.
         unsafe { self.show(roots) };
         self.mutator.safepoint();
