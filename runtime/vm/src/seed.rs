@@ -35,10 +35,10 @@ impl Seed {
     /// When the heap takes no further mutator.
     pub fn grow(&self) -> Result<Vm, TooManyMutators> {
         let heap = self.ticket.register()?;
-        let mut vm = Vm::bare(heap, self.compile, self.report);
+        let machines = Arc::clone(&self.machines);
+        let mut vm = Vm::bare(heap, machines, self.compile, self.report);
         vm.natives.clone_from(&self.natives);
         vm.guards = self.guards.clone();
-        vm.machines = Arc::clone(&self.machines);
         vm.markers = self.markers.clone();
         vm.collected = self.collected;
         vm.jit_calls = self.jit_calls;

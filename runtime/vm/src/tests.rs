@@ -4,6 +4,7 @@ mod fused;
 #[cfg(target_arch = "x86_64")]
 mod jit;
 mod persistent;
+mod preemption;
 
 use crate::verify::verify;
 use crate::{

@@ -10,12 +10,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use valk_aio::{HandleState, completed, config, failed, machine, settled, system_of};
+use valk_aio::{End, completed, end, failed, is_handle, shared_vm, system_of};
 use valk_heap::{HostObject, Tracer, Value};
 use valk_http2::{Certificate, Counters, Limits, ServerConfig, StopSignal, TokioNetwork, bind};
 use valk_lang::builtins::{fail, wrong_type};
 use valk_lang::elements;
-use valk_vm::{Arity, NativeFn, Outcome, Vm, type_name};
+use valk_vm::{Arity, NativeFn, Outcome, Vm, equal, type_name};
 
 /// A listening server in the heap.
 struct ServerObject {
@@ -39,6 +39,14 @@ pub(super) const TABLE: &[(&str, Arity, NativeFn)] = &[
 /// Configuration keys of `server-listen`.
 const KEYS: &[&str] =
     &[":tls", ":cert", ":key", ":host", ":max-request-body-size", ":error-handler"];
+
+/// The value of a key in a configuration list `{:key value …}`.
+fn config(vm: &mut Vm, list: Value, key: &str) -> Option<Value> {
+    let key = vm.heap.intern(key.as_bytes());
+    let items = elements(list);
+    let pair = items.chunks_exact(2).find(|pair| equal(&vm.heap, pair[0], key));
+    pair.map(|pair| pair[1])
+}
 
 /// What a configuration list says, checked.
 fn settings(vm: &mut Vm, list: Value) -> Result<(IpAddr, ServerConfig), String> {
@@ -82,7 +90,7 @@ fn warn_unknown_keys(vm: &Vm, list: Value) {
         let name = String::from_utf8_lossy(vm.heap.symbols().name(symbol)).into_owned();
         if !KEYS.contains(&name.as_str()) {
             let known = KEYS.join(" ");
-            eprintln!("[WARN] http2/server-listen | unknown key {name}; known keys: {known}");
+            tracing::warn!(target: "http2", "http2/server-listen: unknown key {name}; known keys: {known}");
         }
     }
 }
@@ -116,11 +124,11 @@ fn listen(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         Ok(bound) => bound,
         Err(error) => return failed(vm, &format!("Error on Bind: {error}")).into(),
     };
-    let Some(shared) = machine(vm) else { return fail(vm, "no executor is running") };
-    let await_name = vm.intern("aio/await");
-    let await_ = vm.global(await_name).unwrap_or(Value::NIL);
+    let Some(shared) = shared_vm(vm) else {
+        return fail(vm, "http2/server-listen: this program runs without an event loop");
+    };
     let function = vm.heap.root(arguments[2]);
-    let handler = Rc::new(FunctionHandler { vm: shared, function, await_ });
+    let handler = Rc::new(FunctionHandler { vm: shared, function });
     let stop = StopSignal::new();
     let port = bound.local_addr().port();
     let (signal, stopping) = (stop.clone(), system.clone());
@@ -141,7 +149,7 @@ fn listen(vm: &mut Vm, arguments: &[Value]) -> Outcome {
             serving.await
         };
         if let Err(error) = report {
-            eprintln!("[ERROR] http2 | server on port {port} ended: {error}");
+            tracing::error!(target: "http2", "server on port {port} ended: {error}");
         }
     });
     let server = vm.heap.host(Box::new(ServerObject { port, stop }));
@@ -150,16 +158,17 @@ fn listen(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 
 /// The server that a reference or a listen handle stands for.
 fn server_of<'h>(vm: &'h mut Vm, name: &str, value: Value) -> Result<&'h ServerObject, Outcome> {
-    let target = match settled(vm, value) {
+    let target = match end(vm, value) {
+        Some(End::Completed(server)) => server,
+        Some(End::Failed(error)) => return Err(error.into()),
+        Some(End::Cancelled) => return Err(Outcome::Suspend(value)),
+        None if is_handle(vm, value) => return Err(Outcome::Suspend(value)),
         None => value,
-        Some(HandleState::Completed(server)) => server,
-        Some(HandleState::Failed(error)) => return Err(error.into()),
-        Some(HandleState::Pending) => return Err(Outcome::Suspend(value)),
     };
     if target.host::<ServerObject>(&vm.heap).is_some() {
         return Ok(target.host::<ServerObject>(&vm.heap).expect("checked above"));
     }
-    let text = if settled(vm, value).is_some() {
+    let text = if is_handle(vm, value) {
         format!("{name}: handle result is not a server ref")
     } else {
         format!("{name}: expected Handle or Reference, got {}", type_name(value))
