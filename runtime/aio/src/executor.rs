@@ -27,7 +27,7 @@ pub(crate) use run::start;
 use crate::event::{Call, Event, Job, Parked, Target};
 use crate::timers::{TimerId, Timers};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -64,8 +64,8 @@ pub(crate) struct ExecutorState {
     pub preempt: OnceLock<PreemptFlag>,
     /// Resumptions that began and ended; odd while a fiber runs.
     pub resumptions: AtomicU64,
-    /// Handles that ended here.
-    pub settled: AtomicU64,
+    /// Events and timers processed here.
+    pub events: AtomicU64,
     /// Zero of the timers' clock.
     epoch: Instant,
 }
@@ -118,7 +118,7 @@ impl ExecutorState {
             core: OnceLock::new(),
             preempt: OnceLock::new(),
             resumptions: AtomicU64::new(0),
-            settled: AtomicU64::new(0),
+            events: AtomicU64::new(0),
             epoch: Instant::now(),
         }
     }
@@ -250,13 +250,6 @@ pub(crate) fn resume_anywhere(vm: &mut Vm, parked: Box<Parked>, answer: Value) {
 pub(crate) fn interrupt_cancelled(vm: &Vm) {
     let state = here(vm);
     state.pool.preempt_others(state.index);
-}
-
-/// One more handle has ended.
-pub(crate) fn count_settled(vm: &Vm) {
-    if let Some(core) = vm.embedder.host::<Core>(&vm.heap) {
-        core.0.settled.fetch_add(1, Ordering::Relaxed);
-    }
 }
 
 /// Starts a timer on this executor for `handle`; without a time it only ends with its system.

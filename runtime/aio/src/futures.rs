@@ -140,13 +140,8 @@ fn promise(vm: &mut Vm, _: &[Value]) -> Outcome {
 /// `(promise/deliver p value)`: 1 when this ended the promise, 0 when it had ended.
 fn deliver(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let [promise, value] = [arguments[0], arguments[1]];
-    let Some(handle) = handle_of(&vm.heap, promise) else {
+    if !handle_of(&vm.heap, promise).is_some_and(|handle| handle.is_promise) {
         return wrong_type(vm, promise, "Promise");
-    };
-    let is_open = handle.body().node.as_ref().map(|node| node.is_promise());
-    match (is_open, handle.cell.status().is_terminal()) {
-        (Some(true), _) => truth(settle(vm, promise, end_of(value))),
-        (None, true) => truth(false),
-        _ => wrong_type(vm, promise, "Promise"),
     }
+    truth(settle(vm, promise, end_of(value)))
 }

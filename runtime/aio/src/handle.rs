@@ -55,6 +55,8 @@ pub(crate) struct Body {
 pub struct Handle {
     pub(crate) cell: CompletionCell<Value, Waiter>,
     body: Mutex<Body>,
+    /// Programs may settle it.
+    pub(crate) is_promise: bool,
 }
 
 impl Handle {
@@ -110,7 +112,8 @@ pub(crate) fn end_of(value: Value) -> End<Value> {
 }
 
 fn make(vm: &mut Vm, cell: CompletionCell<Value, Waiter>, body: Body) -> Value {
-    let value = vm.heap.host(Box::new(Handle { cell, body: Mutex::new(body) }));
+    let is_promise = body.node.as_ref().is_some_and(|node| node.is_promise());
+    let value = vm.heap.host(Box::new(Handle { cell, body: Mutex::new(body), is_promise }));
     vm.heap.set_aux(value, AUX_HANDLE);
     value
 }
@@ -213,7 +216,6 @@ pub fn settle(vm: &mut Vm, handle: Value, end: End<Value>) -> bool {
             executor::call_cleanup(vm, function, &[]);
         }
     }
-    executor::count_settled(vm);
     true
 }
 

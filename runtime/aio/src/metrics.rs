@@ -73,7 +73,7 @@ fn seen(vm: &mut Vm, event_loop: Loop) -> Seen {
 }
 
 fn observe(vm: &mut Vm) -> Loop {
-    let settled = here(vm).settled.load(std::sync::atomic::Ordering::Relaxed);
+    let events = here(vm).events.load(std::sync::atomic::Ordering::Relaxed);
     let reactor = vm.extension::<Reactor>();
     let (Some(handle), Some(started)) = (&reactor.handle, reactor.started) else {
         return Loop::default();
@@ -83,7 +83,7 @@ fn observe(vm: &mut Vm) -> Loop {
     let idle = started.elapsed().saturating_sub(metrics.worker_total_busy_duration(0));
     Loop {
         iterations: metrics.worker_park_count(0),
-        events: settled,
+        events,
         idle_us: idle.as_micros() as u64,
     }
 }

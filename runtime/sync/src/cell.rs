@@ -183,7 +183,11 @@ impl<T: Copy, W> CompletionCell<T, W> {
         self.lock().waiters.remove(token)
     }
 
-    /// Exchanges a registered waiter; the new one comes back if the old one is gone.
+    /// Exchanges a registered waiter.
+    ///
+    /// # Errors
+    ///
+    /// The new waiter, if the old one is gone.
     pub fn replace(&self, token: Token, waiter: W) -> Result<W, W> {
         match self.lock().waiters.get_mut(token) {
             Some(registered) => Ok(std::mem::replace(registered, waiter)),

@@ -116,6 +116,7 @@ impl Executor {
         }
         drop(entered);
         serve::blocked_while(vm, || pool.end(INTERRUPTION));
+        serve::leave_seat();
     }
 
     /// Why the wait for `task` is over, if it is.

@@ -36,6 +36,7 @@ pub(super) fn settle_urgent(vm: &SharedVm, state: &Arc<ExecutorState>) {
 }
 
 fn perform(vm: &SharedVm, state: &Arc<ExecutorState>, event: Event) {
+    state.events.fetch_add(1, Ordering::Relaxed);
     match event {
         Event::Resume(parked, answer) => resume(vm, state, *parked, answer),
         Event::Call(call) => call_function(vm, state, *call, state.index),

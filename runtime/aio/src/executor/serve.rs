@@ -9,6 +9,7 @@ use crate::system;
 use std::cell::RefCell;
 use std::io;
 use std::rc::{Rc, Weak};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::LocalSet;
@@ -41,6 +42,11 @@ thread_local! {
 /// Gives the calling thread its seat in the pool.
 pub(super) fn take_seat(seat: Seat) {
     SEAT.set(Some(seat));
+}
+
+/// Gives the seat of the calling thread back.
+pub(super) fn leave_seat() {
+    SEAT.set(None);
 }
 
 /// A reactor whose thread is in a blocked state while it waits.
@@ -152,8 +158,12 @@ fn fire_timers(vm: &SharedVm, state: &Arc<ExecutorState>) -> bool {
             state.local(vm).timers.due(vm, now_us)
         };
         let Some((id, handle)) = due else { break };
+        // What it causes is alive before the timer is not.
+        state.pool.add_live();
+        state.events.fetch_add(1, Ordering::Relaxed);
         crate::combinators::timer_fired(&mut vm.borrow_mut(), handle, id);
         run::settle_urgent(vm, state);
+        state.pool.end_live();
         fired = true;
     }
     fired

@@ -83,7 +83,7 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        Worker::resign();
+        self.0.resign();
     }
 }
 
