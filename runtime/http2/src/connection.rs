@@ -149,6 +149,7 @@ fn builder(limits: &Limits) -> h2::server::Builder {
         .initial_connection_window_size(limits.connection_window)
         .initial_window_size(limits.stream_window)
         .max_send_buffer_size(limits.send_buffer_bytes)
+        .reset_stream_duration(limits.reset_stream_memory)
         .max_local_error_reset_streams(Some(limits.local_error_resets))
         .max_pending_accept_reset_streams(limits.pending_accept_resets)
         .data_frame_budget(limits.data_frame_budget);

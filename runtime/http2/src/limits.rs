@@ -116,6 +116,10 @@ limits! {
     peer_resets: u32 = 200, "cancelled requests per connection";
     /// Refill of `peer_resets`.
     peer_resets_per_second: u32 = 20, "cancelled requests per second";
+    /// How long a stream that the server has reset is remembered: what is still on its way to it is
+    /// ignored meanwhile, and answered with a reset afterwards. The framing layer remembers at most
+    /// 50 such streams, and measures this in real time even when time is simulated.
+    reset_stream_memory: Duration = Duration::from_secs(1), "ms";
     /// Bookkeeping bytes that small DATA frames may pin before the application reads them: above
     /// it the connection ends with `ENHANCE_YOUR_CALM`.
     data_frame_budget: usize = (MIB / 2) as usize, "bytes per connection";
