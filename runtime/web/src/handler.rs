@@ -19,12 +19,16 @@ pub(super) struct FunctionHandler {
     pub(super) await_: Value,
 }
 
-/// The response of a request: there already, or wanted by somebody.
-enum Slot {
+/// How the response passes from the handler's fiber to the connection.
+enum ResponseCell {
+    /// The handler runs and the connection does not wait yet.
     Empty,
+    /// The handler answered before the connection waited.
     Ready(Response),
-    Wanted(oneshot::Sender<Response>),
-    Gone,
+    /// The connection waits.
+    Awaited(oneshot::Sender<Response>),
+    /// The response was passed on.
+    Taken,
 }
 
 impl Handler for FunctionHandler {
@@ -37,16 +41,16 @@ impl Handler for FunctionHandler {
             vm.forbid_definitions(fiber);
             fiber
         };
-        let slot = Rc::new(RefCell::new(Slot::Empty));
-        let (answered, await_) = (Rc::clone(&slot), self.await_);
+        let cell = Rc::new(RefCell::new(ResponseCell::Empty));
+        let (answered, await_) = (Rc::clone(&cell), self.await_);
         let then = Box::new(move |vm: &SharedVm, value| answer(vm, value, await_, answered));
         drive(&self.vm, fiber, Value::NIL, then);
-        let state = slot.replace(Slot::Gone);
-        if let Slot::Ready(response) = state {
+        let state = cell.replace(ResponseCell::Taken);
+        if let ResponseCell::Ready(response) = state {
             return Reply::Ready(response);
         }
         let (sender, receiver) = oneshot::channel();
-        slot.replace(Slot::Wanted(sender));
+        cell.replace(ResponseCell::Awaited(sender));
         Reply::pending(async move {
             let cancelled = || Response::text(503, "Request cancelled");
             receiver.await.unwrap_or_else(|_| cancelled())
@@ -62,23 +66,23 @@ impl Handler for FunctionHandler {
 }
 
 /// Turns a handler's value into the response; a handle is waited for first.
-fn answer(vm: &SharedVm, value: Value, await_: Value, slot: Rc<RefCell<Slot>>) {
+fn answer(vm: &SharedVm, value: Value, await_: Value, cell: Rc<RefCell<ResponseCell>>) {
     let state = settled(&vm.borrow(), value);
     if let Some(state) = state {
         let value = match state {
             HandleState::Completed(value) | HandleState::Failed(value) => value,
             HandleState::Pending => {
                 let fiber = vm.borrow_mut().spawn(await_, &[value]);
-                let then = Box::new(move |vm: &SharedVm, value| deliver(vm, value, &slot));
+                let then = Box::new(move |vm: &SharedVm, value| deliver(vm, value, &cell));
                 return drive(vm, fiber, Value::NIL, then);
             }
         };
-        return deliver(vm, value, &slot);
+        return deliver(vm, value, &cell);
     }
-    deliver(vm, value, &slot);
+    deliver(vm, value, &cell);
 }
 
-fn deliver(vm: &SharedVm, value: Value, slot: &RefCell<Slot>) {
+fn deliver(vm: &SharedVm, value: Value, cell: &RefCell<ResponseCell>) {
     let mut machine = vm.borrow_mut();
     if value.is_error() {
         let text = valk_lang::repr(&machine.heap, value);
@@ -86,9 +90,9 @@ fn deliver(vm: &SharedVm, value: Value, slot: &RefCell<Slot>) {
     }
     let response = response(&mut machine, value);
     drop(machine);
-    match slot.replace(Slot::Gone) {
-        // Whoever wanted it may have left: the client cancelled.
-        Slot::Wanted(sender) => drop(sender.send(response)),
-        _ => drop(slot.replace(Slot::Ready(response))),
+    match cell.replace(ResponseCell::Taken) {
+        // The receiver is gone when the client has cancelled.
+        ResponseCell::Awaited(sender) => drop(sender.send(response)),
+        _ => drop(cell.replace(ResponseCell::Ready(response))),
     }
 }

@@ -40,7 +40,7 @@ pub(super) const TABLE: &[(&str, Arity, NativeFn)] = &[
 const KEYS: &[&str] =
     &[":tls", ":cert", ":key", ":host", ":max-request-body-size", ":error-handler"];
 
-/// What a configuration list says, checked.
+/// The address and configuration that a configuration list describes.
 fn settings(vm: &mut Vm, list: Value) -> Result<(IpAddr, ServerConfig), String> {
     warn_unknown_keys(vm, list);
     let mut text = |key: &str| -> Result<Option<String>, String> {
@@ -75,7 +75,7 @@ fn settings(vm: &mut Vm, list: Value) -> Result<(IpAddr, ServerConfig), String> 
     Ok((host, ServerConfig { tls: (!clear).then_some(certificate), limits, receive_buffers: None }))
 }
 
-/// Old programs carry keys that mean nothing here: they are told, and go on.
+/// Warns of keys without meaning here; programs for earlier versions have some.
 fn warn_unknown_keys(vm: &Vm, list: Value) {
     for pair in elements(list).chunks(2) {
         let Some(symbol) = pair[0].as_symbol() else { continue };
