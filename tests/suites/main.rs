@@ -11,6 +11,7 @@ mod rows;
 mod scale;
 mod service;
 mod tidy;
+mod vocabulary;
 
 fn main() -> std::process::ExitCode {
     valk_harness::main()

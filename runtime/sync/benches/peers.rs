@@ -1,9 +1,9 @@
 //! What queues, pool, coordinator and slab cost, beside their peers where there is one; run by
 //! `ci/bench-sync`.
 //!
-//! The figures are medians over rounds that measure ours and the peer's one after the other. The peers
-//! are crossbeam-deque and, for the pool, threads around one queue under a lock, whose tasks have no
-//! handles.
+//! The figures are medians over rounds that measure ours and the peer's one after the other. The
+//! peers are crossbeam-deque and, for the pool, threads around one queue under a lock, whose tasks
+//! have no handles.
 
 use crossbeam_deque as crossbeam;
 use std::collections::VecDeque;
@@ -79,9 +79,9 @@ const SUBJECTS: &[Subject] = &[
         goal: "400 ms",
     },
     Subject {
-        name: "mutator: enter and leave native",
+        name: "mutator: blocking section",
         unit: "ns",
-        ours: native,
+        ours: blocking,
         peer: None,
         goal: "15 ns",
     },
@@ -353,7 +353,7 @@ fn one_queue() -> f64 {
     taken
 }
 
-fn native() -> f64 {
+fn blocking() -> f64 {
     let coordinator = Coordinator::new();
     let mut mutator = coordinator.register().expect("the first");
     nanoseconds(OPERATIONS, || {

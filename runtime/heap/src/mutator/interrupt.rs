@@ -1,7 +1,7 @@
 //! Requests by other threads that a mutator end its evaluation.
 //!
-//! 1. Every mutator has one flag. Any holder of an [`Interrupt`] sets it and then the mutator's poll
-//!    flag.
+//! 1. Every mutator has one flag. Any holder of an [`Interrupt`] sets it and then the mutator's
+//!    poll flag.
 //! 2. The mutator takes the request at a safepoint. Two requests before that are one.
 //!
 //! Does not know what an interrupted mutator does.

@@ -102,7 +102,7 @@ valk_harness::test! {
         let other = thread::spawn(move || {
             let mut heap = mutator_ticket.register().expect("room for it");
             let own = list(&mut heap, 7);
-            running.send(()).expect("somebody waits");
+            running.send(()).expect("the main thread waits");
             // Runs, and comes to no safepoint.
             is_ended.recv().expect("the other one ends it");
             assert_list(own, 7);
@@ -129,7 +129,7 @@ valk_harness::test! {
         assert!(seen.used_bytes_peak >= seen.used_bytes && seen.young_bytes_peak >= 320);
         end.send(()).expect("it waits");
         other.join().expect("no panic");
-        // It has left its list in its lot.
+        // Its list is still in its nursery.
         let collected = collect(&mut heap, Collection::Minor, &mut roots);
         assert_eq!(collected.young_bytes, 160);
         assert!(heap.verify(&mut roots) >= 20);
@@ -184,7 +184,7 @@ valk_harness::test! {
 
     fn other_collections_stop_the_world() {
         let mut heap = heap_of(2);
-        assert!(!heap.may_collect_locally(), "nobody else has been invited");
+        assert!(!heap.may_collect_locally(), "there was no other mutator");
         let _invitation = heap.mutator_ticket();
         assert!(heap.may_collect_locally());
         let mut roots = [list(&mut heap, 3)];

@@ -1,6 +1,7 @@
 //! The contents of strings and hosts, borrowed together with the heap.
 //!
-//! The borrow of the heap excludes collections, so the contents neither move nor go away while it lasts.
+//! The borrow of the heap excludes collections, so the contents neither move nor go away while it
+//! lasts.
 
 use crate::mutator::heap::Heap;
 use crate::values::host::{self, HostObject};

@@ -18,7 +18,7 @@ use valk_sync::termination::{OfferResult, TerminationDetector};
 
 /// The faults.
 pub const MODELS: &[Model] = &[
-    planted("planted::queue_turn_before_item", Violation, turn_before_item),
+    planted("planted::queue_sequence_before_item", Violation, sequence_before_item),
     planted("planted::queue_consumer_pops_once", Violation, consumer_pops_once),
     planted("planted::completion_looks_before_locking", Violation, looks_before_locking),
     planted("planted::completion_never_settled", Violation, never_settled),
@@ -37,8 +37,8 @@ unsafe impl Sync for Tracked {}
 // SAFETY: as above.
 unsafe impl Send for Tracked {}
 
-/// A slot whose producer counts the turn before it writes the item.
-fn turn_before_item() {
+/// A slot whose producer increments the sequence number before it writes the item.
+fn sequence_before_item() {
     let slot = Arc::new((AtomicUsize::new(0), Tracked(UnsafeCell::new(0))));
     let theirs = slot.clone();
     let producer = spawn(move || {

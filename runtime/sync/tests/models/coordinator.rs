@@ -1,8 +1,8 @@
 //! Models of the safepoint coordinator.
 //!
 //! Each member has a cell of "heap" that loom tracks: its mutator writes it while running, and
-//! whoever leads a collection writes all of them. Loom reports any two accesses that the coordinator
-//! did not order, which is S7: in a stopped world no mutator is at the heap.
+//! whoever leads a collection writes all of them. Loom reports any two accesses that the
+//! coordinator did not order, which is S7: in a stopped world no mutator is at the heap.
 
 use crate::model::{Model, Set};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -179,7 +179,8 @@ fn one_mutator() {
     assert_eq!(coordinator.members(), 0);
 }
 
-/// A mutator that looks at nothing but its poll_flag: whoever hears it finds that it is asked to stop.
+/// A mutator that looks at nothing but its poll_flag: whoever hears it finds that it is asked to
+/// stop.
 fn poll_flag() {
     let (coordinator, heap) = (Coordinator::new(), Heap::new(2));
     let (mut leader, mut other) = (member(&coordinator), member(&coordinator));
@@ -240,7 +241,7 @@ fn rounds() {
         assert_eq!(arrivals.load(Relaxed), count, "S4: one arrival each");
         world.parallel(|participant| {
             arrive(participant);
-            // One at a time, by index: the other's turn is ordered by nothing but the round.
+            // One at a time, by index: nothing but the round orders the other's access.
             let seen = heap.cells[1 - participant.slot].with(|cell| {
                 // SAFETY: loom checks it: written in the round before, by the other.
                 unsafe { *cell }
@@ -335,7 +336,8 @@ fn blocking() {
     thread.join().expect("loom reports a panic first");
 }
 
-/// BlockingSection code that ends only after the collection has: the collection does not wait for it (L5).
+/// BlockingSection code that ends only after the collection has: the collection does not wait for
+/// it (L5).
 fn blocking_for_ever() {
     let (coordinator, heap) = (Coordinator::new(), Heap::new(2));
     let (mut leader, mut other) = (member(&coordinator), member(&coordinator));

@@ -216,8 +216,8 @@ fn same_index_again() {
 }
 
 /// The edge from `steal` to the `push` that reuses the slot (rule 4). loom never lets a load read
-/// from a store that comes later in the execution, so a slot read too late would look right; instead
-/// it checks that the slot's read and its overwriting are ordered. No thief can lose here.
+/// from a store that comes later in the execution, so a slot read too late would look right;
+/// instead it checks that the slot's read and its overwriting are ordered. No thief can lose here.
 fn reuse_happens_after_steal() {
     track_access_probes();
     let (deque, ledger) = deque(2, 2, 3);

@@ -191,8 +191,8 @@ fn slab() {
 /// What only running mutators and leaders of a stopped world may touch.
 struct Heap(UnsafeCell<Vec<usize>>);
 
-// SAFETY: that is what the coordinator is for: a mutator touches its own number while it runs, a leader
-// all of them while nobody does.
+// SAFETY: that is what the coordinator is for: a mutator touches its own number while it runs, a
+// leader all of them while nobody does.
 unsafe impl Send for Heap {}
 // SAFETY: as above.
 unsafe impl Sync for Heap {}
