@@ -239,7 +239,7 @@ fn crossbeam_owner_and_thief() -> f64 {
     })
 }
 
-/// Counts chains that have ended, and wakes who waits for all.
+/// Counts chains that have ended, and wakes the thread that waits for all.
 struct Countdown {
     left: AtomicUsize,
     waiter: thread::Thread,
@@ -277,7 +277,7 @@ fn milliseconds(begin: impl Fn(Arc<Countdown>)) -> f64 {
 fn pool() -> f64 {
     fn step(pool: Arc<Executor>, left: usize, countdown: Arc<Countdown>) {
         if left == 0 {
-            // Before the end is told, so that the pool is shut down by who waits.
+            // Before the last chain is counted, so that the waiting thread shuts the pool down.
             drop(pool);
             return countdown.ended();
         }

@@ -13,7 +13,7 @@ pub const DEFAULT_HARD_LIMIT_BYTES: usize = 512 << 20;
 /// Objects larger than this, header included, lie apart from the size classes once old, in bytes.
 pub const LARGE_OBJECT_BYTES: usize = 8 << 10;
 /// Objects larger than this are not born in the nursery but old, in bytes. Copying a large
-/// after_collection once is cheaper than mapping memory for every large object that dies young.
+/// survivor once is cheaper than mapping memory for every large object that dies young.
 pub const YOUNG_OBJECT_MAX_BYTES: usize = 64 << 10;
 /// Share of the hard limit above which old memory asks for a full collection, in percent.
 pub(crate) const DEFAULT_THRESHOLD_PERCENT: u8 = 75;

@@ -14,7 +14,8 @@ impl Heap {
     /// fails, the mutator runs a full collection at a safepoint, lets the builtin try once more and
     /// then raises the error.
     ///
-    /// # Errors When they do not fit. Up to [`ROOM_UNCHECKED_BYTES`] always fit, unless a failure
+    /// # Errors
+    /// When they do not fit. Up to [`ROOM_UNCHECKED_BYTES`] always fit, unless a failure
     /// is injected.
     pub fn room(&self, bytes: usize) -> Result<(), OutOfMemory> {
         if bytes <= ROOM_UNCHECKED_BYTES && self.refuse.is_none() {

@@ -61,11 +61,13 @@ impl Heap {
         unsafe { self.publish_roots(roots) };
         let shared = Arc::clone(&self.shared);
         let (collected, dead) = loop {
-            let wished = Instant::now();
+            let asked = Instant::now();
             // SAFETY: `lead` runs in the stopped world.
-            match self.mutator.collect(|world| unsafe { lead(&shared, world, &request, wished) }) {
+            match self.mutator.collect(|world| unsafe { lead(&shared, world, &request, asked) }) {
                 CollectOutcome::Led(result) => break result,
-                CollectOutcome::Refused => unreachable!("no heap ends elections"),
+                CollectOutcome::Refused => {
+                    unreachable!("no heap begins the shutdown of its coordinator")
+                }
                 CollectOutcome::Joined => {
                     let last = self.locked().last;
                     if let Some(last) = last
@@ -110,13 +112,13 @@ unsafe fn lead(
     shared: &SharedHeap,
     world: &World<'_>,
     request: &Request,
-    wished: Instant,
+    asked: Instant,
 ) -> (Collected, Dead) {
     // SAFETY: the caller's promise.
     let states = unsafe { shared.mutator_states() };
     let mut common = shared.lock();
     if world.participants() + world.frozen().count() > 1 {
-        common.statistics.count_stop(wished.elapsed().as_micros() as u64);
+        common.statistics.count_stop(asked.elapsed().as_micros() as u64);
     }
     Leader { shared, world, common, states }.collect(request)
 }

@@ -111,7 +111,7 @@ impl Heap {
 
 fn is_logged(cell: Value) -> bool {
     if cell.is_pair() {
-        // SAFETY: only asked of old cells.
+        // SAFETY: the callers pass old cells.
         return unsafe { Page::of(cell.address()) }.is_logged(cell.address());
     }
     cell.header().flags & UNLOGGED == 0

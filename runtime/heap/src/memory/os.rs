@@ -129,7 +129,8 @@ pub(crate) unsafe fn use_small_pages(base: usize, bytes: usize) {
 
 /// Returns the memory of a range to the system; it reads as zero afterwards and stays usable.
 ///
-/// # Safety The range lies in a live [`Mapping`], is a multiple of [`GRAIN_BYTES`], and holds
+/// # Safety
+/// The range lies in a live [`Mapping`], is a multiple of [`GRAIN_BYTES`], and holds
 /// nothing needed.
 #[cfg(target_os = "linux")]
 pub(crate) unsafe fn decommit(base: usize, bytes: usize) {

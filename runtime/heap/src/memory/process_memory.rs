@@ -10,7 +10,7 @@ pub struct ProcessMemory {
     pub resident_bytes: usize,
     /// Address space in use.
     pub virtual_bytes: usize,
-    /// MutatorState of the resident memory that other processes may share: files, code. Linux only.
+    /// Part of the resident memory that other processes may share: files, code. Linux only.
     pub shared_bytes: usize,
     /// Address space of data and stacks. Linux only.
     pub data_bytes: usize,

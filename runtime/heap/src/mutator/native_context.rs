@@ -20,7 +20,8 @@ impl Heap {
 
     /// Sets the cursor behind the cells that native code has allocated.
     ///
-    /// # Safety `cursor` is that of the last [`Heap::native_context`], moved past initialised cells
+    /// # Safety
+    /// `cursor` is that of the last [`Heap::native_context`], moved past initialised cells
     /// and not beyond its limit.
     #[inline]
     pub unsafe fn set_cursor(&mut self, cursor: usize) {

@@ -59,7 +59,8 @@ impl Heap {
     /// Enters a blocking section: this mutator touches nothing of the heap until
     /// [`Heap::end_blocking`], and collections do not wait for it.
     ///
-    /// # Safety As [`Heap::collect`]; also, until [`Heap::end_blocking`] has returned, neither this
+    /// # Safety
+    /// As [`Heap::collect`]; also, until [`Heap::end_blocking`] has returned, neither this
     /// handle nor what `roots` shows is moved or used by anything but collections.
     pub unsafe fn begin_blocking(&mut self, roots: &mut dyn Roots) {
         // SAFETY: the caller's promise.
@@ -89,7 +90,8 @@ impl Heap {
 
     /// Publishes where leaders find the state of this mutator.
     ///
-    /// # Safety The caller stops or enters a blocking section next; until it goes on, neither
+    /// # Safety
+    /// The caller stops or enters a blocking section next; until it goes on, neither
     /// `self` nor what `roots` shows is moved or used.
     #[expect(clippy::transmute_ptr_to_ptr, reason = "a cast does not extend a lifetime")]
     pub(crate) unsafe fn publish_roots(&mut self, roots: &mut dyn Roots) {

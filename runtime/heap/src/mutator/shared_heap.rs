@@ -195,7 +195,8 @@ impl SharedHeap {
 
     /// Publishes where leaders find the state of a mutator.
     ///
-    /// # Safety The caller runs as the mutator of `slot`. The targets of the pointers stay valid,
+    /// # Safety
+    /// The caller runs as the mutator of `slot`. The targets of the pointers stay valid,
     /// and only leaders use them while this mutator is stopped or in a blocking section.
     pub unsafe fn publish_pointers(&self, slot: usize, pointers: MutatorPointers) {
         // SAFETY: the caller's promise.
@@ -204,7 +205,8 @@ impl SharedHeap {
 
     /// The states of all slots, with or without a mutator.
     ///
-    /// # Safety The caller leads a collection, the world is stopped, and what an earlier call
+    /// # Safety
+    /// The caller leads a collection, the world is stopped, and what an earlier call
     /// returned is not used any more.
     pub unsafe fn mutator_states(&self) -> Vec<MutatorState<'_>> {
         let states = self.nursery_slots.iter().map(|slot| {

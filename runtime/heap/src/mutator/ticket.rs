@@ -24,7 +24,9 @@ impl MutatorTicket {
         let full = TooManyMutators { most: self.shared.slots() };
         let mutator = self.shared.coordinator.register().map_err(|refusal| match refusal {
             RegisterError::Full => full,
-            RegisterError::ShuttingDown => unreachable!("no heap ends registration"),
+            RegisterError::ShuttingDown => {
+                unreachable!("no heap begins the shutdown of its coordinator")
+            }
         })?;
         if mutator.slot() >= self.shared.slots() {
             return Err(full);

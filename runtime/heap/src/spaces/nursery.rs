@@ -19,7 +19,7 @@ pub(crate) struct Nursery {
     pub limit: usize,
     base: usize,
     reserved_bytes: usize,
-    nursery_bytes: usize,
+    proper_bytes: usize,
 }
 
 impl Nursery {
@@ -28,7 +28,13 @@ impl Nursery {
     pub fn new(base: usize, reserved_bytes: usize, nursery_bytes: usize) -> Nursery {
         let nursery_bytes = os::round_to_grains(nursery_bytes.max(1)).unwrap_or(reserved_bytes);
         let nursery_bytes = nursery_bytes.min(reserved_bytes);
-        Nursery { cursor: base, limit: base + nursery_bytes, base, reserved_bytes, nursery_bytes }
+        Nursery {
+            cursor: base,
+            limit: base + nursery_bytes,
+            base,
+            reserved_bytes,
+            proper_bytes: nursery_bytes,
+        }
     }
 
     /// Base and length of the area.
@@ -37,7 +43,7 @@ impl Nursery {
     }
 
     pub fn nursery_bytes(&self) -> usize {
-        self.nursery_bytes
+        self.proper_bytes
     }
 
     pub fn used_bytes(&self) -> usize {
@@ -63,12 +69,12 @@ impl Nursery {
 
     /// Whether the overflow room is open.
     pub fn overflows(&self) -> bool {
-        self.limit > self.base + self.nursery_bytes
+        self.limit > self.base + self.proper_bytes
     }
 
     /// Ends the nursery proper after `bytes`, this time, or where allocation is if that is later.
     pub fn shorten(&mut self, bytes: usize) {
-        let end = self.base + bytes.min(self.nursery_bytes) / PAIR_BYTES * PAIR_BYTES;
+        let end = self.base + bytes.min(self.proper_bytes) / PAIR_BYTES * PAIR_BYTES;
         self.limit = end.max(self.cursor);
     }
 
@@ -76,14 +82,14 @@ impl Nursery {
     pub fn reset(&mut self) {
         let base = self.base;
         #[cfg(debug_assertions)]
-        crate::values::object::poison(base, self.used_bytes().min(self.nursery_bytes));
+        crate::values::object::poison(base, self.used_bytes().min(self.proper_bytes));
         let used_grains = self.used_bytes().next_multiple_of(os::GRAIN_BYTES);
-        if used_grains > self.nursery_bytes {
+        if used_grains > self.proper_bytes {
             // SAFETY: the range is the touched part of this area's overflow room, in grains
             // (base and nursery size are multiples), and the region is empty.
-            unsafe { os::decommit(base + self.nursery_bytes, used_grains - self.nursery_bytes) };
+            unsafe { os::decommit(base + self.proper_bytes, used_grains - self.proper_bytes) };
         }
         self.cursor = base;
-        self.limit = base + self.nursery_bytes;
+        self.limit = base + self.proper_bytes;
     }
 }

@@ -245,11 +245,7 @@ impl OldSpace {
         let chunk = chunk.unwrap_or_else(|error| panic!("{error}"));
         let base = chunk.base();
         let pages = (base..base + CHUNK_BYTES).step_by(PAGE_BYTES).rev();
-        if !is_huge {
-            // SAFETY: the range is the chunk.
-            unsafe { os::use_small_pages(base, CHUNK_BYTES) };
-            self.decommitted.extend(pages);
-        } else {
+        if is_huge {
             let began = Instant::now();
             // SAFETY: the range is the chunk.
             unsafe {
@@ -258,6 +254,10 @@ impl OldSpace {
             }
             self.huge_pages.report(began.elapsed());
             self.resident.extend(pages);
+        } else {
+            // SAFETY: the range is the chunk.
+            unsafe { os::use_small_pages(base, CHUNK_BYTES) };
+            self.decommitted.extend(pages);
         }
         self.chunks.push(chunk);
     }

@@ -49,7 +49,7 @@ pub(crate) const fn slots_per_page(slot_bytes: usize) -> usize {
 pub(crate) struct Page(usize);
 
 impl Page {
-    /// ReentrantLock a mapped range into an empty page.
+    /// Turns a mapped range into an empty page.
     ///
     /// # Safety
     /// `base` is the page-aligned start of a mapped range of at least a page that nothing uses.

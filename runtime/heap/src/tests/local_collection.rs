@@ -39,10 +39,10 @@ fn assert_list(mut list: Value, first: i64) {
 /// Old objects to do something with: a cell, a host, a pair.
 type Old = [Value; 3];
 /// Something done with a young value and old objects.
-type Deed = fn(&mut Heap, Value, Old);
+type Operation = fn(&mut Heap, Value, Old);
 
 /// What others may come by.
-const PUBLISHED: &[(&str, Deed)] = &[
+const PUBLISHED: &[(&str, Operation)] = &[
     ("a reference in an old cell", |heap, young, [cell, ..]| heap.write(cell, 0, young)),
     // What is written to the cell from now on is not seen.
     ("an old reference in an old cell", |heap, _, [cell, _, pair]| heap.write(cell, 0, pair)),
@@ -74,7 +74,7 @@ const PUBLISHED: &[(&str, Deed)] = &[
 ];
 
 /// What they may not.
-const KEPT: &[(&str, Deed)] = &[
+const KEPT: &[(&str, Operation)] = &[
     ("a number in an old cell", |heap, _, [cell, ..]| heap.write(cell, 0, Value::ONE)),
     ("a reference in a young cell", |heap, young, _| {
         let cell = heap.fields(Kind::Cell, &[Value::NIL]);
@@ -136,10 +136,10 @@ valk_harness::test! {
     }
 
     fn what_others_may_come_by_stops_the_world() {
-        for (name, deed, publishes) in PUBLISHED
+        for (name, operation, publishes) in PUBLISHED
             .iter()
-            .map(|(name, deed)| (name, deed, true))
-            .chain(KEPT.iter().map(|(name, deed)| (name, deed, false)))
+            .map(|(name, operation)| (name, operation, true))
+            .chain(KEPT.iter().map(|(name, operation)| (name, operation, false)))
         {
             let mut heap = heap_of(2);
             let _invitation = heap.mutator_ticket();
@@ -152,7 +152,7 @@ valk_harness::test! {
             assert!(heap.may_collect_locally());
             roots[3] = list(&mut heap, 50);
             let old = [roots[0], roots[1], roots[2]];
-            deed(&mut heap, roots[3], old);
+            operation(&mut heap, roots[3], old);
             assert_eq!(heap.may_collect_locally(), !publishes, "{name}");
             collect(&mut heap, Collection::Auto, &mut roots);
             let own = u64::from(!publishes);
@@ -175,7 +175,7 @@ valk_harness::test! {
         while !heap.mutator.is_asked_to_stop() {
             thread::yield_now();
         }
-        // The answer to the poll_flag, which rings once, must not be the end of it.
+        // The acknowledgement of the one request must not be the end of it.
         assert!(!collect(&mut heap, Collection::Auto, &mut roots).led);
         assert!(other.join().expect("no panic"));
         assert_eq!(heap.statistics().collections_local, 0);

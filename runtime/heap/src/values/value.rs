@@ -83,7 +83,8 @@ impl Value {
 
     /// The value that [`Value::bits`] was taken from.
     ///
-    /// # Safety `bits` came from [`Value::bits`] and, if it is a reference, no collection has
+    /// # Safety
+    /// `bits` came from [`Value::bits`] and, if it is a reference, no collection has
     /// happened since.
     #[inline(always)]
     pub const unsafe fn from_bits(bits: u64) -> Value {

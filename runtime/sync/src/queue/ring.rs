@@ -76,7 +76,7 @@ impl<T> Ring<T> {
         Batch::new(self, position..position + count)
     }
 
-    /// Moves `end` past the next slots if they are of this `state`, at most `max` of them, at least
+    /// Moves `end` past the next slots if they are in this `state`, at most `max` of them, at least
     /// one. The first position and their number, or `None` when the first slot is not of that
     /// state.
     fn claim(&self, end: &AtomicU64, state: SlotState, max: usize) -> Option<(u64, u64)> {
@@ -103,7 +103,7 @@ impl<T> Ring<T> {
                     position = end.load(Relaxed);
                 }
                 Less if fenced => return None,
-                // Rule 4: a failure is told only after a look behind a fence.
+                // Rule 4: an attempt fails only after a read behind a fence.
                 Less => {
                     fence(SeqCst);
                     fenced = true;

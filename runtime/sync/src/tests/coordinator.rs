@@ -206,6 +206,6 @@ valk_harness::test! {
         assert!(poll_flag.is_requested() && poll_flag.acknowledge() && !poll_flag.acknowledge() && !poll_flag.is_requested());
         other.begin_blocking();
         drop(other);
-        assert_eq!(coordinator.members(), 1, "a is_blocking one may end");
+        assert_eq!(coordinator.members(), 1, "a mutator in a blocking section may end");
     }
 }

@@ -1,4 +1,4 @@
-//! ReentrantLock on threads of the system.
+//! The reentrant lock on threads of the system.
 
 use crate::reentrant_lock::ReentrantLock;
 use std::cell::UnsafeCell;

@@ -56,7 +56,8 @@ valk_harness::test! {
 /// Long enough for a thread to reach what it waits for; nothing is asserted about it.
 const A_WHILE: std::time::Duration = std::time::Duration::from_millis(30);
 
-/// A thread that offers with a look that says what `work` says, and tells of each look.
+/// A thread that offers to terminate; it sees work when `work` says so, and reports each time it
+/// looks.
 fn offering(
     detector: &Arc<TerminationDetector>,
     work: &Arc<AtomicBool>,

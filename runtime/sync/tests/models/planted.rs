@@ -90,7 +90,7 @@ fn mutator_without_safepoint() {
     drop(other);
 }
 
-/// R8: the process dies; nobody is left in the round.
+/// R8: the process aborts; no thread is left in the round.
 fn panic_in_a_round() {
     let (mut leader, mut other) = two_members();
     let thread = thread::spawn(move || other.safepoint());
