@@ -10,6 +10,7 @@
 //! Knows `std`, loom and shuttle. Does not know values, tasks, heaps or reactors.
 
 mod cache_padded;
+pub mod cell;
 pub mod completion;
 pub mod coordinator;
 pub mod deque;
