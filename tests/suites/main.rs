@@ -13,6 +13,7 @@ mod scale;
 mod service;
 mod simulation;
 mod tidy;
+mod vocabulary;
 
 fn main() -> std::process::ExitCode {
     valk_harness::main()

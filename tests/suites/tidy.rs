@@ -48,7 +48,7 @@ fn files(directory: &Path, extension: &str, found: &mut Vec<PathBuf>) {
 }
 
 /// Rust sources with their path from the root and text.
-fn sources() -> Vec<(String, String)> {
+pub(crate) fn sources() -> Vec<(String, String)> {
     let root = root().canonicalize().expect("the repository");
     let mut found = Vec::new();
     files(&root, "rs", &mut found);
@@ -63,7 +63,7 @@ fn sources() -> Vec<(String, String)> {
 }
 
 /// Fails with everything that is wrong.
-fn none(wrong: &[String]) {
+pub(crate) fn none(wrong: &[String]) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
