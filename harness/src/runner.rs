@@ -16,21 +16,23 @@ use std::time::{Duration, Instant};
 use libtest_mimic::{Completion, Conclusion, Failed, FormatSetting, Trial};
 use serde_json::{Value, json};
 
-use crate::context::{self, Scope};
-use crate::definition::{self, Isolation, TestDefinition};
+use crate::cases::context::{self, Scope};
+use crate::cases::definition::{self, Isolation, TestDefinition};
+use crate::cases::fixture::SessionFixture;
+use crate::cases::skip::{self, Skip, SkipClass};
 use crate::error::Error;
+use crate::execution::fresh_process;
+use crate::execution::plan::{DEFAULT_GRACE_MS, DEFAULT_LIMIT_MS, Plan};
+use crate::execution::zygote::Zygote;
 use crate::ffi;
-use crate::fixture::SessionFixture;
-use crate::ledger::{self, Counts, Ledger};
 use crate::options::{self, Options};
-use crate::plan::{DEFAULT_GRACE_MS, DEFAULT_LIMIT_MS, Plan};
-use crate::report::{self, Summary};
-use crate::result::TestResult;
-use crate::skip::{self, Skip, SkipClass};
-use crate::token::Identity;
-use crate::verdict::{Judgement, Verdict};
-use crate::zygote::Zygote;
-use crate::{binary, exec, junit, random, snapshot};
+use crate::reports::ledger::{self, Counts, Ledger};
+use crate::reports::summary::{self, Summary};
+use crate::reports::{junit, test_binary};
+use crate::verdicts::result::TestResult;
+use crate::verdicts::token::Identity;
+use crate::verdicts::verdict::{Judgement, Verdict};
+use crate::{random, snapshot};
 
 /// Exit status of a red run.
 const RED: u8 = 101;
@@ -39,7 +41,7 @@ const EMPTY: u8 = 4;
 
 /// Runs the tests of this binary as its command line says; the whole of a test binary's `main`.
 pub fn main() -> ExitCode {
-    exec::obey_order();
+    fresh_process::obey_order();
     let status = run().unwrap_or_else(|error| {
         eprintln!("error: {error}");
         error.exit_code()
@@ -125,7 +127,7 @@ impl Run {
         };
         let selected = select(&options, &plan);
         let ledger = Ledger::create(
-            &binary::ledger_paths(&options),
+            &test_binary::ledger_paths(&options),
             &run_record(&options, &plan, &selected),
         )?;
         let mut run = Self {
@@ -217,7 +219,7 @@ impl Run {
             self.obtain(selected)
         };
         let verdict = result.verdict();
-        let heading = report::heading(&result);
+        let heading = summary::heading(&result);
         let message = result.judgement.message.clone();
         self.record(selected, result, started.elapsed());
         match verdict {
@@ -292,18 +294,18 @@ impl Run {
             () => 0,
         };
         self.ledger.write(&ledger::end_record(counts, status))?;
-        for path in binary::junit_paths(&self.options) {
-            junit::write(&path, &[(&binary::name(), &results)])?;
+        for path in test_binary::junit_paths(&self.options) {
+            junit::write(&path, &[(&test_binary::name(), &results)])?;
         }
         self.print(&results, fault.as_deref(), empty);
         ledger_error.map_or(Ok(status), Err)
     }
 
     fn print(&self, results: &[TestResult], fault: Option<&str>, empty: bool) {
-        let mut text = report::summary(
+        let mut text = summary::summary(
             results,
             &Summary {
-                rerun: &binary::rerun_template(),
+                rerun: &test_binary::rerun_template(),
                 run_seed: self.plan.run_seed,
                 slowest: self.options.slowest,
                 show_output: self.options.mimic.show_output,
@@ -398,7 +400,7 @@ fn run_record(options: &Options, plan: &Plan, selected: &[Selected]) -> Value {
     json!({
         "record": "run",
         "format": ledger::FORMAT,
-        "binary": binary::name(),
+        "binary": test_binary::name(),
         "package": std::env::var("CARGO_PKG_NAME").unwrap_or_default(),
         "seed": plan.run_seed,
         "shuffle": options.shuffle_seed(plan.run_seed),

@@ -4,14 +4,14 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use crate as valk_harness;
-use crate::exec::believe;
+use crate::cases::account::{Account, Outcome, Subtest, SubtestState};
+use crate::cases::skip::{Skip, SkipClass, SkipCode, StaticSkip};
+use crate::execution::fresh_process::believe;
+use crate::execution::output_buffer::{HEAD_BYTES, Spool, TAIL_BYTES, printable};
+use crate::execution::processes::{describe_threads, parse_stat};
 use crate::ffi;
-use crate::outcome::{Account, Outcome, Subtest, SubtestState};
-use crate::processes::{describe_threads, parse_stat};
-use crate::skip::{Skip, SkipClass, SkipCode, StaticSkip};
-use crate::spool::{HEAD_BYTES, Spool, TAIL_BYTES, printable};
-use crate::token::{self, Identity, TokenError};
-use crate::verdict::{Evidence, Leaked, Overrun, Verdict, judge, signal_name};
+use crate::verdicts::token::{self, Identity, TokenError};
+use crate::verdicts::verdict::{Evidence, Leaked, Overrun, Verdict, judge, signal_name};
 
 const IDENTITY: Identity = Identity { nonce: 0x0123_4567_89ab_cdef, test: 3 };
 

@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use valk_harness::rounds::{self, Measure, Medians};
+use valk_harness::benchmark::{self, Measure, Medians};
 use valk_heap::{Collection, Config, Heap, Kind, Roots, Value};
 
 /// Operations measured at a time.
@@ -88,7 +88,7 @@ const SUBJECTS: &[Subject] = &[
 
 fn main() -> ExitCode {
     let measures = SUBJECTS.iter().map(|subject| (subject.with, subject.without));
-    let medians = match rounds::run(std::env::args().skip(1), measures) {
+    let medians = match benchmark::run(std::env::args().skip(1), measures) {
         Ok(medians) => medians,
         Err(refusal) => {
             eprintln!("error: {refusal}");

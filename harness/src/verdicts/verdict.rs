@@ -8,9 +8,9 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-use crate::outcome::{Account, Outcome};
-use crate::skip::{Skip, SkipClass};
-use crate::token::TokenError;
+use super::token::TokenError;
+use crate::cases::account::{Account, Outcome};
+use crate::cases::skip::{Skip, SkipClass};
 
 /// What became of a test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::definition::TestDefinition;
+use crate::cases::definition::TestDefinition;
 
 /// Time limit of a test that names none, in milliseconds.
 pub const DEFAULT_LIMIT_MS: u64 = 60_000;

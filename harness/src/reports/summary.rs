@@ -3,9 +3,9 @@
 
 use std::fmt::Write as _;
 
-use crate::ledger::Counts;
-use crate::result::TestResult;
-use crate::verdict::Verdict;
+use super::ledger::Counts;
+use crate::verdicts::result::TestResult;
+use crate::verdicts::verdict::Verdict;
 
 /// What the summary says besides the results.
 pub struct Summary<'a> {

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::outcome::{Subtest, subtests_from_json, subtests_to_json};
-use crate::skip::Skip;
-use crate::verdict::{Judgement, Verdict};
+use super::verdict::{Judgement, Verdict};
+use crate::cases::account::{Subtest, subtests_from_json, subtests_to_json};
+use crate::cases::skip::Skip;
 
 /// Result of one run of one test.
 #[derive(Debug, Clone, PartialEq, Eq)]

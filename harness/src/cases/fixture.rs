@@ -10,7 +10,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 
-use crate::context;
+use super::context;
 
 /// A value built once per run: `static HEAP: Fixture<Heap> = Fixture::new("heap", warm_heap);`
 pub struct Fixture<T: 'static> {

@@ -8,11 +8,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use super::junit;
+use super::ledger::{self, Counts, Run};
+use super::summary;
 use crate::error::Error;
-use crate::junit;
-use crate::ledger::{self, Counts, Run};
-use crate::report;
-use crate::result::TestResult;
+use crate::verdicts::result::TestResult;
 
 /// What to merge and where to.
 #[derive(Debug, Default)]
@@ -152,18 +152,18 @@ impl Merge {
                 text,
                 "{:<width$} {passed:>7} {failed:>7} {skipped:>7} {:>10}",
                 run.binary,
-                report::duration(time)
+                summary::duration(time)
             );
         }
         let results: Vec<TestResult> = runs.iter().flat_map(qualified).collect();
-        text.push_str(&report::skips(&results));
-        text.push_str(&report::slowest(&results, self.slowest));
+        text.push_str(&summary::skips(&results));
+        text.push_str(&summary::slowest(&results, self.slowest));
         let red: Vec<_> = results.iter().filter(|result| result.verdict().is_red()).collect();
         if !red.is_empty() {
             text.push_str("\nfailed:\n");
         }
         for result in red {
-            let _ = writeln!(text, "    {}\n        {}", result.name, report::heading(result));
+            let _ = writeln!(text, "    {}\n        {}", result.name, summary::heading(result));
         }
         for fault in faults {
             let _ = writeln!(text, "\nFAULT: {fault}");

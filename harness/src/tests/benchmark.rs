@@ -1,7 +1,7 @@
 //! Rounds of benchmarks.
 
 use crate as valk_harness;
-use crate::rounds::{Measure, Medians, run};
+use crate::benchmark::{Measure, Medians, run};
 use std::sync::Mutex;
 
 /// What has been measured: which subject, and the figure.

@@ -14,8 +14,8 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::{Value, json};
 
 use crate::error::Error;
-use crate::result::TestResult;
-use crate::verdict::Verdict;
+use crate::verdicts::result::TestResult;
+use crate::verdicts::verdict::Verdict;
 
 /// Version of the format, in the `run` record.
 pub const FORMAT: u64 = 1;

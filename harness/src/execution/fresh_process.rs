@@ -13,13 +13,13 @@
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd};
 
-use crate::child::{self, Errand};
-use crate::context::{self, Scope};
-use crate::definition::{self, TestDefinition};
+use super::child::{self, Errand};
+use crate::cases::account::{Account, Outcome};
+use crate::cases::context::{self, Scope};
+use crate::cases::definition::{self, TestDefinition};
 use crate::ffi;
 use crate::options;
-use crate::outcome::{Account, Outcome};
-use crate::token::{self, Identity, MAX_TOKEN_BYTES, TokenError};
+use crate::verdicts::token::{self, Identity, MAX_TOKEN_BYTES, TokenError};
 
 /// `descriptor:nonce:seed:name` of the one test that the fresh process runs.
 const ORDER_VARIABLE: &str = "VALK_TEST_EXEC_ORDER";

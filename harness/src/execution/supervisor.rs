@@ -16,14 +16,14 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use crate::definition::TestDefinition;
+use super::output_buffer::Spool;
+use super::plan::Plan;
+use super::{channel, child, processes};
+use crate::cases::definition::TestDefinition;
 use crate::ffi::{self, Pid, Wait};
-use crate::plan::Plan;
-use crate::result::TestResult;
-use crate::spool::Spool;
-use crate::token::{self, Identity, MAX_TOKEN_BYTES};
-use crate::verdict::{Evidence, Judgement, Overrun, Verdict, judge};
-use crate::{child, lane, processes};
+use crate::verdicts::result::TestResult;
+use crate::verdicts::token::{self, Identity, MAX_TOKEN_BYTES};
+use crate::verdicts::verdict::{Evidence, Judgement, Overrun, Verdict, judge};
 
 /// Bytes read from a stream at once.
 const READ_BYTES: usize = 64 << 10;
@@ -39,7 +39,7 @@ pub fn serve(lane: UnixStream, plan: &Plan, number: usize) {
     while let Some(identity) = slot.next_order() {
         let reply = slot.run(identity);
         let lane = slot.lane.as_mut().expect("only forked children drop the lane");
-        if lane::send_result(lane, &reply).is_err() {
+        if channel::send_result(lane, &reply).is_err() {
             return;
         }
     }
@@ -73,7 +73,7 @@ struct Running {
 
 impl Slot<'_> {
     fn next_order(&mut self) -> Option<Identity> {
-        self.lane.as_mut().and_then(|lane| lane::receive_order(lane).ok())
+        self.lane.as_mut().and_then(|lane| channel::receive_order(lane).ok())
     }
 
     fn run(&mut self, identity: Identity) -> TestResult {

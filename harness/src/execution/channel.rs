@@ -5,8 +5,8 @@
 
 use std::io::{self, Read, Write};
 
-use crate::result::TestResult;
-use crate::token::Identity;
+use crate::verdicts::result::TestResult;
+use crate::verdicts::token::Identity;
 
 /// Bytes of the largest reply: two spools and a token, escaped.
 const MAX_REPLY_BYTES: usize = 256 << 20;

@@ -8,10 +8,10 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use super::ledger::Counts;
 use crate::error::Error;
-use crate::ledger::Counts;
-use crate::result::TestResult;
-use crate::verdict::Verdict;
+use crate::verdicts::result::TestResult;
+use crate::verdicts::verdict::Verdict;
 
 /// Writes a report of one or more binaries.
 ///

@@ -11,13 +11,13 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::plan::Plan;
+use super::{channel, child, processes, supervisor};
+use crate::cases::fixture::SessionFixture;
 use crate::ffi::{self, Pid, Wait};
-use crate::fixture::SessionFixture;
-use crate::plan::Plan;
-use crate::result::TestResult;
-use crate::token::Identity;
-use crate::verdict::{Judgement, Verdict};
-use crate::{child, lane, processes, slot};
+use crate::verdicts::result::TestResult;
+use crate::verdicts::token::Identity;
+use crate::verdicts::verdict::{Judgement, Verdict};
 
 /// Time beyond a test's own limit after which its slot is given up. Building the session fixtures
 /// must fit in it.
@@ -95,8 +95,8 @@ impl Zygote {
 
 fn converse(lane: &mut UnixStream, identity: Identity, limit: Duration) -> io::Result<TestResult> {
     lane.set_read_timeout(Some(limit + SLOT_PATIENCE))?;
-    lane::send_order(&mut *lane, identity)?;
-    lane::receive_result(&mut *lane)
+    channel::send_order(&mut *lane, identity)?;
+    channel::receive_result(&mut *lane)
 }
 
 /// The life of the zygote: rules 2 and 3.
@@ -119,7 +119,7 @@ fn live(plan: &Plan, fixtures: &[&'static dyn SessionFixture], lanes: Vec<UnixSt
         let forked = ffi::fork(&mut || {
             // Later lanes belong to later slots; their ends must close with those.
             lanes.by_ref().for_each(drop);
-            slot::serve(lane.take().expect("the closure runs once"), plan, number);
+            supervisor::serve(lane.take().expect("the closure runs once"), plan, number);
             ffi::exit_now(0)
         });
         match forked {

@@ -10,10 +10,10 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use crate::definition::{Body, TestDefinition};
-use crate::outcome::{Account, Outcome, Subtest, SubtestState};
+use super::account::{Account, Outcome, Subtest, SubtestState};
+use super::definition::{Body, TestDefinition};
+use super::skip::Skip;
 use crate::random;
-use crate::skip::Skip;
 
 /// Sub-results one test may record; a suite with more is a mistake worth hearing about.
 const MAX_SUBTESTS: usize = 100_000;

@@ -12,13 +12,13 @@ use std::fs::File;
 use std::io::{self, PipeWriter, Write};
 use std::os::fd::AsFd;
 
-use crate::context::{self, Scope};
-use crate::definition::{Isolation, TestDefinition};
-use crate::exec;
+use super::fresh_process;
+use super::plan::Plan;
+use crate::cases::account::{Account, Outcome};
+use crate::cases::context::{self, Scope};
+use crate::cases::definition::{Isolation, TestDefinition};
 use crate::ffi::{self, Pid};
-use crate::outcome::{Account, Outcome};
-use crate::plan::Plan;
-use crate::token::{self, Identity};
+use crate::verdicts::token::{self, Identity};
 
 /// Exit status of a test whose body did not pass and was not skipped.
 pub const RED_STATUS: i32 = 101;
@@ -84,7 +84,7 @@ fn prepare(errand: &Errand<'_>, outputs: Option<(PipeWriter, PipeWriter)>) -> io
 
 fn run(errand: &Errand<'_>) -> Account {
     if errand.test.attributes.isolation == Isolation::Exec {
-        exec::run_fresh(errand)
+        fresh_process::run_fresh(errand)
     } else {
         context::run_body(errand.test, errand.plan.run_seed, Scope::Process)
     }

@@ -9,9 +9,9 @@
 
 use std::sync::Arc;
 
+use super::fixture::SessionFixture;
+use super::skip::{SkipCode, StaticSkip};
 use crate::error::Error;
-use crate::fixture::SessionFixture;
-use crate::skip::{SkipCode, StaticSkip};
 
 /// Where the body of a test runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

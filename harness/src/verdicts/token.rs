@@ -8,7 +8,7 @@
 
 use std::io::{self, Write};
 
-use crate::outcome::Account;
+use crate::cases::account::Account;
 
 const MAGIC: [u8; 4] = *b"VTOK";
 const HEADER_BYTES: usize = 4 + 8 + 4 + 4;

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use crate::skip::{Skip, SkipClass};
+use super::skip::{Skip, SkipClass};
 
 /// End of a test body.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,12 +12,12 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::context;
-use crate::definition::{Attributes, TestDefinition};
-use crate::outcome::{Subtest, SubtestState};
-use crate::skip;
-use crate::spool::printable;
-use crate::verdict::signal_name;
+use crate::cases::account::{Subtest, SubtestState};
+use crate::cases::context;
+use crate::cases::definition::{Attributes, TestDefinition};
+use crate::cases::skip;
+use crate::execution::output_buffer::printable;
+use crate::verdicts::verdict::signal_name;
 
 /// Names the `valk` binary if the suite does not.
 pub const BINARY_VARIABLE: &str = "VALK_BIN";

@@ -5,7 +5,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use crate::ffi::{self, Pid, Wait};
-use crate::verdict::Leaked;
+use crate::verdicts::verdict::Leaked;
 
 /// Time a test's descendants get to end by themselves after the test: a killed process takes a
 /// moment to vanish, and that is no leak.

@@ -1,0 +1,15 @@
+//! Test cases: what a test is written with, and what it says about itself.
+//!
+//! 1. `authoring` holds the macros; each leaves a registration for `definition`, which makes the
+//!    sorted list of all tests.
+//! 2. `fixture`, `skip` and `context` are what a test body may call.
+//! 3. `account` is the body's own report of how it ended.
+//!
+//! Does not know how a test is run, nor what is believed of its account.
+
+pub mod account;
+pub mod authoring;
+pub mod context;
+pub mod definition;
+pub mod fixture;
+pub mod skip;
