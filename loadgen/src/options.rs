@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use crate::cli::RunArgs;
+use crate::command_line::RunArgs;
+use crate::connections::target::Target;
+use crate::connections::tls::Trust;
 use crate::error::LoadError;
 use crate::limits::{
     MAX_CONNECTIONS, MAX_DURATION, MAX_GROUP_STREAMS, MAX_HELD_WINDOW, MAX_PATHS, MAX_POST_BYTES,
     MAX_RATE, MAX_REQUESTS, MAX_STREAMS, MAX_THRESHOLDS, MAX_TIMEOUT, MAX_USERS, MAX_WEIGHT,
     MIN_DURATION,
 };
-use crate::scenario::{Kind, Scenario, find};
-use crate::schedule::Arrivals;
-use crate::target::Target;
-use crate::threshold::Threshold;
-use crate::tls::Trust;
+use crate::scenarios::catalog::{Kind, Scenario, find};
+use crate::schedule::arrivals::Arrivals;
+use crate::thresholds::Threshold;
 
 /// Everything a run needs to know.
 #[derive(Debug)]

@@ -44,3 +44,8 @@ pub fn whole_us(duration: Duration) -> u64 {
 pub fn whole_ns(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
+
+/// Seconds of a duration; a part of a second becomes a whole one.
+pub fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs_f64().ceil() as u64
+}

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::connections::target::Target;
 use crate::error::LoadError;
-use crate::outcome::ErrorKind;
-use crate::process;
-use crate::progress::Progress;
 use crate::quantity::{parse_duration, show_us, whole_ns, whole_us};
-use crate::recorder::{PhaseCounts, Recorder, Stamps};
-use crate::schedule::{Arrivals, PathMix, Schedule, Timeline};
-use crate::target::Target;
-use crate::threshold::{Metric, Threshold};
+use crate::recording::clock::Stamps;
+use crate::recording::cpu_time;
+use crate::recording::error_kind::ErrorKind;
+use crate::recording::recorder::{PhaseCounts, Recorder};
+use crate::reports::progress::Progress;
+use crate::schedule::arrivals::{Arrivals, PathMix, Schedule};
+use crate::schedule::timeline::Timeline;
+use crate::thresholds::{Metric, Threshold};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -378,9 +380,9 @@ valk_harness::test! {
 valk_harness::test! {
     fn cpu_time_is_read_behind_the_name() {
         let stat = "12 (a) b) S 1 2 3 4 5 6 7 8 9 10 250 50 0 0 20";
-        assert_eq!(process::parse(stat), Some(Duration::from_secs(3)));
+        assert_eq!(cpu_time::parse(stat), Some(Duration::from_secs(3)));
         for bad in ["", "12 (a", "12 (a) S 1 2", "12 (a) S 1 2 3 4 5 6 7 8 9 10 x 50", "1 (a) S 1 2 3 4 5 6 7 8 9 10 5 x"] {
-            assert_eq!(process::parse(bad), None, "{bad}");
+            assert_eq!(cpu_time::parse(bad), None, "{bad}");
         }
     }
 }

@@ -16,10 +16,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use super::target::Target;
+use super::tls::{Trust, client_config};
 use crate::error::LoadError;
 use crate::limits::{CONNECT_TIMEOUT, DATA_FRAME_BUDGET, OWN_CONNECTION_WINDOW};
-use crate::target::Target;
-use crate::tls::{Trust, client_config};
 
 /// A TCP or TLS stream.
 pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}

@@ -23,12 +23,13 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::Sleep;
 
-use crate::exchange::{Failure, exchange};
+use crate::connections::exchange::{Failure, exchange};
+use crate::connections::persistent::{Link, LinkUser};
 use crate::limits::{PACER_GAP, PACER_NAP};
-use crate::link::{Link, LinkUser};
-use crate::outcome::ErrorKind;
-use crate::recorder::{Clock, Recorder};
-use crate::schedule::{Arrival, Lane, Merged, Schedule};
+use crate::recording::clock::Clock;
+use crate::recording::error_kind::ErrorKind;
+use crate::recording::recorder::Recorder;
+use crate::schedule::arrivals::{Arrival, Lane, Merged, Schedule};
 
 /// What one engine does.
 #[derive(Clone, Debug)]

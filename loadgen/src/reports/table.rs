@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
+use super::report::{PERCENTILES, Report};
 use crate::quantity::show_us;
-use crate::recorder::{GroupResult, PhaseCounts};
-use crate::report::{PERCENTILES, Report};
+use crate::recording::recorder::{GroupResult, PhaseCounts};
 
 /// Writes the table.
 ///

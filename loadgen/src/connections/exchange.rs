@@ -6,8 +6,8 @@ use bytes::Bytes;
 use h2::client::SendRequest;
 use http::Request;
 
-use crate::outcome::ErrorKind;
-use crate::recorder::{Clock, Stamps};
+use crate::recording::clock::{Clock, Stamps};
+use crate::recording::error_kind::ErrorKind;
 
 /// The kind of a failure, and the protocol if a response head had arrived.
 pub type Failure = (ErrorKind, Option<&'static str>);

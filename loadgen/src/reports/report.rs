@@ -10,11 +10,12 @@ use serde_json::{Map, Value, json};
 
 use crate::options::Options;
 use crate::quantity::{show_us, whole_us};
-use crate::recorder::{GroupResult, PhaseCounts, histogram};
+use crate::recording::recorder::{GroupResult, PhaseCounts, histogram};
 use crate::run::RunResult;
-use crate::scenario::Kind;
-use crate::schedule::{Arrivals, Phase, Timeline};
-use crate::threshold::{Judgement, Threshold};
+use crate::scenarios::catalog::Kind;
+use crate::schedule::arrivals::Arrivals;
+use crate::schedule::timeline::{Phase, Timeline};
+use crate::thresholds::{Judgement, Threshold};
 
 /// Version of the JSON schema; it grows when a field changes its meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 1;

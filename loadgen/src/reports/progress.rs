@@ -5,8 +5,8 @@ use std::io::Write;
 use std::sync::Arc;
 
 use crate::quantity::show_us;
-use crate::recorder::{Recorder, Tick};
-use crate::schedule::Timeline;
+use crate::recording::recorder::{Recorder, Tick};
+use crate::schedule::timeline::Timeline;
 
 /// Where the lines go; nowhere with `--quiet`.
 pub struct Progress<'a> {

@@ -20,11 +20,12 @@ use http::{Request, Uri};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::dial::{Dialer, Wire};
-use crate::exchange::Failure;
+use crate::connections::dialer::{Dialer, Wire};
+use crate::connections::exchange::Failure;
 use crate::limits::OWN_STREAM_WINDOW;
-use crate::outcome::ErrorKind;
-use crate::recorder::{Clock, Recorder, Stamps};
+use crate::recording::clock::{Clock, Stamps};
+use crate::recording::error_kind::ErrorKind;
+use crate::recording::recorder::Recorder;
 
 /// What the slow readers do.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::quantity::parse_duration;
-use crate::schedule::Arrivals;
+use crate::schedule::arrivals::Arrivals;
 
 /// Top of the command line.
 #[derive(Debug, Parser)]

@@ -7,7 +7,7 @@
 use std::fmt;
 
 use crate::quantity::{parse_duration, show_us, whole_us};
-use crate::recorder::PhaseCounts;
+use crate::recording::recorder::PhaseCounts;
 
 /// What a rule looks at.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -12,10 +12,10 @@ use bytes::Bytes;
 use h2::client::{Connection, SendRequest};
 use tokio::sync::watch;
 
-use crate::dial::{DialError, Dialer, Wire};
+use super::dialer::{DialError, Dialer, Wire};
 use crate::limits::{OWN_STREAM_WINDOW, RECONNECT_PAUSE};
-use crate::outcome::ErrorKind;
-use crate::recorder::Recorder;
+use crate::recording::error_kind::ErrorKind;
+use crate::recording::recorder::Recorder;
 
 /// Handle to a kept connection.
 #[derive(Debug, Default)]

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Command, RunArgs};
+use crate::command_line::{Cli, Command, RunArgs};
 use crate::error::LoadError;
 use crate::options::Options;
-use crate::progress::Progress;
-use crate::report::Report;
+use crate::reports::progress::Progress;
+use crate::reports::report::Report;
+use crate::reports::table;
 use crate::run::{Interrupt, execute};
-use crate::scenario::{SCENARIOS, find};
-use crate::table;
+use crate::scenarios::catalog::{SCENARIOS, find};
 
 /// Runs the command line `args` (with the program's name first) and returns the exit code.
 pub fn run<I, A>(args: I, interrupt: Interrupt, out: &mut dyn Write, err: &mut dyn Write) -> u8

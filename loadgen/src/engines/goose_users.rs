@@ -16,13 +16,14 @@ use goose::goose::{GooseUser, Scenario, Transaction, TransactionFunction, Transa
 use http::Version;
 use reqwest::ClientBuilder;
 
+use crate::connections::tls::{Trust, read_authority};
 use crate::error::LoadError;
 use crate::limits::{CONNECT_TIMEOUT, OWN_CONNECTION_WINDOW, OWN_STREAM_WINDOW};
 use crate::options::Options;
-use crate::outcome::ErrorKind;
-use crate::recorder::{Clock, Recorder, Stamps};
-use crate::scenario::whole_seconds;
-use crate::tls::{Trust, read_authority};
+use crate::quantity::whole_seconds;
+use crate::recording::clock::{Clock, Stamps};
+use crate::recording::error_kind::ErrorKind;
+use crate::recording::recorder::Recorder;
 
 /// Ends a running journey early.
 pub fn interrupt() {
