@@ -6,7 +6,7 @@
 //! 1. `cases`: what tests are written with, and the sorted list of all tests of the binary.
 //! 2. `options` reads the command line; `runner` selects tests, has them run and ends the run.
 //! 3. `execution`: the processes that run a test, from the zygote to the forked child.
-//! 4. `verdicts`: what is believed about a test, from the evidence that its process left.
+//! 4. `verdicts`: the verdict on a test, from the evidence that its process left.
 //! 5. `reports`: ledger, `JUnit` file, terminal summary, and the merging of many ledgers.
 //!
 //! Beside them stand `snapshot` and `valk_suites`, which tests use, and `benchmark`, which is for

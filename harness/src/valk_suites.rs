@@ -91,8 +91,8 @@ fn run(suites: &Suites, file: &Path) {
     // Captured like any output of a test, and shown if the suite fails.
     print!("{stdout}");
     eprint!("{stderr}");
-    if let Some(complaint) = complaint(&output, &subtests) {
-        panic!("{complaint}");
+    if let Some(failure) = failure(&output, &subtests) {
+        panic!("{failure}");
     }
     if let Some(reason) = skipped_whole(&stdout, &subtests) {
         skip::skip_broken("suite-skipped", &reason);
@@ -100,7 +100,7 @@ fn run(suites: &Suites, file: &Path) {
 }
 
 /// Why a suite is red, if it is.
-pub(crate) fn complaint(output: &Output, subtests: &[Subtest]) -> Option<String> {
+pub(crate) fn failure(output: &Output, subtests: &[Subtest]) -> Option<String> {
     if let Some(signal) = output.status.signal() {
         return Some(format!("the suite crashed with {}", signal_name(signal)));
     }

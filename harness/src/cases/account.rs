@@ -1,6 +1,6 @@
-//! How a body ended, in the words of the process that ran it.
+//! The account: how a body ended, as the process that ran it reports.
 //!
-//! An account is a claim. Whether it is believed is decided in `verdict`.
+//! An account is a claim; `verdicts` decides whether it is accepted.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use super::skip::{Skip, SkipClass};
 
 /// End of a test body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum BodyOutcome {
     /// Returned.
     Passed,
     /// Panicked.
@@ -71,7 +71,7 @@ impl SubtestState {
         Self::NAMES.into_iter().find(|(_, n)| *n == name).map(|(state, _)| state)
     }
 
-    /// Whether the state excuses the suite from failing.
+    /// Whether a suite with this state may pass.
     pub fn is_green(self) -> bool {
         matches!(self, Self::Pass | Self::Skip)
     }
@@ -92,7 +92,7 @@ pub struct Subtest {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// How the body ended.
-    pub outcome: Outcome,
+    pub outcome: BodyOutcome,
     /// Sub-results in the order they were recorded.
     pub subtests: Vec<Subtest>,
     /// Whether the test asked for its seed.
@@ -101,23 +101,23 @@ pub struct Account {
 
 impl Account {
     /// The account of a test that never ran its body.
-    pub fn of(outcome: Outcome) -> Self {
+    pub fn of(outcome: BodyOutcome) -> Self {
         Self { outcome, subtests: Vec::new(), seed_used: false }
     }
 
     /// The account of a test whose process could not be set up.
     pub fn of_failure(message: String) -> Self {
-        Self::of(Outcome::Failed { message, file: String::new(), line: 0 })
+        Self::of(BodyOutcome::Failed { message, file: String::new(), line: 0 })
     }
 
     /// As JSON, for the token.
     pub fn to_json(&self) -> Value {
         let mut value = match &self.outcome {
-            Outcome::Passed => json!({"outcome": "passed"}),
-            Outcome::Failed { message, file, line } => {
+            BodyOutcome::Passed => json!({"outcome": "passed"}),
+            BodyOutcome::Failed { message, file, line } => {
                 json!({"outcome": "failed", "message": message, "file": file, "line": line})
             }
-            Outcome::Skipped(skip) => json!({"outcome": "skipped", "skip": skip.to_json()}),
+            BodyOutcome::Skipped(skip) => json!({"outcome": "skipped", "skip": skip.to_json()}),
         };
         value["seed_used"] = json!(self.seed_used);
         value["subtests"] = subtests_to_json(&self.subtests);
@@ -127,13 +127,13 @@ impl Account {
     /// Reads [`Account::to_json`]; `None` if anything required is missing.
     pub fn from_json(value: &Value) -> Option<Self> {
         let outcome = match value["outcome"].as_str()? {
-            "passed" => Outcome::Passed,
-            "failed" => Outcome::Failed {
+            "passed" => BodyOutcome::Passed,
+            "failed" => BodyOutcome::Failed {
                 message: value["message"].as_str()?.into(),
                 file: value["file"].as_str()?.into(),
                 line: value["line"].as_u64()? as u32,
             },
-            "skipped" => Outcome::Skipped(Skip::from_json(&value["skip"])?),
+            "skipped" => BodyOutcome::Skipped(Skip::from_json(&value["skip"])?),
             _ => return None,
         };
         let subtests = subtests_from_json(&value["subtests"])?;

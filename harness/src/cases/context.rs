@@ -1,25 +1,19 @@
-//! The running test as seen from its body: name, seed, sub-results, and how the body ended.
+//! The running test as its body sees it: name, seed, sub-results.
 //!
 //! 1. In a forked child there is one test per process, visible from all its threads.
 //! 2. In-process tests are visible from their own thread only.
-//! 3. The panic hook notes place and message of the last panic of each thread and then lets the
-//!    previous hook print it; the note becomes the failure's heading.
 
-use std::any::Any;
 use std::cell::RefCell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use super::account::{Account, Outcome, Subtest, SubtestState};
-use super::definition::{Body, TestDefinition};
-use super::skip::Skip;
+use super::account::{Subtest, SubtestState};
 use crate::random;
 
 /// Sub-results one test may record; a suite with more is a mistake worth hearing about.
 const MAX_SUBTESTS: usize = 100_000;
 
 /// One running test.
-struct Context {
+pub(crate) struct Context {
     name: String,
     run_seed: u64,
     notes: Mutex<Notes>,
@@ -35,13 +29,6 @@ static PROCESS_WIDE: OnceLock<Arc<Context>> = OnceLock::new();
 
 thread_local! {
     static OF_THREAD: RefCell<Option<Arc<Context>>> = const { RefCell::new(None) };
-    static LAST_PANIC: RefCell<Option<PanicNote>> = const { RefCell::new(None) };
-}
-
-#[derive(Clone)]
-struct PanicNote {
-    file: String,
-    line: u32,
 }
 
 fn current() -> Arc<Context> {
@@ -76,7 +63,7 @@ pub fn seed() -> u64 {
     random::mix(context.run_seed ^ random::hash(&context.name))
 }
 
-/// Adds a sub-result to the running test's ledger record. It does not decide the test's verdict.
+/// Adds a sub-result to the running test's ledger record. The sub-result does not decide the test's verdict.
 ///
 /// # Panics
 /// Outside a test, and at the 100 001st sub-result.
@@ -87,71 +74,28 @@ pub fn record_subtest(name: impl Into<String>, state: SubtestState, duration_us:
     notes.subtests.push(Subtest { name: name.into(), state, duration_us });
 }
 
-/// Whether the test owns the process or shares it.
+/// The threads that see a running test.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
+    /// All threads of the process: the test has the process for itself.
     Process,
+    /// The calling thread: the test shares the process.
     Thread,
 }
 
-/// Runs a body to its end and tells how it ended.
-pub(crate) fn run_body(test: &TestDefinition, run_seed: u64, scope: Scope) -> Account {
-    let context = Arc::new(Context { name: test.name.clone(), run_seed, notes: Mutex::default() });
+/// Makes a test the running one.
+pub(crate) fn enter(name: &str, run_seed: u64, scope: Scope) -> Arc<Context> {
+    let context = Arc::new(Context { name: name.to_owned(), run_seed, notes: Mutex::default() });
     match scope {
         Scope::Process => drop(PROCESS_WIDE.set(context.clone())),
         Scope::Thread => OF_THREAD.set(Some(context.clone())),
     }
-    LAST_PANIC.set(None);
-    let ended = catch_unwind(AssertUnwindSafe(|| __rust_begin_short_backtrace(&test.body)));
+    context
+}
+
+/// Ends [`enter`] for the calling thread: the sub-results, and whether the seed was used.
+pub(crate) fn leave(context: &Context) -> (Vec<Subtest>, bool) {
     OF_THREAD.set(None);
-    let outcome = match ended {
-        Ok(()) => Outcome::Passed,
-        Err(payload) => outcome_of(payload),
-    };
     let mut notes = context.notes();
-    Account { outcome, subtests: std::mem::take(&mut notes.subtests), seed_used: notes.seed_used }
-}
-
-/// std ends short backtraces at a frame of this name: the frames below are ours, not the test's.
-#[inline(never)]
-fn __rust_begin_short_backtrace(body: &Body) {
-    match body {
-        Body::Function(body) => body(),
-        Body::Closure(body) => body(),
-    }
-    std::hint::black_box(()); // keeps the call above from becoming a tail call without a frame
-}
-
-fn outcome_of(payload: Box<dyn Any + Send>) -> Outcome {
-    match payload.downcast::<Skip>() {
-        Ok(skip) => Outcome::Skipped(*skip),
-        Err(payload) => {
-            let message = panic_text(payload.as_ref());
-            let (file, line) =
-                LAST_PANIC.take().map_or((String::new(), 0), |note| (note.file, note.line));
-            Outcome::Failed { message, file, line }
-        }
-    }
-}
-
-/// Text of a panic payload.
-pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> String {
-    if let Some(text) = payload.downcast_ref::<String>() {
-        text.clone()
-    } else if let Some(text) = payload.downcast_ref::<&str>() {
-        (*text).to_string()
-    } else {
-        "panic with a payload that is not text".to_string()
-    }
-}
-
-/// Installs rule 3 on top of the hook in force.
-pub(crate) fn note_panics() {
-    let previous = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| {
-        let place = info.location().map(|at| PanicNote { file: at.file().into(), line: at.line() });
-        // During thread teardown there is nobody left to read the note.
-        let _ = LAST_PANIC.try_with(|last| *last.borrow_mut() = place);
-        previous(info);
-    }));
+    (std::mem::take(&mut notes.subtests), notes.seed_used)
 }

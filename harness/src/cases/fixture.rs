@@ -10,7 +10,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 
-use super::context;
+use super::panics::panic_text;
 
 /// A value built once per run: `static HEAP: Fixture<Heap> = Fixture::new("heap", warm_heap);`
 pub struct Fixture<T: 'static> {
@@ -40,12 +40,12 @@ impl<T: Send + Sync> Fixture<T> {
     fn built(&self) -> &Result<T, String> {
         self.value.get_or_init(|| {
             catch_unwind(AssertUnwindSafe(self.build))
-                .map_err(|payload| context::panic_text(payload.as_ref()))
+                .map_err(|payload| panic_text(payload.as_ref()))
         })
     }
 }
 
-/// What the zygote needs to know of a fixture.
+/// A fixture of any type, as the zygote builds it.
 pub trait SessionFixture: Sync {
     /// Name for messages.
     fn name(&self) -> &'static str;

@@ -2,8 +2,8 @@
 //!
 //! 1. An *expected* skip names a [`SkipCode`]; the code's predicate over host facts must hold,
 //!    otherwise the skip is *stale* and the run is red.
-//! 2. A *broken* skip ("does not work, to be mended") always turns the run red.
-//! 3. Every skip carries a reason, and the reason reaches every output.
+//! 2. A *broken* skip (a known defect) always turns the run red.
+//! 3. Every skip has a reason, and every output contains it.
 //!
 //! Skipping unwinds with a private payload, so destructors of the test run.
 
@@ -53,7 +53,7 @@ impl SkipCode {
         }
     }
 
-    /// Whether this host gives the right to skip.
+    /// Whether the code applies to this host, so that the skip is an expected one.
     pub fn holds(self) -> bool {
         match self {
             Self::NeedsRoot => !ffi::is_root(),
@@ -68,7 +68,7 @@ impl SkipCode {
         }
     }
 
-    /// The fact that decided, in words.
+    /// The host fact that [`SkipCode::holds`] looks at, in words.
     pub fn fact(self) -> String {
         match self {
             Self::NeedsRoot => format!("root = {}", ffi::is_root()),
@@ -120,7 +120,7 @@ pub enum StaticSkip {
 /// A skip as decided: class, code and reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skip {
-    /// Whether the host gives the right to it.
+    /// Whether the code applies to the host.
     pub class: SkipClass,
     /// Catalogue name, or the identifier of the defect.
     pub code: String,
@@ -187,7 +187,8 @@ fn find_tool(tool: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|directory| directory.join(tool)).find(|file| file.is_file())
 }
 
-/// Tried once, by the tool that would use it: reading sysctl values has proven wrong in containers.
+/// Makes a network namespace once, with the tool that would use it: sysctl values are wrong in
+/// containers.
 fn network_namespace_works() -> bool {
     static WORKS: OnceLock<bool> = OnceLock::new();
     *WORKS.get_or_init(|| {

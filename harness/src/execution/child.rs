@@ -1,29 +1,25 @@
 //! The first and last steps of a forked test: a clean process before the body, a token after it.
 //!
-//! 1. Own process group; dies with its slot; default signals; no core files.
+//! 1. Own process group; ends with its supervisor; default signals; no core files.
 //! 2. Empty stdin, own output pipes (unless passed through), own `TMPDIR`; the working directory is
 //!    kept.
-//! 3. The token is sent after the body ended and its output was flushed; then `_exit`.
+//! 3. The token is sent after the body has ended and its output has been flushed (`job`).
 //!
-//! What every test inherits unchanged is set up once, in the zygote: each page that a child writes
-//! is copied, and that is most of the price of a fork.
+//! What all tests inherit unchanged is set up once, in the zygote: each page that a child writes
+//! is copied, which is most of the cost of a fork.
 
 use std::fs::File;
-use std::io::{self, PipeWriter, Write};
+use std::io::{self, PipeWriter};
 use std::os::fd::AsFd;
 
-use super::fresh_process;
-use super::plan::Plan;
-use crate::cases::account::{Account, Outcome};
-use crate::cases::context::{self, Scope};
-use crate::cases::definition::{Isolation, TestDefinition};
-use crate::ffi::{self, Pid};
-use crate::verdicts::token::{self, Identity};
+use super::job::{Job, finish};
+use super::{body, fresh_process};
+use crate::cases::account::Account;
+use crate::cases::context::Scope;
+use crate::cases::definition::Isolation;
+use crate::ffi;
 
-/// Exit status of a test whose body did not pass and was not skipped.
-pub const RED_STATUS: i32 = 101;
-
-/// Variables that steer a run; programs started by a test must not inherit them.
+/// Variables that configure a run. A program that a test starts must not inherit them.
 const RUN_VARIABLES: [&str; 6] = [
     "VALK_TEST_LEDGER_DIR",
     "VALK_TEST_JUNIT_DIR",
@@ -33,33 +29,13 @@ const RUN_VARIABLES: [&str; 6] = [
     "VALK_TEST_TIMEOUT_SECONDS",
 ];
 
-/// What a forked process has to do.
-pub struct Errand<'a> {
-    pub test: &'a TestDefinition,
-    pub identity: Identity,
-    pub plan: &'a Plan,
-    /// Process number of the slot.
-    pub slot: Pid,
-}
-
 /// Runs the test in the process just forked, and ends the process.
-pub fn enter(errand: &Errand<'_>, outputs: Option<(PipeWriter, PipeWriter)>, token: PipeWriter) {
-    let account = prepare(errand, outputs).map_or_else(
+pub fn enter(job: &Job<'_>, outputs: Option<(PipeWriter, PipeWriter)>, token: PipeWriter) {
+    let account = prepare(job, outputs).map_or_else(
         |error| Account::of_failure(format!("the test's process could not be set up: {error}")),
-        |()| run(errand),
+        |()| run(job),
     );
-    finish(&account, errand.identity, token)
-}
-
-/// Rule 3.
-pub fn finish(account: &Account, identity: Identity, token: impl Write) -> ! {
-    let _ = io::stdout().flush();
-    let _ = io::stderr().flush();
-    let sent = token::send(token, identity, account);
-    ffi::exit_now(match (sent, &account.outcome) {
-        (Ok(()), Outcome::Passed | Outcome::Skipped(_)) => 0,
-        _ => RED_STATUS,
-    })
+    finish(&account, job.identity, token)
 }
 
 /// The part of rules 1 and 2 that is the same for all tests. Call once, in the zygote.
@@ -72,9 +48,9 @@ pub fn prepare_for_all() -> io::Result<()> {
 }
 
 /// The part that differs from test to test.
-fn prepare(errand: &Errand<'_>, outputs: Option<(PipeWriter, PipeWriter)>) -> io::Result<()> {
+fn prepare(job: &Job<'_>, outputs: Option<(PipeWriter, PipeWriter)>) -> io::Result<()> {
     ffi::lead_own_group()?;
-    ffi::die_with_parent(errand.slot)?;
+    ffi::die_with_parent(job.supervisor)?;
     if let Some((stdout, stderr)) = outputs {
         ffi::redirect(stdout.as_fd(), 1)?;
         ffi::redirect(stderr.as_fd(), 2)?;
@@ -82,10 +58,10 @@ fn prepare(errand: &Errand<'_>, outputs: Option<(PipeWriter, PipeWriter)>) -> io
     Ok(())
 }
 
-fn run(errand: &Errand<'_>) -> Account {
-    if errand.test.attributes.isolation == Isolation::Exec {
-        fresh_process::run_fresh(errand)
+fn run(job: &Job<'_>) -> Account {
+    if job.test.attributes.isolation == Isolation::Exec {
+        fresh_process::run_fresh(job)
     } else {
-        context::run_body(errand.test, errand.plan.run_seed, Scope::Process)
+        body::run(job.test, job.plan.run_seed, Scope::Process)
     }
 }

@@ -1,7 +1,7 @@
 //! Bounded capture of a test's output: the first and the last bytes are kept, the middle counted.
 //!
-//! Text leaves the spool as valid UTF-8 without control characters, so that it can neither damage
-//! a terminal nor a report.
+//! The text is valid UTF-8 without control characters, so that it can damage neither a terminal nor
+//! a report.
 
 use std::collections::VecDeque;
 use std::fmt::Write;
@@ -13,14 +13,14 @@ pub const TAIL_BYTES: usize = 32 << 10;
 
 /// One captured stream.
 #[derive(Default)]
-pub struct Spool {
+pub struct OutputBuffer {
     head: Vec<u8>,
     tail: VecDeque<u8>,
     dropped: u64,
 }
 
-impl Spool {
-    /// Takes the next bytes of the stream.
+impl OutputBuffer {
+    /// Appends the next bytes of the stream.
     pub fn push(&mut self, bytes: &[u8]) {
         let (first, rest) = bytes.split_at(bytes.len().min(HEAD_BYTES - self.head.len()));
         self.head.extend_from_slice(first);
@@ -30,7 +30,7 @@ impl Spool {
         self.dropped += excess as u64;
     }
 
-    /// The stream as text, with a line that tells how much was left out.
+    /// The stream as text, with a line that says how many bytes are missing.
     pub fn into_text(self) -> String {
         let tail: Vec<u8> = self.tail.into();
         if self.dropped == 0 {

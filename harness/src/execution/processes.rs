@@ -10,35 +10,35 @@ use crate::verdicts::verdict::Leaked;
 /// Time a test's descendants get to end by themselves after the test: a killed process takes a
 /// moment to vanish, and that is no leak.
 const LEAK_GRACE: Duration = Duration::from_millis(100);
-/// Rounds after which killed processes are given up (uninterruptible sleep in the kernel).
-const KILL_ROUNDS: usize = 500;
+/// Attempts to kill a process; more are no use in an uninterruptible sleep of the kernel.
+const KILL_ATTEMPTS_MAX: usize = 500;
 /// Time killed processes get to vanish before they are killed again.
-const ROUND_PATIENCE: Duration = Duration::from_millis(10);
-/// Pause between two looks.
+const KILL_TIMEOUT: Duration = Duration::from_millis(10);
+/// Pause between two checks.
 const PAUSE: Duration = Duration::from_millis(1);
 /// Threads described of a hanging test.
 const MAX_THREADS_SHOWN: usize = 64;
 
-/// Kills whatever a test left behind and tells what that was.
+/// Kills the processes that a test left behind and returns them.
 ///
-/// To be called when the caller's only child has been reaped.
+/// Call when the caller's only child has been reaped.
 pub fn sweep() -> Vec<Leaked> {
     if all_gone_within(LEAK_GRACE) {
         return Vec::new();
     }
     let leaked = descendants();
     // Killing again catches what was forked meanwhile.
-    (0..KILL_ROUNDS).any(|_| {
+    (0..KILL_ATTEMPTS_MAX).any(|_| {
         for process in descendants() {
             ffi::kill(process.pid, ffi::SIGKILL);
         }
-        all_gone_within(ROUND_PATIENCE)
+        all_gone_within(KILL_TIMEOUT)
     });
     leaked
 }
 
-/// Reaps ended children; whether none is left, waiting a little for the last ones.
-fn all_gone_within(patience: Duration) -> bool {
+/// Reaps ended children and waits for the last ones. Returns whether none is left.
+fn all_gone_within(timeout: Duration) -> bool {
     let mut started = None;
     loop {
         match ffi::try_wait(None) {
@@ -46,7 +46,7 @@ fn all_gone_within(patience: Duration) -> bool {
             Wait::Ended(..) => {}
             Wait::Running => {
                 // The clock is not read in the usual case, where nothing is left.
-                if started.get_or_insert_with(Instant::now).elapsed() >= patience {
+                if started.get_or_insert_with(Instant::now).elapsed() >= timeout {
                     return false;
                 }
                 std::thread::sleep(PAUSE);

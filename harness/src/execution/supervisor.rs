@@ -1,12 +1,12 @@
-//! A slot: the process that forks and supervises one test at a time.
+//! The supervisor: a process that forks and supervises one test at a time.
 //!
-//! 1. An order arrives on the lane, a test is forked, the result goes back; closing the lane ends
-//!    the slot and everything it started.
-//! 2. The slot adopts orphans, so after a test has ended every child the slot still has was left
-//!    behind by that test, whatever group, session or descriptors it gave itself.
+//! 1. A request arrives on the channel, a test is forked, the result goes back. A closed channel ends
+//!    the supervisor and every process that it started.
+//! 2. The supervisor adopts orphans. So every child that it still has after a test was left behind by
+//!    that test, whatever group, session or descriptors the child gave itself.
 //! 3. Time is measured by the monotonic clock against a fixed deadline; output does not move it.
 //!
-//! Evidence is gathered here and judged in `verdict`.
+//! Collects the evidence; `verdict` judges it.
 
 use std::io::{self, PipeReader, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -16,7 +16,8 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use super::output_buffer::Spool;
+use super::job::Job;
+use super::output_buffer::OutputBuffer;
 use super::plan::Plan;
 use super::{channel, child, processes};
 use crate::cases::definition::TestDefinition;
@@ -28,26 +29,27 @@ use crate::verdicts::verdict::{Evidence, Judgement, Overrun, Verdict, judge};
 /// Bytes read from a stream at once.
 const READ_BYTES: usize = 64 << 10;
 
-/// Serves orders until the runner closes the lane.
-pub fn serve(lane: UnixStream, plan: &Plan, number: usize) {
+/// Serves requests until the runner closes the channel.
+pub fn serve(channel: UnixStream, plan: &Plan, number: usize) {
     if let Err(error) = ffi::adopt_orphans() {
         eprintln!("harness: orphans of tests cannot be adopted: {error}");
         return;
     }
-    let mut slot = Slot { lane: Some(lane), plan, number, scratch: PathBuf::new(), scratches: 0 };
-    slot.make_scratch();
-    while let Some(identity) = slot.next_order() {
-        let reply = slot.run(identity);
-        let lane = slot.lane.as_mut().expect("only forked children drop the lane");
-        if channel::send_result(lane, &reply).is_err() {
+    let mut supervisor =
+        Supervisor { channel: Some(channel), plan, number, scratch: PathBuf::new(), scratches: 0 };
+    supervisor.make_scratch();
+    while let Some(identity) = supervisor.next_request() {
+        let reply = supervisor.run(identity);
+        let channel = supervisor.channel.as_mut().expect("only forked children drop the channel");
+        if channel::send_result(channel, &reply).is_err() {
             return;
         }
     }
 }
 
-struct Slot<'a> {
+struct Supervisor<'a> {
     /// `None` only in forked children.
-    lane: Option<UnixStream>,
+    channel: Option<UnixStream>,
     plan: &'a Plan,
     number: usize,
     /// The running test's `TMPDIR`.
@@ -64,16 +66,16 @@ struct Running {
     stdout: Option<PipeReader>,
     stderr: Option<PipeReader>,
     token: Option<PipeReader>,
-    stdout_spool: Spool,
-    stderr_spool: Spool,
+    stdout_buffer: OutputBuffer,
+    stderr_buffer: OutputBuffer,
     token_bytes: Vec<u8>,
-    /// Where streams are read to; zero pages until something is.
-    buffer: Vec<u8>,
+    /// Target of reads; its pages are not touched before the first read.
+    read_buffer: Vec<u8>,
 }
 
-impl Slot<'_> {
-    fn next_order(&mut self) -> Option<Identity> {
-        self.lane.as_mut().and_then(|lane| channel::receive_order(lane).ok())
+impl Supervisor<'_> {
+    fn next_request(&mut self) -> Option<Identity> {
+        self.channel.as_mut().and_then(|channel| channel::receive_request(channel).ok())
     }
 
     fn run(&mut self, identity: Identity) -> TestResult {
@@ -121,13 +123,13 @@ impl Slot<'_> {
             (stdout, stderr, outputs) = (Some(out), Some(err), Some((out_end, err_end)));
         }
         let (mut token, mut token_end) = (Some(token), Some(token_end));
-        let (plan, lane, slot) = (self.plan, &mut self.lane, std::process::id() as Pid);
+        let (plan, channel, supervisor) = (self.plan, &mut self.channel, std::process::id() as Pid);
         let started = Instant::now();
         let pid = ffi::fork(&mut || {
-            // The child must not hold what only the slot may hold.
-            drop((lane.take(), stdout.take(), stderr.take(), token.take()));
-            let errand = child::Errand { test, identity, plan, slot };
-            child::enter(&errand, outputs.take(), token_end.take().expect("runs once"));
+            // The child must not hold what only the supervisor may hold.
+            drop((channel.take(), stdout.take(), stderr.take(), token.take()));
+            let job = Job { test, identity, plan, supervisor };
+            child::enter(&job, outputs.take(), token_end.take().expect("runs once"));
         })?;
         Ok(Running {
             pid,
@@ -136,14 +138,14 @@ impl Slot<'_> {
             stdout,
             stderr,
             token,
-            stdout_spool: Spool::default(),
-            stderr_spool: Spool::default(),
+            stdout_buffer: OutputBuffer::default(),
+            stderr_buffer: OutputBuffer::default(),
             token_bytes: Vec::new(),
-            buffer: vec![0; READ_BYTES],
+            read_buffer: vec![0; READ_BYTES],
         })
     }
 
-    /// Watches a test to its end, gathers the evidence and judges it.
+    /// Waits for the end of a test, collects the evidence and judges it.
     fn supervise(
         &self,
         mut running: Running,
@@ -169,24 +171,24 @@ impl Slot<'_> {
         let judgement = judge(&Evidence { account, status, overrun, leaked });
         let mut result = TestResult::new(judgement);
         if result.verdict().is_red() || self.plan.keep_output {
-            result.stdout = running.stdout_spool.into_text();
-            result.stderr = running.stderr_spool.into_text();
+            result.stdout = running.stdout_buffer.into_text();
+            result.stderr = running.stderr_buffer.into_text();
         }
         TestResult { duration_us, threads, subtests, seed_used, ..result }
     }
 
-    /// Returns when the process has ended; enforces the time limit on the way.
+    /// Returns when the process has ended; enforces the time limit.
     fn watch(&self, running: &mut Running, limit_ms: u64, threads: &mut String) -> Option<Overrun> {
-        let lane = self.lane.as_ref().map(AsFd::as_fd);
+        let channel = self.channel.as_ref().map(AsFd::as_fd);
         let mut deadline = running.started + Duration::from_millis(limit_ms);
         let mut overrun: Option<Overrun> = None;
         loop {
             let wait = deadline.saturating_duration_since(Instant::now());
-            let ready = running.read_ready(lane, Some(wait));
+            let ready = running.read_ready(channel, Some(wait));
             if ready.ended {
                 return overrun;
             }
-            if ready.lane {
+            if ready.channel {
                 abandon(running.pid);
             }
             if Instant::now() < deadline {
@@ -212,7 +214,7 @@ impl Slot<'_> {
     }
 }
 
-/// The runner is gone: nobody waits for this test any more.
+/// Ends the test and the supervisor: the runner is gone, so the result has no reader.
 fn abandon(pid: Pid) -> ! {
     ffi::kill_group(pid, ffi::SIGKILL);
     ffi::kill(pid, ffi::SIGKILL);
@@ -221,41 +223,45 @@ fn abandon(pid: Pid) -> ! {
     ffi::exit_now(1)
 }
 
-/// What a wait found.
+/// What a call of `poll` found.
 struct Ready {
     any: bool,
     ended: bool,
-    lane: bool,
+    channel: bool,
 }
 
 impl Running {
     /// Waits for something to happen and reads what has arrived.
-    fn read_ready(&mut self, lane: Option<BorrowedFd<'_>>, timeout: Option<Duration>) -> Ready {
+    fn read_ready(&mut self, channel: Option<BorrowedFd<'_>>, timeout: Option<Duration>) -> Ready {
         fn fd(stream: Option<&PipeReader>) -> Option<BorrowedFd<'_>> {
             stream.map(AsFd::as_fd)
         }
-        let ended = lane.is_some().then(|| self.ended.as_fd());
+        let ended = channel.is_some().then(|| self.ended.as_fd());
         let streams = [fd(self.stdout.as_ref()), fd(self.stderr.as_ref()), fd(self.token.as_ref())];
-        let [ended, lane, out, err, token] =
-            ffi::poll([ended, lane, streams[0], streams[1], streams[2]], timeout);
+        let [ended, channel, out, err, token] =
+            ffi::poll([ended, channel, streams[0], streams[1], streams[2]], timeout);
         if out {
-            read_some(&mut self.stdout, &mut self.buffer, |bytes| self.stdout_spool.push(bytes));
+            read_some(&mut self.stdout, &mut self.read_buffer, |bytes| {
+                self.stdout_buffer.push(bytes)
+            });
         }
         if err {
-            read_some(&mut self.stderr, &mut self.buffer, |bytes| self.stderr_spool.push(bytes));
+            read_some(&mut self.stderr, &mut self.read_buffer, |bytes| {
+                self.stderr_buffer.push(bytes)
+            });
         }
         if token {
-            read_some(&mut self.token, &mut self.buffer, |bytes| {
+            read_some(&mut self.token, &mut self.read_buffer, |bytes| {
                 // Beyond the bound one byte too many is kept, which voids the token.
                 let room = (MAX_TOKEN_BYTES + 1).saturating_sub(self.token_bytes.len());
                 self.token_bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
             });
         }
-        Ready { any: out || err || token, ended, lane }
+        Ready { any: out || err || token, ended, channel }
     }
 }
 
-/// Reads once from a stream that is ready; forgets it at its end.
+/// Reads once from a stream that is ready; drops the stream at its end.
 fn read_some(stream: &mut Option<PipeReader>, buffer: &mut [u8], mut take: impl FnMut(&[u8])) {
     let Some(reader) = stream else { return };
     match reader.read(buffer) {

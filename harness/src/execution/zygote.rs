@@ -1,10 +1,10 @@
 //! The zygote: the single-threaded process from which everything is forked.
 //!
 //! 1. Started in `main` before any thread exists, in a process group of its own, so that a
-//!    keyboard interrupt reaches the runner only and the cleaning up below still happens.
-//! 2. Builds the session fixtures of the selected tests, then forks one slot per worker.
-//! 3. Ends when its slots have ended, and those end when the runner closes their lanes or dies;
-//!    removes the scratch directory on the way.
+//!    keyboard interrupt reaches the runner only and the zygote still cleans up.
+//! 2. Builds the session fixtures of the selected tests, then forks one supervisor per worker.
+//! 3. The zygote ends when its supervisors have ended, and those end when the runner closes their
+//!    channels or ends; the zygote then removes the scratch directory.
 
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
@@ -19,16 +19,16 @@ use crate::verdicts::result::TestResult;
 use crate::verdicts::token::Identity;
 use crate::verdicts::verdict::{Judgement, Verdict};
 
-/// Time beyond a test's own limit after which its slot is given up. Building the session fixtures
-/// must fit in it.
-const SLOT_PATIENCE: Duration = Duration::from_mins(1);
-/// Time the zygote gets to end after the lanes are closed.
-const END_PATIENCE: Duration = Duration::from_secs(10);
+/// Time beyond a test's own limit after which its supervisor counts as lost. Building the session
+/// fixtures must fit in it.
+const SUPERVISOR_TIMEOUT: Duration = Duration::from_mins(1);
+/// Time the zygote gets to end after the channels are closed.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The runner's end.
+/// The runner's handle to the zygote process.
 pub struct Zygote {
     pid: Pid,
-    lanes: Mutex<Vec<UnixStream>>,
+    channels: Mutex<Vec<UnixStream>>,
 }
 
 impl Zygote {
@@ -49,41 +49,41 @@ impl Zygote {
         io::stderr().flush()?;
         let pid = ffi::fork(&mut || {
             drop(std::mem::take(&mut ours));
-            live(plan, fixtures, std::mem::take(&mut theirs));
+            run_zygote(plan, fixtures, std::mem::take(&mut theirs));
             ffi::exit_now(0)
         })?;
-        Ok(Self { pid, lanes: Mutex::new(ours) })
+        Ok(Self { pid, channels: Mutex::new(ours) })
     }
 
-    /// Has a test run by a free slot. There are as many slots as workers that call this.
+    /// Runs a test under a free supervisor. There are as many supervisors as workers that call this.
     pub fn run(&self, identity: Identity, limit: Duration) -> TestResult {
-        let free = self.lanes().pop();
-        let outcome = match free {
-            None => Err(io::Error::other("no slot is left")),
-            Some(mut lane) => converse(&mut lane, identity, limit).inspect(|_| {
-                self.lanes().push(lane);
+        let free = self.channels().pop();
+        let result = match free {
+            None => Err(io::Error::other("no supervisor is left")),
+            Some(mut channel) => request(&mut channel, identity, limit).inspect(|_| {
+                self.channels().push(channel);
             }),
         };
-        outcome.unwrap_or_else(|error| {
+        result.unwrap_or_else(|error| {
             let text = format!(
                 "the process that supervised the test was lost ({error}); a test that kills its \
-                 parent or exhausts the machine's memory does this"
+                 parent or exhausts the computer's memory does this"
             );
             TestResult::new(Judgement::new(Verdict::Crash, text))
         })
     }
 
-    fn lanes(&self) -> std::sync::MutexGuard<'_, Vec<UnixStream>> {
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn channels(&self) -> std::sync::MutexGuard<'_, Vec<UnixStream>> {
+        self.channels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Closes the lanes and waits until all processes are gone.
+    /// Closes the channels and waits until all processes are gone.
     pub fn end(&self) {
-        self.lanes().clear();
+        self.channels().clear();
         let started = Instant::now();
         while let Wait::Running = ffi::try_wait(Some(self.pid)) {
-            if started.elapsed() > END_PATIENCE {
-                // Slots share the group; tests die with their slots.
+            if started.elapsed() > EXIT_TIMEOUT {
+                // Supervisors are in the group; tests end with their supervisors.
                 ffi::kill_group(self.pid, ffi::SIGKILL);
                 ffi::wait(Some(self.pid));
                 return;
@@ -93,14 +93,18 @@ impl Zygote {
     }
 }
 
-fn converse(lane: &mut UnixStream, identity: Identity, limit: Duration) -> io::Result<TestResult> {
-    lane.set_read_timeout(Some(limit + SLOT_PATIENCE))?;
-    channel::send_order(&mut *lane, identity)?;
-    channel::receive_result(&mut *lane)
+fn request(
+    channel: &mut UnixStream,
+    identity: Identity,
+    limit: Duration,
+) -> io::Result<TestResult> {
+    channel.set_read_timeout(Some(limit + SUPERVISOR_TIMEOUT))?;
+    channel::send_request(&mut *channel, identity)?;
+    channel::receive_result(&mut *channel)
 }
 
-/// The life of the zygote: rules 2 and 3.
-fn live(plan: &Plan, fixtures: &[&'static dyn SessionFixture], lanes: Vec<UnixStream>) {
+/// Does what the zygote is for: rules 2 and 3.
+fn run_zygote(plan: &Plan, fixtures: &[&'static dyn SessionFixture], channels: Vec<UnixStream>) {
     let set_up = ffi::lead_own_group()
         .and_then(|()| ffi::adopt_orphans())
         .and_then(|()| child::prepare_for_all());
@@ -112,25 +116,25 @@ fn live(plan: &Plan, fixtures: &[&'static dyn SessionFixture], lanes: Vec<UnixSt
         fixture.prepare();
         assert_single_threaded(fixture.name());
     }
-    let mut slots = Vec::new();
-    let mut lanes = lanes.into_iter().enumerate();
-    while let Some((number, lane)) = lanes.next() {
-        let mut lane = Some(lane);
+    let mut supervisors = Vec::new();
+    let mut channels = channels.into_iter().enumerate();
+    while let Some((number, channel)) = channels.next() {
+        let mut channel = Some(channel);
         let forked = ffi::fork(&mut || {
-            // Later lanes belong to later slots; their ends must close with those.
-            lanes.by_ref().for_each(drop);
-            supervisor::serve(lane.take().expect("the closure runs once"), plan, number);
+            // Later channels belong to later supervisors and must close with them.
+            channels.by_ref().for_each(drop);
+            supervisor::serve(channel.take().expect("the closure runs once"), plan, number);
             ffi::exit_now(0)
         });
         match forked {
-            Ok(pid) => slots.push(pid),
-            Err(error) => eprintln!("harness: a slot could not be forked: {error}"),
+            Ok(pid) => supervisors.push(pid),
+            Err(error) => eprintln!("harness: a supervisor could not be forked: {error}"),
         }
     }
-    while !slots.is_empty() {
-        // Orphans of a killed slot are reaped here as well.
+    while !supervisors.is_empty() {
+        // Orphans of a killed supervisor are reaped here as well.
         let Wait::Ended(ended, _) = ffi::wait(None) else { break };
-        slots.retain(|slot| *slot != ended);
+        supervisors.retain(|supervisor| *supervisor != ended);
     }
     processes::sweep();
     let _ = std::fs::remove_dir_all(&plan.scratch);

@@ -1,5 +1,5 @@
 //! The summary on the terminal, after libtest-mimic's progress lines: skips with reasons, slowest
-//! tests, failures with everything needed to mend them, and the counts as the last line.
+//! tests, failures with everything needed to fix them, and the counts as the last line.
 
 use std::fmt::Write as _;
 

@@ -21,16 +21,16 @@ fn words(line: &str) -> Vec<String> {
 }
 
 valk_harness::test! {
-    fn each_round_measures_a_subject_right_before_what_stands_beside_it() {
+    fn each_round_measures_a_subject_right_before_its_peer() {
         static LOG: Log = Mutex::new(Vec::new());
-        let beside: Measure = || growing(&LOG, 'b', 100.0, 1.0);
+        let peer: Measure = || growing(&LOG, 'b', 100.0, 1.0);
         let subjects: [(Measure, Option<Measure>); 2] = [
-            (|| growing(&LOG, 'a', 200.0, 10.0), Some(beside)),
+            (|| growing(&LOG, 'a', 200.0, 10.0), Some(peer)),
             (|| growing(&LOG, 'c', 5.0, 0.0), None),
         ];
         let medians = run(words("--rounds 3 --bench"), subjects).expect("a good command line");
-        let compared = Medians { subject: 210.0, beside: Some(101.0), difference: Some(109.0) };
-        assert_eq!(medians, [compared, Medians { subject: 5.0, beside: None, difference: None }]);
+        let compared = Medians { subject: 210.0, peer: Some(101.0), difference: Some(109.0) };
+        assert_eq!(medians, [compared, Medians { subject: 5.0, peer: None, difference: None }]);
         let order: String = LOG.lock().expect("no panic").iter().map(|(subject, _)| subject).collect();
         assert_eq!(order, "abcabcabc");
     }
@@ -45,7 +45,7 @@ valk_harness::test! {
     fn other_command_lines_are_refused() {
         for line in ["--rounds", "--rounds 0", "--rounds x", "--rounds 1 2", "--times 3", "3"] {
             let refusal = run(words(line), []).expect_err("that is no number of rounds");
-            assert_eq!(refusal, format!("got `{line}`; usage: [--rounds N], N above 0"));
+            assert_eq!(refusal, format!("expected `--rounds N` with N of at least 1, found `{line}`"));
         }
     }
 }

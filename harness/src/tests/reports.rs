@@ -64,9 +64,9 @@ valk_harness::test! {
     fn lanes_carry_orders_and_results() {
         let identity = Identity { nonce: u64::MAX - 1, test: 77 };
         let mut bytes = Vec::new();
-        channel::send_order(&mut bytes, identity).expect("memory is writable");
-        assert_eq!(channel::receive_order(bytes.as_slice()).expect("it is whole"), identity);
-        assert!(channel::receive_order(&bytes[..5]).is_err());
+        channel::send_request(&mut bytes, identity).expect("memory is writable");
+        assert_eq!(channel::receive_request(bytes.as_slice()).expect("it is whole"), identity);
+        assert!(channel::receive_request(&bytes[..5]).is_err());
 
         let mut bytes = Vec::new();
         channel::send_result(&mut bytes, &full()).expect("memory is writable");

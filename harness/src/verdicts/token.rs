@@ -3,8 +3,8 @@
 //! Layout, little endian: magic `VTOK`, nonce `u64`, test number `u32`, payload length `u32`,
 //! payload (the account as JSON). One token per run; anything else on the descriptor voids it.
 //!
-//! The nonce is fresh for each run of each test, so text on stdout, a token of another test or of
-//! an earlier run cannot pass for it.
+//! The nonce is fresh for each run of each test, so neither text on stdout nor the token of another
+//! test or an earlier run is accepted.
 
 use std::io::{self, Write};
 
@@ -25,7 +25,7 @@ pub struct Identity {
     pub test: u32,
 }
 
-/// Why there is no believable account.
+/// Why there is no account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenError {
     /// Nothing arrived.

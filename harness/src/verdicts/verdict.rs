@@ -1,7 +1,7 @@
-//! The verdict: what the runner believes about a test, from evidence alone.
+//! The verdict: what the evidence says about a test.
 //!
-//! 1. Green needs all of: a valid token saying so, exit status 0, no leaked process.
-//! 2. The strongest evidence names the verdict: time limit, signal, missing token, the account,
+//! 1. A test is green if its token says so, its exit status is 0 and no process is leaked.
+//! 2. The strongest evidence decides the verdict: time limit, signal, missing token, the account,
 //!    leaked processes.
 //! 3. Pure: no clock, no processes; every row of the table is a unit test.
 
@@ -9,10 +9,10 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use super::token::TokenError;
-use crate::cases::account::{Account, Outcome};
+use crate::cases::account::{Account, BodyOutcome};
 use crate::cases::skip::{Skip, SkipClass};
 
-/// What became of a test.
+/// The verdict on one run of a test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// The body returned and everything agrees.
@@ -135,19 +135,19 @@ impl Judgement {
         Self { skip: Some(skip), ..Self::new(verdict, message) }
     }
 
-    /// What an account means if it is believed.
-    pub fn of_outcome(outcome: Outcome) -> Self {
+    /// The judgement of an account that is accepted.
+    pub fn of_outcome(outcome: BodyOutcome) -> Self {
         match outcome {
-            Outcome::Passed => Self::new(Verdict::Pass, ""),
-            Outcome::Failed { message, file, line } => {
+            BodyOutcome::Passed => Self::new(Verdict::Pass, ""),
+            BodyOutcome::Failed { message, file, line } => {
                 Self { file, line, ..Self::new(Verdict::Fail, message) }
             }
-            Outcome::Skipped(skip) => Self::of_skip(skip),
+            BodyOutcome::Skipped(skip) => Self::of_skip(skip),
         }
     }
 }
 
-/// Weighs the evidence.
+/// Judges the evidence.
 pub fn judge(evidence: &Evidence) -> Judgement {
     let mut judgement = judge_process(evidence);
     if evidence.leaked.is_empty() {
@@ -176,7 +176,7 @@ fn judge_process(evidence: &Evidence) -> Judgement {
             Verdict::EarlyExit,
             format!("exited early with status {status}, {}", error.describe()),
         ),
-        Ok(Account { outcome: failed @ Outcome::Failed { .. }, .. }) => {
+        Ok(Account { outcome: failed @ BodyOutcome::Failed { .. }, .. }) => {
             Judgement::of_outcome(failed.clone())
         }
         Ok(account) if status == 0 => Judgement::of_outcome(account.outcome.clone()),

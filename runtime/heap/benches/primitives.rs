@@ -96,10 +96,10 @@ fn main() -> ExitCode {
         }
     };
     println!("{:<44} {:>9} {:>9} {:>10} {:>7}", "", "with", "without", "difference", "goal");
-    for (Subject { name, goal, .. }, Medians { subject, beside, difference }) in
+    for (Subject { name, goal, .. }, Medians { subject, peer, difference }) in
         SUBJECTS.iter().zip(medians)
     {
-        let (with, without, difference) = (shown(Some(subject)), shown(beside), shown(difference));
+        let (with, without, difference) = (shown(Some(subject)), shown(peer), shown(difference));
         println!("{name:<44} {with:>9} {without:>9} {difference:>10} {goal:>7}");
     }
     ExitCode::SUCCESS

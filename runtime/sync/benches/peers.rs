@@ -99,7 +99,7 @@ fn main() -> ExitCode {
         }
     };
     println!("{:<34} {:>9} {:>9} {:>6} {:>7}", "", "valk", "peer", "ratio", "goal");
-    for (Subject { name, unit, goal, .. }, Medians { subject: ours, beside: peer, .. }) in
+    for (Subject { name, unit, goal, .. }, Medians { subject: ours, peer, .. }) in
         SUBJECTS.iter().zip(medians)
     {
         let (peer, ratio) = match peer {
