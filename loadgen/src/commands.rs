@@ -21,7 +21,7 @@ where
     I: IntoIterator<Item = A>,
     A: Into<OsString> + Clone,
 {
-    let outcome = match Cli::try_parse_from(args) {
+    let exit_code = match Cli::try_parse_from(args) {
         Ok(cli) => match cli.command {
             Command::List => list(out),
             Command::Explain { scenario } => explain(&scenario, out),
@@ -32,7 +32,7 @@ where
             if message.use_stderr() { Err(LoadError::Usage(text)) } else { print(out, &text) }
         }
     };
-    outcome.unwrap_or_else(|error| {
+    exit_code.unwrap_or_else(|error| {
         // Nothing is left to do if even the error stream is closed.
         let text = error.to_string();
         let prefix = if text.starts_with("error:") { "" } else { "error: " };

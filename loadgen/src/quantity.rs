@@ -1,4 +1,4 @@
-//! Numbers with units as people type and read them: durations and byte counts.
+//! Numbers with units: durations as they are written on command lines and in reports.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(value * scale).map_err(|_| format!("`{text}` is too long"))
 }
 
-/// Microseconds in the unit a person would choose.
+/// Microseconds in the largest unit in which they are at least 1.
 pub fn show_us(us: u64) -> String {
     match us {
         0..1_000 => format!("{us} us"),

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::connections::dialer::{DialError, Dialer};
-use crate::connections::persistent::Link;
+use crate::connections::persistent::PersistentConnection;
 use crate::engines::goose_users;
 use crate::engines::open_loop::{Engine, EngineSpec};
 use crate::engines::slow_readers::{self, SlowSpec};
@@ -67,7 +67,7 @@ pub struct RunResult {
     pub interrupted: bool,
     /// From the origin to the end, including the wait for the last answers.
     pub elapsed: Duration,
-    /// CPU time of the whole process during the run, where the system tells.
+    /// CPU time of the whole process during the run, where the system has that number.
     pub cpu: Option<Duration>,
 }
 
@@ -294,7 +294,7 @@ where
     std::thread::Builder::new().name(name.to_string()).spawn(move || {
         let reports = side.reports.clone();
         let report = runtime.block_on(work(side));
-        // Nobody listens any more if another worker has failed first.
+        // The receiver is closed if another worker has failed first.
         let _ = reports.send(report);
     })?;
     Ok(())
@@ -310,12 +310,14 @@ async fn run_engines(
     let (end, ended) = watch::channel(false);
     let mut ready = Vec::new();
     for (recorder, spec) in engines {
-        let mut links = Vec::new();
-        for _ in 0..spec.schedule.lanes {
-            let link = Link::open(dialer.clone(), Arc::clone(&recorder), ended.clone()).await;
-            links.push(link.map_err(|e| explain_dial(&options, e))?);
+        let mut connections = Vec::new();
+        for _ in 0..spec.schedule.connections {
+            let opened =
+                PersistentConnection::open(dialer.clone(), Arc::clone(&recorder), ended.clone())
+                    .await;
+            connections.push(opened.map_err(|e| explain_dial(&options, e))?);
         }
-        ready.push(Engine::new(spec, recorder, links));
+        ready.push(Engine::new(spec, recorder, connections));
     }
     let Some(clock) = side.wait_for_origin().await else { return Ok(()) };
     let mut tasks = JoinSet::new();

@@ -142,7 +142,7 @@ pub struct Judgement {
     pub passed: bool,
     /// The measured value in the metric's unit (microseconds, percent, count, per second).
     pub actual: Option<f64>,
-    /// The measured value for people, or why there is none.
+    /// The measured value with its unit, or why there is none.
     pub shown: String,
 }
 
@@ -195,7 +195,7 @@ impl fmt::Display for Threshold {
 
 type Subject<'a> = (Option<String>, Option<String>, &'a str);
 
-/// Cuts `group.phase.metric`; a percentile may hold a dot itself (`p99.9`), so names are taken
+/// Cuts `group.phase.metric`; a percentile may contain a dot itself (`p99.9`), so names are taken
 /// from the front only while they are known.
 fn split_subject<'a>(
     subject: &'a str,

@@ -22,20 +22,20 @@ use crate::error::LoadError;
 use crate::limits::{CONNECT_TIMEOUT, DATA_FRAME_BUDGET, OWN_CONNECTION_WINDOW};
 
 /// A TCP or TLS stream.
-pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
+pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
 
 /// Why a connection could not be opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DialError {
-    /// Nobody answers, or TLS fails.
+    /// There is no answer, or TLS fails.
     Unreachable {
         /// What happened.
         cause: String,
         /// What to try.
         hint: String,
     },
-    /// Someone answers, but not in HTTP/2.
+    /// The answer is not HTTP/2.
     NotHttp2(String),
 }
 
@@ -53,7 +53,7 @@ pub struct Dialer {
 }
 
 impl Dialer {
-    /// A dialer; `https` targets need to know whom to trust.
+    /// A dialer; an `https` target needs trusted certificates.
     ///
     /// # Errors
     /// Usage error if `https` comes without trust, file errors of the authority.
@@ -78,7 +78,7 @@ impl Dialer {
         self
     }
 
-    async fn wire(&self) -> Result<Box<dyn Wire>, DialError> {
+    async fn wire(&self) -> Result<Box<dyn ByteStream>, DialError> {
         let tcp =
             TcpStream::connect(self.target.address).await.map_err(|e| DialError::Unreachable {
                 cause: e.to_string(),
@@ -128,7 +128,7 @@ impl Dialer {
     /// Proves that the target answers in HTTP/2.
     ///
     /// # Errors
-    /// Says whether nobody answers or somebody answers in another protocol.
+    /// Says whether there is no answer, or an answer in another protocol.
     pub async fn probe(&self) -> Result<(), DialError> {
         self.in_time(async {
             let mut wire = self.wire().await?;
@@ -163,7 +163,7 @@ impl Dialer {
     pub async fn open(
         &self,
         stream_window: u32,
-    ) -> Result<(SendRequest<Bytes>, Connection<Box<dyn Wire>, Bytes>), DialError> {
+    ) -> Result<(SendRequest<Bytes>, Connection<Box<dyn ByteStream>, Bytes>), DialError> {
         self.in_time(async {
             let wire = self.wire().await?;
             h2::client::Builder::new()

@@ -1,8 +1,8 @@
-//! One connection that is kept open: it is dialled again when it is lost.
+//! A persistent connection: it is opened again when it is lost.
 //!
-//! 1. The *keeper* task owns the connection; streams take a clone of its sender.
-//! 2. While the connection is down, streams get nothing and fail their requests at once, so an
-//!    outage shows as errors at the offered rate, never as a pause.
+//! 1. One task owns the connection; stream tasks take clones of its sender.
+//! 2. While the connection is down there is no sender and requests fail at once, so an outage shows
+//!    as errors at the offered rate, never as a pause.
 //! 3. Every loss is counted once by kind.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,54 +12,54 @@ use bytes::Bytes;
 use h2::client::{Connection, SendRequest};
 use tokio::sync::watch;
 
-use super::dialer::{DialError, Dialer, Wire};
+use super::dialer::{ByteStream, DialError, Dialer};
 use crate::limits::{OWN_STREAM_WINDOW, RECONNECT_PAUSE};
 use crate::recording::error_kind::ErrorKind;
 use crate::recording::recorder::Recorder;
 
-/// Handle to a kept connection.
+/// Handle to a persistent connection.
 #[derive(Debug, Default)]
-pub struct Link {
+pub struct PersistentConnection {
     sender: Mutex<Option<SendRequest<Bytes>>>,
     /// Counts changes of `sender`, so that streams clone it only then.
     generation: AtomicU64,
 }
 
-/// A stream's private copy of the link's sender.
+/// A stream task's own copy of the sender.
 #[derive(Debug)]
-pub struct LinkUser {
-    link: Arc<Link>,
-    seen: u64,
+pub struct SenderCache {
+    connection: Arc<PersistentConnection>,
+    seen_generation: u64,
     sender: Option<SendRequest<Bytes>>,
 }
 
-impl LinkUser {
-    /// A user that has looked at nothing yet.
-    pub fn new(link: &Arc<Link>) -> LinkUser {
-        LinkUser { link: Arc::clone(link), seen: u64::MAX, sender: None }
+impl SenderCache {
+    /// An empty cache.
+    pub fn new(connection: &Arc<PersistentConnection>) -> SenderCache {
+        SenderCache { connection: Arc::clone(connection), seen_generation: u64::MAX, sender: None }
     }
 
     /// The current sender; nothing while the connection is down.
-    pub fn sender(&mut self) -> Option<&mut SendRequest<Bytes>> {
-        let generation = self.link.generation.load(Ordering::Acquire);
-        if generation != self.seen {
-            self.seen = generation;
+    pub fn get(&mut self) -> Option<&mut SendRequest<Bytes>> {
+        let generation = self.connection.generation.load(Ordering::Acquire);
+        if generation != self.seen_generation {
+            self.seen_generation = generation;
             self.sender
-                .clone_from(&self.link.sender.lock().unwrap_or_else(PoisonError::into_inner));
+                .clone_from(&self.connection.sender.lock().unwrap_or_else(PoisonError::into_inner));
         }
         self.sender.as_mut()
     }
 }
 
-type Opened = (SendRequest<Bytes>, Connection<Box<dyn Wire>, Bytes>);
+type Opened = (SendRequest<Bytes>, Connection<Box<dyn ByteStream>, Bytes>);
 
-impl Link {
+impl PersistentConnection {
     fn set(&self, sender: Option<SendRequest<Bytes>>) {
         *self.sender.lock().unwrap_or_else(PoisonError::into_inner) = sender;
         self.generation.fetch_add(1, Ordering::Release);
     }
 
-    /// Opens the connection and starts its keeper on the current runtime.
+    /// Opens the connection and starts the task that owns it on the current runtime.
     ///
     /// # Errors
     /// If the first connection cannot be opened; later losses are counted instead.
@@ -67,11 +67,11 @@ impl Link {
         dialer: Dialer,
         recorder: Arc<Recorder>,
         end: watch::Receiver<bool>,
-    ) -> Result<Arc<Link>, DialError> {
+    ) -> Result<Arc<PersistentConnection>, DialError> {
         let opened = dialer.open(OWN_STREAM_WINDOW).await?;
-        let link = Arc::new(Link::default());
-        tokio::spawn(Arc::clone(&link).keep(opened, dialer, recorder, end));
-        Ok(link)
+        let persistent = Arc::new(PersistentConnection::default());
+        tokio::spawn(Arc::clone(&persistent).keep(opened, dialer, recorder, end));
+        Ok(persistent)
     }
 
     async fn keep(

@@ -10,13 +10,13 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use crate::error::LoadError;
 
-/// Whom to trust.
+/// Which certificates are trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trust {
     /// The certificates of a PEM file.
     Authority(String),
-    /// Anyone: for servers that make their certificate at start.
-    Anyone,
+    /// Every certificate: for servers that make theirs at start.
+    AnyCertificate,
 }
 
 /// Reads the certificates of a PEM file.
@@ -55,7 +55,7 @@ pub fn client_config(trust: &Trust) -> Result<Arc<ClientConfig>, LoadError> {
             }
             builder.with_root_certificates(roots).with_no_client_auth()
         }
-        Trust::Anyone => builder
+        Trust::AnyCertificate => builder
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(AcceptAny(provider)))
             .with_no_client_auth(),

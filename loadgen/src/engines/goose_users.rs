@@ -98,7 +98,7 @@ impl ClientPlan {
         };
         Ok(ClientPlan {
             tls: options.target.tls,
-            insecure: options.trust == Some(Trust::Anyone),
+            insecure: options.trust == Some(Trust::AnyCertificate),
             authority,
             timeout: options.timeout,
         })

@@ -1,12 +1,12 @@
 //! The open-loop engine: requests leave when the schedule says so, not when answers arrive.
 //!
-//! 1. Every connection has a lane of the schedule and a fixed number of *stream tasks*.
-//! 2. A stream task takes the lane's next arrival once it is due, sends it and waits for the
-//!    complete answer. When all streams are busy, arrivals wait, and their clock keeps running
+//! 1. Every connection has an arrival queue and a fixed number of *stream tasks*.
+//! 2. A stream task takes the next arrival of its queue once it is due, sends the request and waits
+//!    for the whole response. When all streams are busy, arrivals wait, and their clock keeps running
 //!    from the intended time: no coordinated omission.
 //! 3. The *pacer* is a plain thread that sleeps until the next arrival (the reactor's timer has a
 //!    resolution of 1 ms, which would be the generator's own latency) and wakes the *dispatcher*
-//!    task, which wakes as many parked streams as arrivals are due.
+//!    task, which wakes as many waiting stream tasks as arrivals are due.
 //! 4. After the last arrival, streams have one request timeout to work off the backlog; what is
 //!    still unsent is counted as such. So a run ends at most two timeouts after its schedule.
 
@@ -24,19 +24,19 @@ use tokio::task::JoinSet;
 use tokio::time::Sleep;
 
 use crate::connections::exchange::{Failure, exchange};
-use crate::connections::persistent::{Link, LinkUser};
-use crate::limits::{PACER_GAP, PACER_NAP};
+use crate::connections::persistent::{PersistentConnection, SenderCache};
+use crate::limits::{PACER_PAUSE_MAX, PACER_PAUSE_MIN};
 use crate::recording::clock::Clock;
 use crate::recording::error_kind::ErrorKind;
 use crate::recording::recorder::Recorder;
-use crate::schedule::arrivals::{Arrival, Lane, Merged, Schedule};
+use crate::schedule::arrivals::{Arrival, ConnectionArrivals, MergedArrivals, Schedule};
 
 /// What one engine does.
 #[derive(Clone, Debug)]
 pub struct EngineSpec {
     /// Name of its group.
     pub group: &'static str,
-    /// When and what; its lanes are the connections.
+    /// When requests are due, for each connection.
     pub schedule: Schedule,
     /// Stream tasks per connection.
     pub streams: u32,
@@ -46,68 +46,70 @@ pub struct EngineSpec {
     pub timeout: Duration,
 }
 
-/// The arrivals of one connection and the streams that wait for them.
+/// The arrivals of one connection and the stream tasks that wait for them.
 #[derive(Debug)]
-struct Gate {
-    state: Mutex<GateState>,
+struct ArrivalQueue {
+    inner: Mutex<QueuedArrivals>,
 }
 
 #[derive(Debug)]
-struct GateState {
-    arrivals: Peekable<Lane>,
-    parked: Vec<Waker>,
+struct QueuedArrivals {
+    arrivals: Peekable<ConnectionArrivals>,
+    waiters: Vec<Waker>,
     closed: bool,
 }
 
-impl Gate {
-    fn new(lane: Lane) -> Gate {
-        let arrivals = lane.peekable();
-        Gate { state: Mutex::new(GateState { arrivals, parked: Vec::new(), closed: false }) }
+impl ArrivalQueue {
+    fn new(arrivals: ConnectionArrivals) -> ArrivalQueue {
+        let arrivals = arrivals.peekable();
+        ArrivalQueue {
+            inner: Mutex::new(QueuedArrivals { arrivals, waiters: Vec::new(), closed: false }),
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, GateState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, QueuedArrivals> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for the next due arrival; nothing when there will be none. Also tells the time, which
-    /// costs enough to be worth passing on.
+    /// Waits for the next due arrival. Returns it with the present time, or nothing when there is no
+    /// arrival left.
     async fn next_due(&self, clock: Clock) -> Option<(Arrival, u64)> {
         poll_fn(|cx| {
-            let mut state = self.lock();
-            let due_ns = state.arrivals.peek().map(|next| next.due_ns);
-            let Some(due_ns) = due_ns.filter(|_| !state.closed) else { return Poll::Ready(None) };
+            let mut queue = self.lock();
+            let due_ns = queue.arrivals.peek().map(|next| next.due_ns);
+            let Some(due_ns) = due_ns.filter(|_| !queue.closed) else { return Poll::Ready(None) };
             let now_ns = clock.now_ns();
             if due_ns <= now_ns {
-                return Poll::Ready(state.arrivals.next().map(|arrival| (arrival, now_ns)));
+                return Poll::Ready(queue.arrivals.next().map(|arrival| (arrival, now_ns)));
             }
-            state.parked.push(cx.waker().clone());
+            queue.waiters.push(cx.waker().clone());
             Poll::Pending
         })
         .await
     }
 
     fn wake_one(&self) {
-        let waker = self.lock().parked.pop();
+        let waker = self.lock().waiters.pop();
         if let Some(waker) = waker {
             waker.wake();
         }
     }
 
     fn wake_all(&self) {
-        let parked = std::mem::take(&mut self.lock().parked);
-        for waker in parked {
+        let waiters = std::mem::take(&mut self.lock().waiters);
+        for waker in waiters {
             waker.wake();
         }
     }
 
-    /// Ends the lane; hands what was due until `until_ns` but not taken to `unsent`.
+    /// Closes the queue and calls `unsent` for each arrival that was due before `until_ns`.
     fn close(&self, until_ns: u64, mut unsent: impl FnMut(u64)) {
-        let mut state = self.lock();
-        state.closed = true;
-        while let Some(arrival) = state.arrivals.next_if(|a| a.due_ns < until_ns) {
+        let mut queue = self.lock();
+        queue.closed = true;
+        while let Some(arrival) = queue.arrivals.next_if(|a| a.due_ns < until_ns) {
             unsent(arrival.due_ns);
         }
-        drop(state);
+        drop(queue);
         self.wake_all();
     }
 }
@@ -116,14 +118,22 @@ impl Gate {
 pub struct Engine {
     spec: EngineSpec,
     recorder: Arc<Recorder>,
-    links: Vec<Arc<Link>>,
+    connections: Vec<Arc<PersistentConnection>>,
 }
 
 impl Engine {
-    /// An engine over these connections, one for each lane of the schedule.
-    pub fn new(spec: EngineSpec, recorder: Arc<Recorder>, links: Vec<Arc<Link>>) -> Engine {
-        assert_eq!(links.len(), spec.schedule.lanes as usize, "one connection for each lane");
-        Engine { spec, recorder, links }
+    /// An engine over these connections, one for each that the schedule knows.
+    pub fn new(
+        spec: EngineSpec,
+        recorder: Arc<Recorder>,
+        connections: Vec<Arc<PersistentConnection>>,
+    ) -> Engine {
+        assert_eq!(
+            connections.len(),
+            spec.schedule.connections as usize,
+            "as many connections as the schedule knows"
+        );
+        Engine { spec, recorder, connections }
     }
 
     /// Runs the schedule. Ends early when `stop` becomes true.
@@ -131,16 +141,17 @@ impl Engine {
     /// # Errors
     /// If the pacing thread cannot be started.
     pub async fn run(self, clock: Clock, mut stop: watch::Receiver<bool>) -> std::io::Result<()> {
-        let lanes = 0..self.spec.schedule.lanes;
-        let gates: Vec<Arc<Gate>> =
-            lanes.map(|i| Arc::new(Gate::new(self.spec.schedule.lane(i)))).collect();
+        let connections = 0..self.spec.schedule.connections;
+        let queues: Vec<Arc<ArrivalQueue>> = connections
+            .map(|i| Arc::new(ArrivalQueue::new(self.spec.schedule.of_connection(i))))
+            .collect();
         let pacer = Pacer::start(self.spec.schedule.merged(), clock)?;
         let mut streams = JoinSet::new();
-        for (gate, link) in gates.iter().zip(&self.links) {
+        for (queue, connection) in queues.iter().zip(&self.connections) {
             for _ in 0..self.spec.streams {
                 let stream = StreamTask {
-                    gate: Arc::clone(gate),
-                    link: LinkUser::new(link),
+                    queue: Arc::clone(queue),
+                    sender: SenderCache::new(connection),
                     recorder: Arc::clone(&self.recorder),
                     uris: self.spec.uris.clone(),
                     timeout: self.spec.timeout,
@@ -153,14 +164,14 @@ impl Engine {
         let end = clock.instant(self.spec.schedule.end_ns) + self.spec.timeout;
         tokio::select! {
             () = drain(&mut streams) => {}
-            () = dispatch(schedule, &gates, &pacer, &self.recorder, clock) => {}
+            () = dispatch(schedule, &queues, &pacer, &self.recorder, clock) => {}
             _ = stop.wait_for(|stop| *stop) => {}
             () = tokio::time::sleep_until(end.into()) => {}
         }
         let until_ns = clock.now_ns();
         pacer.stop();
-        for gate in &gates {
-            gate.close(until_ns, |due_ns| self.recorder.unsent(due_ns));
+        for queue in &queues {
+            queue.close(until_ns, |due_ns| self.recorder.unsent(due_ns));
         }
         drain(&mut streams).await;
         Ok(())
@@ -172,30 +183,30 @@ async fn drain(streams: &mut JoinSet<()>) {
     while streams.join_next().await.is_some() {}
 }
 
-/// Wakes one parked stream for each due arrival. Never returns: the streams end the run.
+/// Wakes one waiting stream task for each due arrival. Never returns: the stream tasks end the run.
 ///
-/// Its own lateness is the generator's: this task waits for a turn of the reactor like every
-/// stream, but never for the server.
+/// The lateness of this task is that of the generator: the task waits for the scheduler like every
+/// stream task, but never for the server.
 async fn dispatch(
-    mut schedule: Merged,
-    gates: &[Arc<Gate>],
+    mut schedule: MergedArrivals,
+    queues: &[Arc<ArrivalQueue>],
     pacer: &Pacer,
     recorder: &Recorder,
     clock: Clock,
 ) {
     let mut next = schedule.next();
-    while let Some((due_ns, lane)) = next {
+    while let Some((due_ns, connection)) = next {
         let now_ns = clock.now_ns();
         if due_ns > now_ns {
             pacer.wake.notified().await;
             continue;
         }
         recorder.lag(due_ns, now_ns);
-        gates[lane].wake_one();
+        queues[connection].wake_one();
         next = schedule.next();
     }
-    for gate in gates {
-        gate.wake_all();
+    for queue in queues {
+        queue.wake_all();
     }
     std::future::pending::<()>().await;
 }
@@ -207,7 +218,7 @@ struct Pacer {
 }
 
 impl Pacer {
-    fn start(schedule: Merged, clock: Clock) -> std::io::Result<Pacer> {
+    fn start(schedule: MergedArrivals, clock: Clock) -> std::io::Result<Pacer> {
         let wake = Arc::new(Notify::new());
         let stop = Arc::new(AtomicBool::new(false));
         let (thread_wake, thread_stop) = (Arc::clone(&wake), Arc::clone(&stop));
@@ -222,7 +233,7 @@ impl Pacer {
     }
 }
 
-fn pace(mut schedule: Merged, clock: Clock, wake: &Notify, stop: &AtomicBool) {
+fn pace(mut schedule: MergedArrivals, clock: Clock, wake: &Notify, stop: &AtomicBool) {
     let mut next = schedule.next();
     while let Some((due_ns, _)) = next {
         let now_ns = clock.now_ns();
@@ -231,7 +242,7 @@ fn pace(mut schedule: Merged, clock: Clock, wake: &Notify, stop: &AtomicBool) {
         }
         if due_ns > now_ns {
             let pause = clock.instant(due_ns).saturating_duration_since(Instant::now());
-            std::thread::sleep(pause.clamp(PACER_GAP, PACER_NAP));
+            std::thread::sleep(pause.clamp(PACER_PAUSE_MIN, PACER_PAUSE_MAX));
             continue;
         }
         while next.is_some_and(|(due_ns, _)| due_ns <= now_ns) {
@@ -242,10 +253,10 @@ fn pace(mut schedule: Merged, clock: Clock, wake: &Notify, stop: &AtomicBool) {
     wake.notify_one();
 }
 
-/// One slot of concurrency on one connection.
+/// One of the concurrent streams of a connection: one request at a time.
 struct StreamTask {
-    gate: Arc<Gate>,
-    link: LinkUser,
+    queue: Arc<ArrivalQueue>,
+    sender: SenderCache,
     recorder: Arc<Recorder>,
     uris: Vec<Uri>,
     timeout: Duration,
@@ -256,7 +267,7 @@ impl StreamTask {
     async fn run(mut self) {
         // One timer for the whole life of the task: moving its deadline is a single store.
         let mut deadline = Box::pin(tokio::time::sleep(self.timeout));
-        while let Some((arrival, now_ns)) = self.gate.next_due(self.clock).await {
+        while let Some((arrival, now_ns)) = self.queue.next_due(self.clock).await {
             self.recorder.offered(arrival.due_ns);
             let limit = self.clock.instant(now_ns) + self.timeout;
             deadline.as_mut().reset(limit.into());
@@ -271,7 +282,7 @@ impl StreamTask {
         arrival: Arrival,
         deadline: Pin<&mut Sleep>,
     ) -> Result<(), Failure> {
-        let Some(sender) = self.link.sender() else { return Err((ErrorKind::Connect, None)) };
+        let Some(sender) = self.sender.get() else { return Err((ErrorKind::Connect, None)) };
         let mut request = Request::new(());
         *request.uri_mut() = self.uris[arrival.path as usize].clone();
         let answer = tokio::select! {

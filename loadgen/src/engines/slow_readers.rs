@@ -1,4 +1,4 @@
-//! Readers that keep their stream windows shut and then, at a given moment, read after all.
+//! Slow readers: they keep their stream windows shut and read at a given moment.
 //!
 //! 1. Each connection announces a tiny `SETTINGS_INITIAL_WINDOW_SIZE` and a large connection window,
 //!    so that only the stream windows hold the server back.
@@ -20,7 +20,7 @@ use http::{Request, Uri};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::connections::dialer::{Dialer, Wire};
+use crate::connections::dialer::{ByteStream, Dialer};
 use crate::connections::exchange::Failure;
 use crate::limits::OWN_STREAM_WINDOW;
 use crate::recording::clock::{Clock, Stamps};
@@ -113,7 +113,7 @@ impl SlowConnection {
     }
 
     /// Keeps the connection going and opens its windows at the release.
-    async fn drive(mut self, mut connection: Connection<Box<dyn Wire>, Bytes>) {
+    async fn drive(mut self, mut connection: Connection<Box<dyn ByteStream>, Bytes>) {
         let finished = tokio::select! {
             finished = &mut connection => Some(finished),
             _ = self.released.wait_for(Option::is_some) => None,
@@ -168,11 +168,11 @@ impl SlowConnection {
             let _ = released.wait_for(Option::is_some).await;
             tokio::time::sleep(timeout).await;
         };
-        let outcome = tokio::select! {
-            outcome = self.hold_then_read(response, opened_ns) => outcome,
+        let finished = tokio::select! {
+            finished = self.hold_then_read(response, opened_ns) => finished,
             () = too_late => Err((ErrorKind::Timeout, None)),
         };
-        match outcome {
+        match finished {
             Ok((stamps, bytes)) => {
                 self.recorder.answered(opened_ns, stamps, "HTTP/2", bytes);
             }
@@ -199,7 +199,7 @@ impl SlowConnection {
         let mut withheld = 0;
         let mut holding = true;
         // h2 keeps streams above the server's limit back until others end: such a stream may come
-        // to life only after the release, and then nobody has held it.
+        // to life only after the release, and then it was not held.
         if let Some(release_ns) = *self.released.borrow() {
             stamps = from(release_ns, stamps.first);
             holding = false;

@@ -1,4 +1,4 @@
-//! How a request can go wrong, as a short stable name that reports count by.
+//! The kinds of errors: short stable names by which reports count.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ pub enum ErrorKind {
     /// The server sent GOAWAY with an error, or with a last stream below this one.
     GoAway,
     /// A connection (not a request) that the server closed in good order: end of file, or GOAWAY
-    /// without an error; h2 does not tell them apart.
+    /// without an error; h2 does not distinguish them.
     Closed,
     /// The server reset the stream.
     Reset,

@@ -6,7 +6,7 @@
 //! 3. A request belongs to the phase in which it was due, whenever it ended.
 //! 4. Only `ok` requests enter the histograms: a server that sheds fast must not look fast.
 //!
-//! Does not know what a request is or who measures it.
+//! Does not know what a request is, nor which engine sends it.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -21,7 +21,7 @@ use crate::schedule::timeline::Timeline;
 /// Latency histograms in microseconds, three decimal digits.
 #[derive(Clone, Debug)]
 pub struct Latencies {
-    /// Intended to last byte: what a user who came at that time waited.
+    /// Intended to last byte: the waiting time of a user who came at that time.
     pub total: Histogram<u64>,
     /// Intended to first byte.
     pub first_byte: Histogram<u64>,

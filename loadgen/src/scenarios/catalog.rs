@@ -79,7 +79,7 @@ intended to last byte (the one thresholds judge), to first byte, to sent, and se
 For the first quarter only the victim asks, at --rate. Then --connections x --streams slow readers
 GET --large-path (or the first --path) with a stream window of --window bytes and send no WINDOW_UPDATE for half of the
 duration. At the release they enlarge their windows and read; every body must complete. The
-victim's latency before, during and after tells whether slow readers hurt others.
+victim's latency before, during and after shows whether slow readers hurt others.
 
 The path should answer with more than --window bytes, or nothing is held and the run is INVALID.
 A server that resets stalled streams is within its rights: that shows as errors of group `slow`.",

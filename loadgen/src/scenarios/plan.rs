@@ -56,7 +56,7 @@ pub fn plan(scenario: &Scenario, options: &Options) -> Result<Plan, LoadError> {
                     rate: options.large_rate,
                     start_ns,
                     end_ns,
-                    lanes: LARGE_CONNECTIONS,
+                    connections: LARGE_CONNECTIONS,
                     // Another stream of random numbers than the victim's.
                     seed: options.seed ^ u64::MAX,
                     paths: PathMix::new(&[1]),
@@ -88,7 +88,7 @@ fn measured(
             rate: options.rate,
             start_ns,
             end_ns,
-            lanes: connections,
+            connections,
             seed: options.seed,
             paths: PathMix::new(&weights),
         },

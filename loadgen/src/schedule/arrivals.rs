@@ -1,9 +1,10 @@
-//! When requests are due and what they ask for: pure arithmetic from a seed, no clock.
+//! When requests are due and which paths they have: pure arithmetic from a seed, no clock.
 //!
-//! 1. A *lane* is the arrival process of one connection; time is nanoseconds since the run's origin.
-//! 2. Constant arrivals interleave the lanes evenly; Poisson lanes are independent processes of
-//!    rate R/N, whose sum is a Poisson process of rate R. No lane needs to know another.
-//! 3. The same seed, rate and number of lanes give the same arrivals and the same paths.
+//! 1. Every connection has an arrival process of its own; time is nanoseconds since the run's origin.
+//! 2. Constant arrivals interleave the connections evenly. Poisson arrivals of N connections are
+//!    independent processes of rate R/N, whose sum is a Poisson process of rate R. So the arrivals of
+//!    one connection depend on no other.
+//! 3. The same seed, rate and number of connections give the same arrivals and the same paths.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -13,9 +14,9 @@ use std::collections::BinaryHeap;
 pub struct SplitMix64(u64);
 
 impl SplitMix64 {
-    /// A generator whose stream is a function of seed and lane.
-    pub fn new(seed: u64, lane: u64) -> Self {
-        let mut mixer = SplitMix64(seed ^ lane.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    /// A generator whose stream is a function of seed and connection.
+    pub fn new(seed: u64, connection: u64) -> Self {
+        let mut mixer = SplitMix64(seed ^ connection.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         SplitMix64(mixer.next_u64())
     }
 
@@ -43,7 +44,7 @@ pub enum Arrivals {
     Poisson,
 }
 
-/// Which paths are asked for, with their weights.
+/// The requested paths with their weights.
 #[derive(Clone, Debug)]
 pub struct PathMix {
     /// `cumulative[i]` is the sum of the weights of the paths up to `i`.
@@ -81,19 +82,19 @@ pub struct Arrival {
     pub path: u32,
 }
 
-/// The arrival process of a whole group, cut into lanes.
+/// The arrival process of a whole group, divided between its connections.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     /// Shape.
     pub arrivals: Arrivals,
-    /// Requests per second over all lanes.
+    /// Requests per second over all connections.
     pub rate: f64,
     /// First possible arrival, nanoseconds since the origin.
     pub start_ns: u64,
     /// No arrival at or after this.
     pub end_ns: u64,
-    /// Number of lanes.
-    pub lanes: u32,
+    /// Number of connections.
+    pub connections: u32,
     /// Seed of gaps and paths.
     pub seed: u64,
     /// Paths to draw from.
@@ -101,27 +102,34 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// The arrivals of one lane, in order of time.
-    pub fn lane(&self, lane: u32) -> Lane {
-        let random = SplitMix64::new(self.seed, u64::from(lane));
-        Lane { schedule: self.clone(), number: lane, index: 0, elapsed_ns: 0.0, random }
+    /// The arrivals of one connection, in order of time.
+    pub fn of_connection(&self, connection: u32) -> ConnectionArrivals {
+        let random = SplitMix64::new(self.seed, u64::from(connection));
+        ConnectionArrivals {
+            schedule: self.clone(),
+            number: connection,
+            index: 0,
+            elapsed_ns: 0.0,
+            random,
+        }
     }
 
-    /// The lanes of all arrivals in order of time.
-    pub fn merged(&self) -> Merged {
-        let mut lanes: Vec<Lane> = (0..self.lanes).map(|lane| self.lane(lane)).collect();
-        let heap = lanes
+    /// The connections of all arrivals, in order of time.
+    pub fn merged(&self) -> MergedArrivals {
+        let mut connections: Vec<ConnectionArrivals> =
+            (0..self.connections).map(|connection| self.of_connection(connection)).collect();
+        let heap = connections
             .iter_mut()
             .enumerate()
-            .filter_map(|(i, lane)| lane.next().map(|a| Reverse((a.due_ns, i))))
+            .filter_map(|(i, arrivals)| arrivals.next().map(|a| Reverse((a.due_ns, i))))
             .collect();
-        Merged { lanes, heap }
+        MergedArrivals { connections, heap }
     }
 }
 
-/// Iterator over the arrivals of one lane.
+/// Iterator over the arrivals of one connection.
 #[derive(Clone, Debug)]
-pub struct Lane {
+pub struct ConnectionArrivals {
     schedule: Schedule,
     number: u32,
     index: u64,
@@ -129,18 +137,18 @@ pub struct Lane {
     random: SplitMix64,
 }
 
-impl Iterator for Lane {
+impl Iterator for ConnectionArrivals {
     type Item = Arrival;
 
     fn next(&mut self) -> Option<Arrival> {
         let s = &self.schedule;
         let offset_ns = match s.arrivals {
             Arrivals::Constant => {
-                let global = self.index * u64::from(s.lanes) + u64::from(self.number);
+                let global = self.index * u64::from(s.connections) + u64::from(self.number);
                 global as f64 * 1e9 / s.rate
             }
             Arrivals::Poisson => {
-                let mean_gap_ns = 1e9 * f64::from(s.lanes) / s.rate;
+                let mean_gap_ns = 1e9 * f64::from(s.connections) / s.rate;
                 self.elapsed_ns -= self.random.next_unit().ln() * mean_gap_ns;
                 self.elapsed_ns
             }
@@ -154,21 +162,21 @@ impl Iterator for Lane {
     }
 }
 
-/// Iterator over `(due_ns, lane)` of a whole schedule.
+/// Iterator over `(due_ns, connection)` of a whole schedule.
 #[derive(Debug)]
-pub struct Merged {
-    lanes: Vec<Lane>,
+pub struct MergedArrivals {
+    connections: Vec<ConnectionArrivals>,
     heap: BinaryHeap<Reverse<(u64, usize)>>,
 }
 
-impl Iterator for Merged {
+impl Iterator for MergedArrivals {
     type Item = (u64, usize);
 
     fn next(&mut self) -> Option<(u64, usize)> {
-        let Reverse((due_ns, lane)) = self.heap.pop()?;
-        if let Some(next) = self.lanes[lane].next() {
-            self.heap.push(Reverse((next.due_ns, lane)));
+        let Reverse((due_ns, connection)) = self.heap.pop()?;
+        if let Some(next) = self.connections[connection].next() {
+            self.heap.push(Reverse((next.due_ns, connection)));
         }
-        Some((due_ns, lane))
+        Some((due_ns, connection))
     }
 }
