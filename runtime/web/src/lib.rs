@@ -4,18 +4,31 @@
 //! 1. A handler is called on a fiber of its own when its request is complete. One that does not
 //!    wait is answered in the same turn of its connection; one that waits suspends its fiber only.
 //! 2. Whatever a handler does, its stream gets exactly one response.
+//!
+//! Knows the language and the server's public interface. Does not know frames or sockets.
+
+#![forbid(unsafe_code)]
 
 mod answer;
 mod handler;
+mod receive;
 mod request;
 mod server;
 
 use valk_lang::SharedVm;
 use valk_lang::builtins::register_table;
 
-/// Registers the builtins in a machine that has the `aio/` builtins.
+/// Registers the builtins in a VM that has the `aio/` builtins.
 pub fn register(vm: &SharedVm) {
-    let mut machine = vm.borrow_mut();
-    register_table(&mut machine, server::TABLE);
-    register_table(&mut machine, request::TABLE);
+    let mut vm = vm.borrow_mut();
+    register_table(&mut vm, server::TABLE);
+    register_table(&mut vm, request::TABLE);
+}
+
+#[cfg(test)]
+mod tests;
+
+#[cfg(test)]
+fn main() -> std::process::ExitCode {
+    valk_harness::main()
 }

@@ -1,12 +1,12 @@
-//! Handler results to responses (spec 03 §4.7).
+//! Handler results to responses.
 //!
 //! A property list gives the response: `:status` (number or numeric string), `:body`,
 //! `:content-type`, `:cache-control`, and `:headers`, a list of `{name value}` lists. An error value
 //! is a 500 with its message. Anything else is an empty 200.
 
-use crate::message::Response;
 use bytes::Bytes;
 use valk_heap::{ERROR_MESSAGE, Heap, Value};
+use valk_http2::Response;
 use valk_lang::{display, elements};
 use valk_vm::{Vm, equal};
 

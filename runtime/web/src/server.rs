@@ -5,16 +5,14 @@
 //! certificate), `:host` (address to listen on), `:max-request-body-size`.
 
 use super::handler::FunctionHandler;
-use crate::counters::Counters;
-use crate::limits::Limits;
-use crate::server::{ServerConfig, bind};
-use crate::stop::StopSignal;
-use crate::tls::Certificate;
+use super::receive::PooledBuffers;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use valk_aio::{HandleState, completed, config, failed, machine, settled, system_of};
 use valk_heap::{HostObject, Tracer, Value};
+use valk_http2::{Certificate, Counters, Limits, ServerConfig, StopSignal, TokioNetwork, bind};
 use valk_lang::builtins::{fail, wrong_type};
 use valk_lang::elements;
 use valk_vm::{Arity, NativeFn, Outcome, Vm, type_name};
@@ -111,9 +109,11 @@ fn listen(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         Ok(settings) => settings,
         Err(problem) => return failed(vm, &format!("http2/server-listen: {problem}")).into(),
     };
-    server_config.receive_buffers = Some(system.pools().receive_buffers().clone());
-    let listener = match bind(SocketAddr::new(host, port), &server_config) {
-        Ok(listener) => listener,
+    let buffers = PooledBuffers::new(system.pools().receive_buffers().clone());
+    server_config.receive_buffers = Some(Arc::new(buffers));
+    let address = SocketAddr::new(host, port);
+    let bound = match bind(&TokioNetwork, address, &server_config) {
+        Ok(bound) => bound,
         Err(error) => return failed(vm, &format!("Error on Bind: {error}")).into(),
     };
     let Some(shared) = machine(vm) else { return fail(vm, "no executor is running") };
@@ -122,14 +122,14 @@ fn listen(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let function = vm.heap.root(arguments[2]);
     let handler = Rc::new(FunctionHandler { vm: shared, function, await_ });
     let stop = StopSignal::new();
-    let port = listener.local_addr().port();
+    let port = bound.local_addr().port();
     let (signal, stopping) = (stop.clone(), system.clone());
     let counters = Rc::<Counters>::default();
     let counted = Rc::downgrade(&counters);
     let waiting = move || Some(counted.upgrade()?.snapshot().connections_waiting);
     system.ask_waiting(vm, waiting);
     system.spawn(vm, async move {
-        let mut serving = std::pin::pin!(listener.serve_counted(handler, signal.clone(), counters));
+        let mut serving = std::pin::pin!(bound.serve_counted(handler, signal.clone(), counters));
         let early = tokio::select! {
             report = &mut serving => Some(report),
             () = stopping.stop_requested() => None,

@@ -2,12 +2,12 @@
 
 use super::answer::response;
 use super::request::RequestObject;
-use crate::message::{Event, Handler, Reply, Request, Response};
 use std::cell::RefCell;
 use std::rc::Rc;
 use tokio::sync::oneshot;
 use valk_aio::{HandleState, drive, settled};
 use valk_heap::{Root, Value};
+use valk_http2::{Event, Handler, Reply, Request, Response};
 use valk_lang::SharedVm;
 
 /// A function of the language as a request handler.

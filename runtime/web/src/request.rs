@@ -1,7 +1,7 @@
-//! Requests as references, and their accessors (spec 03 §4.6).
+//! Requests as references, and their accessors.
 
-use crate::message::Request;
 use valk_heap::{HostObject, Tracer, Value};
+use valk_http2::Request;
 use valk_lang::builtins::fail;
 use valk_vm::{Arity, NativeFn, Outcome, Vm};
 
