@@ -242,12 +242,12 @@ impl Running {
             ffi::poll([ended, channel, streams[0], streams[1], streams[2]], timeout);
         if out {
             read_some(&mut self.stdout, &mut self.read_buffer, |bytes| {
-                self.stdout_buffer.push(bytes)
+                self.stdout_buffer.push(bytes);
             });
         }
         if err {
             read_some(&mut self.stderr, &mut self.read_buffer, |bytes| {
-                self.stderr_buffer.push(bytes)
+                self.stderr_buffer.push(bytes);
             });
         }
         if token {

@@ -59,6 +59,7 @@ pub struct FullLoad {
 
 /// What a server did at the fixed rate.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_field_names, reason = "all are times, and the unit belongs to the name")]
 pub struct FixedRate {
     /// CPU time of the server for each request.
     pub cpu_us: f64,

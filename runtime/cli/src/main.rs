@@ -6,10 +6,6 @@
 //! look for it.
 #![forbid(unsafe_code)]
 
-#[cfg(feature = "mimalloc")]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 mod arguments;
 mod collector;
 mod commands;
@@ -27,6 +23,12 @@ use report::{Format, Reporter};
 use session::Session;
 use std::process::ExitCode;
 use valk_lang::Output;
+
+/// A request allocates and frees many small blocks, which costs less here than with the system's
+/// allocator (docs/performance.md). Objects of the language live in a heap of their own.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
