@@ -56,7 +56,7 @@ impl Interrupts {
                 self.wake.notify_one();
             }
             IDLE if patient => {}
-            _ => std::process::exit(EXIT_INTERRUPTED),
+            _ => valk_log::exit(EXIT_INTERRUPTED),
         }
     }
 }

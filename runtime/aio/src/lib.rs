@@ -22,6 +22,9 @@ mod pools;
 mod system;
 mod workers;
 
+/// The target of this crate's log lines.
+const LOG_TARGET: &str = "valk::aio";
+
 pub use builtins::{config, register, system_of};
 pub use executor::{Continuation, Executor, drive};
 pub use handle::{Handle, HandleState, complete, completed, failed, new_handle, settled};

@@ -17,7 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use valk_heap::{HostObject, Root, Tracer, Value};
-use valk_lang::SharedVm;
+use valk_lang::{Language, SharedVm};
 use valk_sync::shim::lock;
 use valk_vm::Vm;
 
@@ -80,7 +80,7 @@ impl System {
     pub(crate) fn start(vm: &mut Vm, list: Value) -> Result<Value, String> {
         let tasks = vm.extension::<Reactor>().tasks.clone();
         let (Some(shared_vm), Some(tasks)) = (machine(vm), tasks) else {
-            return Err("[ERROR] aio | no executor is running".to_string());
+            return Err("no executor is running".to_string());
         };
         let pools = Pools::new(vm, list)?;
         let handle = new_handle(vm);
@@ -100,6 +100,7 @@ impl System {
                 watch_signals(systems.ignore_interrupts).map_err(|error| error.to_string())?;
             tasks.spawn_local(stop_on_signal(Rc::clone(&shared_vm), stop));
         }
+        vm.extension::<Language>().output.begin_service();
         tasks.spawn_local(system.clone().end_when_stopped(shared_vm));
         Ok(vm.heap.host(Box::new(system)))
     }
@@ -164,6 +165,7 @@ impl System {
         let root = lock(&self.shared.handle).take().expect("a system stops once");
         let handle = vm.borrow_mut().heap.release(root);
         complete(&vm, handle, HandleState::Completed(Value::NIL));
+        vm.borrow_mut().extension::<Language>().output.end_service();
         vm.borrow_mut().extension::<Reactor>().wake.notify_one();
     }
 }
@@ -199,7 +201,7 @@ fn watch_signals(terminations_only: bool) -> io::Result<watch::Receiver<bool>> {
                 _ = terminate.recv() => {}
             }
             if stop.send_replace(true) {
-                std::process::exit(EXIT_INTERRUPTED);
+                valk_log::exit(EXIT_INTERRUPTED);
             }
         }
     };

@@ -13,6 +13,9 @@ mod server;
 use valk_lang::SharedVm;
 use valk_lang::builtins::register_table;
 
+/// The target of this crate's log lines.
+const LOG_TARGET: &str = "valk::http2";
+
 /// Registers the builtins in a machine that has the `aio/` builtins.
 pub fn register(vm: &SharedVm) {
     let mut machine = vm.borrow_mut();

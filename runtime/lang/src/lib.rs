@@ -14,6 +14,9 @@ pub mod reference;
 mod runtime;
 mod source;
 
+/// The target of this crate's log lines.
+const LOG_TARGET: &str = "valk::lang";
+
 pub use builtins::{STRING_BYTES_MAX, collector_report};
 pub use compile::elements;
 pub use nearest::nearest;

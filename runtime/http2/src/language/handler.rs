@@ -1,5 +1,6 @@
 //! Calling a handler of the language for each request.
 
+use super::LOG_TARGET;
 use super::answer::response;
 use super::request::RequestObject;
 use crate::message::{Event, Handler, Reply, Request, Response};
@@ -57,7 +58,7 @@ impl Handler for FunctionHandler {
         if matches!(event, Event::HandshakeFailed { .. } | Event::ConnectionFailed { .. }) {
             return;
         }
-        eprintln!("[WARN] http2 | {event}");
+        tracing::warn!(target: LOG_TARGET, "{event}");
     }
 }
 
@@ -82,7 +83,7 @@ fn deliver(vm: &SharedVm, value: Value, slot: &RefCell<Slot>) {
     let mut machine = vm.borrow_mut();
     if value.is_error() {
         let text = valk_lang::repr(&machine.heap, value);
-        eprintln!("[WARN] http2 | handler answered with an error: {text}");
+        tracing::warn!(target: LOG_TARGET, "the handler returned an error: {text}");
     }
     let response = response(&mut machine, value);
     drop(machine);

@@ -4,6 +4,7 @@
 //! 1: TLS, the default), `:cert` and `:key` (PEM files; without them the process makes a
 //! certificate), `:host` (address to listen on), `:max-request-body-size`.
 
+use super::LOG_TARGET;
 use super::handler::FunctionHandler;
 use crate::counters::Counters;
 use crate::limits::Limits;
@@ -84,7 +85,10 @@ fn warn_unknown_keys(vm: &Vm, list: Value) {
         let name = String::from_utf8_lossy(vm.heap.symbols().name(symbol)).into_owned();
         if !KEYS.contains(&name.as_str()) {
             let known = KEYS.join(" ");
-            eprintln!("[WARN] http2/server-listen | unknown key {name}; known keys: {known}");
+            tracing::warn!(
+                target: LOG_TARGET,
+                "http2/server-listen: unknown key {name}; known keys: {known}"
+            );
         }
     }
 }
@@ -141,7 +145,7 @@ fn listen(vm: &mut Vm, arguments: &[Value]) -> Outcome {
             serving.await
         };
         if let Err(error) = report {
-            eprintln!("[ERROR] http2 | server on port {port} ended: {error}");
+            tracing::error!(target: LOG_TARGET, port, "the server has ended: {error}");
         }
     });
     let server = vm.heap.host(Box::new(ServerObject { port, stop }));
