@@ -34,6 +34,7 @@ mod job;
 mod lane;
 mod options;
 mod refusal;
+mod seat;
 mod shared;
 mod state;
 mod statistics;
@@ -44,6 +45,7 @@ pub use handle::Handle;
 pub use job::Panicked;
 pub use options::Options;
 pub use refusal::{Reason, Refused};
+pub use seat::{Idle, Seat};
 pub use statistics::{Report, Statistics, WorkerStatistics};
 
 #[cfg(test)]
@@ -74,22 +76,60 @@ impl Executor {
     ///
     /// When a number in `options` is 0 or beyond its limit.
     pub fn new(options: &Options) -> io::Result<Self> {
-        options.check();
-        let deques: Vec<_> = (0..options.workers).map(|_| options.deque()).collect();
-        let shared = Shared::new(deques.iter().map(Deque::stealer), options.injected_max);
-        let executor = Self { shared: Arc::new(shared) };
+        let (executor, deques) = Self::unstarted(options);
         for (lane, deque) in deques.into_iter().enumerate() {
             // An error drops the executor, and that ends the workers that were started.
-            executor.start(options, lane, deque)?;
+            executor.start(options, lane, deque, |seat| seat.serve())?;
         }
         Ok(executor)
     }
 
-    fn start(&self, options: &Options, lane: usize, deque: Deque) -> io::Result<()> {
+    /// A pool whose first worker belongs to the calling thread, by the seat that is returned. The
+    /// others are threads that call `host` with theirs, and end when it returns.
+    ///
+    /// # Errors
+    ///
+    /// As [`Executor::new`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Executor::new`].
+    pub fn hosted<H>(options: &Options, host: H) -> io::Result<(Self, Seat)>
+    where
+        H: Fn(Seat) + Clone + Send + 'static,
+    {
+        let (executor, deques) = Self::unstarted(options);
+        let mut deques = deques.into_iter().enumerate();
+        let (lane, deque) = deques.next().expect("a pool has a worker");
+        let first = Worker::new(Arc::clone(&executor.shared), lane, deque, options);
+        executor.shared.hosted(lane);
+        let seat = Seat::take(first);
+        for (lane, deque) in deques {
+            executor.start(options, lane, deque, host.clone())?;
+        }
+        Ok((executor, seat))
+    }
+
+    fn unstarted(options: &Options) -> (Self, Vec<Deque>) {
+        options.check();
+        let deques: Vec<_> = (0..options.workers).map(|_| options.deque()).collect();
+        let shared = Shared::new(deques.iter().map(Deque::stealer), options.injected_max);
+        (Self { shared: Arc::new(shared) }, deques)
+    }
+
+    fn start<H>(&self, options: &Options, lane: usize, deque: Deque, host: H) -> io::Result<()>
+    where
+        H: FnOnce(Seat) + Send + 'static,
+    {
         let worker = Worker::new(Arc::clone(&self.shared), lane, deque, options);
-        let thread = options.thread(lane).spawn(move || worker.work())?;
+        let thread = options.thread(lane).spawn(move || host(Seat::take(worker)))?;
         self.shared.started(lane, thread);
         Ok(())
+    }
+
+    /// Number of tasks that wait for a worker, at some recent moment.
+    pub fn waiting(&self) -> usize {
+        self.shared.waiting()
     }
 
     /// Has a worker call `task`; the handle says what became of it, and may be dropped. A task of

@@ -9,6 +9,7 @@
 //!
 //! Knows `std`, loom and shuttle. Does not know values, tasks, heaps or reactors.
 
+pub mod cell;
 pub mod completion;
 pub mod coordinator;
 pub mod deque;

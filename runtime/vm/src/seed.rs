@@ -112,6 +112,7 @@ impl Vm {
 pub(crate) struct AllRoots {
     fibers: *mut Vec<Option<Fiber>>,
     context: *mut Value,
+    embedder: *mut Value,
     markers: *mut Markers,
     running: Option<*mut Fiber>,
 }
@@ -122,6 +123,7 @@ impl AllRoots {
         AllRoots {
             fibers: &raw mut vm.fibers,
             context: &raw mut vm.context,
+            embedder: &raw mut vm.embedder,
             markers: &raw mut vm.markers,
             running: running.map(std::ptr::from_mut),
         }
@@ -134,6 +136,8 @@ impl Roots for AllRoots {
         let (fibers, context, markers) =
             unsafe { (&mut *self.fibers, &mut *self.context, &mut *self.markers) };
         tracer.value(context);
+        // SAFETY: as above.
+        tracer.value(unsafe { &mut *self.embedder });
         markers.trace(tracer);
         if let Some(running) = self.running {
             // SAFETY: as above.

@@ -109,6 +109,8 @@ pub struct Vm {
     /// What `ctx/with` established for the running fiber; nil for nothing. Means something to
     /// the embedder only.
     pub context: Value,
+    /// An object of the embedder's that lives as long as this VM; nil until the embedder sets it.
+    pub embedder: Value,
     pub(crate) markers: Markers,
     /// Calls after which a function gets machine code; [`crate::JIT_NEVER`] for none. Machines made
     /// of this one's [`Vm::seed`] do the same.
@@ -156,6 +158,7 @@ impl Vm {
             collected: None,
             definitions_forbidden: false,
             context: Value::NIL,
+            embedder: Value::NIL,
             markers: Markers::default(),
             jit_calls: JIT_CALLS_DEFAULT,
             counters: Counters::default(),

@@ -4,7 +4,7 @@ use super::Thread;
 use super::job::Task;
 use super::lane::Lane;
 use super::refusal::Reason;
-use super::state::{Phase, Signals, State};
+use super::state::{Phase, Signals, Sleep, State};
 use super::statistics::{Report, Statistics};
 use super::worker::Deque;
 use crate::deque::{Steal, Stealer};
@@ -12,6 +12,7 @@ use crate::line::OwnLine;
 use crate::shim::Ordering::{Relaxed, SeqCst};
 use crate::shim::{AtomicUsize, Condvar, Mutex, MutexGuard, fence, lock, reached_if};
 use crate::shim::{wait, wait_until};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 /// What a worker without work does next.
@@ -27,8 +28,6 @@ pub(super) enum Rest {
 pub(super) struct Shared {
     pub(super) lanes: Box<[OwnLine<Lane>]>,
     state: Mutex<State>,
-    /// Idle workers sleep here.
-    sleepers: Condvar,
     /// Those who shut down wait here, for workers to end.
     watchers: Condvar,
     /// A copy of `state.signals()`, written under the lock.
@@ -44,7 +43,6 @@ impl Shared {
         Self {
             state: Mutex::new(State::new(lanes.len(), injected_max)),
             lanes,
-            sleepers: Condvar::new(),
             watchers: Condvar::new(),
             signals: OwnLine(AtomicUsize::new(0)),
         }
@@ -101,8 +99,12 @@ impl Shared {
 
     /// Wakes up to `most` sleepers, and publishes what has changed.
     fn wake(&self, state: &mut State, most: usize) {
-        for _ in 0..state.wake(most) {
-            self.sleepers.notify_one();
+        for _ in 0..most {
+            // A waker takes no lock of the pool.
+            match state.take_sleeper() {
+                Some(waker) => waker.wake(),
+                None => break,
+            }
         }
         self.publish(state);
     }
@@ -128,10 +130,22 @@ impl Shared {
         first
     }
 
-    /// Sleeps until there may be work, or ends. The caller has none and has looked everywhere.
-    pub(super) fn rest(&self, lane: usize) -> Rest {
+    /// Ready when there may be work or the worker has ended; until then it sleeps, and `cx` is
+    /// woken when that changes. The caller has no work and has looked everywhere.
+    pub(super) fn poll_rest(&self, lane: usize, cx: &mut Context<'_>) -> Poll<Rest> {
         let mut state = self.lock();
-        state.fall_asleep();
+        match state.sleep(lane) {
+            Sleep::Awake => {}
+            Sleep::Woken => {
+                state.stay_awake(lane);
+                return Poll::Ready(Rest::Search);
+            }
+            Sleep::Asleep(waker) => {
+                waker.clone_from(cx.waker());
+                return Poll::Pending;
+            }
+        }
+        state.fall_asleep(lane, cx.waker().clone());
         self.publish(&mut state);
         // Rule 4, the sleeper's side: it is known to sleep before the deques are read. Where others
         // sleep already the signals say so, by a store that the lock orders before this fence.
@@ -140,20 +154,37 @@ impl Shared {
             && (state.injected() > 0 || self.lanes.iter().any(|lane| !lane.0.stealer.is_empty()));
         if !sees_work && state.phase == Phase::Open {
             self.lane(lane).counters.parked.count();
-            while !state.take_waking() {
-                reached_if(true, "executor: a worker slept");
-                state = wait(&self.sleepers, state);
-            }
-            return Rest::Search;
+            reached_if(true, "executor: a worker slept");
+            return Poll::Pending;
         }
-        state.stay_awake();
+        state.stay_awake(lane);
         self.publish(&mut state);
         if sees_work {
             reached_if(true, "executor: a worker saw work before it slept");
-            return Rest::Search;
+            return Poll::Ready(Rest::Search);
         }
         self.leave_under_lock(&mut state, lane);
-        Rest::End
+        Poll::Ready(Rest::End)
+    }
+
+    /// The worker has something else to do: it sleeps no more. Returns whether it was woken, and
+    /// then it must look for work.
+    pub(super) fn stay_awake(&self, lane: usize) -> bool {
+        let mut state = self.lock();
+        let was_woken = state.stay_awake(lane);
+        self.publish(&mut state);
+        was_woken
+    }
+
+    /// Worker `lane` runs on a thread that is not the pool's.
+    pub(super) fn hosted(&self, lane: usize) {
+        self.lock().host(lane);
+    }
+
+    /// Number of tasks that wait, at some recent moment.
+    pub(super) fn waiting(&self) -> usize {
+        let queued: usize = self.lanes.iter().map(|lane| lane.0.stealer.len()).sum();
+        queued + if self.signals().has_injected() { self.lock().injected() } else { 0 }
     }
 
     /// Worker `lane` is done, or was never started: it takes and counts nothing any more.
@@ -248,7 +279,7 @@ impl Shared {
         let state = self.lock();
         let mut statistics = Statistics {
             injected: state.injected(),
-            asleep: state.asleep,
+            asleep: state.asleep(),
             refused: state.refused,
             panicked: state.panicked,
             workers: self.lanes.iter().map(|lane| lane.0.statistics()).collect(),

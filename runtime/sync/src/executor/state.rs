@@ -5,6 +5,7 @@ use super::job::Task;
 use super::refusal::Reason;
 use std::collections::VecDeque;
 use std::mem;
+use std::task::Waker;
 
 /// Where the pool is in its life (rule 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,18 +55,30 @@ enum Seat {
     Empty,
     /// At work, or asleep.
     Taken(Thread),
+    /// The same, on a thread that is not the pool's.
+    Hosted,
     /// At the end of its last function.
     Left(Thread),
+}
+
+/// Whether a worker sleeps.
+pub(super) enum Sleep {
+    /// It looks for work or does some.
+    Awake,
+    /// Until it is woken.
+    Asleep(Waker),
+    /// It was woken and has not noticed.
+    Woken,
 }
 
 pub(super) struct State {
     pub(super) phase: Phase,
     injected: VecDeque<Task>,
     injected_max: usize,
-    /// Workers that sleep and were not told to wake.
-    pub(super) asleep: usize,
-    /// Sleepers that were told to wake and have not noticed.
-    wakings: usize,
+    /// Whether each worker sleeps, and how to wake it.
+    sleep: Vec<Sleep>,
+    /// Workers that sleep and were not woken; the one that fell asleep last is woken first.
+    sleepers: Vec<usize>,
     seats: Vec<Seat>,
     /// How many calls of `shutdown` each worker is in.
     in_shutdown: Vec<u32>,
@@ -85,8 +98,8 @@ impl State {
             phase: Phase::Open,
             injected: VecDeque::new(),
             injected_max,
-            asleep: 0,
-            wakings: 0,
+            sleep: (0..workers).map(|_| Sleep::Awake).collect(),
+            sleepers: Vec::new(),
             seats: (0..workers).map(|_| Seat::Empty).collect(),
             in_shutdown: vec![0; workers],
             told: Signals(0),
@@ -108,7 +121,7 @@ impl State {
             flag(self.phase > Phase::Open, Signals::CLOSED)
                 | flag(self.phase == Phase::Discarding, Signals::DISCARDING)
                 | flag(!self.injected.is_empty(), Signals::INJECTED)
-                | flag(self.asleep > 0, Signals::SLEEPER),
+                | flag(!self.sleepers.is_empty(), Signals::SLEEPER),
         )
     }
 
@@ -142,29 +155,43 @@ impl State {
         self.injected.drain(..count)
     }
 
-    /// A worker says that it sleeps.
-    pub(super) fn fall_asleep(&mut self) {
-        self.asleep += 1;
+    /// Number of workers that sleep and were not woken.
+    pub(super) fn asleep(&self) -> usize {
+        self.sleepers.len()
     }
 
-    /// A worker that said that it sleeps does not: it has seen something.
-    pub(super) fn stay_awake(&mut self) {
-        self.asleep -= 1;
+    /// Whether worker `lane` sleeps, and if so has been woken.
+    pub(super) fn sleep(&mut self, lane: usize) -> &mut Sleep {
+        &mut self.sleep[lane]
     }
 
-    /// Tells up to `most` sleepers to wake; how many.
-    pub(super) fn wake(&mut self, most: usize) -> usize {
-        let woken = self.asleep.min(most);
-        self.asleep -= woken;
-        self.wakings += woken;
-        woken
+    /// Worker `lane` falls asleep; `waker` wakes it.
+    pub(super) fn fall_asleep(&mut self, lane: usize, waker: Waker) {
+        self.sleep[lane] = Sleep::Asleep(waker);
+        self.sleepers.push(lane);
     }
 
-    /// Whether some sleeper has to wake; then the caller is that one.
-    pub(super) fn take_waking(&mut self) -> bool {
-        let told = self.wakings > 0;
-        self.wakings -= usize::from(told);
-        told
+    /// Worker `lane` is awake, for whatever reason. Returns whether it was woken.
+    pub(super) fn stay_awake(&mut self, lane: usize) -> bool {
+        let before = mem::replace(&mut self.sleep[lane], Sleep::Awake);
+        if let Sleep::Asleep(_) = before {
+            self.sleepers.retain(|sleeper| *sleeper != lane);
+        }
+        matches!(before, Sleep::Woken)
+    }
+
+    /// Chooses a sleeper to be woken, if there is one.
+    pub(super) fn take_sleeper(&mut self) -> Option<Waker> {
+        let lane = self.sleepers.pop()?;
+        match mem::replace(&mut self.sleep[lane], Sleep::Woken) {
+            Sleep::Asleep(waker) => Some(waker),
+            Sleep::Awake | Sleep::Woken => None,
+        }
+    }
+
+    /// Worker `lane` is at work on a thread that is not the pool's.
+    pub(super) fn host(&mut self, lane: usize) {
+        self.seats[lane] = Seat::Hosted;
     }
 
     pub(super) fn sit_down(&mut self, lane: usize, thread: Thread) {
@@ -173,6 +200,7 @@ impl State {
 
     /// A worker is done, and so is its thread but for the way out; or it could not be started.
     pub(super) fn leave(&mut self, lane: usize) {
+        self.stay_awake(lane);
         if let Seat::Taken(thread) = mem::replace(&mut self.seats[lane], Seat::Empty) {
             self.seats[lane] = Seat::Left(thread);
         }
@@ -191,7 +219,7 @@ impl State {
     /// Whether worker `lane` may still end without being told: it is there, and does not wait for
     /// others to end.
     pub(super) fn is_at_work(&self, lane: usize) -> bool {
-        matches!(self.seats[lane], Seat::Taken(_)) && self.in_shutdown[lane] == 0
+        matches!(self.seats[lane], Seat::Taken(_) | Seat::Hosted) && self.in_shutdown[lane] == 0
     }
 
     /// The threads of the workers that are done, each once.

@@ -11,6 +11,7 @@ use crate::shim::{Arc, reached_if, thread_local};
 use std::cell::{Cell, RefCell};
 use std::hint;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 
 /// A worker's own end of its deque.
 pub(super) type Deque = deque::Worker<Box<Task>>;
@@ -49,6 +50,19 @@ impl Worker {
         }
     }
 
+    /// Makes this the calling thread's worker, until [`Worker::resign`].
+    pub(super) fn enter(self) -> Rc<Self> {
+        let own = Rc::new(self);
+        CURRENT.with(|current| *current.borrow_mut() = Some(Rc::clone(&own)));
+        own
+    }
+
+    /// The calling thread has no worker any more.
+    pub(super) fn resign() {
+        // A thread that ends may have destroyed its locals.
+        let _ = CURRENT.try_with(|current| current.borrow_mut().take());
+    }
+
     /// The calling thread's worker, if it is one of this pool.
     pub(super) fn current(shared: &Arc<Shared>) -> Option<Rc<Self>> {
         let find = |current: &RefCell<Option<Rc<Self>>>| {
@@ -62,25 +76,24 @@ impl Worker {
         self.lane
     }
 
-    /// The life of the worker.
-    pub(super) fn work(self) {
-        let own = Rc::new(self);
-        CURRENT.with(|current| *current.borrow_mut() = Some(Rc::clone(&own)));
-        own.serve();
-        CURRENT.with(|current| *current.borrow_mut() = None);
+    /// Runs the next task that waits anywhere. Returns false if there is none, or if the worker
+    /// may begin no more; then it is to rest.
+    pub(super) fn run_next(&self) -> bool {
+        self.next().is_some_and(|task| self.run(task))
     }
 
-    fn serve(&self) {
-        loop {
-            let goes_on = match self.next() {
-                Some(task) => self.run(task),
-                None => false,
-            };
-            if !goes_on && self.shared.rest(self.lane) == Rest::End {
-                self.has_left.set(true);
-                return;
-            }
+    /// Ready when there may be work, or when the worker has ended.
+    pub(super) fn poll_rest(&self, cx: &mut Context<'_>) -> Poll<Rest> {
+        let rest = self.shared.poll_rest(self.lane, cx);
+        if rest == Poll::Ready(Rest::End) {
+            self.has_left.set(true);
         }
+        rest
+    }
+
+    /// See [`Shared::stay_awake`].
+    pub(super) fn stay_awake(&self) -> bool {
+        self.shared.stay_awake(self.lane)
     }
 
     /// Accepts a task from the task that is running.
@@ -126,7 +139,20 @@ impl Worker {
         } else {
             None
         };
-        injected.or_else(|| self.deque.pop().map(|task| *task)).or_else(|| self.search())
+        injected.or_else(|| self.oldest()).or_else(|| self.search())
+    }
+
+    /// The oldest task of the own deque: what was submitted first runs first, so a task that
+    /// submits its successor keeps no other from running.
+    fn oldest(&self) -> Option<Task> {
+        loop {
+            match self.shared.lane(self.lane).stealer.steal() {
+                Steal::Item(task) => return Some(*task),
+                // Another worker took it; the next one may be there.
+                Steal::Retry => {}
+                Steal::Empty => return None,
+            }
+        }
     }
 
     /// Looks everywhere but in the own deque, a few times.
