@@ -11,6 +11,7 @@
 
 mod builtins;
 mod clock;
+mod config;
 mod diagnostics;
 mod executor;
 mod futures;
@@ -26,11 +27,12 @@ mod workers;
 const LOG_TARGET: &str = "valk::aio";
 
 pub use builtins::{config, register, system_of};
+pub use config::{START, SystemConfig};
 pub use executor::{Continuation, Executor, drive};
 pub use handle::{Handle, HandleState, complete, completed, failed, new_handle, settled};
 pub use interrupt::Interrupts;
 pub use metrics::metrics;
-pub use pools::{Pools, RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, RECEIVE_RETAINED_BYTES};
+pub use pools::{Pools, RECEIVE_BUFFER_BYTES, RECEIVE_RETAINED_BYTES};
 pub use system::{System, machine, stop_all};
 pub use workers::JOBS_WAITING_MAX;
 

@@ -5,6 +5,7 @@
 //! 2. SIGINT and SIGTERM stop every system; a second one ends the process at once, even while a
 //!    program never waits: signals are watched on a thread of their own.
 
+use crate::config::SystemConfig;
 use crate::executor::Reactor;
 use crate::handle::{HandleState, complete, new_handle};
 use crate::pools::Pools;
@@ -82,7 +83,7 @@ impl System {
         let (Some(shared_vm), Some(tasks)) = (machine(vm), tasks) else {
             return Err("no executor is running".to_string());
         };
-        let pools = Pools::new(vm, list)?;
+        let pools = Pools::new(&SystemConfig::read(vm, list)?)?;
         let handle = new_handle(vm);
         let shared = Shared {
             stop: watch::Sender::new(false),

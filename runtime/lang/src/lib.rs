@@ -10,6 +10,7 @@ mod diagnose;
 mod nearest;
 mod output;
 mod print;
+pub mod property_list;
 pub mod reference;
 mod runtime;
 mod source;

@@ -26,7 +26,9 @@ struct Streams {
     captures_made: u64,
     /// Services that run.
     services: usize,
-    /// Some output could not be written, and an error was logged.
+    /// An error was logged.
+    has_logged: bool,
+    /// Some output could not be written for another reason than that its reader has gone.
     has_lost_output: bool,
 }
 
@@ -101,7 +103,7 @@ impl Output {
         streams.services = streams.services.saturating_sub(1);
     }
 
-    /// Some output could not be written, and an error was logged.
+    /// Some output could not be written for another reason than that its reader has gone.
     pub fn has_lost_output(&self) -> bool {
         self.streams().has_lost_output
     }
@@ -185,8 +187,10 @@ impl Streams {
                 valk_log::exit(EXIT_WITHOUT_READER);
             }
             self.discard();
+        } else {
+            self.has_lost_output = true;
         }
-        if !std::mem::replace(&mut self.has_lost_output, true) {
+        if !std::mem::replace(&mut self.has_logged, true) {
             tracing::error!(target: crate::LOG_TARGET, "standard output cannot be written: {error}");
         }
     }
