@@ -31,7 +31,7 @@ pub use config::{START, SystemConfig};
 pub use executor::{Continuation, Executor, drive};
 pub use handle::{Handle, HandleState, complete, completed, failed, new_handle, settled};
 pub use interrupt::Interrupts;
-pub use metrics::metrics;
+pub use metrics::{SystemMetrics, metrics};
 pub use pools::{Pools, RECEIVE_BUFFER_BYTES, RECEIVE_RETAINED_BYTES};
 pub use system::{System, machine, stop_all};
 pub use workers::JOBS_WAITING_MAX;

@@ -36,6 +36,7 @@ mod heap;
 mod interrupt;
 pub mod layout;
 mod limits;
+mod metrics;
 mod nursery;
 mod object;
 mod old;

@@ -21,6 +21,7 @@ use std::time::Instant;
 use valk_diagnostics::{Code, Diagnostic, FileId};
 use valk_heap::{Config, Heap, HeapError, Root, Value};
 use valk_log::Threshold;
+use valk_metrics::Registry;
 use valk_syntax::{check_utf8, read_all};
 use valk_vm::{FiberId, Step, Vm};
 
@@ -35,6 +36,8 @@ pub struct Language {
     pub(crate) start: Option<Instant>,
     /// What the program was started with, for `args`.
     pub arguments: Vec<String>,
+    /// The program's metrics.
+    pub metrics: Registry,
     /// What `sys/log/set-level` sets.
     pub log_threshold: Threshold,
     /// `exit` was called: whoever waits for events stops.
@@ -51,6 +54,7 @@ impl Language {
             output: self.output.clone(),
             start: self.start,
             arguments: self.arguments.clone(),
+            metrics: self.metrics.clone(),
             log_threshold: self.log_threshold.clone(),
             stopping: Arc::clone(&self.stopping),
         }
