@@ -10,6 +10,7 @@ mod repl;
 mod rows;
 mod scale;
 mod service;
+mod standard_streams;
 mod tidy;
 
 fn main() -> std::process::ExitCode {

@@ -83,8 +83,8 @@ impl LogQueue {
     /// Queues a line, or drops it when the queue is full.
     pub fn push(&self, line: String) {
         let mut state = self.shared.lock();
-        let is_full = state.lines.len() >= QUEUE_LINES_MAX
-            || state.bytes + line.len() > QUEUE_BYTES_MAX;
+        let is_full =
+            state.lines.len() >= QUEUE_LINES_MAX || state.bytes + line.len() > QUEUE_BYTES_MAX;
         if is_full || !self.start(&mut state) {
             self.shared.drop_lines(1);
             return;
