@@ -18,7 +18,7 @@ fn language() -> Runtime {
 fn session() -> Runtime {
     let runtime = language();
     valk_aio::register(&runtime.vm);
-    valk_http2::register(&runtime.vm);
+    valk_web::register(&runtime.vm);
     runtime
 }
 

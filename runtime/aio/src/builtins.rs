@@ -4,9 +4,9 @@ use crate::handle::{Handle, HandleState, complete, completed, new_handle, until}
 use crate::system::{System, Systems, machine};
 use std::time::Duration;
 use valk_heap::Value;
+use valk_lang::SharedVm;
 use valk_lang::builtins::{fail, register_table, wrong_type};
-use valk_lang::{SharedVm, elements};
-use valk_vm::{Arity, NativeFn, Outcome, Vm, equal};
+use valk_vm::{Arity, NativeFn, Outcome, Vm};
 
 const TABLE: &[(&str, Arity, NativeFn)] = &[
     ("aio/start", Arity::AtMost(1), start),
@@ -31,14 +31,6 @@ pub fn register(vm: &SharedVm) {
 /// The system a value refers to.
 pub fn system_of(vm: &Vm, value: Value) -> Option<System> {
     value.host::<System>(&vm.heap).cloned()
-}
-
-/// The value of a key in a configuration list `{:key value …}`.
-pub fn config(vm: &mut Vm, list: Value, key: &str) -> Option<Value> {
-    let key = vm.heap.intern(key.as_bytes());
-    let items = elements(list);
-    let pair = items.chunks_exact(2).find(|pair| equal(&vm.heap, pair[0], key));
-    pair.map(|pair| pair[1])
 }
 
 fn start(vm: &mut Vm, arguments: &[Value]) -> Outcome {

@@ -133,6 +133,7 @@ pub fn drive(vm: &SharedVm, fiber: FiberId, answer: Value, then: Continuation) {
         let mut machine = vm.borrow_mut();
         let question = match machine.resume(fiber, answer) {
             Step::Suspended(question) => question,
+            Step::Preempted => continue,
             Step::Done(value) => {
                 let stopping = machine.extension::<Language>().is_stopping();
                 drop(machine);

@@ -26,7 +26,7 @@ mod workers;
 /// The target of this crate's log lines.
 const LOG_TARGET: &str = "valk::aio";
 
-pub use builtins::{config, register, system_of};
+pub use builtins::{register, system_of};
 pub use config::{START, SystemConfig};
 pub use executor::{Continuation, Executor, drive};
 pub use handle::{Handle, HandleState, complete, completed, failed, new_handle, settled};

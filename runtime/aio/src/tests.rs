@@ -1,8 +1,6 @@
 //! Waiting, resuming, stopping, in one process.
 
-use crate::{
-    Executor, HandleState, complete, completed, config, failed, new_handle, register, settled,
-};
+use crate::{Executor, HandleState, complete, completed, failed, new_handle, register, settled};
 mod start_options;
 mod threads;
 mod waiting;
@@ -130,12 +128,6 @@ valk_harness::test! {
         let ran = runtime.run_text("p", b"(aio/start)", &mut NoWaiting);
         let Ran::Failed(error, _) = ran else { panic!("no executor") };
         assert_eq!(runtime.repr(error), "Error[Failed to start AIO system]");
-        let vm = &mut runtime.vm();
-        let list = [":a", ":b"].map(|name| vm.heap.intern(name.as_bytes()));
-        let pair = vm.heap.cons(list[1], Value::NIL, true);
-        let pair = vm.heap.cons(list[0], pair, true);
-        assert_eq!(config(vm, pair, ":a"), Some(list[1]));
-        assert_eq!(config(vm, pair, ":b"), None);
     }
 }
 

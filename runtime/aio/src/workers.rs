@@ -340,6 +340,7 @@ fn run(vm: &mut Vm, job: Job) {
     let then = |owner| Addressee { owner, part: job.then.part };
     loop {
         match vm.resume(fiber, answer) {
+            Step::Preempted => {}
             Step::Done(value) => {
                 // Whoever gets the value finds what it took counted.
                 vm.hand_in_counters();

@@ -28,7 +28,7 @@ impl Session {
         let runtime = Runtime::new(calm, Output::default()).map_err(|error| error.to_string())?;
         collector::prepare(&mut runtime.vm(), &config);
         valk_aio::register(&runtime.vm);
-        valk_http2::register(&runtime.vm);
+        valk_web::register(&runtime.vm);
         let executor = Executor::new(&runtime.vm)
             .map_err(|error| format!("the event loop cannot be started: {error}"))?;
         Ok(Session { runtime, executor, interrupts: None })

@@ -4,7 +4,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::rc::Rc;
 
-use valk_http2::{Certificate, Handler, Reply, Request, Response, ServerConfig, StopSignal, bind};
+use valk_http2::{
+    Certificate, Handler, Reply, Request, Response, ServerConfig, StopSignal, TokioNetwork, bind,
+};
 
 struct Hello;
 
@@ -27,18 +29,18 @@ fn main() -> ExitCode {
     let tls = arguments.any(|argument| argument == "--tls").then_some(Certificate::Local);
     let config = ServerConfig { tls, ..ServerConfig::default() };
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let listener = match bind(address, &config) {
-        Ok(listener) => listener,
+    let server = match bind(&TokioNetwork, address, &config) {
+        Ok(server) => server,
         Err(error) => {
             eprintln!("hello: {error}");
             return ExitCode::FAILURE;
         }
     };
-    println!("listening on {}", listener.local_addr());
+    println!("listening on {}", server.local_addr());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a process that could bind a socket can make a reactor");
     let local = tokio::task::LocalSet::new();
-    match local.block_on(&runtime, listener.serve(Rc::new(Hello), StopSignal::new())) {
+    match local.block_on(&runtime, server.serve(Rc::new(Hello), StopSignal::new())) {
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("hello: {error}");

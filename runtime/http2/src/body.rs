@@ -9,7 +9,8 @@
 //! Knows bytes. Limits and time are the exchange's.
 
 use bytes::Bytes;
-use valk_heap::{Buffer, BufferPool};
+
+use crate::receive_buffers::{ReceiveBuffer, ReceiveBuffers};
 
 /// Largest body that is collected without a buffer, and most memory reserved on a client's word
 /// about the length of its body, in bytes.
@@ -17,7 +18,7 @@ pub(crate) const SMALL_BODY_BYTES: usize = 64 * 1024;
 
 /// A body and where it is.
 pub(crate) struct Body<'p> {
-    buffers: Option<&'p BufferPool>,
+    buffers: Option<&'p dyn ReceiveBuffers>,
     declared: usize,
     place: Place,
 }
@@ -25,12 +26,12 @@ pub(crate) struct Body<'p> {
 enum Place {
     /// Memory of its own; `true` when no buffer is to be asked for any more.
     Own(Vec<u8>, bool),
-    Buffer(Buffer),
+    Buffer(Box<dyn ReceiveBuffer>),
 }
 
 impl<'p> Body<'p> {
     /// An empty body whose client has said that it will have `declared` bytes, 0 when it did not.
-    pub(crate) fn new(buffers: Option<&'p BufferPool>, declared: usize) -> Self {
+    pub(crate) fn new(buffers: Option<&'p dyn ReceiveBuffers>, declared: usize) -> Self {
         let place = Place::Own(Vec::new(), false);
         Self { buffers, declared, place }
     }
@@ -39,7 +40,7 @@ impl<'p> Body<'p> {
     pub(crate) fn len(&self) -> usize {
         match &self.place {
             Place::Own(bytes, _) => bytes.len(),
-            Place::Buffer(buffer) => buffer.len(),
+            Place::Buffer(buffer) => buffer.filled().len(),
         }
     }
 
@@ -49,8 +50,8 @@ impl<'p> Body<'p> {
         match &mut self.place {
             Place::Own(bytes, _) => bytes.extend_from_slice(chunk),
             Place::Buffer(buffer) => {
-                if buffer.extend_from_slice(chunk).is_err() {
-                    let bytes = [&buffer[..], chunk].concat();
+                if !buffer.append(chunk) {
+                    let bytes = [buffer.filled(), chunk].concat();
                     self.place = Place::Own(bytes, true);
                 }
             }
@@ -68,9 +69,11 @@ impl<'p> Body<'p> {
         }
         *decided = true;
         let fitting = self.buffers.filter(|pool| expected <= pool.capacity_bytes());
-        if let Some(mut buffer) = fitting.and_then(BufferPool::acquire) {
-            let moved = buffer.extend_from_slice(own);
-            assert!(moved.is_ok(), "rule 2 of body: the buffer is larger than the body so far");
+        if let Some(mut buffer) = fitting.and_then(ReceiveBuffers::acquire) {
+            assert!(
+                buffer.append(own),
+                "rule 2 of body: the buffer is larger than the body so far"
+            );
             self.place = Place::Buffer(buffer);
         }
     }
@@ -79,7 +82,7 @@ impl<'p> Body<'p> {
     pub(crate) fn finish(self) -> Bytes {
         match self.place {
             Place::Own(bytes, _) => Bytes::from(bytes),
-            Place::Buffer(buffer) => Bytes::copy_from_slice(&buffer),
+            Place::Buffer(buffer) => Bytes::copy_from_slice(buffer.filled()),
         }
     }
 }

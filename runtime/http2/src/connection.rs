@@ -26,13 +26,14 @@ use h2::{Reason, RecvStream};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep, timeout};
+use valk_net::ByteBudget;
 
-use crate::account::{Account, TokenBucket};
 use crate::exchange::Exchange;
 use crate::limits::Limits;
 use crate::message::{Event, Reply, Request, Scheme};
 use crate::metered::{Meter, Metered};
 use crate::server::Service;
+use crate::token_bucket::TokenBucket;
 use crate::validate;
 
 type Incoming = (http::Request<RecvStream>, SendResponse<Bytes>);
@@ -43,11 +44,11 @@ pub(crate) struct Link {
     pub(crate) service: Rc<Service>,
     pub(crate) scheme: Scheme,
     /// Header bytes of unanswered requests.
-    pub(crate) header_bytes: Rc<Account>,
+    pub(crate) header_bytes: Rc<ByteBudget>,
     /// Collected request bodies.
-    pub(crate) body_bytes: Rc<Account>,
+    pub(crate) body_bytes: Rc<ByteBudget>,
     /// Response bytes that wait for the client's windows.
-    pub(crate) response_bytes: Rc<Account>,
+    pub(crate) response_bytes: Rc<ByteBudget>,
     /// Response bytes handed to the framing layer since the socket last took everything.
     unflushed_bytes: Cell<usize>,
     peer_resets: RefCell<TokenBucket>,
@@ -63,9 +64,9 @@ impl Link {
             TokenBucket::full(limits.peer_resets, limits.peer_resets_per_second, Instant::now());
         Rc::new(Self {
             scheme,
-            header_bytes: Account::new(limits.connection_header_bytes),
-            body_bytes: Account::new(limits.connection_body_bytes),
-            response_bytes: Account::new(limits.connection_response_bytes),
+            header_bytes: ByteBudget::new(limits.connection_header_bytes),
+            body_bytes: ByteBudget::new(limits.connection_body_bytes),
+            response_bytes: ByteBudget::new(limits.connection_response_bytes),
             unflushed_bytes: Cell::new(0),
             peer_resets: RefCell::new(bucket),
             overdrawn: Cell::new(false),
@@ -309,10 +310,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
                 return;
             }
         };
-        let Some(hold) = self.link.header_bytes.try_hold(header_bytes) else {
+        let Some(reservation) = self.link.header_bytes.try_reserve(header_bytes) else {
             return exchange.refuse();
         };
-        exchange.holds(hold);
+        exchange.keep_until_answered(reservation);
         if !body.is_end_stream() {
             self.tasks.spawn_local(exchange.collect(head, body));
             return;

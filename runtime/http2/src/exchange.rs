@@ -23,8 +23,8 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Method, StatusCode};
 use tokio::time::{Instant, Sleep, sleep};
+use valk_net::Reservation;
 
-use crate::account::Hold;
 use crate::body::Body;
 use crate::connection::Link;
 use crate::counters::{Outcome, Ticket};
@@ -41,8 +41,8 @@ pub(crate) struct Exchange {
     path: Option<PathAndQuery>,
     ticket: Ticket,
     /// Header and body bytes held for this request.
-    header_hold: Option<Hold>,
-    body_hold: Option<Hold>,
+    header_bytes: Option<Reservation>,
+    body_bytes: Option<Reservation>,
 }
 
 impl Exchange {
@@ -53,14 +53,14 @@ impl Exchange {
             method: head.method.clone(),
             path: head.uri.path_and_query().cloned(),
             ticket: Ticket::open(&link.service.counters),
-            header_hold: None,
-            body_hold: None,
+            header_bytes: None,
+            body_bytes: None,
         }
     }
 
-    /// Keeps `hold` until the answer is handed over.
-    pub(crate) fn holds(&mut self, hold: Hold) {
-        self.header_hold = Some(hold);
+    /// Keeps the reservation for the header bytes until the answer is handed over.
+    pub(crate) fn keep_until_answered(&mut self, header_bytes: Reservation) {
+        self.header_bytes = Some(header_bytes);
     }
 
     /// Resets the stream with the promise that nothing was processed.
@@ -92,8 +92,8 @@ impl Exchange {
         let buffer_bytes = self.link.service.limits.send_buffer_bytes;
         stream.reserve_capacity(body.len().min(buffer_bytes));
         if stream.capacity() < body.len() {
-            let hold = self.link.response_bytes.hold(body.len());
-            return Some(Sending { exchange: self, stream, body, status, hold });
+            let waiting = self.link.response_bytes.reserve_over_limit(body.len());
+            return Some(Sending { exchange: self, stream, body, status, waiting });
         }
         self.link.note_handed(body.len());
         match stream.send_data(body, true) {
@@ -157,8 +157,8 @@ impl Exchange {
         if declared > limits.body_bytes {
             return Gathered::Refused(too_large(limits));
         }
-        let mut hold = link.body_bytes.hold(0);
-        let mut whole = Body::new(link.service.receive_buffers.as_ref(), declared);
+        let mut held = link.body_bytes.reserve_over_limit(0);
+        let mut whole = Body::new(link.service.receive_buffers.as_deref(), declared);
         let mut watch = StallWatch::new(limits);
         loop {
             let chunk = match poll_fn(|cx| poll_chunk(cx, body, &mut watch)).await {
@@ -170,7 +170,7 @@ impl Exchange {
             if whole.len() + chunk.len() > limits.body_bytes {
                 return Gathered::Refused(too_large(limits));
             }
-            if !hold.try_grow(chunk.len()) {
+            if !held.try_grow(chunk.len()) {
                 return Gathered::Refused(overloaded());
             }
             whole.push(&chunk);
@@ -178,7 +178,7 @@ impl Exchange {
             // Fails only for more than was received.
             let _ = body.flow_control().release_capacity(chunk.len());
         }
-        self.body_hold = Some(hold);
+        self.body_bytes = Some(held);
         Gathered::Whole(whole.finish())
     }
 
@@ -245,7 +245,7 @@ pub(crate) struct Sending {
     stream: SendStream<Bytes>,
     body: Bytes,
     status: u16,
-    hold: Hold,
+    waiting: Reservation,
 }
 
 enum Window {
@@ -265,7 +265,7 @@ impl Sending {
                     let part = self.body.split_to(bytes.min(self.body.len()));
                     let bytes = part.len();
                     watch.moved(bytes);
-                    self.hold.shrink(bytes);
+                    self.waiting.shrink(bytes);
                     link.note_handed(bytes);
                     if self.stream.send_data(part, self.body.is_empty()).is_err() {
                         return self.exchange.cancelled();

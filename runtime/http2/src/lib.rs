@@ -4,45 +4,46 @@
 //! server ─▶ connection ─▶ exchange ─▶ Handler        (a program, through `message`)
 //! ```
 //!
-//! 1. [`bind`] finds every fault of address and certificate; [`Listener::serve`] runs one server on
+//! 1. [`bind`] finds every fault of address and certificate; [`Server::serve`] runs one server on
 //!    one thread inside a `LocalSet`. Nothing here is shared between threads but the socket, the
 //!    TLS configuration and the [`StopSignal`].
 //! 2. Every bound is a field of [`Limits`]; what clients make the server hold is counted per
 //!    connection.
 //! 3. No handler can unwind the server, and no client can make it wait without a timer running.
 //!
-//! Knows HTTP. Does not know the language: values, handles and collections live above.
+//! Knows HTTP. Does not know the language: values, handles and collections live above. Memory for
+//! large bodies comes from the embedding, through [`ReceiveBuffers`].
 
 #![forbid(unsafe_code)]
 
-mod account;
 mod body;
 mod connection;
 mod counters;
 mod encode;
 mod error;
 mod exchange;
-mod language;
 mod limits;
 mod local_authority;
 mod message;
 mod metered;
 mod pem_file;
+mod receive_buffers;
 mod server;
 mod stop;
 mod tls;
+mod token_bucket;
 mod validate;
 
 pub use counters::{Counters, Snapshot};
 pub use error::ServerError;
-pub use language::register;
 pub use limits::{LimitRow, Limits};
 pub use local_authority::local_authority_pem;
 pub use message::{Event, Handler, PendingReply, Reply, Request, Response, Scheme};
-pub use server::{Incoming, Listener, ServeReport, ServerConfig, bind, serve_incoming};
+pub use receive_buffers::{ReceiveBuffer, ReceiveBuffers};
+pub use server::{ServeReport, Server, ServerConfig, bind};
 pub use stop::StopSignal;
 pub use tls::Certificate;
-pub use valk_heap::BufferPool;
+pub use valk_net::{Network, TokioNetwork};
 
 #[cfg(test)]
 mod tests;

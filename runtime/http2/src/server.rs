@@ -1,7 +1,7 @@
 //! Listening, accepting, stopping.
 //!
 //! 1. [`bind`] reports everything that can be wrong with address and certificate, before any
-//!    runtime exists; a [`Listener`] may then move to the thread that serves it.
+//!    runtime exists; a [`Server`] may then move to the thread that serves it.
 //! 2. Serving spawns one local task per connection and stops accepting at `max_connections`.
 //! 3. A failing `accept` pauses the loop and never ends it.
 //! 4. A stop closes the listener, lets every connection finish, and cuts what is left at
@@ -14,23 +14,21 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
+use valk_net::{BoundSocket, Listener, Network, Stream, accept};
 
 use crate::connection::drive;
 use crate::counters::{ConnectionTicket, Counters, Snapshot};
 use crate::error::ServerError;
 use crate::limits::Limits;
 use crate::message::{Event, Handler, Scheme};
+use crate::receive_buffers::ReceiveBuffers;
 use crate::stop::StopSignal;
 use crate::tls::{self, Certificate};
-use valk_heap::BufferPool;
 
 /// What a server is told at its start.
 #[derive(Clone, Debug, Default)]
@@ -41,56 +39,56 @@ pub struct ServerConfig {
     pub limits: Limits,
     /// Where large request bodies are received; without it, and when all its buffers are taken, in
     /// memory that is moved as it grows.
-    pub receive_buffers: Option<BufferPool>,
+    pub receive_buffers: Option<Arc<dyn ReceiveBuffers>>,
 }
 
-/// A bound socket with its configuration. Clones made by [`Listener::try_clone`] share the socket,
-/// so that several threads can serve one port.
+/// A server that is bound and does not accept yet. Servers made by [`Server::try_clone`] share the
+/// socket, so that several threads can serve one port.
 #[derive(Debug)]
-pub struct Listener {
-    socket: std::net::TcpListener,
-    address: SocketAddr,
+pub struct Server {
+    socket: Box<dyn BoundSocket>,
     tls: Option<Arc<rustls::ServerConfig>>,
     limits: Limits,
-    receive_buffers: Option<BufferPool>,
+    receive_buffers: Option<Arc<dyn ReceiveBuffers>>,
 }
 
-/// Binds `address` (port 0 picks a free port) and prepares TLS.
+/// Binds `address` of `network` (port 0 picks a free port) and prepares TLS.
 ///
 /// # Errors
 /// Each [`ServerError`] names the address or file and what to do about it.
-pub fn bind(address: SocketAddr, config: &ServerConfig) -> Result<Listener, ServerError> {
+pub fn bind(
+    network: &dyn Network,
+    address: SocketAddr,
+    config: &ServerConfig,
+) -> Result<Server, ServerError> {
     let tls = config.tls.as_ref().map(tls::server_config).transpose()?;
-    let unbound = |error| ServerError::listen(address, error);
-    let socket = std::net::TcpListener::bind(address).map_err(unbound)?;
-    socket.set_nonblocking(true).map_err(unbound)?;
-    let address = socket.local_addr().map_err(unbound)?;
+    let socket = network.bind(address).map_err(|error| ServerError::listen(address, error))?;
     let receive_buffers = config.receive_buffers.clone();
-    Ok(Listener { socket, address, tls, limits: config.limits.clone(), receive_buffers })
+    Ok(Server { socket, tls, limits: config.limits.clone(), receive_buffers })
 }
 
-impl Listener {
+impl Server {
     /// The bound address, with the port the system chose for port 0.
     pub fn local_addr(&self) -> SocketAddr {
-        self.address
+        self.socket.local_addr()
     }
 
-    /// A second listener on the same socket.
+    /// A second server on the same socket.
     ///
     /// # Errors
     /// [`ServerError::Listen`] when the process has no descriptor left.
     pub fn try_clone(&self) -> Result<Self, ServerError> {
         let socket = self.socket.try_clone();
         Ok(Self {
-            socket: socket.map_err(|error| ServerError::listen(self.address, error))?,
-            address: self.address,
+            socket: socket.map_err(|error| ServerError::listen(self.local_addr(), error))?,
             tls: self.tls.clone(),
             limits: self.limits.clone(),
             receive_buffers: self.receive_buffers.clone(),
         })
     }
 
-    /// Serves until `stop` is set. Must run inside a [`tokio::task::LocalSet`] with I/O and time.
+    /// Serves until `stop` is set. Must run inside a [`tokio::task::LocalSet`] with time, and with
+    /// I/O when the network has sockets.
     ///
     /// # Errors
     /// [`ServerError::Listen`] when the reactor cannot watch the socket.
@@ -102,60 +100,22 @@ impl Listener {
         self.serve_counted(handler, stop, Rc::default()).await
     }
 
-    /// As [`Listener::serve`], with counters the caller can read meanwhile.
+    /// As [`Server::serve`], with counters the caller can read meanwhile.
     ///
     /// # Errors
-    /// As [`Listener::serve`].
+    /// As [`Server::serve`].
     pub async fn serve_counted(
         self,
         handler: Rc<dyn Handler>,
         stop: StopSignal,
         counters: Rc<Counters>,
     ) -> Result<ServeReport, ServerError> {
-        let incoming = tokio::net::TcpListener::from_std(self.socket)
-            .map_err(|error| ServerError::listen(self.address, error))?;
+        let address = self.local_addr();
+        let listener = self.socket.listen();
+        let listener = listener.map_err(|error| ServerError::listen(address, error))?;
         let service = Service::new(handler, self.limits, self.receive_buffers, counters, stop);
-        Ok(service.serve(incoming, self.tls).await)
+        Ok(service.serve(listener, self.tls).await)
     }
-}
-
-/// Where connections come from: a socket, or a simulated network.
-pub trait Incoming {
-    /// A connection.
-    type Io: AsyncRead + AsyncWrite + Unpin + 'static;
-
-    /// The next connection, as [`tokio::net::TcpListener::poll_accept`] gives it.
-    ///
-    /// # Errors
-    /// Any error pauses the server and does not end it.
-    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Self::Io>>;
-}
-
-impl Incoming for tokio::net::TcpListener {
-    type Io = TcpStream;
-
-    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<TcpStream>> {
-        Self::poll_accept(self, cx).map_ok(|(stream, _)| {
-            // Without it a small answer may wait for the client's delayed acknowledgement. A
-            // socket that refuses the option is broken and will say so at its first read.
-            let _ = stream.set_nodelay(true);
-            stream
-        })
-    }
-}
-
-/// Serves clear-text connections of any [`Incoming`], until `stop` is set. Must run inside a
-/// [`tokio::task::LocalSet`]; needs no sockets, and with paused time no clock.
-pub async fn serve_incoming(
-    incoming: impl Incoming,
-    limits: Limits,
-    receive_buffers: Option<BufferPool>,
-    handler: Rc<dyn Handler>,
-    stop: StopSignal,
-    counters: Rc<Counters>,
-) -> ServeReport {
-    let service = Service::new(handler, limits, receive_buffers, counters, stop);
-    service.serve(incoming, None).await
 }
 
 /// How serving ended.
@@ -178,7 +138,7 @@ impl ServeReport {
 pub(crate) struct Service {
     pub(crate) handler: Rc<dyn Handler>,
     pub(crate) limits: Limits,
-    pub(crate) receive_buffers: Option<BufferPool>,
+    pub(crate) receive_buffers: Option<Arc<dyn ReceiveBuffers>>,
     pub(crate) counters: Rc<Counters>,
     pub(crate) stop: StopSignal,
     /// Set when `stop_timeout` has passed.
@@ -189,7 +149,7 @@ impl Service {
     pub(crate) fn new(
         handler: Rc<dyn Handler>,
         limits: Limits,
-        receive_buffers: Option<BufferPool>,
+        receive_buffers: Option<Arc<dyn ReceiveBuffers>>,
         counters: Rc<Counters>,
         stop: StopSignal,
     ) -> Rc<Self> {
@@ -198,7 +158,7 @@ impl Service {
 
     pub(crate) async fn serve(
         self: Rc<Self>,
-        mut incoming: impl Incoming,
+        mut listener: Box<dyn Listener>,
         tls: Option<Arc<rustls::ServerConfig>>,
     ) -> ServeReport {
         let tls = tls.map(TlsAcceptor::from);
@@ -211,9 +171,13 @@ impl Service {
                 biased;
                 () = &mut stopped => break,
                 Some(_) = connections.join_next() => {}
-                accepted = std::future::poll_fn(|cx| incoming.poll_accept(cx)), if room => {
+                accepted = accept(&mut *listener), if room => {
                     match accepted {
-                        Ok(io) => {
+                        Ok((io, _)) => {
+                            // Without it a small answer may wait for the client's delayed
+                            // acknowledgement. A socket that refuses the option is broken and will
+                            // say so at its first read.
+                            let _ = io.set_nodelay(true);
                             pause = self.limits.accept_backoff;
                             let ticket = ConnectionTicket::open(&self.counters);
                             let service = Rc::clone(&self);
@@ -228,7 +192,7 @@ impl Service {
                 }
             }
         }
-        drop(incoming);
+        drop(listener);
         self.finish(connections).await
     }
 
@@ -262,10 +226,7 @@ impl Service {
         ServeReport { totals: self.counters.snapshot(), stop_took: began.elapsed() }
     }
 
-    async fn run_connection<IO>(self: Rc<Self>, io: IO, tls: Option<TlsAcceptor>)
-    where
-        IO: AsyncRead + AsyncWrite + Unpin + 'static,
-    {
+    async fn run_connection(self: Rc<Self>, io: Box<dyn Stream>, tls: Option<TlsAcceptor>) {
         let Some(tls) = tls else {
             return drive(io, self, Scheme::Http).await;
         };

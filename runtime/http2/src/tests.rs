@@ -10,18 +10,25 @@ mod sockets;
 
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use h2::client::SendRequest;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{
+    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex,
+};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
+use valk_net::{Listener, Stream};
 
+use crate::server::Service;
 use crate::{
-    BufferPool, Counters, Event, Handler, Incoming, Limits, Reply, Request, Response, ServeReport,
-    Snapshot, StopSignal, serve_incoming,
+    Counters, Event, Handler, Limits, ReceiveBuffers, Reply, Request, Response, ServeReport,
+    Snapshot, StopSignal,
 };
 
 /// Runs a test on a clock that jumps to the next timer when everything waits.
@@ -48,14 +55,91 @@ impl<F: Fn(Request) -> Reply> Handler for Recorder<F> {
 
 struct Pipes(mpsc::UnboundedReceiver<io::Result<DuplexStream>>);
 
-impl Incoming for Pipes {
-    type Io = DuplexStream;
+impl Listener for Pipes {
+    fn local_addr(&self) -> SocketAddr {
+        NOWHERE
+    }
 
-    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<DuplexStream>> {
+    fn poll_accept(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<(Box<dyn Stream>, SocketAddr)>> {
         match self.0.poll_recv(cx) {
-            Poll::Ready(Some(result)) => Poll::Ready(result),
+            Poll::Ready(Some(result)) => Poll::Ready(result.map(|pipe| {
+                let stream: Box<dyn Stream> = Box::new(Pipe(pipe));
+                (stream, NOWHERE)
+            })),
             Poll::Ready(None) | Poll::Pending => Poll::Pending,
         }
+    }
+}
+
+/// The address of both ends of a pipe.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+/// A pipe as a stream.
+#[derive(Debug)]
+struct Pipe(DuplexStream);
+
+impl Stream for Pipe {
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(NOWHERE)
+    }
+
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        Ok(NOWHERE)
+    }
+
+    fn nodelay(&self) -> io::Result<bool> {
+        Ok(true)
+    }
+
+    fn set_nodelay(&self, _nodelay: bool) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_to_current_reactor(self: Box<Self>) -> io::Result<Box<dyn Stream>> {
+        Ok(self)
+    }
+}
+
+impl AsyncRead for Pipe {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Pipe {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
     }
 }
 
@@ -74,7 +158,7 @@ impl TestServer {
 
     fn start_with(
         limits: Limits,
-        buffers: Option<BufferPool>,
+        buffers: Option<Arc<dyn ReceiveBuffers>>,
         answer: impl Fn(Request) -> Reply + 'static,
     ) -> Self {
         let (pipes, receiver) = mpsc::unbounded_channel();
@@ -83,7 +167,8 @@ impl TestServer {
         let stop = StopSignal::new();
         let handler = Rc::new(Recorder { answer, events: Rc::clone(&events) });
         let (signal, counted) = (stop.clone(), Rc::clone(&counters));
-        let serving = serve_incoming(Pipes(receiver), limits, buffers, handler, signal, counted);
+        let service = Service::new(handler, limits, buffers, counted, signal);
+        let serving = service.serve(Box::new(Pipes(receiver)), None);
         Self { pipes, counters, stop, events, report: spawn_local(serving) }
     }
 

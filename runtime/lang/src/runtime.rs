@@ -23,7 +23,7 @@ use valk_heap::{Config, Heap, HeapError, Root, Value};
 use valk_log::Threshold;
 use valk_metrics::Registry;
 use valk_syntax::{check_utf8, read_all};
-use valk_vm::{FiberId, Step, Vm};
+use valk_vm::{FiberId, Vm};
 
 /// State of the language inside a machine.
 #[derive(Default)]
@@ -83,13 +83,11 @@ pub struct NoWaiting;
 impl Driver for NoWaiting {
     fn run(&mut self, vm: &SharedVm, fiber: FiberId) -> Value {
         let mut vm = vm.borrow_mut();
-        match vm.resume(fiber, Value::NIL) {
-            Step::Done(value) => value,
-            Step::Suspended(_) => {
-                vm.abandon(fiber);
-                vm.error("this operation waits for an event and cannot be used here")
-            }
+        if let Some(value) = vm.resume_through(fiber, Value::NIL) {
+            return value;
         }
+        vm.abandon(fiber);
+        vm.error("this operation waits for an event and cannot be used here")
     }
 }
 

@@ -9,18 +9,18 @@
 //!
 //! Knows `std`, loom and shuttle. Does not know values, tasks, heaps or reactors.
 
+mod cache_padded;
 pub mod cell;
 pub mod completion;
 pub mod coordinator;
 pub mod deque;
 pub mod executor;
 pub mod limits;
-mod line;
 pub mod queue;
+pub mod reentrant_lock;
 pub mod shim;
 pub mod slab;
 pub mod termination;
-pub mod turns;
 
 #[cfg(test)]
 mod tests;

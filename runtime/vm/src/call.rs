@@ -14,7 +14,7 @@ use crate::vm::Vm;
 use valk_heap::{Collection, Kind, SymbolId, Value};
 
 /// A call about to happen.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct CallSite {
     /// Register of the callee.
     pub window: usize,
@@ -49,7 +49,7 @@ impl Vm {
         let simple = !code.rest && !code.broken_formals;
         code.simple_parameters = if simple { code.parameters } else { u32::MAX };
         for symbol in crate::verify::verify(&code) {
-            self.heap.reach_global(SymbolId(symbol));
+            self.heap.ensure_global(SymbolId(symbol));
         }
         crate::fuse::fuse(&mut code.words);
         self.heap.host(Box::new(code))
@@ -67,11 +67,39 @@ impl Vm {
         number_word(address as u64)
     }
 
-    /// Performs a call; see the module.
-    pub(crate) fn call_any(&mut self, fiber: &mut Fiber, mut site: CallSite) -> Result<(), Exit> {
-        if self.heap.wants_safepoint() && self.heap.interrupt().take() {
-            return Err(Exit::Done(self.interrupted(fiber)));
+    /// Performs a call, unless the fiber is to stop here; see the module.
+    pub(crate) fn call_any(&mut self, fiber: &mut Fiber, site: CallSite) -> Result<(), Exit> {
+        if self.heap.wants_safepoint()
+            && let Some(exit) = self.exit_before(fiber, site)
+        {
+            return Err(exit);
         }
+        self.perform_call(fiber, site)
+    }
+
+    /// Why the fiber stops before this call, if it does: it was interrupted or preempted.
+    #[cold]
+    fn exit_before(&mut self, fiber: &mut Fiber, site: CallSite) -> Option<Exit> {
+        if self.heap.interrupt().take() {
+            return Some(Exit::Done(self.interrupted(fiber)));
+        }
+        let is_preempted = self.heap.preempt_flag().take();
+        let budget = self.safepoint_budget;
+        if is_preempted || budget.is_some_and(|budget| self.safepoints_passed >= budget.get()) {
+            fiber.top = fiber.base + site.window + WINDOW_SLOTS + site.count;
+            fiber.preempted_call = Some(site);
+            return Some(Exit::Preempted);
+        }
+        self.safepoints_passed += 1;
+        None
+    }
+
+    /// Performs a call.
+    pub(crate) fn perform_call(
+        &mut self,
+        fiber: &mut Fiber,
+        mut site: CallSite,
+    ) -> Result<(), Exit> {
         loop {
             let at = fiber.base + site.window;
             let callee = fiber.stack[at];
@@ -219,9 +247,11 @@ impl Vm {
         }
         self.look_at_guards();
         if !self.heap.wants_collection() {
-            fiber.top = end;
-            self.stop(fiber);
-            fiber.ensure(end);
+            if self.heap.acknowledge() {
+                fiber.top = end;
+                self.stop(fiber);
+                fiber.ensure(end);
+            }
             return None;
         }
         if let Some(used) = self.out_of_memory_at
@@ -324,7 +354,12 @@ impl Vm {
                 fiber.ensure(first + site.count);
                 match self.heap.room(bytes) {
                     Ok(()) => Native::Again,
-                    Err(_) => Native::Result(self.out_of_memory()),
+                    Err(_) => {
+                        // Otherwise a loop over refused requests would never come to a safepoint
+                        // that looks at the limit.
+                        self.heap.request_collection_if_over_limit();
+                        Native::Result(self.out_of_memory())
+                    }
                 }
             }
             Outcome::Suspend(question) => {

@@ -34,6 +34,8 @@ pub(crate) enum Exit {
     Done(Value),
     /// The fiber waits for an answer to this.
     Suspended(Value),
+    /// The fiber was preempted before a call, which it keeps.
+    Preempted,
 }
 
 impl Vm {
@@ -52,13 +54,10 @@ impl Vm {
 
     /// Runs a waiting fiber until it stops.
     pub(crate) fn interpret(&mut self, fiber: &mut Fiber, answer: Value) -> Step {
-        self.locate(fiber, answer);
-        fiber.stack[fiber.result] = answer;
         fiber.state = State::Running;
+        let mut exit = self.proceed(fiber, answer).err();
         loop {
-            let exit =
-                if self.guarded { run::<true>(self, fiber) } else { run::<false>(self, fiber) };
-            match exit {
+            match exit.take().unwrap_or_else(|| self.run(fiber)) {
                 Exit::Guarded => {}
                 Exit::Done(value) => {
                     fiber.state = State::Finished;
@@ -68,8 +67,28 @@ impl Vm {
                     fiber.state = State::Waiting;
                     return Step::Suspended(question);
                 }
+                Exit::Preempted => {
+                    fiber.state = State::Waiting;
+                    return Step::Preempted;
+                }
             }
         }
+    }
+
+    /// Does what a waiting fiber stopped for: performs the call it was preempted before, or gives it
+    /// the answer it waits for.
+    fn proceed(&mut self, fiber: &mut Fiber, answer: Value) -> Result<(), Exit> {
+        if let Some(site) = fiber.preempted_call.take() {
+            self.safepoints_passed += 1;
+            return self.perform_call(fiber, site);
+        }
+        self.locate(fiber, answer);
+        fiber.stack[fiber.result] = answer;
+        Ok(())
+    }
+
+    fn run(&mut self, fiber: &mut Fiber) -> Exit {
+        if self.guarded { run::<true>(self, fiber) } else { run::<false>(self, fiber) }
     }
 
     /// The value of a global for the instruction that is running.
@@ -336,7 +355,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             let (a, b) = ($a, $b);
             let index = word!(0);
             // SAFETY: rule 1 — the global index exists.
-            let value = unsafe { vm.heap.existing_global(SymbolId(index)) };
+            let value = unsafe { vm.heap.global_unchecked(SymbolId(index)) };
             if !value.is_closure() && value.is_undefined() {
                 unbound!(a);
             }
@@ -373,7 +392,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             let (a, b) = ($a, $b);
             let index = word!(0);
             // SAFETY: rule 1 — the global index exists.
-            let value = unsafe { vm.heap.existing_global(SymbolId(index)) };
+            let value = unsafe { vm.heap.global_unchecked(SymbolId(index)) };
             if value == closure!() && !vm.heap.wants_safepoint() {
                 vm.counters.function_calls += 1;
                 begin!(code!());
@@ -577,7 +596,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             Opcode::Global => {
                 let index = word!(0);
                 // SAFETY: rule 1 — the global index exists.
-                let value = unsafe { vm.heap.existing_global(SymbolId(index)) };
+                let value = unsafe { vm.heap.global_unchecked(SymbolId(index)) };
                 r!(a!()) = if value.is_undefined() {
                     save!();
                     vm.missing_global(fiber, word!(0))
@@ -589,7 +608,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             Opcode::GlobalHead => {
                 let index = word!(0);
                 // SAFETY: rule 1 — the global index exists.
-                let mut value = unsafe { vm.heap.existing_global(SymbolId(index)) };
+                let mut value = unsafe { vm.heap.global_unchecked(SymbolId(index)) };
                 if value.is_undefined() {
                     save!();
                     value = vm.missing_global(fiber, word!(0));
@@ -898,7 +917,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             Opcode::TailCallGlobal => {
                 let index = word!(0);
                 // SAFETY: rule 1 — the global index exists.
-                let value = unsafe { vm.heap.existing_global(SymbolId(index)) };
+                let value = unsafe { vm.heap.global_unchecked(SymbolId(index)) };
                 if value.is_undefined() {
                     unbound!(a!());
                 }

@@ -44,6 +44,7 @@ pub use native::{
 pub use opcode::{FROM_CAPTURE, Opcode};
 pub use seed::{DetachedFiber, Seed};
 pub use trace::{TRACE_FRAMES_MAX, TraceFrame, names_in_scope, trace};
+pub use valk_heap::PreemptFlag;
 pub use vm::{CollectedHook, CompileHook, DEFINITION_FORBIDDEN, FiberId, ReportHook, Step, Vm};
 
 #[cfg(test)]

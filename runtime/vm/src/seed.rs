@@ -12,12 +12,12 @@ use crate::fiber::Fiber;
 use crate::native::Native;
 use crate::vm::{CollectedHook, CompileHook, FiberId, Guards, Machines, ReportHook, Vm};
 use std::sync::Arc;
-use valk_heap::{Invitation, JoinError, Roots, Tracer, Value};
+use valk_heap::{MutatorTicket, Roots, TooManyMutators, Tracer, Value};
 
 /// What a further machine on a heap is made from.
 #[derive(Clone)]
 pub struct Seed {
-    invitation: Invitation,
+    ticket: MutatorTicket,
     natives: Vec<Native>,
     guards: Guards,
     machines: Arc<Machines>,
@@ -33,12 +33,12 @@ impl Seed {
     ///
     /// # Errors
     /// When the heap takes no further mutator.
-    pub fn grow(&self) -> Result<Vm, JoinError> {
-        let heap = self.invitation.accept()?;
-        let mut vm = Vm::bare(heap, self.compile, self.report);
+    pub fn grow(&self) -> Result<Vm, TooManyMutators> {
+        let heap = self.ticket.register()?;
+        let machines = Arc::clone(&self.machines);
+        let mut vm = Vm::bare(heap, machines, self.compile, self.report);
         vm.natives.clone_from(&self.natives);
         vm.guards = self.guards.clone();
-        vm.machines = Arc::clone(&self.machines);
         vm.markers = self.markers.clone();
         vm.collected = self.collected;
         vm.jit_calls = self.jit_calls;
@@ -76,7 +76,7 @@ impl Vm {
     /// For further machines on this one's heap.
     pub fn seed(&mut self) -> Seed {
         Seed {
-            invitation: self.heap.invitation(),
+            ticket: self.heap.mutator_ticket(),
             natives: self.natives.clone(),
             guards: self.guards.clone(),
             machines: Arc::clone(&self.machines),

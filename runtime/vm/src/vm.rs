@@ -6,8 +6,10 @@
 //!    that checks each inlined operation. There is no way back.
 //! 3. A collection happens only where a frame is entered. Roots are every fiber's stack, and the
 //!    heap's globals and root table.
-//! 4. An interruption ends the running fiber with an error, whatever the program makes of errors. It
-//!    is seen at calls, which are also where this machine stops for collections of others.
+//! 4. An interruption ends the running fiber with an error, whatever the program makes of errors. A
+//!    preemption stops it where it stands, to be resumed. Both are seen at calls, which are also where
+//!    this machine stops for collections of others; each of the three waits for the next call if
+//!    another comes first.
 //! 5. Several machines may run on one heap, each on a thread of its own ([`Vm::seed`]). They share
 //!    globals and builtins. A builtin that one of them rebinds is rebound for the others from their
 //!    next safepoint on.
@@ -21,9 +23,10 @@ use crate::opcode::Opcode;
 use crate::seed::AllRoots;
 use std::any::{Any, TypeId};
 use std::collections::{HashMap, HashSet};
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use valk_heap::{Collected, Collection, Heap, Kind, SymbolId, Value};
+use valk_heap::{Collected, Collection, Heap, Kind, PreemptFlag, SymbolId, Value};
 
 /// What `def` answers inside a request handler.
 pub const DEFINITION_FORBIDDEN: &str =
@@ -40,6 +43,9 @@ pub enum Step {
     Done(Value),
     /// It waits for the embedder to answer this value.
     Suspended(Value),
+    /// It was preempted, by [`Vm::preempt_flag`] or at the end of its budget. It goes on where it was
+    /// when it is resumed, with whatever value.
+    Preempted,
 }
 
 /// Turns a form into a closure to be called with no arguments. The second value is the environment
@@ -60,6 +66,8 @@ pub(crate) struct Guard {
 /// What the machines of one heap share beside it.
 #[derive(Debug, Default)]
 pub(crate) struct Machines {
+    /// How many VMs there have been.
+    vms: AtomicU64,
     /// How often a builtin that compiled code inlines was rebound.
     pub(crate) rebindings: AtomicU64,
     /// What machines have handed in.
@@ -118,9 +126,22 @@ pub struct Vm {
     /// What the machine counts.
     pub counters: Counters,
     extensions: HashMap<TypeId, Box<dyn Any>>,
+    /// The serial of the next fiber, and of the one that runs.
+    next_serial: u64,
+    running_serial: u64,
+    /// Safepoints that a fiber may pass before it is preempted; none for as many as it likes.
+    pub(crate) safepoint_budget: Option<NonZeroU64>,
+    /// Safepoints that were noticed since the last resumption began.
+    pub(crate) safepoints_passed: u64,
     /// What the machine refers to, while it sleeps.
     asleep: Option<Box<AllRoots>>,
 }
+
+/// The serial of no fiber.
+const NO_FIBER: u64 = 0;
+
+/// Low bits of a fiber's serial, which count the fibers of one VM; the others number the VM.
+const SERIAL_BITS: u32 = 40;
 
 /// A stack above this size is taken off the heap's account as soon as its fiber ends, so that what
 /// runs next has the memory; smaller ones at the next collection.
@@ -135,19 +156,26 @@ fn recount(stack_bytes: &mut usize, fiber: &mut Fiber) {
 impl Vm {
     /// A machine without builtins over `heap`.
     pub fn new(heap: Heap, compile: CompileHook, report: ReportHook) -> Vm {
-        let mut vm = Vm::bare(heap, compile, report);
+        let mut vm = Vm::bare(heap, Arc::default(), compile, report);
         vm.markers = Markers::install(&mut vm);
         vm
     }
 
     /// A machine without builtins and markers.
-    pub(crate) fn bare(heap: Heap, compile: CompileHook, report: ReportHook) -> Vm {
+    pub(crate) fn bare(
+        heap: Heap,
+        machines: Arc<Machines>,
+        compile: CompileHook,
+        report: ReportHook,
+    ) -> Vm {
+        // Relaxed: the number alone counts.
+        let before = machines.vms.fetch_add(1, Ordering::Relaxed);
         Vm {
             heap,
             natives: Vec::new(),
             guards: Guards::default(),
             guarded: false,
-            machines: Arc::default(),
+            machines,
             rebindings_seen: 0,
             fibers: Vec::new(),
             free_fibers: Vec::new(),
@@ -163,6 +191,10 @@ impl Vm {
             jit_calls: JIT_CALLS_DEFAULT,
             counters: Counters::default(),
             extensions: HashMap::new(),
+            next_serial: (before << SERIAL_BITS) + NO_FIBER + 1,
+            running_serial: NO_FIBER,
+            safepoint_budget: None,
+            safepoints_passed: 0,
             asleep: None,
         }
     }
@@ -217,7 +249,7 @@ impl Vm {
         self.heap.set_global(symbol, value);
         if self.guards.names.contains(&symbol) {
             self.machines.rebindings.fetch_add(1, Ordering::Release);
-            self.heap.call_all();
+            self.heap.request_safepoints();
             self.look_at_guards();
         }
     }
@@ -260,9 +292,15 @@ impl Vm {
 
     /// A new fiber that will call `function` with `arguments`.
     pub fn spawn(&mut self, function: Value, arguments: &[Value]) -> FiberId {
-        let mut fiber = Fiber::new();
+        let mut fiber = Fiber::new(self.next_serial);
+        self.next_serial += 1;
         Vm::prepare(&mut fiber, function, arguments);
         self.admit(fiber)
+    }
+
+    /// A number that tells the running fiber from all others of this heap; 0 when none runs.
+    pub fn running_fiber(&self) -> u64 {
+        self.running_serial
     }
 
     /// Takes in a fiber that waits.
@@ -317,8 +355,26 @@ impl Vm {
         self.free_fibers.push(id.0);
     }
 
+    /// Requests from any thread that the fiber which runs be preempted at its next safepoint. A
+    /// request that came too late for it is [taken](PreemptFlag::take) before the next one is resumed.
+    pub fn preempt_flag(&self) -> &PreemptFlag {
+        self.heap.preempt_flag()
+    }
+
+    /// Preempts fibers after so many safepoints in a resumption, which are calls: a count that depends
+    /// on the program alone. Every call is slower while there is a budget; `None` ends that.
+    pub fn set_safepoint_budget(&mut self, budget: Option<NonZeroU64>) {
+        self.safepoint_budget = budget;
+        self.heap.poll_always(budget.is_some());
+    }
+
+    /// Safepoints that were passed in the last resumption, if there is a budget for them.
+    pub fn safepoints_passed(&self) -> u64 {
+        self.safepoints_passed
+    }
+
     /// Starts a fiber, or continues a suspended one with the answer to its question (ignored at
-    /// the start).
+    /// the start, and when it was preempted).
     ///
     /// # Panics
     /// When the fiber has finished or is running.
@@ -327,7 +383,10 @@ impl Vm {
         assert_eq!(fiber.state, State::Waiting, "a fiber is resumed while it waits");
         self.definitions_forbidden = fiber.forbids_definitions;
         self.context = fiber.context;
+        self.safepoints_passed = 0;
+        let outer = std::mem::replace(&mut self.running_serial, fiber.serial);
         let step = self.interpret(&mut fiber, answer);
+        self.running_serial = outer;
         self.account(&mut fiber);
         self.definitions_forbidden = false;
         fiber.context = std::mem::replace(&mut self.context, Value::NIL);
@@ -338,19 +397,33 @@ impl Vm {
                     self.heap.set_external_bytes(self.stack_bytes);
                 }
             }
-            Step::Suspended(_) => self.fibers[id.0] = Some(fiber),
+            Step::Suspended(_) | Step::Preempted => self.fibers[id.0] = Some(fiber),
         }
         step
     }
 
     /// Calls a function to its end on a fiber of its own; a question to the embedder is an error.
     pub fn call(&mut self, function: Value, arguments: &[Value]) -> Value {
+        let safepoints_passed = self.safepoints_passed;
         let id = self.spawn(function, arguments);
-        match self.resume(id, Value::NIL) {
-            Step::Done(value) => value,
-            Step::Suspended(_) => {
+        let value = match self.resume_through(id, Value::NIL) {
+            Some(value) => value,
+            None => {
                 self.abandon(id);
                 self.error("this operation waits and cannot be used here")
+            }
+        };
+        self.safepoints_passed = safepoints_passed;
+        value
+    }
+
+    /// Resumes a fiber again whenever it is preempted; its value, or `None` when it suspends.
+    pub fn resume_through(&mut self, id: FiberId, answer: Value) -> Option<Value> {
+        loop {
+            match self.resume(id, answer) {
+                Step::Done(value) => return Some(value),
+                Step::Suspended(_) => return None,
+                Step::Preempted => {}
             }
         }
     }
@@ -430,7 +503,7 @@ impl Vm {
         let (heap, mut roots) = self.split(running);
         // SAFETY: rule 3 — a builtin has returned, so that its fiber holds all values; between
         // resumptions the embedder keeps values in the root table only.
-        unsafe { heap.native(&mut roots, call) }
+        unsafe { heap.blocking(&mut roots, call) }
     }
 
     /// Says that this machine runs no fiber until [`Vm::wake`].
@@ -442,12 +515,12 @@ impl Vm {
         let roots = AllRoots::new(self, None);
         let roots = self.asleep.insert(Box::new(roots));
         // SAFETY: as in `outside`; the box stays where it is, and the rest is the caller's promise.
-        unsafe { self.heap.suspend(&mut **roots) };
+        unsafe { self.heap.begin_blocking(&mut **roots) };
     }
 
     /// Goes on after [`Vm::sleep`], when no collection is under way.
     pub(crate) fn wake(&mut self) {
-        self.heap.resume();
+        self.heap.end_blocking();
         self.asleep = None;
     }
 

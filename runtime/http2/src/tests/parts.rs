@@ -1,8 +1,8 @@
-//! The pieces by themselves: limits, accounts, signals, accessors, texts.
+//! The pieces by themselves: limits, signals, accessors, texts.
 
 use super::*;
-use crate::account::{Account, TokenBucket};
 use crate::metered::Metered;
+use crate::token_bucket::TokenBucket;
 use std::time::Duration;
 
 valk_harness::test! {
@@ -14,23 +14,6 @@ valk_harness::test! {
         assert_eq!((row("idle_timeout").value, row("idle_timeout").unit), (120_000, "ms"));
         assert_eq!(row("max_streams").value, 128);
         assert_eq!(row("accept_backoff_max").value, u64::MAX);
-    }
-}
-
-valk_harness::test! {
-    fn account_gives_back_what_ends() {
-        let account = Account::new(10);
-        let mut first = account.try_hold(6).unwrap();
-        assert!(account.try_hold(5).is_none());
-        assert!(!first.try_grow(5) && first.try_grow(4));
-        let above = account.hold(7);
-        assert_eq!(account.used(), 17);
-        assert!(account.try_hold(1).is_none(), "above the limit nothing fits");
-        first.shrink(3);
-        drop(above);
-        assert_eq!(account.used(), 7);
-        drop(first);
-        assert_eq!(account.used(), 0);
     }
 }
 

@@ -1,12 +1,13 @@
 //! Real sockets and TLS: binding, certificates, handshakes.
 
 use super::*;
-use crate::{Certificate, Listener, ServerConfig, ServerError, bind, local_authority_pem};
+use crate::{
+    Certificate, Server, ServerConfig, ServerError, TokioNetwork, bind, local_authority_pem,
+};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -15,9 +16,9 @@ fn real_time(test: impl Future<Output = ()>) {
     LocalSet::new().block_on(&runtime.expect("a runtime"), test);
 }
 
-fn loopback(tls: Option<Certificate>) -> Result<Listener, ServerError> {
+fn loopback(tls: Option<Certificate>) -> Result<Server, ServerError> {
     let config = ServerConfig { tls, ..ServerConfig::default() };
-    bind(SocketAddr::from(([127, 0, 0, 1], 0)), &config)
+    bind(&TokioNetwork, SocketAddr::from(([127, 0, 0, 1], 0)), &config)
 }
 
 struct Hello;
@@ -80,10 +81,10 @@ fn make_pair() -> (String, String) {
 valk_harness::test! {
     fn clear_text_over_loopback() {
         real_time(async {
-            let listener = loopback(None).unwrap();
-            let (address, stop) = (listener.local_addr(), StopSignal::new());
-            let second = listener.try_clone().unwrap();
-            let serving = spawn_local(listener.serve(Rc::new(Hello), stop.clone()));
+            let server = loopback(None).unwrap();
+            let (address, stop) = (server.local_addr(), StopSignal::new());
+            let second = server.try_clone().unwrap();
+            let serving = spawn_local(server.serve(Rc::new(Hello), stop.clone()));
             let sharing = spawn_local(second.serve(Rc::new(Hello), stop.clone()));
             let socket = TcpStream::connect(address).await.unwrap();
             let mut client = Client::over(socket, h2::client::Builder::new()).await;
@@ -101,10 +102,10 @@ valk_harness::test! {
 valk_harness::test! {
     fn tls_with_the_local_authority() {
         real_time(async {
-            let listener = loopback(Some(Certificate::Local)).unwrap();
-            assert!(format!("{listener:?}").contains("OnlyForH2"));
-            let (address, stop) = (listener.local_addr(), StopSignal::new());
-            let serving = spawn_local(listener.serve(Rc::new(Hello), stop.clone()));
+            let server = loopback(Some(Certificate::Local)).unwrap();
+            assert!(format!("{server:?}").contains("OnlyForH2"));
+            let (address, stop) = (server.local_addr(), StopSignal::new());
+            let serving = spawn_local(server.serve(Rc::new(Hello), stop.clone()));
             let connector = connector(&[b"h2"], local_authority_pem().unwrap());
             for name in ["localhost", "127.0.0.1", "::1"] {
                 let socket = TcpStream::connect(address).await.unwrap();
@@ -127,12 +128,12 @@ valk_harness::test! {
 valk_harness::test! {
     fn handshake_without_h2_is_refused() {
         real_time(async {
-            let listener = loopback(Some(Certificate::Local)).unwrap();
-            let (address, stop) = (listener.local_addr(), StopSignal::new());
+            let server = loopback(Some(Certificate::Local)).unwrap();
+            let (address, stop) = (server.local_addr(), StopSignal::new());
             let counters = Rc::<Counters>::default();
             let counted = Rc::clone(&counters);
             let serving =
-                spawn_local(listener.serve_counted(Rc::new(Hello), stop.clone(), counted));
+                spawn_local(server.serve_counted(Rc::new(Hello), stop.clone(), counted));
             for alpn in [&[][..], &[&b"http/1.1"[..]]] {
                 let socket = TcpStream::connect(address).await.unwrap();
                 let connector = connector(alpn, local_authority_pem().unwrap());
@@ -166,7 +167,7 @@ valk_harness::test! {
                 Rc::clone(&counters),
                 stop.clone(),
             );
-            let serving = spawn_local(service.serve(Pipes(receiver), Some(tls)));
+            let serving = spawn_local(service.serve(Box::new(Pipes(receiver)), Some(tls)));
             let (near, far) = duplex(1 << 16);
             pipes.send(Ok(far)).unwrap();
             let began = tokio::time::Instant::now();
@@ -190,7 +191,7 @@ valk_harness::test! {
     fn address_errors_say_what_to_do() {
         let taken = loopback(None).unwrap();
         let address = taken.local_addr();
-        let error = bind(address, &ServerConfig::default()).unwrap_err().to_string();
+        let error = bind(&TokioNetwork, address, &ServerConfig::default()).unwrap_err().to_string();
         assert_eq!(
             error,
             format!(
@@ -200,7 +201,7 @@ valk_harness::test! {
             )
         );
         let foreign = SocketAddr::from(([192, 0, 2, 1], 0));
-        let error = bind(foreign, &ServerConfig::default()).unwrap_err().to_string();
+        let error = bind(&TokioNetwork, foreign, &ServerConfig::default()).unwrap_err().to_string();
         assert!(error.contains("no interface of this machine has the address 192.0.2.1"));
         let denied = ServerError::listen(foreign, io::ErrorKind::PermissionDenied.into());
         assert!(denied.to_string().contains("permission denied; ports below 1024"));

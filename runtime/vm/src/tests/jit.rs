@@ -2,7 +2,9 @@
 
 use super::{assembled, vm};
 use crate::code::{Code, CodeKind};
+use crate::opcode::Operand;
 use crate::{Arity, JIT_FUNCTIONS_MAX, JIT_NEVER, NativeKind, Opcode, Outcome, Step, Vm};
+use std::num::NonZeroU64;
 use std::time::Duration;
 use valk_heap::{Kind, SymbolId, Value};
 
@@ -108,9 +110,11 @@ fn prepared(compiles: bool) -> (Vm, [u32; 5]) {
     (vm, symbols.map(|symbol| symbol.0))
 }
 
-/// Everything that a program does with the operands that fit, on a machine of its own.
+/// Everything that a program does with the operands that fit, on a machine of its own, which preempts
+/// it at every safepoint or never.
 fn deeds(
     compiles: bool,
+    preempts: bool,
     instructions: &[Instruction],
     fits: fn(Value, Value) -> bool,
 ) -> Vec<String> {
@@ -118,6 +122,7 @@ fn deeds(
     let inner = identity(&mut vm).field(0);
     let list = vm.heap.cons(Value::ONE, Value::NIL, true);
     let function = function(&mut vm, instructions, vec![list, inner]);
+    vm.set_safepoint_budget(preempts.then_some(NonZeroU64::MIN));
     let mut deeds = Vec::new();
     for x in operands(&mut vm) {
         for y in operands(&mut vm) {
@@ -139,12 +144,17 @@ fn deeds(
 }
 
 fn same(instructions: &[Instruction], fits: fn(Value, Value) -> bool) {
-    let compiled = deeds(true, instructions, fits);
-    let interpreted = deeds(false, instructions, fits);
-    for (found, expected) in compiled.iter().zip(&interpreted) {
-        assert_eq!(found, expected, "{instructions:?}");
+    let interpreted = deeds(false, false, instructions, fits);
+    let calls =
+        instructions.iter().any(|(opcode, ..)| opcode.operands().contains(&Operand::Window));
+    let ways = [(true, false), (true, true), (false, true)];
+    for (compiles, preempts) in ways.into_iter().filter(|(_, preempts)| calls || !preempts) {
+        let others = deeds(compiles, preempts, instructions, fits);
+        for (found, expected) in others.iter().zip(&interpreted) {
+            assert_eq!(found, expected, "{instructions:?}, preempted: {preempts}");
+        }
+        assert_eq!(others.len(), interpreted.len());
     }
-    assert_eq!(compiled.len(), interpreted.len());
 }
 
 /// The operation of registers 0 and 1 into 2, which is returned; twice, so that the second one

@@ -1,0 +1,37 @@
+//! The server as programs see it: the `http2/server-…` and `req/…` builtins, requests as
+//! references, handler results as responses.
+//!
+//! 1. A handler is called on a fiber of its own when its request is complete. One that does not
+//!    wait is answered in the same turn of its connection; one that waits suspends its fiber only.
+//! 2. Whatever a handler does, its stream gets exactly one response.
+//!
+//! Knows the language and the server's public interface. Does not know frames or sockets.
+
+#![forbid(unsafe_code)]
+
+mod answer;
+mod handler;
+mod receive;
+mod request;
+mod server;
+
+use valk_lang::SharedVm;
+use valk_lang::builtins::register_table;
+
+/// The target of this crate's log lines.
+const LOG_TARGET: &str = "valk::web";
+
+/// Registers the builtins in a VM that has the `aio/` builtins.
+pub fn register(vm: &SharedVm) {
+    let mut vm = vm.borrow_mut();
+    register_table(&mut vm, server::TABLE);
+    register_table(&mut vm, request::TABLE);
+}
+
+#[cfg(test)]
+mod tests;
+
+#[cfg(test)]
+fn main() -> std::process::ExitCode {
+    valk_harness::main()
+}
