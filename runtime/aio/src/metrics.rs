@@ -248,7 +248,7 @@ impl SystemMetrics {
         let seen = system.pools().receive_buffers().statistics().buffers;
         self.buffers_used.set(seen.in_use as i64);
         self.buffers_total.set(seen.slots as i64);
-        self.buffer_overflows.raise_to(seen.refused as u64);
+        self.buffer_overflows.raise_to(seen.refused);
     }
 }
 

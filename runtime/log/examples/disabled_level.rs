@@ -19,7 +19,9 @@ fn main() {
         start.elapsed().as_nanos() as f64 / LINES as f64
     };
     let best = |body: fn(u64)| (0..10).map(|_| run(body)).fold(f64::MAX, f64::min);
-    let loop_alone = best(|n| drop(black_box(n)));
+    let loop_alone = best(|n| {
+        black_box(n);
+    });
     let disabled = best(|n| {
         black_box(n);
         tracing::debug!(target: "valk::example", n, "not shown");

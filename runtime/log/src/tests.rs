@@ -10,7 +10,7 @@ use std::time::Duration;
 use tracing::Dispatch;
 
 /// Far longer than any test takes.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 /// A target in memory that can refuse, stop taking bytes, or take only a few.
 #[derive(Clone, Default)]

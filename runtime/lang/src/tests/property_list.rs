@@ -27,8 +27,7 @@ fn examine(table: &'static OptionTable, program: &str) -> (Result<Options, Strin
     let Ran::Value(list) = runtime.run_text("test", program.as_bytes(), &mut NoWaiting) else {
         panic!("{program} runs");
     };
-    let read = table.examine(&runtime.vm(), list);
-    read
+    table.examine(&runtime.vm(), list)
 }
 
 /// Reads options in which nothing is odd.
