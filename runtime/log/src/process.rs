@@ -17,7 +17,11 @@ static QUEUE: OnceLock<LogQueue> = OnceLock::new();
 /// then on, and with the environment variable `RUST_BACKTRACE` told as before too. Does nothing
 /// when a subscriber is installed already; returns whether it did.
 pub fn install(threshold: &Threshold) -> bool {
-    let queue = LogQueue::new(Box::new(std::io::stderr()));
+    install_queue(threshold, LogQueue::new(Box::new(std::io::stderr())))
+}
+
+/// The same with another target of lines than standard error.
+pub(crate) fn install_queue(threshold: &Threshold, queue: LogQueue) -> bool {
     let subscriber = LogSubscriber::new(threshold.clone(), queue.clone());
     if tracing::subscriber::set_global_default(subscriber).is_err() {
         return false;

@@ -1,6 +1,7 @@
 //! The subscriber over targets in memory, the queue over targets that fail.
 
 mod lines;
+mod process;
 mod queueing;
 
 use crate::{LogQueue, LogSubscriber, Threshold};
