@@ -12,6 +12,7 @@ mod rows;
 mod scale;
 mod service;
 mod simulation;
+mod standard_streams;
 mod tidy;
 mod vocabulary;
 

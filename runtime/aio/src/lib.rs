@@ -16,6 +16,7 @@
 
 mod builtins;
 mod combinators;
+mod config;
 mod diagnostics;
 mod event;
 mod executor;
@@ -29,14 +30,18 @@ mod system;
 mod task;
 mod timers;
 
+/// The target of this crate's log lines.
+const LOG_TARGET: &str = "valk::aio";
+
 pub use builtins::register;
+pub use config::{START, SystemConfig};
 pub use executor::{EXECUTORS_MAX, Executor, JOBS_WAITING_MAX, executors, spawn_on};
 pub use handle::{
     awaited, cancel, completed, end, failed, is_handle, new_handle, settle, settled, status,
 };
 pub use interrupt::Interrupts;
-pub use metrics::metrics;
-pub use pools::{Pools, RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, RECEIVE_RETAINED_BYTES};
+pub use metrics::{SystemMetrics, metrics};
+pub use pools::{Pools, RECEIVE_BUFFER_BYTES, RECEIVE_RETAINED_BYTES};
 pub use system::{System, shared_vm, spawn_task, stop_all, system_of};
 pub use task::{Started, await_handle, start};
 pub use valk_sync::cell::{End, Status};

@@ -21,7 +21,7 @@ const LAST_RESORT: Duration = Duration::from_secs(9);
 
 /// Ends the process as the signal would have.
 pub(crate) fn exit(number: i32) -> ! {
-    std::process::exit(128 + number)
+    valk_log::exit(128 + number)
 }
 
 /// Watches SIGTERM, and SIGINT unless a prompt does, from now on.

@@ -8,6 +8,7 @@
 //! Does not know what its services do.
 
 use crate::combinators::Node;
+use crate::config::SystemConfig;
 use crate::event::Event;
 use crate::executor::{self, pool};
 use crate::handle::{completed, settle, with_node};
@@ -21,7 +22,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, LocalSet};
 use valk_heap::{HostObject, Root, Tracer, Value};
-use valk_lang::SharedVm;
+use valk_lang::{Language, SharedVm};
 use valk_sync::cell::End;
 use valk_sync::shim::lock;
 use valk_vm::Vm;
@@ -113,7 +114,7 @@ impl System {
         let Some(shared_vm) = shared_vm(vm) else {
             return Err("this program runs without an event loop".to_string());
         };
-        let pools = Pools::new(vm, list)?;
+        let pools = Pools::new(&SystemConfig::read(vm, list)?)?;
         let pool = pool(vm);
         let stopped = with_node(vm, Node::end_of_system(vm));
         let stopped = Mutex::new(Some(vm.heap.root(stopped)));
@@ -140,6 +141,7 @@ impl System {
         };
         pool.add_live();
         pool.monitor.start(&pool);
+        vm.extension::<Language>().output.begin_service();
         spawn_task(vm, system.clone().end_when_stopped(shared_vm));
         Ok(vm.heap.host(Box::new(system)))
     }

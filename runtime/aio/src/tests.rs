@@ -5,6 +5,7 @@ use crate::{
     settle, start, status,
 };
 mod handles;
+mod start_options;
 mod threads;
 
 use valk_heap::{Config, Value};
@@ -245,6 +246,47 @@ valk_harness::test! {
         }
     }
 
+    fn a_system_s_registry_is_json() {
+        let text = output(
+            "(def {sys} (aio/await (aio/start {:tcp-buffer-pool-size 6})))
+             (print (aio/metrics-json sys)) (print (aio/metrics-json-compact sys))
+             (print (aio/systems-json sys))",
+        );
+        let documents: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let [whole, compact, systems] = &documents[..] else { panic!("{text}") };
+        assert!(whole["uptime_seconds"].is_number(), "{text}");
+        let labels = serde_json::json!({ "system": "main" });
+        let find = |kind: &str, name: &str| {
+            let series = whole[kind].as_array().expect("a list").iter();
+            let found = series.filter(|series| series["name"] == name).collect::<Vec<_>>();
+            assert_eq!(found.len(), 1, "{name}: {text}");
+            assert_eq!(found[0]["labels"], labels, "{name}");
+            found[0].clone()
+        };
+        assert_eq!(find("gauges", "aio_tcp_buffers_total")["value"], 6);
+        assert_eq!(find("counters", "aio_requests_total")["value"], 0);
+        let histogram = find("histograms", "aio_request_duration_seconds");
+        assert_eq!(histogram["buckets"].as_array().expect("a list").len(), 9);
+        assert_eq!(histogram["buckets"][8]["le"], "+Inf");
+        assert_eq!(compact["counters"], whole["counters"]);
+        assert_eq!(systems[0]["gauges"], whole["gauges"]);
+        for name in ["aio/metrics-json", "aio/metrics-json-compact", "aio/systems-json"] {
+            let text = output(&format!("(print ({name})) (print ({name} 5)) (print ({name} 1 2))"));
+            let many = format!("Error: {name}: expected 1 argument (sys)\n");
+            let wrong = "Error: Actual: Number, Expected(One-Of): [Reference]\n";
+            assert_eq!(text, format!("{many}{wrong}{many}"));
+        }
+    }
+
+    fn a_full_registry_still_answers() {
+        let registry = valk_metrics::Registry::new();
+        for n in 0..valk_metrics::COUNTERS_MAX {
+            registry.counter(&n.to_string(), "", &[]).expect("room");
+        }
+        assert!(crate::SystemMetrics::new(&registry, "main").is_err());
+    }
+
     fn metrics_are_of_one_system_or_none() {
         for name in ["vm/metrics-json", "vm/metrics-json-compact", "vm/metrics-prometheus"] {
             let text = output(&format!("(print ({name} 5)) (print ({name} 1 2)) (print ({name} (error \"e\")))"));
@@ -265,12 +307,12 @@ valk_harness::test! {
                (print (aio/slab-buckets sys "tcp_buffers" 5 5 2))"#,
         );
         let expected = [
-            "{:tcp-buffers {:available 128 :total 128 :usage-percent 0} \
+            "{:tcp-buffers {:available 576 :total 576 :usage-percent 0} \
              :backpressure {:connections-waiting 0 :has-waiting :false} \
              :arenas {:available 0 :total 0 :usage-percent 0}}",
-            r#"{"buckets":[{"u":0,"f":43},{"u":0,"f":43},{"u":0,"f":42}],"total":128}"#,
-            r#"{"buckets":[{"u":0,"f":1},{"u":0,"f":1}],"total":128}"#,
-            r#"{"buckets":[],"total":128}"#,
+            r#"{"buckets":[{"u":0,"f":192},{"u":0,"f":192},{"u":0,"f":192}],"total":576}"#,
+            r#"{"buckets":[{"u":0,"f":1},{"u":0,"f":1}],"total":576}"#,
+            r#"{"buckets":[],"total":576}"#,
         ];
         assert_eq!(text.lines().collect::<Vec<_>>(), expected);
     }
@@ -281,9 +323,10 @@ valk_harness::test! {
         for (list, total) in [
             ("{:tcp-buffer-pool-size 6}", "6"),
             ("{:other 1 :tcp-buffer-pool-size 1000}", "1000"),
-            ("{:tcp-buffer-pool-size \"6\"}", "128"),
-            ("{:tcp-buffer-pool-size}", "128"),
-            ("5", "128"),
+            ("{:tcp-buffer-pool-size \"6\"}", "576"),
+            ("{:tcp-buffer-pool-size}", "576"),
+            ("{:tcp-buffer-pool-size 0}", "576"),
+            ("5", "576"),
         ] {
             let text = output(&format!(
                 "(print (plist/get (plist/get (aio/pool-stats (aio/await (aio/start {list})))
@@ -291,7 +334,7 @@ valk_harness::test! {
             ));
             assert_eq!(text.trim_end(), total, "{list}");
         }
-        for buffers in ["1", "0", "-1", "1000001", "9223372036854775807"] {
+        for buffers in ["1", "-1", "1000001", "9223372036854775807"] {
             let text = output(&format!("(print (aio/start {{:tcp-buffer-pool-size {buffers}}}))"));
             assert_eq!(text.trim_end(), "Error: Failed to start AIO system", "{buffers}");
         }
@@ -372,9 +415,9 @@ valk_harness::test! {
         };
         let text = ask("(print (aio/pool-stats sys))");
         assert!(text.contains(":connections-waiting 3 :has-waiting :true"), "{text}");
-        assert!(text.contains(":tcp-buffers {:available 127 :total 128 :usage-percent 0}"), "{text}");
+        assert!(text.contains(":tcp-buffers {:available 575 :total 576 :usage-percent 0}"), "{text}");
         let text = ask("(print (aio/slab-buckets sys \"tcp_buffers\" 0 2 2))");
-        assert_eq!(text, "{\"buckets\":[{\"u\":1,\"f\":0},{\"u\":0,\"f\":1}],\"total\":128}\n");
+        assert_eq!(text, "{\"buckets\":[{\"u\":1,\"f\":0},{\"u\":0,\"f\":1}],\"total\":576}\n");
         drop((second, buffer));
         let text = ask("(print (aio/pool-stats sys))");
         assert!(text.contains(":connections-waiting 1 :has-waiting :true"), "{text}");

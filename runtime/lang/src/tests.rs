@@ -4,5 +4,7 @@ mod conformance;
 mod continuations;
 mod diagnose;
 mod embedding;
+mod output;
+mod property_list;
 mod reference;
 mod reference_names;

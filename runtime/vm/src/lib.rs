@@ -16,6 +16,7 @@ mod fuse;
 mod interpreter;
 mod jit;
 mod listing;
+mod metrics;
 mod native;
 mod opcode;
 pub mod persistent;

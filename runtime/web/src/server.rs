@@ -1,9 +1,9 @@
 //! `http2/server-listen`, `http2/server-port`, `http2/server-stop`.
 //!
-//! The configuration list of `server-listen` knows `:tls` (0: clear text with prior knowledge,
-//! 1: TLS, the default), `:cert` and `:key` (PEM files; without them the process makes a
-//! certificate), `:host` (address to listen on), `:max-request-body-size`.
+//! `server-listen` takes options: [`LISTEN`]. Clear text means HTTP/2 with prior knowledge. Without
+//! files the process makes a certificate.
 
+use super::LOG_TARGET;
 use super::handler::FunctionHandler;
 use super::receive::PooledBuffers;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -14,8 +14,8 @@ use valk_aio::{End, completed, end, failed, is_handle, shared_vm, system_of};
 use valk_heap::{HostObject, Tracer, Value};
 use valk_http2::{Certificate, Counters, Limits, ServerConfig, StopSignal, TokioNetwork, bind};
 use valk_lang::builtins::{fail, wrong_type};
-use valk_lang::elements;
-use valk_vm::{Arity, NativeFn, Outcome, Vm, equal, type_name};
+use valk_lang::property_list::{OptionKey, OptionKind, OptionTable, WrongKind};
+use valk_vm::{Arity, NativeFn, Outcome, Vm, type_name};
 
 /// A listening server in the heap.
 struct ServerObject {
@@ -36,36 +36,37 @@ pub(super) const TABLE: &[(&str, Arity, NativeFn)] = &[
     ("http2/server-stop", Arity::Exactly(1), stop),
 ];
 
-/// Configuration keys of `server-listen`.
-const KEYS: &[&str] =
-    &[":tls", ":cert", ":key", ":host", ":max-request-body-size", ":error-handler"];
-
-/// The value of a key in a configuration list `{:key value …}`.
-fn config(vm: &mut Vm, list: Value, key: &str) -> Option<Value> {
-    let key = vm.heap.intern(key.as_bytes());
-    let items = elements(list);
-    let pair = items.chunks_exact(2).find(|pair| equal(&vm.heap, pair[0], key));
-    pair.map(|pair| pair[1])
-}
+/// The options of `http2/server-listen`.
+pub(super) static LISTEN: OptionTable = OptionTable {
+    builtin: "http2/server-listen",
+    wrong_kind: WrongKind::Fails,
+    keys: &[
+        OptionKey::new(":tls", OptionKind::Boolean, "TLS; otherwise clear text."),
+        OptionKey::new(":cert", OptionKind::Text, "PEM file with the certificate."),
+        OptionKey::new(":key", OptionKind::Text, "PEM file with its key."),
+        OptionKey::new(":host", OptionKind::Text, "Address to listen on; all by default."),
+        OptionKey::integer(
+            ":max-request-body-size",
+            (1 << 10, 1 << 30),
+            8 << 20,
+            "bytes",
+            "The largest request body.",
+        )
+        .with_error("max_request_body_size must be between 1KB and 1GB"),
+        OptionKey::new(":error-handler", OptionKind::Ignored, "Has no effect."),
+    ],
+};
 
 /// What a configuration list says, checked.
-fn settings(vm: &mut Vm, list: Value) -> Result<(IpAddr, ServerConfig), String> {
-    warn_unknown_keys(vm, list);
-    let mut text = |key: &str| -> Result<Option<String>, String> {
-        let Some(value) = config(vm, list, key) else { return Ok(None) };
-        match value.as_bytes(&vm.heap) {
-            Some(bytes) => Ok(Some(String::from_utf8_lossy(bytes).into_owned())),
-            None => Err(format!("{key} must be a string, got {}", type_name(value))),
-        }
-    };
-    let host = match text(":host")? {
+fn settings(vm: &Vm, list: Value) -> Result<(IpAddr, ServerConfig), String> {
+    let options = LISTEN.read(vm, list)?;
+    let host = match options.text(":host") {
         None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         Some(host) => host.parse().map_err(|_| {
             format!(":host must be an IP address such as \"127.0.0.1\", got \"{host}\"")
         })?,
     };
-    let files = (text(":cert")?, text(":key")?);
-    let certificate = match files {
+    let certificate = match (options.text(":cert"), options.text(":key")) {
         (None, None) => Certificate::Local,
         (Some(certificate), Some(key)) => {
             Certificate::Files { certificate: PathBuf::from(certificate), key: PathBuf::from(key) }
@@ -74,25 +75,11 @@ fn settings(vm: &mut Vm, list: Value) -> Result<(IpAddr, ServerConfig), String> 
         (None, Some(_)) => return Err(":key needs :cert beside it".to_string()),
     };
     let mut limits = Limits::default();
-    if let Some(value) = config(vm, list, ":max-request-body-size") {
-        let bytes = value.as_integer().filter(|bytes| (1024..=1 << 30).contains(bytes));
-        let bytes = bytes.ok_or("max_request_body_size must be between 1KB and 1GB")?;
-        limits.body_bytes = bytes as usize;
+    if options.is_given(":max-request-body-size") {
+        limits.body_bytes = options.integer(":max-request-body-size") as usize;
     }
-    let clear = config(vm, list, ":tls").is_some_and(|value| value == Value::ZERO);
-    Ok((host, ServerConfig { tls: (!clear).then_some(certificate), limits, receive_buffers: None }))
-}
-
-/// Old programs carry keys that mean nothing here: they are told, and go on.
-fn warn_unknown_keys(vm: &Vm, list: Value) {
-    for pair in elements(list).chunks(2) {
-        let Some(symbol) = pair[0].as_symbol() else { continue };
-        let name = String::from_utf8_lossy(vm.heap.symbols().name(symbol)).into_owned();
-        if !KEYS.contains(&name.as_str()) {
-            let known = KEYS.join(" ");
-            tracing::warn!(target: "http2", "http2/server-listen: unknown key {name}; known keys: {known}");
-        }
-    }
+    let is_tls = options.boolean(":tls") != Some(false);
+    Ok((host, ServerConfig { tls: is_tls.then_some(certificate), limits, receive_buffers: None }))
 }
 
 fn listen(vm: &mut Vm, arguments: &[Value]) -> Outcome {
@@ -149,7 +136,7 @@ fn listen(vm: &mut Vm, arguments: &[Value]) -> Outcome {
             serving.await
         };
         if let Err(error) = report {
-            tracing::error!(target: "http2", "server on port {port} ended: {error}");
+            tracing::error!(target: LOG_TARGET, port, "the server has ended: {error}");
         }
     });
     let server = vm.heap.host(Box::new(ServerObject { port, stop }));

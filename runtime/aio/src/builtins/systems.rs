@@ -21,7 +21,7 @@ fn start(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         Ok(system) => completed(vm, system).into(),
         Err(reason) => {
             // Programs compare the error's text.
-            tracing::error!(target: "aio", "{reason}");
+            tracing::error!(target: crate::LOG_TARGET, "{reason}");
             fail(vm, "Failed to start AIO system")
         }
     }

@@ -3,6 +3,7 @@
 use super::{Input, Kind, Node, Observed, cancel_unobserved, observe, put, take};
 use crate::handle::{completed, end, settle, with_node};
 use valk_heap::{Tracer, Value};
+use valk_lang::property_list;
 use valk_sync::cell::End;
 use valk_vm::Vm;
 
@@ -172,7 +173,7 @@ fn ends(vm: &mut Vm, node: &Node) -> End<Value> {
             Some(End::Cancelled) | None => (":error", ":error", vm.error("cancelled")),
         };
         let status = vm.heap.intern(status.as_bytes());
-        let entry = crate::pools::plist(vm, &[(":status", status), (key, value)]);
+        let entry = property_list::build(vm, &[(":status", status), (key, value)]);
         vm.heap.cons(entry, rest, true)
     });
     End::Completed(list)

@@ -104,7 +104,7 @@ pub(super) fn fired(vm: &mut Vm, handle: Value, mut node: Box<Node>) {
 pub(super) fn returned(vm: &mut Vm, handle: Value, mut node: Box<Node>, value: Value) {
     if value.is_error() {
         let text = valk_lang::repr(&vm.heap, value);
-        tracing::warn!(target: "aio", "a timer's function gave an error: {text}");
+        tracing::warn!(target: crate::LOG_TARGET, "a timer's function gave an error: {text}");
     }
     let timer = parts(&mut node);
     if let OnTime::Repeat(..) = timer.on_time {

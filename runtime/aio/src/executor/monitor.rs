@@ -47,7 +47,7 @@ impl Monitor {
         let pool = Arc::downgrade(pool);
         let thread = std::thread::Builder::new().name("valk-monitor".to_owned());
         if let Err(error) = thread.spawn(move || watch(&pool)) {
-            tracing::warn!(target: "aio", "no thread for time slices: {error}");
+            tracing::warn!(target: crate::LOG_TARGET, "no thread for time slices: {error}");
         }
     }
 

@@ -237,7 +237,7 @@ pub(super) fn deliver(vm: &mut Vm, target: Target, value: Value) {
         Target::Cleanup => {
             if value.is_error() {
                 let text = valk_lang::repr(&vm.heap, value);
-                tracing::warn!(target: "aio", "a cleanup function gave an error: {text}");
+                tracing::warn!(target: crate::LOG_TARGET, "a cleanup function gave an error: {text}");
             }
         }
     }

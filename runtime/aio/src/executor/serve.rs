@@ -199,7 +199,7 @@ impl ThreadStart {
         let runtime = match reactor() {
             Ok(runtime) => runtime,
             Err(error) => {
-                tracing::error!(target: "aio", "executor {index} has no reactor: {error}");
+                tracing::error!(target: crate::LOG_TARGET, "executor {index} has no reactor: {error}");
                 return;
             }
         };
