@@ -21,14 +21,14 @@ use tokio::sync::Notify;
 use tokio::task::LocalSet;
 use valk_heap::{Root, Value};
 use valk_lang::{Driver, Language, SharedVm};
-use valk_vm::{Asleep, FiberId, Step, Vm};
+use valk_vm::{FiberId, ParkedVm, Step, Vm};
 
 /// The machine whose event loop runs on this thread, and that it is asleep while the loop waits for
 /// events, so that collections of other machines do not wait for events.
 #[derive(Default)]
 struct Waits {
     machine: Weak<RefCell<Vm>>,
-    asleep: Option<Asleep>,
+    asleep: Option<ParkedVm>,
 }
 
 thread_local! {
@@ -37,7 +37,7 @@ thread_local! {
 
 fn fall_asleep() {
     WAITS.with_borrow_mut(|waits| {
-        waits.asleep = waits.machine.upgrade().and_then(|machine| Asleep::new(&machine));
+        waits.asleep = waits.machine.upgrade().and_then(|machine| ParkedVm::new(&machine));
     });
 }
 

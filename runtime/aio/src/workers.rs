@@ -24,7 +24,7 @@ use valk_heap::{HostObject, Interrupt, Root, Tracer, Value};
 use valk_lang::{Language, SharedVm};
 use valk_sync::executor::{Executor, Options, Reason, Statistics};
 use valk_sync::shim::lock;
-use valk_vm::{Asleep, DetachedFiber, FiberId, Seed, Step, Vm};
+use valk_vm::{DetachedFiber, FiberId, ParkedVm, Step, Vm, VmTemplate};
 
 /// How long a program that has ended lets its functions finish.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -53,7 +53,7 @@ struct Known {
 
 struct Pool {
     executor: Executor,
-    seed: Seed,
+    template: VmTemplate,
     language: Mutex<Language>,
     /// By which the functions that run are ended.
     interrupts: Mutex<Vec<Interrupt>>,
@@ -167,7 +167,7 @@ fn pool(vm: &mut Vm) -> Result<Arc<Pool>, String> {
         .map_err(|error| format!("the system gives no thread for a function: {error}"))?;
     let pool = Arc::new(Pool {
         executor,
-        seed: vm.seed(),
+        template: vm.template(),
         language: Mutex::new(vm.extension::<Language>().of_same_program()),
         interrupts: Mutex::default(),
         mailbox: Arc::clone(&vm.extension::<Reactor>().mailbox),
@@ -271,7 +271,7 @@ pub(crate) fn alarm(vm: &mut Vm) -> (Arc<Clock>, Ring) {
 struct Worker {
     vm: SharedVm,
     /// While nothing runs on it.
-    asleep: Option<Asleep>,
+    asleep: Option<ParkedVm>,
 }
 
 thread_local! {
@@ -310,14 +310,15 @@ fn work(pool: &Arc<Pool>, root: Root) {
     }
     WORKER.with_borrow_mut(|worker| {
         if let Some(worker) = worker {
-            worker.asleep = Asleep::new(&worker.vm);
+            worker.asleep = ParkedVm::new(&worker.vm);
         }
     });
 }
 
 /// The machine of a new worker.
 fn machine(pool: &Arc<Pool>) -> SharedVm {
-    let mut vm = pool.seed.grow().expect("there are no more workers than the heap has room for");
+    let mut vm =
+        pool.template.instantiate().expect("there are no more workers than the heap has room for");
     *vm.extension::<Language>() = lock(&pool.language).of_same_program();
     vm.extension::<Known>().member = Arc::downgrade(pool);
     lock(&pool.interrupts).push(vm.heap.interrupt().clone());

@@ -2,7 +2,7 @@
 //!
 //! 1. A capture takes what is written from its start on, until it is released; of several the
 //!    youngest does. What the runtime itself reports passes captures by.
-//! 2. All machines of a program share its output. What one call writes is not torn apart.
+//! 2. All VMs of a program share its output. What one call writes is not torn apart.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

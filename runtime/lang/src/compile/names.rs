@@ -117,7 +117,7 @@ pub enum Special {
     LoadedForms,
 }
 
-/// Symbol ids of everything above; made once per machine.
+/// Symbol ids of everything above; made once per VM.
 #[derive(Debug, Default)]
 pub struct Names {
     inlined: HashMap<SymbolId, (Inline, Value)>,

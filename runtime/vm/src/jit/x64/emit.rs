@@ -4,7 +4,7 @@
 //! 1. What is known holds from an instruction to the next one. At a place that is jumped to, nothing
 //!    is known.
 //! 2. `rax` may hold the value of a register of the frame, which is then in the frame too.
-//! 3. An instruction leaves machine code before it has changed anything, so that the interpreter can
+//! 3. An instruction leaves native code before it has changed anything, so that the interpreter can
 //!    perform it from the beginning.
 
 use super::{Context, Memory};
@@ -27,7 +27,7 @@ macro_rules! asm {
 }
 pub(super) use asm;
 
-/// Offset in the context of what machine code works with.
+/// Offset in the context of what native code works with.
 pub(super) const BELL: i32 = (offset_of!(Context, direct) + offset_of!(Direct, bell)) as i32;
 /// The same of the nursery's limit.
 pub(super) const YOUNG_LIMIT: i32 =
@@ -96,7 +96,7 @@ pub(super) struct Emitter<'a> {
     targets: Vec<Option<DynamicLabel>>,
     /// Where this function is left, and the word of the instruction that is next then.
     exits: Vec<(DynamicLabel, usize)>,
-    /// By word: where machine code goes on behind a call.
+    /// By word: where native code goes on behind a call.
     returns: Vec<u32>,
     start: usize,
     pub known: Known,
@@ -201,7 +201,7 @@ impl Emitter<'_> {
         }
     }
 
-    /// Leaves machine code with the next instruction's address in `rax`.
+    /// Leaves native code with the next instruction's address in `rax`.
     pub fn leave(&mut self) {
         asm!(self ; jmp QWORD [rbp + LEAVE]);
     }
@@ -222,7 +222,7 @@ impl Emitter<'_> {
         self.code.words.as_ptr().wrapping_add(word).addr() as i64
     }
 
-    /// Notes that machine code goes on here behind the call that is being written.
+    /// Notes that native code goes on here behind the call that is being written.
     pub fn returns_here(&mut self) {
         self.returns[self.after] = (self.ops.offset().0 - self.start) as u32;
     }
