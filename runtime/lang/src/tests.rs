@@ -4,5 +4,6 @@ mod conformance;
 mod continuations;
 mod diagnose;
 mod embedding;
+mod primitives;
 mod reference;
 mod reference_names;

@@ -16,6 +16,8 @@
 
 use crate::code::Code;
 use crate::vm::Vm;
+#[cfg(all(test, target_arch = "x86_64"))]
+pub(crate) use processor::LEFT_TO_THE_INTERPRETER;
 use processor::Memory;
 pub(crate) use processor::run;
 use std::sync::OnceLock;

@@ -19,6 +19,7 @@ mod native;
 mod opcode;
 mod parked;
 pub mod persistent;
+pub mod primitives;
 mod slow;
 mod template;
 mod trace;

@@ -5,6 +5,7 @@ mod fused;
 mod jit;
 mod persistent;
 mod preemption;
+mod primitives;
 
 use crate::verify::verify;
 use crate::{

@@ -20,6 +20,7 @@ use crate::fiber::{Fiber, State};
 use crate::jit::JIT_CALLS_DEFAULT;
 use crate::native::{Arity, Native, NativeKind};
 use crate::opcode::Opcode;
+use crate::primitives::PRIMITIVES;
 use crate::template::AllRoots;
 use std::any::{Any, TypeId};
 use std::collections::{HashMap, HashSet};
@@ -208,17 +209,20 @@ impl Vm {
         builtin
     }
 
-    /// Declares that compiled code uses `opcodes` for calls of the builtin bound to `name`.
+    /// Declares that compiled code has instructions for the builtins of [`PRIMITIVES`], which are bound.
     ///
     /// # Panics
-    /// When `name` is unbound.
-    pub fn guard(&mut self, name: &str, opcodes: &[Opcode]) {
-        let symbol = self.intern(name);
-        let builtin = self.global(symbol).expect("guarded builtins are defined first");
-        for &opcode in opcodes {
-            self.guards.of[opcode as usize] = Some(Guard { symbol, builtin, pristine: true });
+    /// When one of them is unbound.
+    pub fn guard_primitives(&mut self) {
+        for primitive in &PRIMITIVES {
+            let symbol = self.intern(primitive.name);
+            let builtin = self.global(symbol);
+            let builtin = builtin.unwrap_or_else(|| panic!("no builtin `{}`", primitive.name));
+            for opcode in primitive.opcodes() {
+                self.guards.of[opcode as usize] = Some(Guard { symbol, builtin, pristine: true });
+            }
+            self.guards.names.insert(symbol);
         }
-        self.guards.names.insert(symbol);
     }
 
     /// The value of the builtin registered under this name.

@@ -19,6 +19,8 @@ mod data;
 mod emit;
 mod numbers;
 
+#[cfg(test)]
+pub(crate) use emit::LEFT_TO_THE_INTERPRETER;
 pub(super) use emit::compile;
 
 use super::JitExit;

@@ -19,6 +19,33 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use valk_heap::layout::{Direct, KIND_OFFSET, TAG_MASK, TAG_OBJECT};
 use valk_heap::{Kind, Value};
 
+/// Instructions for which there is no native code, or not always.
+pub(crate) const LEFT_TO_THE_INTERPRETER: &[Opcode] = &[
+    Opcode::SetGlobal,
+    Opcode::Define,
+    Opcode::Resolve,
+    Opcode::Splice,
+    // Over many captures.
+    Opcode::Closure,
+    Opcode::Apply,
+    Opcode::Run,
+    Opcode::EnterFunction,
+    Opcode::EnterCode,
+    Opcode::EnterScope,
+    Opcode::Lookup,
+    Opcode::Bind,
+    Opcode::ResolveIn,
+    Opcode::CallIn,
+    Opcode::TailCallIn,
+    Opcode::Reset,
+    Opcode::TailReset,
+    Opcode::Shift,
+    Opcode::WithContext,
+    Opcode::SetContext,
+    Opcode::Halt,
+    Opcode::Report,
+];
+
 /// Writes instructions of the processor.
 macro_rules! asm {
     ($emitter:ident $($tokens:tt)*) => {
@@ -178,6 +205,8 @@ impl Emitter<'_> {
             || self.branch(opcode, a, b)
             || self.call(opcode, a, b);
         if !done {
+            let is_left = LEFT_TO_THE_INTERPRETER.contains(&opcode);
+            assert!(is_left, "no native code for `{}`", opcode.text());
             self.leave_here();
         }
     }
