@@ -2,12 +2,22 @@
 
 use crate::{NoWaiting, Output, Ran, Runtime};
 use valk_heap::Config;
-use valk_vm::JIT_NEVER;
-use valk_vm::primitives::{Operands, PRIMITIVES, Primitive};
+use valk_vm::primitives::{Gives, Operands, PRIMITIVES, Primitive};
+use valk_vm::{JIT_NEVER, Vm};
 
 /// Operands of every kind, as they are written.
-const OPERANDS: [&str; 9] =
-    ["0", "7", "-3", "4611686018427387904", "{1 2}", "{}", "\"text\"", "head", "(error \"e\")"];
+const OPERANDS: [&str; 10] = [
+    "0",
+    "7",
+    "-3",
+    "4611686018427387904",
+    "{1 2}",
+    "{}",
+    "(list head)",
+    "\"text\"",
+    "head",
+    "(error \"e\")",
+];
 
 /// How many operands the calls here have.
 fn count(row: &Primitive) -> usize {
@@ -85,6 +95,20 @@ valk_harness::test! {
                             assert_eq!(&found, expected, "{program}, native code: {jit_calls}");
                         }
                     }
+                }
+            }
+        }
+    }
+
+    fn primitives_that_give_data_give_neither_functions_nor_symbols() {
+        let mut runtime = runtime(JIT_NEVER);
+        for row in PRIMITIVES.iter().filter(|row| row.gives == Gives::Data) {
+            for x in OPERANDS {
+                for y in if count(row) == 1 { &[""] } else { &OPERANDS[..] } {
+                    let program = format!("({} {x} {y})", row.name);
+                    let ran = runtime.run_text("p", program.as_bytes(), &mut NoWaiting);
+                    let (Ran::Value(value) | Ran::Failed(value, _)) = ran;
+                    assert!(!Vm::is_function(value) && !value.is_symbol(), "{program}");
                 }
             }
         }
