@@ -174,8 +174,8 @@ fn document(vm: &Vm, seen: &Seen) -> Json {
             },
             "stops": heap.stops.iter().sum::<u64>(),
             "stop_us_max": heap.stop_us_max,
-            "cycles_helped": heap.collections_helped,
-            "cycles_own": heap.collections_own,
+            "cycles_helped": heap.collections_parallel,
+            "cycles_own": heap.collections_local,
             "survival": {
                 "young_bytes_total": heap.young_collected_bytes,
                 "promoted_bytes_total": heap.promoted_bytes,

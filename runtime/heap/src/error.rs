@@ -90,12 +90,12 @@ impl std::error::Error for OutOfMemory {}
 
 /// A thread cannot become a mutator of a heap: it has as many as it was made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct JoinError {
+pub struct TooManyMutators {
     /// Mutators the heap was made for.
     pub most: usize,
 }
 
-impl fmt::Display for JoinError {
+impl fmt::Display for TooManyMutators {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -106,4 +106,4 @@ impl fmt::Display for JoinError {
     }
 }
 
-impl std::error::Error for JoinError {}
+impl std::error::Error for TooManyMutators {}

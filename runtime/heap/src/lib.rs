@@ -5,7 +5,7 @@
 //!
 //! 1. Allocation never collects. Natives hold plain [`Value`]s across any number of allocations.
 //! 2. Only collections move or free. The mutator collects ([`Heap::collect`]) or lets another one
-//!    collect ([`Heap::stop`], [`Heap::native`], [`Heap::suspend`]) at a safepoint, after
+//!    collect ([`Heap::stop`], [`Heap::blocking`], [`Heap::begin_blocking`]) at a safepoint, after
 //!    [`Heap::wants_safepoint`] said so or when it likes, and hands over every `Value` it still needs
 //!    through [`Roots`]; a `Value` that was neither traced nor reachable is dead afterwards.
 //! 3. Objects are born in the nursery, but for hosts, [`Heap::old_cons`] and what is larger than
@@ -17,7 +17,7 @@
 //!    it into an error of the language.
 //! 6. [`Heap::wants_safepoint`] is also true when another thread requested an interruption through
 //!    [`Heap::interrupt`]; what the mutator does about it is its business.
-//! 7. Several mutators, each on a thread of its own, may share a heap ([`Heap::invitation`]).
+//! 7. Several mutators, each on a thread of its own, may share a heap ([`Heap::mutator_ticket`]).
 //!
 //! Does not know bytecode, frames, environments' meaning, who starts threads or the language's syntax.
 
@@ -27,62 +27,45 @@
 )]
 
 mod accounting;
-mod arena;
-mod buffers;
-mod collect;
+mod collector;
 mod error;
-mod globals;
-mod heap;
-mod interrupt;
-pub mod layout;
-mod limits;
-mod nursery;
-mod object;
-mod old;
-mod os;
-mod own;
-mod process_memory;
+mod memory;
+mod mutator;
 mod roots;
-mod safepoint;
-mod shared;
-mod slab_pool;
-mod statistics;
-mod stress;
-mod symbol;
-mod team;
-mod trace;
-mod turn;
-mod value;
-mod verify;
+mod spaces;
+mod values;
 
-pub use accounting::UNASKED_BYTES;
-pub use arena::{Arena, ArenaStatistics, Scope};
-pub use buffers::{Buffer, BufferFull, BufferPool, BufferStatistics};
-pub use collect::{Collected, Collection};
-pub use error::{HeapError, JoinError, OutOfMemory};
-pub use heap::Heap;
-pub use interrupt::{Interrupt, PreemptFlag};
-pub use limits::{
+pub use accounting::limits::{
     Config, DEFAULT_HARD_LIMIT_BYTES, DEFAULT_NURSERY_BYTES, LARGE_OBJECT_BYTES,
     YOUNG_OBJECT_MAX_BYTES,
 };
-pub use object::{
-    ERROR_CAUSE, ERROR_FIELDS, ERROR_LOCATION, ERROR_MESSAGE, ERROR_TRACE, HostObject, Kind,
-};
-pub use process_memory::ProcessMemory;
-pub use roots::{Root, Roots};
-pub use safepoint::Invitation;
-pub use slab_pool::{ITEM_ALIGN_BYTES, SlabItem, SlabPool};
-pub use statistics::{ClassUsage, PAUSE_BOUNDS_US, Statistics};
-pub use stress::Stress;
-pub use symbol::{SymbolId, SymbolTable};
-pub use trace::Tracer;
-pub use turn::Turn;
+pub use accounting::statistics::{ClassUsage, PAUSE_BOUNDS_US, Statistics};
+pub use accounting::usage::ROOM_UNCHECKED_BYTES;
+pub use collector::collection::{Collected, Collection};
+pub use collector::schedule::Stress;
+pub use collector::tracer::Tracer;
+pub use error::{HeapError, OutOfMemory, TooManyMutators};
+pub use memory::arena::{Arena, ArenaStatistics, Scope};
+pub use memory::buffers::{Buffer, BufferFull, BufferPool, BufferStatistics};
+pub use memory::process_memory::ProcessMemory;
+pub use memory::slab_pool::{ITEM_ALIGN_BYTES, SlabItem, SlabPool};
+pub use mutator::heap::Heap;
+pub use mutator::interrupt::{Interrupt, PreemptFlag};
+pub use mutator::lock_stripes::StripeGuard;
+pub use mutator::ticket::MutatorTicket;
+pub use roots::mutator_roots::Roots;
+pub use roots::root_table::Root;
 pub use valk_sync::slab::{
     Bucket as PoolBucket, Run as PoolRun, Statistics as PoolStatistics, Usage as PoolUsage,
     changes_text,
 };
-pub use value::Value;
+pub use values::host::HostObject;
+pub use values::layout;
+pub use values::object::{
+    ERROR_CAUSE, ERROR_FIELDS, ERROR_LOCATION, ERROR_MESSAGE, ERROR_TRACE, Kind,
+};
+pub use values::symbol::{SymbolId, SymbolTable};
+pub use values::value::Value;
 
 #[cfg(test)]
 mod tests;

@@ -358,7 +358,7 @@ fn native() -> f64 {
     let mut mutator = coordinator.register().expect("the first");
     nanoseconds(OPERATIONS, || {
         for number in 0..OPERATIONS {
-            mutator.native(|| black_box(number));
+            mutator.blocking(|| black_box(number));
         }
     })
 }

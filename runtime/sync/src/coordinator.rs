@@ -12,7 +12,7 @@
 //!    The phase becomes Stopped when nobody is awaited.
 //! 4. A member becomes SAFE, and running again, by one exchange on its own word. Both succeed without
 //!    the lock unless STOP is set: then becoming SAFE tells the leader, and becoming running waits
-//!    for Idle. So native code never delays a collection, and never comes back in the middle of one.
+//!    for Idle. So a blocking section never delays a collection, and never comes back in the middle of one.
 //! 5. Participants are the leader and the members that stopped, fixed when the phase becomes Stopped.
 //!    The leader runs rounds: a round is over when every participant has run its job, and the next
 //!    one, or the end, comes after that.
@@ -20,9 +20,9 @@
 //! 7. Shutdown ends elections, not collections: one that was requested completes.
 //! 8. A panic in a collection aborts the process. The heap is half-collected, so nobody may run on;
 //!    and leaving the others in a round would be a hang.
-//! 9. Each slot has a bell beside its word, for whoever wants its mutator at a safepoint: a leader,
+//! 9. Each slot has a poll_flag beside its word, for whoever wants its mutator at a safepoint: a leader,
 //!    when it awaits the member, and anybody else who has published a reason. The mutator polls the
-//!    bell alone. It answers before it looks for reasons, so a ring that comes later is not lost.
+//!    poll_flag alone. It answers before it looks for reasons, so a ring that comes later is not lost.
 //!
 //! Progress waits for no time: a thread either runs or waits until it is told, at first with its eyes open
 //! (`signal`), then asleep.
@@ -31,11 +31,11 @@
 
 mod mutator;
 mod shared;
-mod signal;
+mod spin_condvar;
 mod state;
 mod world;
 
-pub use mutator::{Bell, Mutator, Native};
+pub use mutator::{BlockingSection, Mutator, PollFlag};
 pub use world::{Participant, World};
 
 use crate::limits::MUTATORS_MAX;
@@ -46,7 +46,7 @@ use std::fmt;
 /// What became of a wish to collect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "only `Led` means that the work was done by this call"]
-pub enum Outcome<R> {
+pub enum CollectOutcome<R> {
     /// This mutator led a collection; the result of its work.
     Led(R),
     /// Another mutator's collection was under way and this one took part in it. The caller looks
@@ -96,7 +96,7 @@ impl Coordinator {
 
     /// Makes the caller a running mutator in the lowest free slot, after any collection under way.
     ///
-    /// A thread that already holds a mutator of this coordinator must be in native code, or a
+    /// A thread that already holds a mutator of this coordinator must be in a blocking section, or a
     /// collection that waits for it would never end.
     ///
     /// # Errors
@@ -113,9 +113,9 @@ impl Coordinator {
     }
 
     /// Calls every mutator to a safepoint (rule 9). The reason is published before.
-    pub fn ring_all(&self) {
+    pub fn request_all(&self) {
         for slot in 0..MUTATORS_MAX {
-            self.shared.ring(slot);
+            self.shared.request(slot);
         }
     }
 
@@ -130,7 +130,7 @@ impl Coordinator {
     }
 
     /// Waits until at most `members` mutators are registered. A caller that is one of them waits in
-    /// native code, as for anything else.
+    /// a blocking section, as for anything else.
     pub fn wait_for_members(&self, members: usize) {
         self.shared.wait_for_members(members);
     }

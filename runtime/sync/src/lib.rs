@@ -10,17 +10,17 @@
 //! Knows `std`, loom and shuttle. Does not know values, tasks, heaps or reactors.
 
 pub mod cell;
+mod cache_padded;
 pub mod completion;
 pub mod coordinator;
 pub mod deque;
 pub mod executor;
 pub mod limits;
-mod line;
 pub mod queue;
+pub mod reentrant_lock;
 pub mod shim;
 pub mod slab;
 pub mod termination;
-pub mod turns;
 
 #[cfg(test)]
 mod tests;

@@ -56,8 +56,8 @@ pub const EXECUTOR_SEARCHES_MAX: u32 = if cfg!(valk_loom) { 1 } else { 7 };
 /// How long a thread that waits for a collection looks for its end before it sleeps. Waking it takes some
 /// 50 µs, and most collections of a nursery less than a millisecond.
 #[cfg(not(valk_loom))]
-pub(crate) const LOOK_MAX: std::time::Duration = std::time::Duration::from_micros(500);
+pub(crate) const SPIN_MAX: std::time::Duration = std::time::Duration::from_micros(500);
 
 /// Looks after which it offers its processor between two of them: some microseconds.
 #[cfg(not(valk_loom))]
-pub(crate) const LOOKS_IN_A_ROW: u32 = 256;
+pub(crate) const SPINS_BEFORE_YIELD: u32 = 256;

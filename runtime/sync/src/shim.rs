@@ -7,8 +7,8 @@
 //! 3. `SingleWriter…` is for atomics with one writer that never loads them; anything else is
 //!    `Atomic…`. To `std` they are the same, to loom they are not. `Statistic…` is for numbers
 //!    that only people read: no structure depends on one, and loom does not see it.
-//! 4. [`reached_if`] and [`Mark`] let a model prove that the interesting state occurred, and
-//!    [`Footprint`] that atomic accesses were ordered. They cost nothing in a normal build.
+//! 4. [`reached_if`] and [`ReachedFlag`] let a model prove that the interesting state occurred, and
+//!    [`AccessProbe`] that atomic accesses were ordered. They cost nothing in a normal build.
 //!
 //! For this crate and its models; other crates use the structures built on it.
 
@@ -27,7 +27,7 @@ pub use scheduled::*;
 pub use modelled::*;
 
 #[cfg(any(valk_loom, valk_shuttle))]
-pub use unhurried::Glance;
+pub use unhurried::RelaxedPeek;
 
 /// Takes `mutex`. Poison is not asked for: the structures of this crate abort where a panic would
 /// leave their state half-changed, and their critical sections call nobody else's code.
@@ -69,7 +69,7 @@ mod native {
     pub use std::sync::atomic::{AtomicU64 as StatisticU64, AtomicUsize as SingleWriterUsize};
     pub use std::sync::{Condvar, Mutex, MutexGuard};
 
-    use crate::limits::{LOOK_MAX, LOOKS_IN_A_ROW};
+    use crate::limits::{SPIN_MAX, SPINS_BEFORE_YIELD};
     use std::sync::atomic::Ordering;
     use std::time::Instant;
 
@@ -116,9 +116,9 @@ mod native {
 
     /// A flag for probes; in a normal build it does not exist and is never set.
     #[derive(Debug, Default)]
-    pub struct Mark(());
+    pub struct ReachedFlag(());
 
-    impl Mark {
+    impl ReachedFlag {
         /// Sets the flag, in a model.
         #[inline]
         pub fn set(&self) {}
@@ -132,9 +132,9 @@ mod native {
 
     /// Tells loom, in a model, of accesses that must be ordered; does not exist in a normal build.
     #[derive(Debug, Default)]
-    pub struct Footprint(());
+    pub struct AccessProbe(());
 
-    impl Footprint {
+    impl AccessProbe {
         /// The place is read.
         #[inline]
         pub fn read(&self) {}
@@ -147,32 +147,32 @@ mod native {
     /// A look whether something comes, before one sleeps for it. Nothing depends on it: what a thread
     /// has seen it asks the mutex again.
     #[derive(Debug, Default)]
-    pub struct Glance {
-        told: AtomicU64,
+    pub struct RelaxedPeek {
+        notifications: AtomicU64,
     }
 
-    impl Glance {
+    impl RelaxedPeek {
         /// Something has come.
-        pub fn tell(&self) {
-            self.told.fetch_add(1, Ordering::Relaxed);
+        pub fn notify(&self) {
+            self.notifications.fetch_add(1, Ordering::Relaxed);
         }
 
-        /// Gives `guard` back, looks for a moment, and takes it again. Others that want the processor
+        /// Gives `guard` back, spins for a moment, and takes it again. Others that want the processor
         /// get it after a part of that moment.
-        pub fn look<'a, T>(
+        pub fn spin<'a, T>(
             &self,
             mutex: &'a Mutex<T>,
             guard: MutexGuard<'a, T>,
         ) -> MutexGuard<'a, T> {
-            let seen = self.told.load(Ordering::Relaxed);
+            let seen = self.notifications.load(Ordering::Relaxed);
             drop(guard);
             let begin = Instant::now();
-            let mut looks = 0_u32;
-            while self.told.load(Ordering::Relaxed) == seen {
-                looks += 1;
-                if looks < LOOKS_IN_A_ROW {
+            let mut spins = 0_u32;
+            while self.notifications.load(Ordering::Relaxed) == seen {
+                spins += 1;
+                if spins < SPINS_BEFORE_YIELD {
                     std::hint::spin_loop();
-                } else if begin.elapsed() < LOOK_MAX {
+                } else if begin.elapsed() < SPIN_MAX {
                     std::thread::yield_now();
                 } else {
                     break;
@@ -194,14 +194,14 @@ mod unhurried {
 
     /// A look before sleeping: it is as if nothing came.
     #[derive(Debug, Default)]
-    pub struct Glance(());
+    pub struct RelaxedPeek(());
 
-    impl Glance {
+    impl RelaxedPeek {
         /// Something has come.
-        pub fn tell(&self) {}
+        pub fn notify(&self) {}
 
         /// Looks for no moment.
-        pub fn look<'a, T>(
+        pub fn spin<'a, T>(
             &self,
             _mutex: &'a Mutex<T>,
             guard: MutexGuard<'a, T>,
@@ -214,7 +214,9 @@ mod unhurried {
 /// Shuttle's threads are coroutines of one, which change at what it can see.
 #[cfg(valk_shuttle)]
 mod scheduled {
-    pub use super::native::{Footprint, Mark, StatisticU64, UnsafeCell, catch_panic, reached_if};
+    pub use super::native::{
+        AccessProbe, ReachedFlag, StatisticU64, UnsafeCell, catch_panic, reached_if,
+    };
     pub use shuttle::sync::atomic::AtomicUsize as SingleWriterUsize;
     pub use shuttle::sync::atomic::{AtomicIsize, AtomicIsize as SingleWriterIsize};
     pub use shuttle::sync::atomic::{AtomicPtr, AtomicPtr as SingleWriterPtr, fence};
@@ -278,21 +280,21 @@ mod modelled {
             #[derive(Debug)]
             pub struct $name $(<$parameter>)? {
                 value: atomic::$name $(<$parameter>)?,
-                turn: atomic::AtomicUsize,
+                companion: atomic::AtomicUsize,
             }
 
             impl $(<$parameter>)? $name $(<$parameter>)? {
                 /// An atomic with `value`.
                 #[track_caller]
                 pub fn new(value: $value) -> Self {
-                    Self { value: atomic::$name::new(value), turn: atomic::AtomicUsize::new(0) }
+                    Self { value: atomic::$name::new(value), companion: atomic::AtomicUsize::new(0) }
                 }
 
                 /// Loads the value.
                 #[track_caller]
                 pub fn load(&self, order: Ordering) -> $value {
-                    let refused = self.turn.compare_exchange(1, 1, Relaxed, Relaxed);
-                    debug_assert_eq!(refused, Err(0), "nobody writes `turn`");
+                    let refused = self.companion.compare_exchange(1, 1, Relaxed, Relaxed);
+                    debug_assert_eq!(refused, Err(0), "nobody writes `companion`");
                     self.value.load(order)
                 }
             }
@@ -317,18 +319,18 @@ mod modelled {
     ///
     /// It also has loom report its owner when that is never dropped.
     #[derive(Debug)]
-    pub struct Mark {
+    pub struct ReachedFlag {
         set: AtomicBool,
         _leak_report: loom::alloc::Track<()>,
     }
 
-    impl Default for Mark {
+    impl Default for ReachedFlag {
         fn default() -> Self {
             Self { set: AtomicBool::new(false), _leak_report: loom::alloc::Track::new(()) }
         }
     }
 
-    impl Mark {
+    impl ReachedFlag {
         /// Sets the flag.
         pub fn set(&self) {
             self.set.store(true, Relaxed);
@@ -343,34 +345,34 @@ mod modelled {
     /// Has loom check that reads and writes of a place are ordered although the place is atomic.
     ///
     /// A race is legal where the reader throws away what it read, so this is off until the model
-    /// calls [`track_footprints`]: a model in which nobody can lose.
+    /// calls [`track_access_probes`]: a model in which nobody can lose.
     #[derive(Debug)]
-    pub struct Footprint(UnsafeCell<()>);
+    pub struct AccessProbe(UnsafeCell<()>);
 
-    static TRACK_FOOTPRINTS: AtomicBool = AtomicBool::new(false);
+    static TRACK_ACCESS_PROBES: AtomicBool = AtomicBool::new(false);
 
-    /// Has every [`Footprint`] of this process report unordered accesses.
-    pub fn track_footprints() {
-        TRACK_FOOTPRINTS.store(true, Relaxed);
+    /// Has every [`AccessProbe`] of this process report unordered accesses.
+    pub fn track_access_probes() {
+        TRACK_ACCESS_PROBES.store(true, Relaxed);
     }
 
-    impl Default for Footprint {
+    impl Default for AccessProbe {
         fn default() -> Self {
             Self(UnsafeCell::new(()))
         }
     }
 
-    impl Footprint {
+    impl AccessProbe {
         /// The place is read.
         pub fn read(&self) {
-            if TRACK_FOOTPRINTS.load(Relaxed) {
+            if TRACK_ACCESS_PROBES.load(Relaxed) {
                 self.0.with(|_| ());
             }
         }
 
         /// The place is overwritten.
         pub fn write(&self) {
-            if TRACK_FOOTPRINTS.load(Relaxed) {
+            if TRACK_ACCESS_PROBES.load(Relaxed) {
                 self.0.with_mut(|_| ());
             }
         }

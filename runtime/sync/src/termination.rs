@@ -30,7 +30,7 @@ use std::fmt;
 /// What an offer led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a worker that has to resume is counted as busy until it offers again"]
-pub enum Verdict {
+pub enum OfferResult {
     /// There is work: the worker is busy again and tries to steal.
     Resume,
     /// All workers are out of work. The worker ends and does not offer again.
@@ -86,7 +86,7 @@ impl TerminationDetector {
     /// # Panics
     ///
     /// When more workers offer than there are, or one offers after the end.
-    pub fn offer(&self, mut sees_work: impl FnMut() -> bool) -> Verdict {
+    pub fn offer_termination(&self, mut sees_work: impl FnMut() -> bool) -> OfferResult {
         let mut state = lock(&self.state);
         assert!(state.offers < self.workers, "rule 3 of termination: one offer per worker");
         self.set_offers(&mut state, |offers| offers + 1);
@@ -103,20 +103,20 @@ impl TerminationDetector {
             // After the end there is none (rule 3), whatever was seen.
             if saw_work && !ended {
                 self.set_offers(&mut state, |offers| offers - 1);
-                return Verdict::Resume;
+                return OfferResult::Resume;
             }
             while state.offers < self.workers && state.announcements == heard {
                 reached_if(true, "termination: a worker slept");
                 state = wait(&self.sleepers, state);
             }
         }
-        Verdict::Ended
+        OfferResult::Ended
     }
 
     /// A busy worker has an item that another could take: wakes one worker that has offered, if
     /// any. One load when nobody has.
     #[inline]
-    pub fn announce(&self) {
+    pub fn announce_work(&self) {
         // Relaxed: a worker that is offering at this moment may be missed (rule 5).
         if self.offers_seen.load(Relaxed) > 0 {
             self.wake_one();
@@ -132,7 +132,7 @@ impl TerminationDetector {
     /// Whether a worker has offered lately, for a busy one that could give some of its work away. One
     /// load; it may be wrong for a moment (rule 5).
     #[inline]
-    pub fn is_anybody_idle(&self) -> bool {
+    pub fn has_idle_worker(&self) -> bool {
         self.offers_seen.load(Relaxed) > 0
     }
 

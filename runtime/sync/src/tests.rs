@@ -5,7 +5,7 @@ mod coordinator;
 mod deque;
 mod executor;
 mod queue;
+mod reentrant_lock;
 mod shim;
 mod slab;
 mod termination;
-mod turns;

@@ -49,7 +49,7 @@ impl Vm {
         let simple = !code.rest && !code.broken_formals;
         code.simple_parameters = if simple { code.parameters } else { u32::MAX };
         for symbol in crate::verify::verify(&code) {
-            self.heap.reach_global(SymbolId(symbol));
+            self.heap.ensure_global(SymbolId(symbol));
         }
         crate::fuse::fuse(&mut code.words);
         self.heap.host(Box::new(code))
@@ -354,7 +354,12 @@ impl Vm {
                 fiber.ensure(first + site.count);
                 match self.heap.room(bytes) {
                     Ok(()) => Native::Again,
-                    Err(_) => Native::Result(self.out_of_memory()),
+                    Err(_) => {
+                        // Otherwise a loop over refused requests would never come to a safepoint
+                        // that looks at the limit.
+                        self.heap.request_collection_if_over_limit();
+                        Native::Result(self.out_of_memory())
+                    }
                 }
             }
             Outcome::Suspend(question) => {

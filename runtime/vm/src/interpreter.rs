@@ -355,7 +355,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             let (a, b) = ($a, $b);
             let index = word!(0);
             // SAFETY: rule 1 — the global index exists.
-            let value = unsafe { vm.heap.existing_global(SymbolId(index)) };
+            let value = unsafe { vm.heap.global_unchecked(SymbolId(index)) };
             if !value.is_closure() && value.is_undefined() {
                 unbound!(a);
             }
@@ -392,7 +392,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             let (a, b) = ($a, $b);
             let index = word!(0);
             // SAFETY: rule 1 — the global index exists.
-            let value = unsafe { vm.heap.existing_global(SymbolId(index)) };
+            let value = unsafe { vm.heap.global_unchecked(SymbolId(index)) };
             if value == closure!() && !vm.heap.wants_safepoint() {
                 vm.counters.function_calls += 1;
                 begin!(code!());
@@ -596,7 +596,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             Opcode::Global => {
                 let index = word!(0);
                 // SAFETY: rule 1 — the global index exists.
-                let value = unsafe { vm.heap.existing_global(SymbolId(index)) };
+                let value = unsafe { vm.heap.global_unchecked(SymbolId(index)) };
                 r!(a!()) = if value.is_undefined() {
                     save!();
                     vm.missing_global(fiber, word!(0))
@@ -608,7 +608,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             Opcode::GlobalHead => {
                 let index = word!(0);
                 // SAFETY: rule 1 — the global index exists.
-                let mut value = unsafe { vm.heap.existing_global(SymbolId(index)) };
+                let mut value = unsafe { vm.heap.global_unchecked(SymbolId(index)) };
                 if value.is_undefined() {
                     save!();
                     value = vm.missing_global(fiber, word!(0));
@@ -917,7 +917,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             Opcode::TailCallGlobal => {
                 let index = word!(0);
                 // SAFETY: rule 1 — the global index exists.
-                let value = unsafe { vm.heap.existing_global(SymbolId(index)) };
+                let value = unsafe { vm.heap.global_unchecked(SymbolId(index)) };
                 if value.is_undefined() {
                     unbound!(a!());
                 }

@@ -12,12 +12,12 @@ use crate::fiber::Fiber;
 use crate::native::Native;
 use crate::vm::{CollectedHook, CompileHook, FiberId, Guards, ReportHook, Vm, VmGroup};
 use std::sync::Arc;
-use valk_heap::{Invitation, JoinError, Roots, Tracer, Value};
+use valk_heap::{MutatorTicket, Roots, TooManyMutators, Tracer, Value};
 
 /// What a further VM on a heap is made from.
 #[derive(Clone)]
 pub struct VmTemplate {
-    invitation: Invitation,
+    ticket: MutatorTicket,
     natives: Vec<Native>,
     guards: Guards,
     group: Arc<VmGroup>,
@@ -33,8 +33,8 @@ impl VmTemplate {
     ///
     /// # Errors
     /// When the heap takes no further mutator.
-    pub fn instantiate(&self) -> Result<Vm, JoinError> {
-        let heap = self.invitation.accept()?;
+    pub fn instantiate(&self) -> Result<Vm, TooManyMutators> {
+        let heap = self.ticket.register()?;
         let group = Arc::clone(&self.group);
         let mut vm = Vm::bare(heap, group, self.compile, self.report);
         vm.natives.clone_from(&self.natives);
@@ -76,7 +76,7 @@ impl Vm {
     /// For further VMs on this one's heap.
     pub fn template(&mut self) -> VmTemplate {
         VmTemplate {
-            invitation: self.heap.invitation(),
+            ticket: self.heap.mutator_ticket(),
             natives: self.natives.clone(),
             guards: self.guards.clone(),
             group: Arc::clone(&self.group),

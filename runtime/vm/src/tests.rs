@@ -312,10 +312,10 @@ valk_harness::test! {
     fn a_builtin_that_blocks_lets_others_collect() {
         let mut vm = shared_vm();
         let run = NativeKind::Plain(|vm, _| {
-            let other = vm.heap.invitation();
+            let other = vm.heap.mutator_ticket();
             let wait = move || {
                 std::thread::spawn(move || {
-                    let mut heap = other.accept().expect("room for it");
+                    let mut heap = other.register().expect("room for it");
                     // SAFETY: nothing is used afterwards.
                     unsafe { heap.collect(Collection::Full, &mut ()) }
                 })

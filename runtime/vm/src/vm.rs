@@ -253,7 +253,7 @@ impl Vm {
         self.heap.set_global(symbol, value);
         if self.guards.names.contains(&symbol) {
             self.group.rebindings.fetch_add(1, Ordering::Release);
-            self.heap.call_all();
+            self.heap.request_safepoints();
             self.refresh_guards();
         }
     }
@@ -507,7 +507,7 @@ impl Vm {
         let (heap, mut roots) = self.split(running);
         // SAFETY: rule 3 — a builtin has returned, so that its fiber holds all values; between
         // resumptions the embedder keeps values in the root table only.
-        unsafe { heap.native(&mut roots, call) }
+        unsafe { heap.blocking(&mut roots, call) }
     }
 
     /// Says that this VM runs no fiber until [`Vm::unpark`].
@@ -519,12 +519,12 @@ impl Vm {
         let roots = AllRoots::new(self, None);
         let roots = self.parked.insert(Box::new(roots));
         // SAFETY: as in `outside`; the box stays where it is, and the rest is the caller's promise.
-        unsafe { self.heap.suspend(&mut **roots) };
+        unsafe { self.heap.begin_blocking(&mut **roots) };
     }
 
     /// Goes on after [`Vm::park`], when no collection is under way.
     pub(crate) fn unpark(&mut self) {
-        self.heap.resume();
+        self.heap.end_blocking();
         self.parked = None;
     }
 

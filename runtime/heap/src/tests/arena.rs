@@ -165,7 +165,7 @@ valk_harness::test! {
     }
 }
 
-const TURNS: usize = if cfg!(miri) { 3 } else { 300 };
+const STRIPES: usize = if cfg!(miri) { 3 } else { 300 };
 
 valk_harness::test! {
     /// Against vectors: nothing that is alive changes, nothing overlaps, the sums are those of a
@@ -174,7 +174,7 @@ valk_harness::test! {
         let mut random = Random::new(6);
         let mut arena = Arena::new(2000, 4000).expect("small");
         let mut expected = ArenaStatistics::default();
-        for turn in 0..TURNS {
+        for turn in 0..STRIPES {
             let scope = arena.scope();
             let mut alive: Vec<(&mut [u8], Vec<u8>)> = Vec::new();
             for step in 0..random.below(40) {

@@ -2,7 +2,7 @@
 
 #[cfg(target_os = "linux")]
 use crate::ProcessMemory;
-use crate::os::GRAIN_BYTES;
+use crate::memory::os::GRAIN_BYTES;
 use crate::{Buffer, BufferFull, BufferPool, HeapError};
 
 const MIB: usize = 1 << 20;
@@ -136,7 +136,7 @@ valk_harness::test! {
 }
 
 const THREADS: usize = 4;
-const TURNS: usize = if cfg!(miri) { 10 } else { 5_000 };
+const STRIPES: usize = if cfg!(miri) { 10 } else { 5_000 };
 
 valk_harness::test! {
     fn threads_take_and_put_back_and_the_sums_hold() {
@@ -145,7 +145,7 @@ valk_harness::test! {
             .map(|thread| {
                 let pool = pool.clone();
                 std::thread::spawn(move || {
-                    for _ in 0..TURNS {
+                    for _ in 0..STRIPES {
                         if let Some(mut buffer) = pool.acquire() {
                             let mark = [thread as u8; 9];
                             buffer.extend_from_slice(&mark).expect("it fits");

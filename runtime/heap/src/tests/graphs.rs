@@ -70,15 +70,15 @@ valk_harness::test! {
         for seed in 20..26 {
             let config = Config { mutators_max: 3, ..small_config() };
             let mut world = World::new(config, seed);
-            let mut common = world.heap.common();
-            (common.cells_alone, common.collectors_min) = (3, 2);
+            let mut common = world.heap.locked();
+            (common.serial_trace_cells, common.gc_workers_min) = (3, 2);
             drop(common);
             let ending = Arc::new(AtomicBool::new(false));
             let helpers: Vec<_> = (0..2)
                 .map(|_| {
-                    let (invitation, ending) = (world.heap.invitation(), Arc::clone(&ending));
+                    let (mutator_ticket, ending) = (world.heap.mutator_ticket(), Arc::clone(&ending));
                     std::thread::spawn(move || {
-                        let mut heap = invitation.accept().expect("room for it");
+                        let mut heap = mutator_ticket.register().expect("room for it");
                         while !ending.load(Ordering::Relaxed) {
                             if heap.wants_safepoint() {
                                 // SAFETY: it has no values.
@@ -107,7 +107,7 @@ valk_harness::test! {
             for helper in helpers {
                 helper.join().expect("no panic");
             }
-            assert!(world.heap.statistics().collections_helped > 20, "seed {seed}");
+            assert!(world.heap.statistics().collections_parallel > 20, "seed {seed}");
             world.collect(Collection::Full);
             check_after_full(&mut world);
         }

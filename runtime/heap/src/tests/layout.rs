@@ -1,11 +1,12 @@
 //! Size classes, holes and triggers as pure functions.
 
 use super::Random;
-use crate::limits::{FULL_FLOOR_BYTES, next_full, soft_limit};
-use crate::nursery::Young;
-use crate::object::{GRANULE_BYTES, fields_bytes, round_to_granules, string_bytes};
-use crate::old::{CLASS_BYTES, PAGE_BYTES, PAYLOAD_OFFSET, class_of, next_hole, slots_per_page};
-use crate::os::{GRAIN_BYTES, round_to_grains};
+use crate::accounting::limits::{FULL_FLOOR_BYTES, next_full, soft_limit};
+use crate::memory::os::{GRAIN_BYTES, round_to_grains};
+use crate::spaces::nursery::Nursery;
+use crate::spaces::page::{PAGE_BYTES, PAYLOAD_OFFSET, next_hole, slots_per_page};
+use crate::spaces::size_class::{CLASS_BYTES, class_of};
+use crate::values::object::{GRANULE_BYTES, fields_bytes, round_to_granules, string_bytes};
 use crate::{HeapError, LARGE_OBJECT_BYTES, OutOfMemory};
 
 valk_harness::test! {
@@ -168,7 +169,7 @@ valk_harness::test! {
 valk_harness::test! {
     fn a_lot_holds_what_it_handed_out_and_nothing_beside_it() {
         let base = 4 * GRAIN_BYTES;
-        let mut young = Young::new(base, 2 * GRAIN_BYTES, GRAIN_BYTES);
+        let mut young = Nursery::new(base, 2 * GRAIN_BYTES, GRAIN_BYTES);
         young.cursor += 64;
         assert!(young.holds(base, 64) && young.holds(base + 48, 16));
         assert!(!young.holds(base - 16, 16), "in the lot before");
@@ -180,15 +181,15 @@ valk_harness::test! {
 valk_harness::test! {
     fn machine_code_gives_back_a_cursor_that_has_moved_on() {
         let mut heap = super::small_heap();
-        let (cursor, limit) = (heap.direct().cursor, heap.direct().limit);
+        let (cursor, limit) = (heap.native_context().cursor, heap.native_context().limit);
         let wrong = if cfg!(debug_assertions) { &[cursor - 16, limit + 16][..] } else { &[] };
         for &wrong in wrong {
             // SAFETY: the promise is broken, and nothing is allocated afterwards.
-            let message = super::panic_message(|| unsafe { heap.take_back(wrong) });
+            let message = super::panic_message(|| unsafe { heap.set_cursor(wrong) });
             assert_eq!(message, "moved on");
         }
         // SAFETY: nothing was made.
-        unsafe { heap.take_back(cursor) };
+        unsafe { heap.set_cursor(cursor) };
         assert!(heap.cons(crate::Value::ONE, crate::Value::NIL, false).is_pair());
     }
 }

@@ -1,7 +1,7 @@
 //! Limits, triggers and what the statistics say about them.
 
 use super::{collect, small_config, small_heap};
-use crate::{Collection, Config, Heap, HeapError, Kind, Stress, Value};
+use crate::{Collection, Config, Heap, HeapError, Kind, ProcessMemory, Stress, Value};
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
@@ -275,5 +275,69 @@ valk_harness::test! {
         collect(&mut two, Collection::Full, &mut roots_two);
         assert_eq!(roots_two[0].as_bytes(&two), Some(&b"two"[..]));
         assert_eq!(two.statistics().old_bytes, 16);
+    }
+}
+
+/// A list of strings of this size to which the limit allows no further one, in the first root.
+fn filled_with_strings(heap: &mut Heap, bytes: usize) -> [Value; 3] {
+    let mut roots = [Value::NIL; 3];
+    loop {
+        let string = heap.string_from(bytes, |_| ());
+        let longer = heap.cons(string, roots[0], false);
+        let before = std::mem::replace(&mut roots[0], longer);
+        roots[1] = before;
+        collect(heap, Collection::Auto, &mut roots);
+        if heap.over_hard_limit() {
+            return [roots[1], Value::NIL, Value::NIL];
+        }
+    }
+}
+
+valk_harness::test! {
+    fn strings_refused_at_the_limit_leave_no_memory_committed() {
+        for bytes in [10_000, 50_000] {
+            let config = Config { hard_limit_bytes: 8 * MIB, ..small_config() };
+            let mut heap = Heap::new(config).expect("8 MiB");
+            let mut roots = filled_with_strings(&mut heap, bytes);
+            collect(&mut heap, Collection::Full, &mut roots);
+            let before = heap.statistics();
+            for _ in 0..100 {
+                // What a program does with a refusal makes a few small objects that stay.
+                let message = heap.string(b"out of memory");
+                let error = heap.error(message);
+                roots[1] = heap.cons(error, roots[1], false);
+                let string = heap.string_from(bytes, |_| ());
+                roots[2] = heap.cons(string, roots[0], false);
+                collect(&mut heap, Collection::Full, &mut roots);
+                assert!(heap.over_hard_limit());
+                roots[2] = Value::NIL;
+                collect(&mut heap, Collection::Full, &mut roots);
+            }
+            let after = heap.statistics();
+            assert!(after.used_bytes < before.used_bytes + 100 * KIB);
+            let grown = after.committed_bytes.saturating_sub(before.committed_bytes);
+            // A page may come with its chunk.
+            assert!(grown <= 3 * MIB, "{grown} bytes more after 100 refusals of {bytes}");
+            heap.verify(&mut roots);
+        }
+    }
+
+    fn large_objects_take_no_more_memory_than_they_count() {
+        let mut heap = Heap::new(Config { hard_limit_bytes: 128 * MIB, ..small_config() }).expect("128 MiB");
+        let resident = ProcessMemory::now().resident_bytes;
+        let mut roots = [Value::NIL];
+        for _ in 0..2000 {
+            let string = heap.string_from(10_000, |bytes| bytes.fill(b'x'));
+            roots[0] = heap.cons(string, roots[0], false);
+            if heap.wants_collection() {
+                collect(&mut heap, Collection::Auto, &mut roots);
+            }
+        }
+        let statistics = heap.statistics();
+        assert!(statistics.old_bytes >= 20_000_000 - 64 * KIB);
+        let held = statistics.committed_bytes;
+        assert!(held <= statistics.used_bytes + 4 * MIB, "{held} of {}", statistics.used_bytes);
+        let taken = ProcessMemory::now().resident_bytes - resident;
+        assert!(taken <= held + 8 * MIB, "{taken} bytes are resident, {held} committed");
     }
 }

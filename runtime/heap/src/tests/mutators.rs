@@ -1,7 +1,7 @@
 //! Several mutators in one heap.
 
 use super::{Random, collect, panic_message, small_config};
-use crate::{Collection, Config, Heap, Interrupt, JoinError, Kind, Stress, Value};
+use crate::{Collection, Config, Heap, Interrupt, Kind, Stress, TooManyMutators, Value};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
@@ -58,10 +58,10 @@ valk_harness::test! {
         let started = Arc::new(Barrier::new(4));
         let threads: Vec<_> = (0..3)
             .map(|number| {
-                let (invitation, done) = (heap.invitation(), Arc::clone(&done));
+                let (mutator_ticket, done) = (heap.mutator_ticket(), Arc::clone(&done));
                 let started = Arc::clone(&started);
                 thread::spawn(move || {
-                    let mut heap = invitation.accept().expect("room for it");
+                    let mut heap = mutator_ticket.register().expect("room for it");
                     started.wait();
                     let mut rounds = 0;
                     while done.load(Ordering::Relaxed) == 0 {
@@ -83,7 +83,7 @@ valk_harness::test! {
         done.store(1, Ordering::Relaxed);
         // SAFETY: `roots` is not used until this returns.
         let rounds: Vec<i32> = unsafe {
-            heap.native(&mut roots, || threads.into_iter().map(|thread| thread.join().expect("no panic")).collect())
+            heap.blocking(&mut roots, || threads.into_iter().map(|thread| thread.join().expect("no panic")).collect())
         };
         assert!(rounds.iter().all(|rounds| *rounds > 0), "{rounds:?}");
         assert_eq!(heap.mutators(), 1);
@@ -93,16 +93,16 @@ valk_harness::test! {
 
     fn what_a_mutator_leaves_behind_is_collected_like_everything() {
         let mut heap = heap_of(2);
-        let invitation = heap.invitation();
+        let mutator_ticket = heap.mutator_ticket();
         let symbol = heap.intern(b"shared").as_symbol().expect("a symbol");
         let mut roots = [Value::NIL; 2];
         for round in 1..50 {
-            let invitation = invitation.clone();
+            let mutator_ticket = mutator_ticket.clone();
             // SAFETY: `roots` is not used until this returns.
             unsafe {
-                heap.native(&mut roots, || {
+                heap.blocking(&mut roots, || {
                     thread::spawn(move || {
-                        let mut heap = invitation.accept().expect("room for it");
+                        let mut heap = mutator_ticket.register().expect("room for it");
                         let before = heap.global(symbol);
                         let made = heap.cons(Value::fixnum(round), before, false);
                         heap.set_global(symbol, made);
@@ -122,16 +122,16 @@ valk_harness::test! {
 
     fn a_mutator_in_native_code_delays_nobody_and_finds_its_values_moved() {
         let mut heap = heap_of(2);
-        let invitation = heap.invitation();
+        let mutator_ticket = heap.mutator_ticket();
         let (to_other, from_main) = mpsc::channel::<()>();
         let (to_main, from_other) = mpsc::channel::<()>();
         let other = thread::spawn(move || {
-            let mut heap = invitation.accept().expect("room for it");
+            let mut heap = mutator_ticket.register().expect("room for it");
             let mut roots = [list(&mut heap, 100), Value::NIL];
             let before = roots[0].address();
             // SAFETY: `roots` is not used until this returns.
             unsafe {
-                heap.native(&mut roots, || {
+                heap.blocking(&mut roots, || {
                     to_main.send(()).expect("somebody listens");
                     from_main.recv().expect("somebody sends");
                 });
@@ -139,10 +139,10 @@ valk_harness::test! {
             assert_ne!(roots[0].address(), before, "moved out of the nursery");
             assert_eq!(sum(roots[0]), 4950);
             // SAFETY: `roots` and `heap` are left alone until `resume`.
-            unsafe { heap.suspend(&mut roots) };
+            unsafe { heap.begin_blocking(&mut roots) };
             to_main.send(()).expect("somebody listens");
             from_main.recv().expect("somebody sends");
-            heap.resume();
+            heap.end_blocking();
             assert_eq!(sum(roots[0]), 4950);
         });
         for _ in 0..2 {
@@ -153,19 +153,19 @@ valk_harness::test! {
             to_other.send(()).expect("somebody listens");
         }
         // SAFETY: nothing is rooted.
-        unsafe { heap.native(&mut (), || other.join().expect("no panic")) };
+        unsafe { heap.blocking(&mut (), || other.join().expect("no panic")) };
     }
 
     fn a_suspended_mutator_may_end() {
         let mut heap = heap_of(2);
-        let invitation = heap.invitation();
+        let mutator_ticket = heap.mutator_ticket();
         // SAFETY: nothing is rooted.
         unsafe {
-            heap.native(&mut (), || {
+            heap.blocking(&mut (), || {
                 thread::spawn(move || {
-                    let mut heap = invitation.accept().expect("room for it");
+                    let mut heap = mutator_ticket.register().expect("room for it");
                     // SAFETY: only dropped afterwards.
-                    heap.suspend(&mut ());
+                    heap.begin_blocking(&mut ());
                 })
                 .join()
                 .expect("no panic");
@@ -178,13 +178,13 @@ valk_harness::test! {
     fn a_heap_takes_as_many_mutators_as_it_was_made_for() {
         let mut heap = heap_of(2);
         assert_eq!((heap.mutators(), heap.mutators_max()), (1, 2));
-        let invitation = heap.invitation();
-        let second = invitation.accept().expect("room for it");
-        let refusal = invitation.accept().map(drop);
-        assert_eq!(refusal, Err(JoinError { most: 2 }));
-        assert!(JoinError { most: 2 }.to_string().starts_with("2 threads work on this heap"));
+        let mutator_ticket = heap.mutator_ticket();
+        let second = mutator_ticket.register().expect("room for it");
+        let refusal = mutator_ticket.register().map(drop);
+        assert_eq!(refusal, Err(TooManyMutators { most: 2 }));
+        assert!(TooManyMutators { most: 2 }.to_string().starts_with("2 threads work on this heap"));
         drop(second);
-        assert!(invitation.accept().is_ok(), "a slot is used again");
+        assert!(mutator_ticket.register().is_ok(), "a slot is used again");
         assert_eq!(heap_of(0).mutators_max(), 1, "one is the least");
     }
 
@@ -214,18 +214,18 @@ valk_harness::test! {
             }
         };
         let (first, second) = (life(1, Arc::clone(&started), table), life(2, started, table));
-        let invitation = heap.invitation();
-        let other = thread::spawn(move || second(&mut invitation.accept().expect("room for it")));
+        let mutator_ticket = heap.mutator_ticket();
+        let other = thread::spawn(move || second(&mut mutator_ticket.register().expect("room for it")));
         first(&mut heap);
         // SAFETY: nothing is rooted here but in the root table.
-        unsafe { heap.native(&mut (), || other.join().expect("no panic")) };
+        unsafe { heap.blocking(&mut (), || other.join().expect("no panic")) };
         heap.verify(&mut ());
         heap.release(root);
     }
 
     fn collections_wished_at_the_same_time_are_one() {
         let mut heap = heap_of(2);
-        let invitation = heap.invitation();
+        let mutator_ticket = heap.mutator_ticket();
         let started = Arc::new(Barrier::new(2));
         let life = |kind: Collection, started: Arc<Barrier>| {
             move |heap: &mut Heap| {
@@ -242,23 +242,23 @@ valk_harness::test! {
             }
         };
         let (minor, full) = (life(Collection::Minor, Arc::clone(&started)), life(Collection::Full, started));
-        let other = thread::spawn(move || minor(&mut invitation.accept().expect("room for it")));
+        let other = thread::spawn(move || minor(&mut mutator_ticket.register().expect("room for it")));
         let led = full(&mut heap);
         // SAFETY: nothing is rooted.
-        let theirs = unsafe { heap.native(&mut (), || other.join().expect("no panic")) };
+        let theirs = unsafe { heap.blocking(&mut (), || other.join().expect("no panic")) };
         assert_eq!(heap.statistics().collections(), led + theirs, "each is counted by who led it");
     }
 
     fn stopped_mutators_help_with_much_work() {
         let mut heap = heap_of(2);
-        let invitation = heap.invitation();
-        heap.common().collectors_min = 2;
+        let mutator_ticket = heap.mutator_ticket();
+        heap.locked().gc_workers_min = 2;
         let symbol = heap.intern(b"tree").as_symbol().expect("a symbol");
         let done = Arc::new(AtomicBool::new(false));
         let ended = Arc::clone(&done);
         // Both hold the tree, so both are after the same cells.
         let other = thread::spawn(move || {
-            let mut heap = invitation.accept().expect("room for it");
+            let mut heap = mutator_ticket.register().expect("room for it");
             let mut roots = [Value::NIL; 2];
             while !ended.load(Ordering::Relaxed) {
                 roots[0] = heap.global(symbol);
@@ -294,9 +294,9 @@ valk_harness::test! {
         }
         done.store(true, Ordering::Relaxed);
         // SAFETY: nothing is rooted.
-        unsafe { heap.native(&mut (), || other.join().expect("no panic")) };
+        unsafe { heap.blocking(&mut (), || other.join().expect("no panic")) };
         let seen = heap.statistics();
-        assert!(seen.collections_helped > 0);
+        assert!(seen.collections_parallel > 0);
         let stops: u64 = seen.stops.iter().sum();
         assert!(0 < stops && stops <= seen.collections(), "{seen:?}");
         assert!(seen.stop_us_max < 30_000_000, "{seen:?}");
@@ -305,22 +305,22 @@ valk_harness::test! {
 
     fn turns_exclude_one_another_and_nest() {
         let mut heap = heap_of(3);
-        drop((heap.turn(), heap.turn_at(Value::NIL)));
+        drop((heap.lock_all_stripes(), heap.lock_stripe_of(Value::NIL)));
         let object = heap.fields(Kind::Record, &[Value::NIL]);
         let (inside, together) = (Arc::new(AtomicBool::new(false)), Arc::new(Barrier::new(2)));
         let threads: Vec<_> = (0..2)
             .map(|_| {
                 let (inside, together) = (Arc::clone(&inside), Arc::clone(&together));
-                let invitation = heap.invitation();
+                let mutator_ticket = heap.mutator_ticket();
                 thread::spawn(move || {
-                    let mut heap = invitation.accept().expect("room for it");
+                    let mut heap = mutator_ticket.register().expect("room for it");
                     together.wait();
                     for round in 0..3000 {
                         let of_all = round % 3 == 0;
-                        let outer = if of_all { heap.turn() } else { heap.turn_at(object) };
+                        let outer = if of_all { heap.lock_all_stripes() } else { heap.lock_stripe_of(object) };
                         assert!(!inside.swap(true, Ordering::Relaxed), "two had a turn");
                         if of_all {
-                            drop((heap.turn(), heap.turn_at(object)));
+                            drop((heap.lock_all_stripes(), heap.lock_stripe_of(object)));
                         }
                         (0..50).for_each(|_| std::hint::spin_loop());
                         assert!(inside.swap(false, Ordering::Relaxed));
@@ -331,26 +331,26 @@ valk_harness::test! {
             })
             .collect();
         // SAFETY: nothing is rooted.
-        unsafe { heap.native(&mut (), || threads.into_iter().for_each(|thread| thread.join().expect("no panic"))) };
+        unsafe { heap.blocking(&mut (), || threads.into_iter().for_each(|thread| thread.join().expect("no panic"))) };
     }
 
     fn everybody_is_called_to_a_safepoint() {
         let mut heap = heap_of(2);
-        let other = heap.invitation().accept().expect("room for it");
+        let other = heap.mutator_ticket().register().expect("room for it");
         assert!(!heap.wants_safepoint() && !other.wants_safepoint());
-        heap.call_all();
+        heap.request_safepoints();
         assert!(heap.wants_safepoint() && other.wants_safepoint());
         let interrupt: Interrupt = other.interrupt().clone();
         drop(other);
         // A ring for nobody, and who comes next does not hear it.
         interrupt.request();
-        let next = heap.invitation().accept().expect("room for it");
+        let next = heap.mutator_ticket().register().expect("room for it");
         assert!(!next.wants_safepoint());
     }
 
     fn the_checker_wants_to_be_alone() {
         let mut heap = heap_of(2);
-        let other = heap.invitation().accept().expect("room for it");
+        let other = heap.mutator_ticket().register().expect("room for it");
         assert!(panic_message(|| heap.verify(&mut ())).contains("nobody else"));
         drop(other);
         assert_eq!(heap.verify(&mut ()), 0);
@@ -359,17 +359,17 @@ valk_harness::test! {
     fn random_schedules_on_two_threads_keep_what_is_rooted() {
         let stress = Stress::Random { seed: 11 };
         let mut heap = Heap::new(Config { mutators_max: 2, stress, ..small_config() }).expect("nurseries");
-        let invitation = heap.invitation();
-        let other = thread::spawn(move || hold(&mut invitation.accept().expect("room for it"), 3000, 60));
+        let mutator_ticket = heap.mutator_ticket();
+        let other = thread::spawn(move || hold(&mut mutator_ticket.register().expect("room for it"), 3000, 60));
         hold(&mut heap, 3000, 50);
         // SAFETY: nothing is rooted.
-        unsafe { heap.native(&mut (), || other.join().expect("no panic")) };
+        unsafe { heap.blocking(&mut (), || other.join().expect("no panic")) };
         assert!(heap.statistics().collections_full > 0);
     }
 
     fn external_memory_of_all_mutators_counts() {
         let mut heap = heap_of(2);
-        let mut other = heap.invitation().accept().expect("room for it");
+        let mut other = heap.mutator_ticket().register().expect("room for it");
         heap.set_external_bytes(100);
         other.set_external_bytes(1000);
         heap.set_external_bytes(50);

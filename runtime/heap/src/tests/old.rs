@@ -1,10 +1,10 @@
 //! The old space by itself: where pages come from and where they go.
 
-use crate::limits::RESIDENT_FREE_PAGES;
-use crate::object::{self, PAIR_BYTES};
-use crate::old::{
-    CHUNK_BYTES, HugePages, OldSpace, PAGE_BYTES, Page, SMALL_CHUNKS, slots_per_page,
-};
+use crate::accounting::limits::RESIDENT_FREE_PAGES;
+use crate::spaces::huge_page_policy::HugePagePolicy;
+use crate::spaces::old_space::{CHUNK_BYTES, OldSpace, SMALL_CHUNKS};
+use crate::spaces::page::{PAGE_BYTES, Page, slots_per_page};
+use crate::values::object::{self, PAIR_BYTES};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -108,7 +108,7 @@ valk_harness::test! {
 
     fn after_a_slow_huge_page_there_are_small_ones_for_a_while() {
         let (fast, slow) = (Duration::from_micros(100), Duration::from_millis(5));
-        let mut pages = HugePages::new();
+        let mut pages = HugePagePolicy::new();
         let mut without = |took: Duration| {
             assert!(pages.wanted());
             pages.report(took);
@@ -117,7 +117,7 @@ valk_harness::test! {
             count
         };
         assert_eq!([without(fast), without(slow), without(slow), without(fast)], [0, 8, 8, 0]);
-        let mut pages = HugePages::new();
+        let mut pages = HugePagePolicy::new();
         let mut again = || {
             pages.report(slow);
             (0..1000).take_while(|_| !pages.wanted()).count()

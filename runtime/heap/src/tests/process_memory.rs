@@ -26,7 +26,7 @@ valk_harness::test! {
     }
 
     fn numbers_are_read_in_their_order_and_nonsense_is_zero() {
-        use crate::process_memory::from_statm;
+        use crate::memory::process_memory::from_statm;
         let seen = from_statm("500 40 30 7 0 90 0\n", 4096);
         let expected = ProcessMemory {
             virtual_bytes: 500 * 4096,

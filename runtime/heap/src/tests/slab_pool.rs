@@ -140,7 +140,7 @@ valk_harness::test! {
 }
 
 const THREADS: usize = 4;
-const TURNS: usize = if cfg!(miri) { 20 } else { 20_000 };
+const STRIPES: usize = if cfg!(miri) { 20 } else { 20_000 };
 
 /// Threads take items of one pool, write into them and see nobody else's writing.
 fn share(threads: usize) {
@@ -152,8 +152,8 @@ fn share(threads: usize) {
             std::thread::spawn(move || {
                 let mut random = Random::new(thread as u64);
                 start.wait();
-                for turn in 0..TURNS {
-                    let mark = (thread * TURNS + turn) as u64;
+                for turn in 0..STRIPES {
+                    let mark = (thread * STRIPES + turn) as u64;
                     let mut items: Vec<_> =
                         (0..=random.below(2)).filter_map(|_| pool.acquire()).collect();
                     for item in &mut items {
@@ -170,7 +170,7 @@ fn share(threads: usize) {
             })
         })
         .collect();
-    let attempts = (threads.len() * TURNS) as u64;
+    let attempts = (threads.len() * STRIPES) as u64;
     for thread in threads {
         thread.join().expect("no rule was broken");
     }

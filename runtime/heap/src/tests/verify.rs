@@ -1,7 +1,8 @@
 //! The checker finds what is broken on purpose; debug builds refuse to follow stale values.
 
 use super::{collect, panic_message, small_heap};
-use crate::object::{self, Header, UNLOGGED};
+use crate::values::forwarding::FORWARDED;
+use crate::values::object::{self, Header, UNLOGGED};
 use crate::{Collection, Heap, Kind, Roots, Value};
 
 fn broken(heap: &mut Heap, roots: &mut dyn Roots) -> String {
@@ -81,7 +82,7 @@ valk_harness::test! {
         roots[0] = heap.fields(Kind::Cell, &[Value::NIL]);
         let header = roots[0].header();
         // SAFETY: the header is rewritten in place.
-        unsafe { Header { kind: object::FORWARDED, ..header }.store(roots[0].address()) };
+        unsafe { Header { kind: FORWARDED, ..header }.store(roots[0].address()) };
         assert!(broken(&mut heap, &mut roots).contains("a moved object"));
     }
 }
@@ -106,7 +107,7 @@ valk_harness::test! {
         heap.cons(Value::NIL, Value::NIL, false);
         let mut roots = vec![Value::from_pair_address(heap.cons(Value::NIL, Value::NIL, false).address(), true)];
         // SAFETY: the pair is initialised memory of two words.
-        unsafe { object::store(roots[0].address(), crate::value::POISON) };
+        unsafe { object::store(roots[0].address(), crate::values::object::POISON) };
         assert!(broken(&mut heap, &mut roots).contains("freed memory"));
     }
 }

@@ -190,7 +190,7 @@ pub fn collector_report(vm: &Vm) -> String {
             "--- Threads ---\nTime to stop others: {}; longest {} us\nCollections helped with: {}",
             by_length(&seen.stops),
             seen.stop_us_max,
-            seen.collections_helped
+            seen.collections_parallel
         );
     }
     text.push_str("--- Per-Class Usage ---\n");

@@ -160,6 +160,22 @@ valk_harness::test! {
 }
 
 valk_harness::test! {
+    fn a_list_of_strings_ends_at_the_memory_limit() {
+        const LIMIT: usize = 16 << 20;
+        for repeats in [1000, 5000] {
+            let mut runtime = limited(LIMIT);
+            let program = format!("(fun {{hog l}} {{hog (cons (make-string {repeats} \"0123456789\") l)}})
+                (print (hog nil))");
+            runtime.run_text("p", program.as_bytes(), &mut NoWaiting);
+            let out = String::from_utf8(runtime.take_output()).expect("text");
+            assert!(out.starts_with("Error: out of memory"), "{out}");
+            let committed = runtime.vm().heap.statistics().committed_bytes;
+            assert!(committed <= LIMIT + (4 << 20), "{committed} bytes are committed");
+        }
+    }
+}
+
+valk_harness::test! {
     fn deep_source_is_read_and_compiled() {
         let depth = 20_000;
         let nested = format!("(print {}1{})", "(* 1 ".repeat(depth), ")".repeat(depth));

@@ -1,7 +1,7 @@
 //! A member's handle.
 
 use super::shared::Shared;
-use super::{Outcome, World};
+use super::{CollectOutcome, World};
 use crate::shim::{Arc, AtomicUsize};
 use std::cell::Cell;
 use std::fmt;
@@ -13,15 +13,15 @@ use std::marker::PhantomData;
 pub struct Mutator {
     shared: Arc<Shared>,
     slot: usize,
-    /// [`Mutator::suspend`] was called and not yet taken back.
-    suspended: bool,
+    /// [`Mutator::begin_blocking`] was called and not yet taken back.
+    is_blocking: bool,
     /// May change threads, but belongs to one at a time.
     not_sync: PhantomData<Cell<()>>,
 }
 
 impl Mutator {
     pub(super) fn new(shared: Arc<Shared>, slot: usize) -> Self {
-        Self { shared, slot, suspended: false, not_sync: PhantomData }
+        Self { shared, slot, is_blocking: false, not_sync: PhantomData }
     }
 
     /// This mutator's slot, below [`MUTATORS_MAX`](crate::limits::MUTATORS_MAX). No other has it
@@ -36,9 +36,9 @@ impl Mutator {
         !self.shared.may_run(self.slot)
     }
 
-    /// The bell by which others call this mutator to a safepoint.
-    pub fn bell(&self) -> Bell {
-        Bell { shared: Arc::clone(&self.shared), slot: self.slot }
+    /// The poll_flag by which others call this mutator to a safepoint.
+    pub fn poll_flag(&self) -> PollFlag {
+        PollFlag { shared: Arc::clone(&self.shared), slot: self.slot }
     }
 
     /// A point at which every root of this mutator is where a collector finds it. One load, unless a
@@ -56,35 +56,35 @@ impl Mutator {
     /// # Panics
     ///
     /// A panic in `work` or in a round aborts the process.
-    pub fn collect<R>(&mut self, work: impl FnOnce(&World<'_>) -> R) -> Outcome<R> {
+    pub fn collect<R>(&mut self, work: impl FnOnce(&World<'_>) -> R) -> CollectOutcome<R> {
         self.shared.collect(self.slot, work)
     }
 
-    /// Enters native code, which touches no heap object and may block for any time, until the guard
+    /// Enters a blocking section, which touches no heap object and may block for any time, until the guard
     /// is dropped. Dropping the guard waits for the end of a collection under way.
-    pub fn enter_native(&mut self) -> Native<'_> {
-        self.shared.enter_native(self.slot);
-        Native { mutator: self }
+    pub fn enter_blocking(&mut self) -> BlockingSection<'_> {
+        self.shared.enter_blocking(self.slot);
+        BlockingSection { mutator: self }
     }
 
-    /// Enters native code, for whoever cannot hold a guard until the end of it; a second call does
-    /// nothing. Until [`Mutator::resume`] nothing else may be asked of this mutator but to end.
-    pub fn suspend(&mut self) {
-        if !std::mem::replace(&mut self.suspended, true) {
-            self.shared.enter_native(self.slot);
+    /// Enters a blocking section, for whoever cannot hold a guard until the end of it; a second call does
+    /// nothing. Until [`Mutator::end_blocking`] nothing else may be asked of this mutator but to end.
+    pub fn begin_blocking(&mut self) {
+        if !std::mem::replace(&mut self.is_blocking, true) {
+            self.shared.enter_blocking(self.slot);
         }
     }
 
-    /// Comes back from [`Mutator::suspend`], after any collection under way.
-    pub fn resume(&mut self) {
-        if std::mem::replace(&mut self.suspended, false) {
-            self.shared.leave_native(self.slot);
+    /// Comes back from [`Mutator::begin_blocking`], after any collection under way.
+    pub fn end_blocking(&mut self) {
+        if std::mem::replace(&mut self.is_blocking, false) {
+            self.shared.leave_blocking(self.slot);
         }
     }
 
-    /// Runs `call` as native code.
-    pub fn native<R>(&mut self, call: impl FnOnce() -> R) -> R {
-        let _native = self.enter_native();
+    /// Runs `call` as a blocking section.
+    pub fn blocking<R>(&mut self, call: impl FnOnce() -> R) -> R {
+        let _native = self.enter_blocking();
         call()
     }
 
@@ -97,7 +97,7 @@ impl Mutator {
 impl Drop for Mutator {
     fn drop(&mut self) {
         // SAFE first: a collection requested meanwhile must not wait for a thread that is ending.
-        self.suspend();
+        self.begin_blocking();
         self.shared.leave(self.slot);
     }
 }
@@ -110,49 +110,49 @@ impl fmt::Debug for Mutator {
 
 /// Calls a mutator to a safepoint, from any thread (rule 9 of `coordinator`).
 #[derive(Clone)]
-pub struct Bell {
+pub struct PollFlag {
     shared: Arc<Shared>,
     slot: usize,
 }
 
-impl Bell {
+impl PollFlag {
     /// Has the mutator look what is wanted of it, soon. What is wanted is published before.
-    pub fn ring(&self) {
-        self.shared.ring(self.slot);
+    pub fn request(&self) {
+        self.shared.request(self.slot);
     }
 
     /// Whether somebody rang since the last answer. One load.
-    pub fn is_rung(&self) -> bool {
-        self.shared.is_rung(self.slot)
+    pub fn is_requested(&self) -> bool {
+        self.shared.is_requested(self.slot)
     }
 
-    /// For the mutator, which looks afterwards what is wanted: makes the bell ready for the next
+    /// For the mutator, which looks afterwards what is wanted: makes the poll_flag ready for the next
     /// ring. Whether somebody had rung.
-    pub fn answer(&self) -> bool {
-        self.shared.answer(self.slot)
+    pub fn acknowledge(&self) -> bool {
+        self.shared.acknowledge(self.slot)
     }
 
     /// The word that is not 0 while somebody has rung, for polling without a detour. It lives as
-    /// long as this bell or a clone of it.
+    /// long as this poll_flag or a clone of it.
     pub fn word(&self) -> &AtomicUsize {
-        self.shared.bell(self.slot)
+        self.shared.poll_flag(self.slot)
     }
 }
 
-impl fmt::Debug for Bell {
+impl fmt::Debug for PollFlag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bell").field("slot", &self.slot).finish_non_exhaustive()
+        f.debug_struct("PollFlag").field("slot", &self.slot).finish_non_exhaustive()
     }
 }
 
-/// Proof that a mutator is in native code.
+/// Proof that a mutator is in a blocking section.
 #[derive(Debug)]
-pub struct Native<'a> {
+pub struct BlockingSection<'a> {
     mutator: &'a mut Mutator,
 }
 
-impl Drop for Native<'_> {
+impl Drop for BlockingSection<'_> {
     fn drop(&mut self) {
-        self.mutator.shared.leave_native(self.mutator.slot);
+        self.mutator.shared.leave_blocking(self.mutator.slot);
     }
 }

@@ -1,47 +1,47 @@
 //! The words of all slots, the lock, and who waits for whom.
 
-use super::signal::Signal;
+use super::spin_condvar::SpinCondvar;
 use super::state::{Slots, State};
 use super::world::{Job, NoUnwinding, Participant};
-use super::{Outcome, RegisterError, World};
+use super::{CollectOutcome, RegisterError, World};
+use crate::cache_padded::CachePadded;
 use crate::limits::MUTATORS_MAX;
-use crate::line::OwnLine;
 use crate::shim::Ordering::{Acquire, Relaxed, Release};
 use crate::shim::{AtomicUsize, Mutex, MutexGuard, lock, reached_if};
 
-/// The mutator runs native code and touches no heap object. Set and cleared by the mutator.
+/// The mutator runs a blocking section and touches no heap object. Set and cleared by the mutator.
 const SAFE: usize = 1;
 /// A leader wants the world to stop. Set and cleared by leaders, under the lock.
 const STOP: usize = 2;
 /// Neither: the mutator may touch the heap.
 const RUNNING: usize = 0;
 
-/// A bell that was not rung since its mutator last answered, and one that was.
-const SILENT: usize = 0;
-const RUNG: usize = 1;
+/// A poll_flag that was not rung since its mutator last answered, and one that was.
+const CLEAR: usize = 0;
+const REQUESTED: usize = 1;
 
 /// What all handles of a coordinator share.
 pub(super) struct Shared {
     /// One word per slot, on a line of its own: polling and native calls of one mutator do not
     /// disturb another's.
-    words: Box<[OwnLine<AtomicUsize>]>,
+    words: Box<[CachePadded<AtomicUsize>]>,
     /// One per slot (rule 9).
-    bells: Box<[OwnLine<AtomicUsize>]>,
+    poll_flags: Box<[CachePadded<AtomicUsize>]>,
     state: Mutex<State>,
     /// The leader waits here, for awaited members and for the ends of rounds.
-    leader: Signal,
+    leader: SpinCondvar,
     /// Everybody else waits here: for rounds, for Idle, for members to leave.
-    others: Signal,
+    others: SpinCondvar,
 }
 
 impl Shared {
     pub(super) fn new() -> Self {
         Self {
-            words: (0..MUTATORS_MAX).map(|_| OwnLine(AtomicUsize::new(SAFE))).collect(),
-            bells: (0..MUTATORS_MAX).map(|_| OwnLine(AtomicUsize::new(SILENT))).collect(),
+            words: (0..MUTATORS_MAX).map(|_| CachePadded(AtomicUsize::new(SAFE))).collect(),
+            poll_flags: (0..MUTATORS_MAX).map(|_| CachePadded(AtomicUsize::new(CLEAR))).collect(),
             state: Mutex::new(State::new()),
-            leader: Signal::new(),
-            others: Signal::new(),
+            leader: SpinCondvar::new(),
+            others: SpinCondvar::new(),
         }
     }
 
@@ -53,25 +53,25 @@ impl Shared {
         &self.words[slot].0
     }
 
-    pub(super) fn bell(&self, slot: usize) -> &AtomicUsize {
-        &self.bells[slot].0
+    pub(super) fn poll_flag(&self, slot: usize) -> &AtomicUsize {
+        &self.poll_flags[slot].0
     }
 
     /// Rings for `slot` (rule 9).
-    pub(super) fn ring(&self, slot: usize) {
+    pub(super) fn request(&self, slot: usize) {
         // Release: the mutator that answers sees why it was rung for.
-        self.bell(slot).store(RUNG, Release);
+        self.poll_flag(slot).store(REQUESTED, Release);
     }
 
     /// Whether somebody rang for `slot`. Relaxed: what it was about is read after the answer.
-    pub(super) fn is_rung(&self, slot: usize) -> bool {
-        self.bell(slot).load(Relaxed) == RUNG
+    pub(super) fn is_requested(&self, slot: usize) -> bool {
+        self.poll_flag(slot).load(Relaxed) == REQUESTED
     }
 
-    /// Makes the bell of `slot` ready for the next ring; whether it had been rung.
-    pub(super) fn answer(&self, slot: usize) -> bool {
+    /// Makes the poll_flag of `slot` ready for the next ring; whether it had been rung.
+    pub(super) fn acknowledge(&self, slot: usize) -> bool {
         // Acquire: pairs with `ring`.
-        self.bell(slot).swap(SILENT, Acquire) == RUNG
+        self.poll_flag(slot).swap(CLEAR, Acquire) == REQUESTED
     }
 
     /// The state at a moment without a collection (rule 2).
@@ -92,7 +92,7 @@ impl Shared {
     /// Ends the membership of `slot`, which is SAFE.
     pub(super) fn leave(&self, slot: usize) {
         self.lock_idle().dismiss(slot);
-        self.others.tell_all();
+        self.others.notify_all();
     }
 
     pub(super) fn begin_shutdown(&self) {
@@ -112,24 +112,24 @@ impl Shared {
     }
 
     /// Makes `slot` SAFE (rule 4).
-    pub(super) fn enter_native(&self, slot: usize) {
+    pub(super) fn enter_blocking(&self, slot: usize) {
         // Release: the heap as this mutator leaves it is visible to a leader that finds it SAFE.
         let before = self.word(slot).fetch_or(SAFE, Release);
         debug_assert_eq!(before & SAFE, 0, "rule 4 of coordinator: the mutator was running");
         if before & STOP != 0 {
-            reached_if(true, "native: entered while asked to stop");
+            reached_if(true, "blocking: entered while asked to stop");
             let mut state = self.lock();
             state.freeze(slot);
-            self.tell_leader(&state);
+            self.notify_leader(&state);
         }
     }
 
     /// Makes `slot` running again, after any collection under way (rule 4).
-    pub(super) fn leave_native(&self, slot: usize) {
+    pub(super) fn leave_blocking(&self, slot: usize) {
         let word = self.word(slot);
         // Acquire: what the last collection did to the heap is visible to this mutator.
         if word.compare_exchange(SAFE, RUNNING, Acquire, Relaxed).is_err() {
-            reached_if(true, "native: waited for the end of a collection");
+            reached_if(true, "blocking: waited for the end of a collection");
             let idle = self.lock_idle();
             // Relaxed: without a leader nobody else touches the word, and the lock orders the rest.
             word.store(RUNNING, Relaxed);
@@ -141,45 +141,49 @@ impl Shared {
     #[cold]
     pub(super) fn stop(&self, slot: usize) {
         let before = self.word(slot).load(Relaxed);
-        assert_eq!(before & SAFE, 0, "rule 4 of coordinator: a forgotten `Native` guard");
+        assert_eq!(before & SAFE, 0, "rule 4 of coordinator: a forgotten `BlockingSection` guard");
         let state = self.lock();
         if !state.is_idle() {
-            self.take_part(slot, state);
+            self.participate(slot, state);
         }
     }
 
     /// Leads a collection, takes part in another's, or is refused.
-    pub(super) fn collect<R>(&self, slot: usize, work: impl FnOnce(&World<'_>) -> R) -> Outcome<R> {
+    pub(super) fn collect<R>(
+        &self,
+        slot: usize,
+        work: impl FnOnce(&World<'_>) -> R,
+    ) -> CollectOutcome<R> {
         let mut state = self.lock();
         if !state.is_idle() {
-            self.take_part(slot, state);
-            return Outcome::Joined;
+            self.participate(slot, state);
+            return CollectOutcome::Joined;
         }
         if state.is_shutting_down() {
-            return Outcome::Refused;
+            return CollectOutcome::Refused;
         }
         let unwinding = NoUnwinding;
         let others = state.request(slot);
-        self.ask(others, &mut state);
+        self.request_stop(others, &mut state);
         state = self.leader.wait_while(&self.state, state, State::is_awaited);
         let world = World::new(self, slot, state.world_stopped(slot));
         drop(state);
         let result = work(&world);
         self.resume(others);
         drop(unwinding);
-        Outcome::Led(result)
+        CollectOutcome::Led(result)
     }
 
     /// Sets STOP on `others` and awaits those that run (rule 3).
-    fn ask(&self, others: Slots, state: &mut State) {
+    fn request_stop(&self, others: Slots, state: &mut State) {
         for slot in others.iter() {
-            // Acquire: pairs with `enter_native` of a member that is SAFE.
+            // Acquire: pairs with `enter_blocking` of a member that is SAFE.
             let before = self.word(slot).fetch_or(STOP, Acquire);
             assert_eq!(before & STOP, 0, "rule 6 of coordinator: STOP was cleared");
-            reached_if(before == SAFE, "request: found a member in native code");
+            reached_if(before == SAFE, "request: found a member in a blocking section");
             if before & SAFE == 0 {
                 state.await_member(slot);
-                self.ring(slot);
+                self.request(slot);
             }
         }
     }
@@ -189,17 +193,17 @@ impl Shared {
         let mut state = self.lock();
         state.resume();
         for slot in others.iter() {
-            // Release: pairs with `leave_native` of a member that was frozen.
+            // Release: pairs with `leave_blocking` of a member that was frozen.
             self.word(slot).fetch_and(!STOP, Release);
         }
-        self.others.tell_all();
+        self.others.notify_all();
     }
 
     /// Stops in the collection under way and helps until it is over (rule 5).
-    fn take_part<'a>(&'a self, slot: usize, mut state: MutexGuard<'a, State>) {
+    fn participate<'a>(&'a self, slot: usize, mut state: MutexGuard<'a, State>) {
         let cycle = state.cycle();
         let index = state.stop(slot);
-        self.tell_leader(&state);
+        self.notify_leader(&state);
         let mut done = 0;
         while state.cycle() == cycle {
             let Some((round, job)) = state.next_round(done) else {
@@ -218,21 +222,21 @@ impl Shared {
             done = round;
             state = self.lock();
             if state.part_done() {
-                self.leader.tell_one();
+                self.leader.notify_one();
             }
         }
     }
 
     /// Wakes the leader when nobody is awaited any more.
-    fn tell_leader(&self, state: &State) {
+    fn notify_leader(&self, state: &State) {
         if !state.is_awaited() {
-            self.leader.tell_one();
+            self.leader.notify_one();
         }
     }
 
     pub(super) fn begin_round(&self, job: Job) {
         self.lock().begin_round(job);
-        self.others.tell_all();
+        self.others.notify_all();
     }
 
     pub(super) fn end_round(&self) {

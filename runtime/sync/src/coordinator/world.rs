@@ -41,7 +41,7 @@ impl<'a> World<'a> {
         self.participants
     }
 
-    /// Slots of the mutators in native code, in ascending order. Their threads take no part, so the
+    /// Slots of the mutators in a blocking section, in ascending order. Their threads take no part, so the
     /// leader looks after their roots.
     pub fn frozen(&self) -> impl Iterator<Item = usize> {
         self.frozen.iter()

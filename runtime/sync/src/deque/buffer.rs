@@ -1,18 +1,18 @@
 //! Circular array of one-word slots, addressed by item index (rules 1, 5 and 6).
 
-use crate::shim::{Footprint, Mark, Ordering::Relaxed, SingleWriterPtr};
+use crate::shim::{AccessProbe, Ordering::Relaxed, ReachedFlag, SingleWriterPtr};
 use std::ptr;
 
 /// Room for one word.
 struct Slot {
     word: SingleWriterPtr<()>,
     /// Probe: in models without losers, reading and overwriting must be ordered (rule 4).
-    footprint: Footprint,
+    probe: AccessProbe,
 }
 
 impl Slot {
     fn new() -> Self {
-        Self { word: SingleWriterPtr::new(ptr::null_mut()), footprint: Footprint::default() }
+        Self { word: SingleWriterPtr::new(ptr::null_mut()), probe: AccessProbe::default() }
     }
 }
 
@@ -23,7 +23,7 @@ pub(super) struct Buffer {
     /// The buffer this one replaced; kept because a slow thief may still read it.
     predecessor: Option<*mut Buffer>,
     /// Probe: a successor has been published.
-    pub(super) replaced: Mark,
+    pub(super) replaced: ReachedFlag,
 }
 
 impl Buffer {
@@ -33,7 +33,7 @@ impl Buffer {
         Box::into_raw(Box::new(Self {
             slots: (0..slots).map(|_| Slot::new()).collect(),
             predecessor,
-            replaced: Mark::default(),
+            replaced: ReachedFlag::default(),
         }))
     }
 
@@ -60,14 +60,14 @@ impl Buffer {
     /// The word in the slot of item `index`, whatever it is.
     pub(super) fn read(&self, index: isize) -> *mut () {
         let slot = self.slot(index);
-        slot.footprint.read();
+        slot.probe.read();
         slot.word.load(Relaxed)
     }
 
     /// Puts `word` into the slot of item `index`. Owner only (rule 2).
     pub(super) fn write(&self, index: isize, word: *mut ()) {
         let slot = self.slot(index);
-        slot.footprint.write();
+        slot.probe.write();
         slot.word.store(word, Relaxed);
     }
 

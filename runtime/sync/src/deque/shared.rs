@@ -2,16 +2,16 @@
 
 use super::Word;
 use super::buffer::Buffer;
-use crate::line::OwnLine;
+use crate::cache_padded::CachePadded;
 use crate::shim::{AtomicIsize, Ordering::Relaxed, SingleWriterIsize, SingleWriterPtr};
 use std::marker::PhantomData;
 
 /// The shared half of a deque; lives until the last handle is gone.
 pub(super) struct Shared<T: Word> {
     /// Index of the oldest item; moved by thieves and, for the last item, by the owner.
-    pub(super) top: OwnLine<AtomicIsize>,
+    pub(super) top: CachePadded<AtomicIsize>,
     /// Index after the newest item; written by the owner only.
-    pub(super) bottom: OwnLine<SingleWriterIsize>,
+    pub(super) bottom: CachePadded<SingleWriterIsize>,
     /// The current buffer; replaced by the owner only.
     pub(super) buffer: SingleWriterPtr<Buffer>,
     items: PhantomData<T>,
@@ -27,8 +27,8 @@ impl<T: Word> Shared<T> {
     /// An empty deque on `buffer`, which it owns from here on.
     pub(super) fn new(buffer: *mut Buffer) -> Self {
         Self {
-            top: OwnLine(AtomicIsize::new(0)),
-            bottom: OwnLine(SingleWriterIsize::new(0)),
+            top: CachePadded(AtomicIsize::new(0)),
+            bottom: CachePadded(SingleWriterIsize::new(0)),
             buffer: SingleWriterPtr::new(buffer),
             items: PhantomData,
         }

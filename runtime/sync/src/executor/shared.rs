@@ -7,8 +7,8 @@ use super::refusal::Reason;
 use super::state::{Phase, Signals, Sleep, State};
 use super::statistics::{Report, Statistics};
 use super::worker::Deque;
+use crate::cache_padded::CachePadded;
 use crate::deque::{Steal, Stealer};
-use crate::line::OwnLine;
 use crate::shim::Ordering::{Relaxed, SeqCst};
 use crate::shim::{AtomicUsize, Condvar, Mutex, MutexGuard, fence, lock, reached_if};
 use crate::shim::{wait, wait_until};
@@ -26,12 +26,12 @@ pub(super) enum Rest {
 
 /// What workers and owners of a pool share.
 pub(super) struct Shared {
-    pub(super) lanes: Box<[OwnLine<Lane>]>,
+    pub(super) lanes: Box<[CachePadded<Lane>]>,
     state: Mutex<State>,
     /// Those who shut down wait here, for workers to end.
     watchers: Condvar,
     /// A copy of `state.signals()`, written under the lock.
-    signals: OwnLine<AtomicUsize>,
+    signals: CachePadded<AtomicUsize>,
 }
 
 impl Shared {
@@ -39,12 +39,12 @@ impl Shared {
         stealers: impl Iterator<Item = Stealer<Box<Task>>>,
         injected_max: usize,
     ) -> Self {
-        let lanes: Box<[_]> = stealers.map(|stealer| OwnLine(Lane::new(stealer))).collect();
+        let lanes: Box<[_]> = stealers.map(|stealer| CachePadded(Lane::new(stealer))).collect();
         Self {
             state: Mutex::new(State::new(lanes.len(), injected_max)),
             lanes,
             watchers: Condvar::new(),
-            signals: OwnLine(AtomicUsize::new(0)),
+            signals: CachePadded(AtomicUsize::new(0)),
         }
     }
 

@@ -1,7 +1,7 @@
-//! The slots, their turns and the two ends (rules 1 to 4).
+//! The slots, their sequences and the two ends (rules 1 to 4).
 
 use super::batch::Batch;
-use crate::line::OwnLine;
+use crate::cache_padded::CachePadded;
 use crate::shim::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use crate::shim::{AtomicU64, UnsafeCell, fence, reached_if};
 use std::cmp::Ordering::{Equal, Greater, Less};
@@ -10,13 +10,13 @@ use std::mem::MaybeUninit;
 /// Room for one item.
 struct Slot<T> {
     /// What was done to the slot so far (rule 2).
-    turn: AtomicU64,
+    sequence: AtomicU64,
     item: UnsafeCell<MaybeUninit<T>>,
 }
 
 /// What a slot must be for an end to move past it.
 #[derive(Clone, Copy)]
-enum Kind {
+enum SlotState {
     /// Wanted by producers.
     Free,
     /// Wanted by consumers.
@@ -26,11 +26,11 @@ enum Kind {
 /// The ring. Positions are 64 bits wide and are not reused: there are more than can be counted.
 pub(super) struct Ring<T> {
     /// The next position to push to.
-    tail: OwnLine<AtomicU64>,
+    tail: CachePadded<AtomicU64>,
     /// The next position to pop from.
-    head: OwnLine<AtomicU64>,
+    head: CachePadded<AtomicU64>,
     /// A power of two of them.
-    slots: OwnLine<Box<[Slot<T>]>>,
+    slots: CachePadded<Box<[Slot<T>]>>,
 }
 
 // SAFETY: items move between threads, hence `T: Send`; no two threads have access to the same item
@@ -43,11 +43,11 @@ impl<T> Ring<T> {
     /// An empty ring of `slots` slots, a power of two.
     pub(super) fn new(slots: usize) -> Self {
         let slot =
-            || Slot { turn: AtomicU64::new(0), item: UnsafeCell::new(MaybeUninit::uninit()) };
+            || Slot { sequence: AtomicU64::new(0), item: UnsafeCell::new(MaybeUninit::uninit()) };
         Self {
-            tail: OwnLine(AtomicU64::new(0)),
-            head: OwnLine(AtomicU64::new(0)),
-            slots: OwnLine((0..slots).map(|_| slot()).collect()),
+            tail: CachePadded(AtomicU64::new(0)),
+            head: CachePadded(AtomicU64::new(0)),
+            slots: CachePadded((0..slots).map(|_| slot()).collect()),
         }
     }
 
@@ -65,26 +65,27 @@ impl<T> Ring<T> {
 
     /// Claims the next position to push to; the caller fills it.
     pub(super) fn claim_free(&self) -> Option<u64> {
-        self.claim(&self.tail.0, Kind::Free, 1).map(|(position, _)| position)
+        self.claim(&self.tail.0, SlotState::Free, 1).map(|(position, _)| position)
     }
 
     /// Claims the oldest filled positions, at most `max` of them.
     pub(super) fn claim_filled(&self, max: usize) -> Batch<'_, T> {
-        let claimed = if max == 0 { None } else { self.claim(&self.head.0, Kind::Filled, max) };
+        let claimed =
+            if max == 0 { None } else { self.claim(&self.head.0, SlotState::Filled, max) };
         let (position, count) = claimed.unwrap_or((0, 0));
         Batch::new(self, position..position + count)
     }
 
-    /// Moves `end` past the next slots if they are of this `kind`, at most `max` of them, at least
-    /// one. The first position and their number, or `None` when the first slot is not of that kind.
-    fn claim(&self, end: &AtomicU64, kind: Kind, max: usize) -> Option<(u64, u64)> {
+    /// Moves `end` past the next slots if they are of this `state`, at most `max` of them, at least
+    /// one. The first position and their number, or `None` when the first slot is not of that state.
+    fn claim(&self, end: &AtomicU64, state: SlotState, max: usize) -> Option<(u64, u64)> {
         let mut position = end.load(Relaxed);
         let mut fenced = false;
         loop {
-            match self.progress(position, kind) {
+            match self.progress(position, state) {
                 Equal => {
-                    let count = self.run_length(position, kind, max);
-                    // Relaxed: the turns were acquired, and positions order nothing. Success means
+                    let count = self.run_length(position, state, max);
+                    // Relaxed: the sequences were acquired, and positions order nothing. Success means
                     // that nobody moved the end since, for it never comes back to a position.
                     let next = position + count;
                     match end.compare_exchange_weak(position, next, Relaxed, Relaxed) {
@@ -93,7 +94,7 @@ impl<T> Ring<T> {
                     }
                     reached_if(true, "queue: lost a position");
                 }
-                // Somebody has moved the end already, which the acquired turn makes visible.
+                // Somebody has moved the end already, which the acquired sequence makes visible.
                 Greater => {
                     reached_if(true, "queue: looked at an old position");
                     position = end.load(Relaxed);
@@ -109,26 +110,26 @@ impl<T> Ring<T> {
         }
     }
 
-    /// Consecutive slots from `position`, the first of which is known to be of this `kind`.
-    fn run_length(&self, position: u64, kind: Kind, max: usize) -> u64 {
+    /// Consecutive slots from `position`, the first of which is known to be of this `state`.
+    fn run_length(&self, position: u64, state: SlotState, max: usize) -> u64 {
         let more = (1..max as u64).take_while(|ahead| {
             // Stops after one round at the latest: the first slot is a lap behind by then.
-            self.progress(position + ahead, kind) == Equal
+            self.progress(position + ahead, state) == Equal
         });
         1 + more.count() as u64
     }
 
-    /// How far the slot of `position` has come, against what `kind` asks for there (rule 2).
-    fn progress(&self, position: u64, kind: Kind) -> std::cmp::Ordering {
+    /// How far the slot of `position` has come, against what `state` asks for there (rule 2).
+    fn progress(&self, position: u64, state: SlotState) -> std::cmp::Ordering {
         // Acquire: what the last owner of the slot did to its item is done (rule 3).
-        let turn = self.slot(position).turn.load(Acquire);
-        turn.cmp(&self.due(position, kind))
+        let sequence = self.slot(position).sequence.load(Acquire);
+        sequence.cmp(&self.expected_sequence(position, state))
     }
 
-    /// The turn at which the slot of `position` is free, or filled, for that position.
-    fn due(&self, position: u64, kind: Kind) -> u64 {
+    /// The sequence at which the slot of `position` is free, or filled, for that position.
+    fn expected_sequence(&self, position: u64, state: SlotState) -> u64 {
         let lap = position >> self.slots().trailing_zeros();
-        2 * lap + kind as u64
+        2 * lap + state as u64
     }
 
     fn slot(&self, position: u64) -> &Slot<T> {
@@ -139,7 +140,7 @@ impl<T> Ring<T> {
     pub(super) fn fill(&self, position: u64, item: T) {
         // SAFETY: rules 1 and 3: the position is the caller's, and the slot is free.
         self.slot(position).item.with_mut(|slot| unsafe { (*slot).write(item) });
-        self.count_turn(position, Kind::Free);
+        self.advance_sequence(position, SlotState::Free);
     }
 
     /// Takes the item at `position`.
@@ -151,13 +152,13 @@ impl<T> Ring<T> {
         // SAFETY: rules 1 and 3: the position is the caller's, and the slot is filled. The write
         // access, of which only a model takes notice, says that the item moves out.
         let item = self.slot(position).item.with_mut(|slot| unsafe { (*slot).assume_init_read() });
-        self.count_turn(position, Kind::Filled);
+        self.advance_sequence(position, SlotState::Filled);
         item
     }
 
-    /// Ends the turn of the slot's owner, who found it of this `kind` (rule 3).
-    fn count_turn(&self, position: u64, kind: Kind) {
+    /// Ends the sequence of the slot's owner, who found it of this `state` (rule 3).
+    fn advance_sequence(&self, position: u64, state: SlotState) {
         // Release: pairs with the acquiring load of the next owner, at the other end.
-        self.slot(position).turn.store(self.due(position, kind) + 1, Release);
+        self.slot(position).sequence.store(self.expected_sequence(position, state) + 1, Release);
     }
 }

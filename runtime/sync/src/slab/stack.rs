@@ -1,6 +1,6 @@
 //! The stack of free slots (rules 1 to 3 and 5).
 
-use crate::line::OwnLine;
+use crate::cache_padded::CachePadded;
 use crate::shim::Ordering::{Acquire, Relaxed, Release};
 use crate::shim::{AtomicU32, AtomicU64, reached_if};
 
@@ -31,7 +31,7 @@ impl Head {
 
 /// Free slots, last in, first out.
 pub(super) struct Stack {
-    head: OwnLine<AtomicU64>,
+    head: CachePadded<AtomicU64>,
     /// Per slot the one below it, while it is free.
     links: Box<[AtomicU32]>,
 }
@@ -42,7 +42,7 @@ impl Stack {
         let last = slots as u32 - 1;
         let link = |slot| AtomicU32::new(if slot == last { NONE } else { slot + 1 });
         Self {
-            head: OwnLine(AtomicU64::new(Head { top: 0, changes: 0 }.word())),
+            head: CachePadded(AtomicU64::new(Head { top: 0, changes: 0 }.word())),
             links: (0..=last).map(link).collect(),
         }
     }

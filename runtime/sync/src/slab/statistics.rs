@@ -1,7 +1,7 @@
 //! What people want to know about a slab. Nothing depends on these numbers, so every access is
 //! relaxed and models do not see them.
 
-use crate::line::OwnLine;
+use crate::cache_padded::CachePadded;
 use crate::shim::{Ordering::Relaxed, StatisticU64};
 
 /// Numbers of a slab.
@@ -44,7 +44,7 @@ impl Statistics {
 
 /// The numbers that change, away from the head that everybody competes for.
 #[derive(Default)]
-pub(super) struct Counts(OwnLine<Numbers>);
+pub(super) struct Counts(CachePadded<Numbers>);
 
 #[derive(Default)]
 struct Numbers {

@@ -1,6 +1,6 @@
 //! The coordinator with real threads; the models cover the interleavings.
 
-use crate::coordinator::{Coordinator, Outcome, RegisterError};
+use crate::coordinator::{CollectOutcome, Coordinator, RegisterError};
 use crate::limits::MUTATORS_MAX;
 use crate::shim::thread;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -22,10 +22,10 @@ valk_harness::test! {
         let mut mutator = coordinator.register().expect("a free slot");
         let mut participants = 0;
         let led = mutator.collect(|world| participants = world.participants());
-        assert_eq!((led, participants), (Outcome::Led(()), 1));
+        assert_eq!((led, participants), (CollectOutcome::Led(()), 1));
         coordinator.begin_shutdown();
         assert!(coordinator.is_shutting_down());
-        assert_eq!(mutator.collect(|_| ()), Outcome::Refused);
+        assert_eq!(mutator.collect(|_| ()), CollectOutcome::Refused);
         assert_eq!(coordinator.register().err(), Some(RegisterError::ShuttingDown));
     }
 }
@@ -43,7 +43,7 @@ valk_harness::test! {
                 thread::spawn(move || {
                     let mut mutator = coordinator.register().expect("a free slot");
                     for _ in 0..STRESS_WISHES {
-                        mutator.native(thread::yield_now);
+                        mutator.blocking(thread::yield_now);
                         mutator.safepoint();
                         let outcome = mutator.collect(|world| {
                             let arrivals = AtomicUsize::new(0);
@@ -51,7 +51,7 @@ valk_harness::test! {
                             assert_eq!(arrivals.load(SeqCst), world.participants());
                             led.fetch_add(1, SeqCst);
                         });
-                        assert_ne!(outcome, Outcome::Refused);
+                        assert_ne!(outcome, CollectOutcome::Refused);
                     }
                 })
             })
@@ -77,16 +77,16 @@ valk_harness::test! {
                 thread::yield_now();
             }
         });
-        leader.native(|| while coordinator.members() < 2 { thread::yield_now() });
+        leader.blocking(|| while coordinator.members() < 2 { thread::yield_now() });
         let (stay, leave) = std::sync::mpsc::channel::<()>();
         let theirs = coordinator.clone();
         let visiting = thread::spawn(move || {
             let mut mutator = theirs.register().expect("a free slot");
-            mutator.native(|| leave.recv().expect("told to leave"));
+            mutator.blocking(|| leave.recv().expect("told to leave"));
         });
-        leader.native(|| while coordinator.members() < 3 { thread::yield_now() });
+        leader.blocking(|| while coordinator.members() < 3 { thread::yield_now() });
         let mut seen = Vec::new();
-        // Until it is in native code the third one would be waited for.
+        // Until it is in a blocking section the third one would be waited for.
         while seen.is_empty() {
             let outcome = leader.collect(|world| {
                 assert!(format!("{world:?}").contains("World"));
@@ -99,12 +99,12 @@ valk_harness::test! {
                 });
                 assert_eq!(arrivals.load(SeqCst), world.participants());
             });
-            assert_eq!(outcome, Outcome::Led(()));
+            assert_eq!(outcome, CollectOutcome::Led(()));
         }
         assert_eq!(seen, [2]);
         over.store(1, SeqCst);
         stay.send(()).expect("it waits");
-        leader.native(|| coordinator.wait_for_members(1));
+        leader.blocking(|| coordinator.wait_for_members(1));
         polling.join().expect("no rule was broken");
         visiting.join().expect("no rule was broken");
         assert!(format!("{leader:?} {coordinator:?}").contains("members: 1"));
@@ -129,10 +129,10 @@ valk_harness::test! {
         let (theirs, ended) = (coordinator.clone(), over.clone());
         let visiting = thread::spawn(move || {
             let mut mutator = theirs.register().expect("a free slot");
-            mutator.native(|| wait.recv().expect("told to come back"));
+            mutator.blocking(|| wait.recv().expect("told to come back"));
             assert_eq!(ended.load(SeqCst), 1, "back before the collection was over");
         });
-        leader.native(|| while coordinator.members() < 2 { thread::yield_now() });
+        leader.blocking(|| while coordinator.members() < 2 { thread::yield_now() });
         let (theirs, ended) = (coordinator.clone(), over.clone());
         let mut late = None;
         let outcome = leader.collect(|world| {
@@ -146,7 +146,7 @@ valk_harness::test! {
             std::thread::sleep(A_WHILE);
             over.store(1, SeqCst);
         });
-        assert_eq!(outcome, Outcome::Led(()));
+        assert_eq!(outcome, CollectOutcome::Led(()));
         leader.leave();
         late.expect("spawned above").join().expect("no rule was broken");
         visiting.join().expect("no rule was broken");
@@ -165,9 +165,9 @@ valk_harness::test! {
         });
         runs.recv().expect("it runs");
         let outcome = leader.collect(|world| assert_eq!(world.participants(), 2));
-        assert_eq!(outcome, Outcome::Led(()));
+        assert_eq!(outcome, CollectOutcome::Led(()));
         leader.leave();
-        assert_eq!(joining.join().expect("no rule was broken"), Outcome::Joined);
+        assert_eq!(joining.join().expect("no rule was broken"), CollectOutcome::Joined);
     }
 
     fn entering_native_code_answers_a_request() {
@@ -179,11 +179,11 @@ valk_harness::test! {
         let visiting = thread::spawn(move || {
             running.send(()).expect("awaited");
             std::thread::sleep(A_WHILE);
-            other.native(|| wait.recv().expect("told to come back"));
+            other.blocking(|| wait.recv().expect("told to come back"));
         });
         runs.recv().expect("it runs");
         let outcome = leader.collect(|world| world.frozen().collect::<Vec<_>>());
-        assert_eq!(outcome, Outcome::Led(vec![1]));
+        assert_eq!(outcome, CollectOutcome::Led(vec![1]));
         back.send(()).expect("it waits");
         leader.leave();
         visiting.join().expect("no rule was broken");
@@ -195,17 +195,17 @@ valk_harness::test! {
         let coordinator = Coordinator::new();
         let mut leader = coordinator.register().expect("room");
         let mut other = coordinator.register().expect("room");
-        other.suspend();
-        other.suspend();
-        assert!(matches!(leader.collect(|world| world.frozen().count()), Outcome::Led(1)));
-        other.resume();
-        other.resume();
-        let bell = other.bell();
-        assert!(!bell.is_rung() && format!("{bell:?}").contains("slot: 1"));
-        coordinator.ring_all();
-        assert!(bell.is_rung() && bell.answer() && !bell.answer() && !bell.is_rung());
-        other.suspend();
+        other.begin_blocking();
+        other.begin_blocking();
+        assert!(matches!(leader.collect(|world| world.frozen().count()), CollectOutcome::Led(1)));
+        other.end_blocking();
+        other.end_blocking();
+        let poll_flag = other.poll_flag();
+        assert!(!poll_flag.is_requested() && format!("{poll_flag:?}").contains("slot: 1"));
+        coordinator.request_all();
+        assert!(poll_flag.is_requested() && poll_flag.acknowledge() && !poll_flag.acknowledge() && !poll_flag.is_requested());
+        other.begin_blocking();
         drop(other);
-        assert_eq!(coordinator.members(), 1, "a suspended one may end");
+        assert_eq!(coordinator.members(), 1, "a is_blocking one may end");
     }
 }

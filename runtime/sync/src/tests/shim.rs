@@ -1,6 +1,6 @@
 //! The `std` side of the shim: what a model sees as tracked is a plain cell here.
 
-use crate::shim::{Footprint, Mark, UnsafeCell, reached_if};
+use crate::shim::{AccessProbe, ReachedFlag, UnsafeCell, reached_if};
 
 valk_harness::test! {
     fn a_cell_gives_out_its_content() {
@@ -15,13 +15,13 @@ valk_harness::test! {
 
 valk_harness::test! {
     fn probes_vanish_outside_models() {
-        let mark = Mark::default();
+        let mark = ReachedFlag::default();
         mark.set();
         assert!(!mark.is_set());
-        let footprint = Footprint::default();
-        footprint.read();
-        footprint.write();
-        assert_eq!((size_of::<Mark>(), size_of::<Footprint>()), (0, 0));
+        let probe = AccessProbe::default();
+        probe.read();
+        probe.write();
+        assert_eq!((size_of::<ReachedFlag>(), size_of::<AccessProbe>()), (0, 0));
         reached_if(true, "nothing is recorded");
     }
 }

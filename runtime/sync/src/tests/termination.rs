@@ -3,7 +3,7 @@
 use crate::deque::{Steal, Stealer, Worker};
 use crate::limits::TERMINATION_WORKERS_MAX;
 use crate::shim::thread;
-use crate::termination::{TerminationDetector, Verdict};
+use crate::termination::{OfferResult, TerminationDetector};
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -21,22 +21,22 @@ fn panic_of<R: Debug>(call: impl FnOnce() -> R) -> String {
 valk_harness::test! {
     fn a_worker_alone_ends_at_once_and_does_not_come_back() {
         let detector = TerminationDetector::new(1);
-        detector.announce();
+        detector.announce_work();
         assert_eq!((detector.workers(), detector.offers()), (1, 0));
-        assert_eq!(detector.offer(|| panic!("there is nobody to steal from")), Verdict::Ended);
+        assert_eq!(detector.offer_termination(|| panic!("there is nobody to steal from")), OfferResult::Ended);
         assert_eq!(detector.offers(), 1);
-        let message = panic_of(|| detector.offer(|| false));
+        let message = panic_of(|| detector.offer_termination(|| false));
         assert!(message.contains("rule 3 of termination"), "{message}");
     }
 
     fn a_worker_that_sees_work_is_busy_again() {
         let detector = TerminationDetector::new(2);
         for _ in 0..3 {
-            let seen = detector.offer(|| {
+            let seen = detector.offer_termination(|| {
                 assert_eq!(detector.offers(), 1, "it has offered while it looks");
                 true
             });
-            assert_eq!((seen, detector.offers()), (Verdict::Resume, 0));
+            assert_eq!((seen, detector.offers()), (OfferResult::Resume, 0));
         }
     }
 
@@ -60,10 +60,10 @@ const A_WHILE: std::time::Duration = std::time::Duration::from_millis(30);
 fn offering(
     detector: &Arc<TerminationDetector>,
     work: &Arc<AtomicBool>,
-) -> (thread::JoinHandle<Verdict>, mpsc::Receiver<()>) {
+) -> (thread::JoinHandle<OfferResult>, mpsc::Receiver<()>) {
     let (detector, work, (tell, looks)) = (detector.clone(), work.clone(), mpsc::channel());
     let offer = move || {
-        detector.offer(|| {
+        detector.offer_termination(|| {
             let seen = work.load(SeqCst);
             tell.send(()).expect("the test listens");
             seen
@@ -78,8 +78,8 @@ valk_harness::test! {
         let (other, looks) = offering(&detector, &Arc::default());
         looks.recv().expect("it looks before it sleeps");
         std::thread::sleep(A_WHILE);
-        assert_eq!(detector.offer(|| panic!("there is nobody left to look at")), Verdict::Ended);
-        assert_eq!(other.join().expect("no rule was broken"), Verdict::Ended);
+        assert_eq!(detector.offer_termination(|| panic!("there is nobody left to look at")), OfferResult::Ended);
+        assert_eq!(other.join().expect("no rule was broken"), OfferResult::Ended);
         assert_eq!(detector.offers(), 2);
     }
 
@@ -88,12 +88,12 @@ valk_harness::test! {
         let (other, looks) = offering(&detector, &work);
         looks.recv().expect("it looks before it sleeps");
         // Nothing to see: it looks and sleeps again.
-        detector.announce();
+        detector.announce_work();
         looks.recv().expect("it looks again");
         work.store(true, SeqCst);
-        detector.announce();
+        detector.announce_work();
         looks.recv().expect("it looks again");
-        assert_eq!(other.join().expect("no rule was broken"), Verdict::Resume);
+        assert_eq!(other.join().expect("no rule was broken"), OfferResult::Resume);
         assert_eq!(detector.offers(), 0);
     }
 
@@ -102,16 +102,16 @@ valk_harness::test! {
         let (theirs, (look, looking), (go, gone)) =
             (detector.clone(), mpsc::channel(), mpsc::channel());
         let other = thread::spawn(move || {
-            theirs.offer(|| {
+            theirs.offer_termination(|| {
                 look.send(()).expect("the test listens");
                 gone.recv().expect("the test says when");
                 true
             })
         });
         looking.recv().expect("it looks");
-        assert_eq!(detector.offer(|| false), Verdict::Ended);
+        assert_eq!(detector.offer_termination(|| false), OfferResult::Ended);
         go.send(()).expect("it waits");
-        assert_eq!(other.join().expect("no rule was broken"), Verdict::Ended);
+        assert_eq!(other.join().expect("no rule was broken"), OfferResult::Ended);
     }
 }
 
@@ -151,14 +151,14 @@ valk_harness::test! {
                             for child in [2 * item, 2 * item + 1] {
                                 if child <= STRESS_ITEMS {
                                     own.push(child).expect("there is room");
-                                    detector.announce();
+                                    detector.announce_work();
                                 }
                             }
                             done.fetch_add(1, SeqCst);
                         }
-                        match detector.offer(|| others.iter().any(|other| !other.is_empty())) {
-                            Verdict::Resume => {}
-                            Verdict::Ended => return done.load(SeqCst),
+                        match detector.offer_termination(|| others.iter().any(|other| !other.is_empty())) {
+                            OfferResult::Resume => {}
+                            OfferResult::Ended => return done.load(SeqCst),
                         }
                     }
                 })

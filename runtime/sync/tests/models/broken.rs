@@ -14,7 +14,7 @@ use valk_sync::queue::Queue;
 use valk_sync::shim::Ordering::{Acquire, Release};
 use valk_sync::shim::thread::spawn;
 use valk_sync::shim::{Arc, AtomicUsize, Condvar, Mutex, UnsafeCell, lock, wait};
-use valk_sync::termination::{TerminationDetector, Verdict};
+use valk_sync::termination::{OfferResult, TerminationDetector};
 
 /// The faults.
 pub const MODELS: &[Model] = &[
@@ -149,17 +149,17 @@ fn offers_with_an_item() {
     let shared = Arc::new((TerminationDetector::new(2), Untracked::new(0)));
     let theirs = shared.clone();
     let thread = spawn(move || {
-        assert_eq!(theirs.0.offer(|| false), Verdict::Ended);
+        assert_eq!(theirs.0.offer_termination(|| false), OfferResult::Ended);
         theirs.1.store(1, Relaxed);
     });
-    assert_eq!(shared.0.offer(|| false), Verdict::Ended);
+    assert_eq!(shared.0.offer_termination(|| false), OfferResult::Ended);
     assert_eq!(shared.1.load(Relaxed), 1, "S10: work was left");
     thread.join().expect("it does not panic");
 }
 
 /// A worker that leaves without an offer: the other waits for ever (the premise of L2).
 fn worker_never_offers() {
-    let _verdict = TerminationDetector::new(2).offer(|| false);
+    let _result = TerminationDetector::new(2).offer_termination(|| false);
 }
 
 /// The premise of E2: with one worker nobody is left to run what a task waits for.

@@ -6,7 +6,9 @@
 
 use crate::model::{Model, Set};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use valk_sync::coordinator::{Coordinator, Mutator, Outcome, Participant, RegisterError, World};
+use valk_sync::coordinator::{
+    CollectOutcome, Coordinator, Mutator, Participant, RegisterError, World,
+};
 use valk_sync::shim::thread::spawn;
 use valk_sync::shim::{Arc, Condvar, Mutex, UnsafeCell, lock, reached_if, wait};
 
@@ -44,21 +46,21 @@ pub const MODELS: &[Model] = &[
         ..Model::EMPTY
     },
     Model {
-        name: "coordinator::s3_bell",
-        states: &[HELPED, FROZEN, RANG],
-        body: bell,
+        name: "coordinator::s3_poll_flag",
+        states: &[HELPED, FROZEN, ACKNOWLEDGED],
+        body: poll_flag,
         ..Model::EMPTY
     },
     Model {
-        name: "coordinator::s7_native",
+        name: "coordinator::s7_blocking",
         states: &[HELPED, FROZEN, FOUND_SAFE, ASKED, WAITED],
-        body: native,
+        body: blocking,
         ..Model::EMPTY
     },
     Model {
-        name: "coordinator::l5_native_for_ever",
+        name: "coordinator::l5_blocking_for_ever",
         states: &[FROZEN],
-        body: native_for_ever,
+        body: blocking_for_ever,
         ..Model::EMPTY
     },
     Model {
@@ -85,13 +87,13 @@ pub const MODELS: &[Model] = &[
 ];
 
 // States recorded by the coordinator itself.
-const FOUND_SAFE: &str = "request: found a member in native code";
-const ASKED: &str = "native: entered while asked to stop";
-const WAITED: &str = "native: waited for the end of a collection";
+const FOUND_SAFE: &str = "request: found a member in a blocking section";
+const ASKED: &str = "blocking: entered while asked to stop";
+const WAITED: &str = "blocking: waited for the end of a collection";
 // States recorded here.
 const HELPED: &str = "a stopped mutator took part in a round";
-const FROZEN: &str = "a member was frozen in native code";
-const RANG: &str = "a mutator heard its bell";
+const FROZEN: &str = "a member was frozen in a blocking section";
+const ACKNOWLEDGED: &str = "a mutator heard its poll_flag";
 const LED: &str = "a collection was led";
 const LATE: &str = "a thread registered after the collection";
 const LEFT: &str = "a member left before the collection";
@@ -160,7 +162,7 @@ fn run(mutator: &mut Mutator, heap: &Heap, safepoints: usize) {
 
 fn lead(mutator: &mut Mutator, heap: &Heap) {
     let outcome = mutator.collect(|world| heap.collect(world));
-    assert_eq!(outcome, Outcome::Led(()), "nobody else collects");
+    assert_eq!(outcome, CollectOutcome::Led(()), "nobody else collects");
 }
 
 /// Leader and one mutator with a safepoint: the world stops and resumes.
@@ -177,16 +179,16 @@ fn one_mutator() {
     assert_eq!(coordinator.members(), 0);
 }
 
-/// A mutator that looks at nothing but its bell: whoever hears it finds that it is asked to stop.
-fn bell() {
+/// A mutator that looks at nothing but its poll_flag: whoever hears it finds that it is asked to stop.
+fn poll_flag() {
     let (coordinator, heap) = (Coordinator::new(), Heap::new(2));
     let (mut leader, mut other) = (member(&coordinator), member(&coordinator));
     let shared = heap.clone();
     let thread = spawn(move || {
-        let bell = other.bell();
+        let poll_flag = other.poll_flag();
         shared.mutate(&other);
-        if bell.answer() {
-            reached_if(true, RANG);
+        if poll_flag.acknowledge() {
+            reached_if(true, ACKNOWLEDGED);
             assert!(other.is_asked_to_stop(), "rule 9: the reason is there before the ring");
             other.safepoint();
             shared.mutate(&other);
@@ -213,8 +215,8 @@ fn heap_and_collect(mutator: &mut Mutator, heap: &Heap) -> bool {
     heap.mutate(mutator);
     let outcome = mutator.collect(|world| heap.collect(world));
     heap.mutate(mutator);
-    assert_ne!(outcome, Outcome::Refused);
-    outcome == Outcome::Led(())
+    assert_ne!(outcome, CollectOutcome::Refused);
+    outcome == CollectOutcome::Led(())
 }
 
 /// In each round everybody writes its own cell; in the next it reads everybody's (S8). Each round
@@ -247,7 +249,7 @@ fn rounds() {
         });
         assert_eq!(arrivals.load(Relaxed), 2 * count, "S4: one arrival each");
     });
-    assert_eq!(outcome, Outcome::Led(()));
+    assert_eq!(outcome, CollectOutcome::Led(()));
     leader.leave();
     thread.join().expect("loom reports a panic first");
 }
@@ -287,7 +289,7 @@ fn register() {
         heap.collect(world);
         assert_eq!(before, world.participants(), "S5: participants are constant");
     });
-    assert_eq!(outcome, Outcome::Led(()));
+    assert_eq!(outcome, CollectOutcome::Led(()));
     thread.join().expect("loom reports a panic first");
     leader.leave();
     assert_eq!(coordinator.members(), 0);
@@ -309,20 +311,20 @@ fn leave() {
         heap.collect(world);
         world.participants() == 1 && world.frozen().next().is_none()
     });
-    reached_if(outcome == Outcome::Led(true), LEFT);
+    reached_if(outcome == CollectOutcome::Led(true), LEFT);
     thread.join().expect("loom reports a panic first");
     leader.leave();
 }
 
-/// Into native code and out again, with the heap touched on both sides: the edges of the two
+/// Into a blocking section and out again, with the heap touched on both sides: the edges of the two
 /// exchanges, with nothing else between the threads.
-fn native() {
+fn blocking() {
     let (coordinator, heap) = (Coordinator::new(), Heap::new(2));
     let (mut leader, mut other) = (member(&coordinator), member(&coordinator));
     let shared = heap.clone();
     let thread = spawn(move || {
         shared.mutate(&other);
-        other.native(|| ());
+        other.blocking(|| ());
         shared.mutate(&other);
         other.safepoint();
         // Leaving takes the lock, too late to order what was touched before.
@@ -333,15 +335,15 @@ fn native() {
     thread.join().expect("loom reports a panic first");
 }
 
-/// Native code that ends only after the collection has: the collection does not wait for it (L5).
-fn native_for_ever() {
+/// BlockingSection code that ends only after the collection has: the collection does not wait for it (L5).
+fn blocking_for_ever() {
     let (coordinator, heap) = (Coordinator::new(), Heap::new(2));
     let (mut leader, mut other) = (member(&coordinator), member(&coordinator));
     let over = Arc::new((Mutex::new(false), Condvar::new()));
     let (theirs, shared) = (over.clone(), heap.clone());
     let thread = spawn(move || {
         shared.mutate(&other);
-        other.native(|| {
+        other.blocking(|| {
             let mut is_over = lock(&theirs.0);
             while !*is_over {
                 is_over = wait(&theirs.1, is_over);
@@ -364,21 +366,25 @@ fn shutdown() {
     let shared = heap.clone();
     let thread = spawn(move || {
         let outcome = other.collect(|world| shared.collect(world));
-        reached_if(outcome == Outcome::Led(()), LED);
-        reached_if(outcome == Outcome::Refused, REFUSED);
-        assert_ne!(outcome, Outcome::Joined, "nobody else collects");
+        reached_if(outcome == CollectOutcome::Led(()), LED);
+        reached_if(outcome == CollectOutcome::Refused, REFUSED);
+        assert_ne!(outcome, CollectOutcome::Joined, "nobody else collects");
     });
     heap.mutate(&main);
     coordinator.begin_shutdown();
-    main.native(|| coordinator.wait_for_members(1));
-    assert_eq!(main.collect(|_| ()), Outcome::Refused, "S21: no collection after shutdown began");
+    main.blocking(|| coordinator.wait_for_members(1));
+    assert_eq!(
+        main.collect(|_| ()),
+        CollectOutcome::Refused,
+        "S21: no collection after shutdown began"
+    );
     let late = coordinator.register().map(|mutator| mutator.slot());
     assert_eq!(late, Err(RegisterError::ShuttingDown));
     main.leave();
     thread.join().expect("loom reports a panic first");
 }
 
-/// Leader, a mutator with a safepoint, and one that goes through native code and leaves.
+/// Leader, a mutator with a safepoint, and one that goes through a blocking section and leaves.
 fn three_mutators() {
     let (coordinator, heap) = (Coordinator::new(), Heap::new(3));
     let mut leader = member(&coordinator);
@@ -388,7 +394,7 @@ fn three_mutators() {
     let shared = heap.clone();
     let visiting = spawn(move || {
         shared.mutate(&third);
-        third.native(|| ());
+        third.blocking(|| ());
         shared.mutate(&third);
     });
     lead(&mut leader, &heap);

@@ -7,7 +7,7 @@ use crate::ledger::{Ledger, Ticket};
 use crate::model::{Model, Set};
 use valk_sync::deque::{Full, Steal, Stealer, Worker};
 use valk_sync::shim::thread::{JoinHandle, spawn};
-use valk_sync::shim::{reached_if, track_footprints};
+use valk_sync::shim::{reached_if, track_access_probes};
 
 /// The models, cheap ones first.
 pub const MODELS: &[Model] = &[
@@ -219,7 +219,7 @@ fn same_index_again() {
 /// from a store that comes later in the execution, so a slot read too late would look right; instead
 /// it checks that the slot's read and its overwriting are ordered. No thief can lose here.
 fn reuse_happens_after_steal() {
-    track_footprints();
+    track_access_probes();
     let (deque, ledger) = deque(2, 2, 3);
     push(&deque, &ledger, 0..2);
     let thief = thief(&deque, 1);
@@ -245,7 +245,7 @@ fn push_or_take_back(
 
 /// Slots are used a second time while a thief comes round; no thief can lose here either.
 fn wrap_around() {
-    track_footprints();
+    track_access_probes();
     let (deque, ledger) = deque(2, 2, 4);
     push(&deque, &ledger, 0..2);
     let thief = thief(&deque, 3);

@@ -26,6 +26,8 @@ mod planted;
 #[cfg(valk_loom)]
 mod queue;
 #[cfg(valk_loom)]
+mod reentrant_lock;
+#[cfg(valk_loom)]
 mod report;
 #[cfg(valk_loom)]
 mod runner;
@@ -33,8 +35,6 @@ mod runner;
 mod slab;
 #[cfg(valk_loom)]
 mod termination;
-#[cfg(valk_loom)]
-mod turns;
 #[cfg(valk_loom)]
 mod verdict;
 
@@ -47,7 +47,7 @@ const GROUPS: &[&[model::Model]] = &[
     completion::MODELS,
     slab::MODELS,
     termination::MODELS,
-    turns::MODELS,
+    reentrant_lock::MODELS,
     deque::MODELS,
     coordinator::MODELS,
     executor::MODELS,

@@ -69,14 +69,14 @@ fn two_members() -> (Mutator, Mutator) {
     (member(), member())
 }
 
-/// A mutator that touches the heap in native code; S7 is broken by the mutator.
+/// A mutator that touches the heap in a blocking section; S7 is broken by the mutator.
 fn mutator_ignores_native() {
     let (mut leader, mut other) = two_members();
     let heap = Arc::new(Unguarded(UnsafeCell::new(0)));
     let shared = heap.clone();
     let thread = thread::spawn(move || {
         // SAFETY: the pointer is not dereferenced; loom judges the access as such.
-        other.native(|| shared.0.with_mut(|_| ()));
+        other.blocking(|| shared.0.with_mut(|_| ()));
     });
     let _led = leader.collect(|_| heap.0.with_mut(|_| ()));
     leader.leave();

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use valk_sync::deque::{Steal, Stealer, Worker};
 use valk_sync::shim::thread::spawn;
 use valk_sync::shim::{Arc, UnsafeCell, reached_if};
-use valk_sync::termination::{TerminationDetector, Verdict};
+use valk_sync::termination::{OfferResult, TerminationDetector};
 
 /// The models, cheap ones first.
 pub const MODELS: &[Model] = &[
@@ -104,9 +104,13 @@ impl Marker {
                 self.work(item);
                 continue;
             }
-            match self.phase.detector.offer(|| self.others.iter().any(|other| !other.is_empty())) {
-                Verdict::Resume => reached_if(true, RESUMED),
-                Verdict::Ended => break,
+            match self
+                .phase
+                .detector
+                .offer_termination(|| self.others.iter().any(|other| !other.is_empty()))
+            {
+                OfferResult::Resume => reached_if(true, RESUMED),
+                OfferResult::Ended => break,
             }
         }
         assert_eq!(self.phase.done.load(Relaxed), self.phase.items, "S10: work was left");
@@ -117,7 +121,7 @@ impl Marker {
         let child = item.redeem() + 1;
         if child < self.phase.items {
             self.own.push(self.children.issue(child)).expect("there is room");
-            self.phase.detector.announce();
+            self.phase.detector.announce_work();
         }
         self.phase.done.fetch_add(1, Relaxed);
     }
@@ -171,8 +175,9 @@ fn three_workers() {
 /// Three workers without work: all end (L2).
 fn nothing() {
     let phase = Phase::new(3, 0);
-    let worker =
-        |phase: Arc<Phase>| move || assert_eq!(phase.detector.offer(|| false), Verdict::Ended);
+    let worker = |phase: Arc<Phase>| {
+        move || assert_eq!(phase.detector.offer_termination(|| false), OfferResult::Ended)
+    };
     let threads = [spawn(worker(phase.clone())), spawn(worker(phase.clone()))];
     worker(phase)();
     for thread in threads {
@@ -210,7 +215,7 @@ fn results_are_visible() {
     let worker = |number: usize, phase: Arc<Phase>, results: Arc<Results>| {
         move || {
             results.write(number);
-            assert_eq!(phase.detector.offer(|| false), Verdict::Ended);
+            assert_eq!(phase.detector.offer_termination(|| false), OfferResult::Ended);
             assert_eq!(results.sum(), 2);
         }
     };
@@ -227,7 +232,7 @@ fn next_phase() {
         move || {
             for phase in &phases {
                 results.write(number);
-                assert_eq!(phase.detector.offer(|| false), Verdict::Ended);
+                assert_eq!(phase.detector.offer_termination(|| false), OfferResult::Ended);
             }
             assert_eq!(results.sum(), 4);
         }

@@ -8,12 +8,12 @@ use valk_sync::coordinator::Coordinator;
 use valk_sync::deque::{Steal, Stealer, Worker};
 use valk_sync::executor::{Executor, Options};
 use valk_sync::queue::{Full, Queue};
+use valk_sync::reentrant_lock::ReentrantLock;
 use valk_sync::shim::Ordering::SeqCst;
 use valk_sync::shim::thread::{JoinHandle, spawn, yield_now};
 use valk_sync::shim::{Arc, AtomicUsize, UnsafeCell};
 use valk_sync::slab::Slab;
-use valk_sync::termination::{TerminationDetector, Verdict};
-use valk_sync::turns::Turns;
+use valk_sync::termination::{OfferResult, TerminationDetector};
 
 pub const ALL: &[Scenario] = &[
     Scenario { name: "deque::one_owner_and_many_thieves", threads: 16, run: thieves },
@@ -23,7 +23,7 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "coordinator::everybody_collects", threads: 9, run: coordinator },
     Scenario { name: "coordinator::mutators_come_and_go", threads: 13, run: comers },
     Scenario { name: "termination::a_tree_of_work", threads: 9, run: termination },
-    Scenario { name: "turns::one_at_a_time", threads: 17, run: turns },
+    Scenario { name: "reentrant_lock::one_owner", threads: 17, run: reentrant_lock },
     Scenario { name: "executor::tasks_that_start_tasks", threads: 9, run: executor },
 ];
 
@@ -246,7 +246,7 @@ fn coordinator() {
                                 heap.inspect();
                             });
                         }
-                        1 => mutator.native(yield_now),
+                        1 => mutator.blocking(yield_now),
                         _ => mutator.safepoint(),
                     }
                 }
@@ -315,14 +315,16 @@ fn termination() {
                         for child in [2 * item, 2 * item + 1] {
                             if child <= ITEMS {
                                 own.push(child).expect("there is room");
-                                detector.announce();
+                                detector.announce_work();
                             }
                         }
                         done.fetch_add(1, SeqCst);
                     }
-                    match detector.offer(|| others.iter().any(|other| !other.is_empty())) {
-                        Verdict::Resume => {}
-                        Verdict::Ended => return done.load(SeqCst),
+                    match detector
+                        .offer_termination(|| others.iter().any(|other| !other.is_empty()))
+                    {
+                        OfferResult::Resume => {}
+                        OfferResult::Ended => return done.load(SeqCst),
                     }
                 }
             })
@@ -333,23 +335,23 @@ fn termination() {
     }
 }
 
-/// Who has the turn is alone, and nobody is forgotten.
-fn turns() {
+/// The lock has one owner at a time, and every thread gets it.
+fn reentrant_lock() {
     const THREADS: usize = 16;
-    let turns = Arc::new(Turns::new());
+    let lock = Arc::new(ReentrantLock::new());
     let inside = Arc::new(AtomicUsize::new(0));
     let threads: Vec<_> = (1..=THREADS)
         .map(|key| {
-            let (turns, inside) = (Arc::clone(&turns), Arc::clone(&inside));
+            let (lock, inside) = (Arc::clone(&lock), Arc::clone(&inside));
             spawn(move || {
                 for _ in 0..2 {
-                    turns.take(key);
-                    turns.take(key);
+                    lock.lock(key);
+                    lock.lock(key);
                     assert_eq!(inside.fetch_add(1, SeqCst), 0, "one at a time");
                     yield_now();
                     inside.fetch_sub(1, SeqCst);
-                    turns.end();
-                    turns.end();
+                    lock.unlock();
+                    lock.unlock();
                 }
             })
         })

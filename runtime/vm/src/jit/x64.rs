@@ -30,7 +30,7 @@ use dynasmrt::mmap::{ExecutableBuffer, MutableBuffer};
 use std::arch::naked_asm;
 use std::mem::offset_of;
 use valk_heap::Value;
-use valk_heap::layout::Direct;
+use valk_heap::layout::NativeContext;
 
 /// Executable memory with one function's code.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl Memory {
 /// What native code finds through `rbp`.
 #[repr(C)]
 pub(super) struct Context {
-    pub direct: Direct,
+    pub direct: NativeContext,
     /// First slot of the stack that may not be used without asking.
     limit: *mut Value,
     function_calls: u64,
@@ -83,7 +83,7 @@ pub(crate) unsafe fn run(
     value: Value,
 ) -> JitExit {
     let mut context = Context {
-        direct: vm.heap.direct(),
+        direct: vm.heap.native_context(),
         limit,
         function_calls: vm.counters.function_calls,
         closures_created: vm.counters.closures_created,
@@ -95,7 +95,7 @@ pub(crate) unsafe fn run(
     vm.counters.function_calls = context.function_calls;
     vm.counters.closures_created = context.closures_created;
     // SAFETY: native code moves the cursor past cells that it has filled, below the limit.
-    unsafe { vm.heap.take_back(context.direct.cursor) };
+    unsafe { vm.heap.set_cursor(context.direct.cursor) };
     left
 }
 

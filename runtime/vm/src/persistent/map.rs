@@ -19,7 +19,7 @@ use super::table::{self, same};
 use super::versions::{self, Change, Table};
 use crate::equality::equal;
 use std::collections::{HashMap, HashSet};
-use valk_heap::{Heap, Kind, Turn, Value};
+use valk_heap::{Heap, Kind, StripeGuard, Value};
 
 const STATE: usize = 0;
 const SIZE: usize = 1;
@@ -47,7 +47,7 @@ pub fn get(heap: &mut Heap, map: Value, key: Value) -> Option<Value> {
     if let Some(found) = get_newest(heap, map, key) {
         return found;
     }
-    let _turn = heap.turn();
+    let _guard = heap.lock_all_stripes();
     match table_of(map) {
         Some(table) => table::value(heap, table, key),
         None => look_back(heap, map, key),
@@ -61,21 +61,21 @@ pub fn get_newest(heap: &Heap, map: Value, key: Value) -> Option<Option<Value>> 
     if !heap.is_shared() {
         return Some(table::value(heap, table_of(map)?, key));
     }
-    let (_turn, table) = own_turn(heap, map, key)?;
+    let (_guard, table) = lock_own_table(heap, map, key)?;
     Some(table::value(heap, table, key))
 }
 
 /// The turn at the table of a map, and the table, if that shows the map and nothing else and no
 /// other table is needed to look for the key.
 #[inline(never)]
-fn own_turn(heap: &Heap, map: Value, key: Value) -> Option<(Turn, Value)> {
+fn lock_own_table(heap: &Heap, map: Value, key: Value) -> Option<(StripeGuard, Value)> {
     if heap.is_shared() && !is_simple(key) {
         return None;
     }
     let state = map.field(STATE);
-    let (turn, table) = versions::turn_at(heap, state)?;
+    let (guard, table) = versions::lock_table(heap, state)?;
     let shows = map.field(STATE) == state && table::live(table) == size(map);
-    shows.then_some((turn, table))
+    shows.then_some((guard, table))
 }
 
 /// Whether a key has no table itself, nor has anything in it.
@@ -113,7 +113,7 @@ pub fn set(heap: &mut Heap, map: Value, key: Value, value: Value) -> Value {
     if let Some(changed) = set_at_once(heap, map, key, value) {
         return changed;
     }
-    let _turn = heap.turn();
+    let _guard = heap.lock_all_stripes();
     let table = table_of(map).unwrap_or_else(|| make_newest(heap, map));
     if table::find(heap, table, key).is_none() {
         insert(heap, map, table, key, value)
@@ -136,7 +136,7 @@ pub fn set_at_once(heap: &mut Heap, map: Value, key: Value, value: Value) -> Opt
 
 #[inline(never)]
 fn set_newest(heap: &mut Heap, map: Value, key: Value, value: Value) -> Option<Value> {
-    let (_turn, table) = own_turn(heap, map, key)?;
+    let (_guard, table) = lock_own_table(heap, map, key)?;
     if direct::extend(heap, table, key, value) {
         return Some(longer(heap, map, table));
     }
@@ -176,7 +176,7 @@ fn longer(heap: &mut Heap, map: Value, table: Value) -> Value {
 
 /// The map without `key`.
 pub fn remove(heap: &mut Heap, map: Value, key: Value) -> Value {
-    let _turn = heap.turn();
+    let _guard = heap.lock_all_stripes();
     if get(heap, map, key).is_none() {
         return map;
     }
@@ -217,13 +217,13 @@ fn make_newest(heap: &mut Heap, map: Value) -> Value {
 
 /// Bytes that [`get`] may allocate.
 pub fn get_bytes(heap: &Heap, map: Value) -> usize {
-    let _turn = heap.turn();
+    let _guard = heap.lock_all_stripes();
     table::rebuilt_bytes(versions::budget(map.field(STATE)).0, Value::UNDEFINED)
 }
 
 /// Bytes that may be allocated when `key` is set to `value` next, or removed, when that is undefined.
 pub fn change_bytes(heap: &Heap, map: Value, key: Value, value: Value) -> usize {
-    let _turn = heap.turn();
+    let _guard = heap.lock_all_stripes();
     let (table, before, left) = versions::budget(map.field(STATE));
     // At most: the table may get as many more when it shows the map's state.
     let later = (table::live(table) + before).saturating_sub(size(map));
@@ -276,18 +276,18 @@ pub(crate) struct View<'h> {
     changes: HashMap<u32, Vec<Change>>,
     /// Keys of a plain table that the map does not have.
     later: HashSet<usize>,
-    _turn: Turn,
+    _guard: StripeGuard,
 }
 
 impl<'h> View<'h> {
     pub(crate) fn new(heap: &'h Heap, map: Value) -> View<'h> {
-        let turn = heap.turn();
+        let guard = heap.lock_all_stripes();
         let (path, table) = versions::changes(map.field(STATE));
         let mut later = HashSet::new();
         if direct::is_plain(table) {
             later.extend(direct::order(heap, table).skip(limit(map) as usize));
         }
-        let mut view = View { heap, map, table, changes: HashMap::new(), later, _turn: turn };
+        let mut view = View { heap, map, table, changes: HashMap::new(), later, _guard: guard };
         // The nearest to the state counts.
         for change in path {
             if !view.changed(change.key) {

@@ -25,10 +25,10 @@ pub fn get(heap: &mut Heap, vector: Value, index: usize) -> Option<Value> {
     if index >= size(vector) {
         return None;
     }
-    if let Some((_turn, table)) = versions::turn_at(heap, vector) {
+    if let Some((_guard, table)) = versions::lock_table(heap, vector) {
         return Some(element(table, index));
     }
-    let _turn = heap.turn();
+    let _guard = heap.lock_all_stripes();
     let key = Value::fixnum(index as i64);
     Some(match versions::search::<Array>(heap, vector, key) {
         Ok(change) => change.value,
@@ -53,12 +53,12 @@ pub fn pop(heap: &mut Heap, vector: Value) -> Value {
 
 fn change(heap: &mut Heap, vector: Value, index: usize, value: Value, size: usize) -> Value {
     let change = Change { key: Value::fixnum(index as i64), value, stamp: Value::NIL };
-    if let Some((_turn, table)) = versions::turn_at(heap, vector)
+    if let Some((_guard, table)) = versions::lock_table(heap, vector)
         && versions::has_budget(table)
     {
         return versions::derive::<Array>(heap, vector, change, |_| size);
     }
-    let _turn = heap.turn();
+    let _guard = heap.lock_all_stripes();
     versions::derive::<Array>(heap, vector, change, |_| size)
 }
 
@@ -69,17 +69,17 @@ pub fn change_bytes(heap: &Heap, vector: Value) -> usize {
         let elements = if left == 0 || full { 2 * capacity(table) } else { 0 };
         (elements + 2 * CHUNK_ENTRIES) * size_of::<Value>()
     };
-    if let Some((_turn, table)) = versions::turn_at(heap, vector) {
+    if let Some((_guard, table)) = versions::lock_table(heap, vector) {
         return bytes(table, usize::from(versions::has_budget(table)));
     }
-    let _turn = heap.turn();
+    let _guard = heap.lock_all_stripes();
     let (table, _, left) = versions::budget(vector);
     bytes(table, left)
 }
 
 /// All elements.
 pub fn elements(heap: &Heap, vector: Value) -> Vec<Value> {
-    let _turn = heap.turn();
+    let _guard = heap.lock_all_stripes();
     let (changes, table) = versions::changes(vector);
     let mut elements: Vec<Value> =
         (0..size(vector).min(capacity(table))).map(|index| element(table, index)).collect();

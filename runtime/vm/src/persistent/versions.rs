@@ -3,7 +3,7 @@
 //! A current version links to its table, an older one to the version it was changed into, with the
 //! change that leads back.
 
-use valk_heap::{Heap, Kind, Turn, Value};
+use valk_heap::{Heap, Kind, StripeGuard, Value};
 
 const LINK: usize = 0;
 const SIZE: usize = 1;
@@ -62,11 +62,11 @@ pub(super) fn table(version: Value) -> Option<Value> {
 
 /// The turn at the table of a version, and the table, if the version is current.
 #[inline]
-pub(super) fn turn_at(heap: &Heap, version: Value) -> Option<(Turn, Value)> {
+pub(super) fn lock_table(heap: &Heap, version: Value) -> Option<(StripeGuard, Value)> {
     let found = table(version)?;
-    let turn = heap.turn_at(found);
+    let guard = heap.lock_stripe_of(found);
     // It may have changed while others had their turns.
-    (!heap.is_shared() || table(version) == Some(found)).then_some((turn, found))
+    (!heap.is_shared() || table(version) == Some(found)).then_some((guard, found))
 }
 
 /// Whether the table takes another change without being copied.

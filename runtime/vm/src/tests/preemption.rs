@@ -198,12 +198,12 @@ valk_harness::test! {
             let mut vm = shared_vm();
             vm.jit_calls = if compiles { 0 } else { JIT_NEVER };
             let name = define_loops(&mut vm)[3];
-            let ticket = vm.heap.invitation();
+            let ticket = vm.heap.mutator_ticket();
             let fiber = spawn(&mut vm, name, 0);
             let flag = vm.preempt_flag().clone();
             let (turns, turn) = mpsc::channel();
             let collector = std::thread::spawn(move || {
-                let mut heap = ticket.accept().expect("room for it");
+                let mut heap = ticket.register().expect("room for it");
                 for is_requested_first in turn {
                     if is_requested_first {
                         flag.request();

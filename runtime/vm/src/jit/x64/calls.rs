@@ -1,7 +1,7 @@
 //! Calls of functions that have native code, and returns.
 
 use super::data::field;
-use super::emit::{BELL, CLOSURE, Emitter, LINK, NEXT, WINDOW_BYTES, asm, slot};
+use super::emit::{CLOSURE, Emitter, LINK, NEXT, POLL_FLAG, WINDOW_BYTES, asm, slot};
 use crate::code::{Code, WINDOW_SLOTS};
 use crate::fiber::{LINK_DISTANCE_MASK, LINK_TARGET_SHIFT, link};
 use crate::jit::NativeCode;
@@ -79,7 +79,7 @@ impl Emitter<'_> {
 
     /// Leaves when the mutator is wanted at a safepoint.
     fn poll(&mut self, exit: DynamicLabel) {
-        asm!(self ; mov rdi, [rbp + BELL] ; cmp QWORD [rdi], 0 ; jne =>exit);
+        asm!(self ; mov rdi, [rbp + POLL_FLAG] ; cmp QWORD [rdi], 0 ; jne =>exit);
     }
 
     /// Leaves unless `rsi` is a closure whose native code takes that many arguments: its code in

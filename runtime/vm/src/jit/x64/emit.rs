@@ -16,7 +16,7 @@ use dynasmrt::x64::X64Relocation;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, VecAssembler};
 use std::mem::offset_of;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use valk_heap::layout::{Direct, KIND_OFFSET, TAG_MASK, TAG_OBJECT};
+use valk_heap::layout::{KIND_OFFSET, NativeContext, TAG_MASK, TAG_OBJECT};
 use valk_heap::{Kind, Value};
 
 /// Instructions for which there is no native code, or not always.
@@ -55,10 +55,11 @@ macro_rules! asm {
 pub(super) use asm;
 
 /// Offset in the context of what native code works with.
-pub(super) const BELL: i32 = (offset_of!(Context, direct) + offset_of!(Direct, bell)) as i32;
+pub(super) const POLL_FLAG: i32 =
+    (offset_of!(Context, direct) + offset_of!(NativeContext, poll_flag)) as i32;
 /// The same of the nursery's limit.
 pub(super) const YOUNG_LIMIT: i32 =
-    (offset_of!(Context, direct) + offset_of!(Direct, limit)) as i32;
+    (offset_of!(Context, direct) + offset_of!(NativeContext, limit)) as i32;
 /// The same of the way out.
 const LEAVE: i32 = offset_of!(Context, leave) as i32;
 
