@@ -411,7 +411,7 @@ valk_harness::test! {
         }
     }
 
-    fn machine_code_comes_when_it_is_asked_for() {
+    fn native_code_comes_when_it_is_asked_for() {
         let program = "(fun {sum n} {if (== n 0) {0} {+ n (sum (- n 1))}}) (print (sum 2000))";
         let path = file("jit.valk", program);
         let with = |jit: &str| {

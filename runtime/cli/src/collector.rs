@@ -1,4 +1,4 @@
-//! What the environment says about memory, threads and machine code: `VALK_HEAP_HARD_LIMIT`,
+//! What the environment says about memory, threads and native code: `VALK_HEAP_HARD_LIMIT`,
 //! `VALK_GC`, `VALK_GC_LOG`, `VALK_WORKERS`, `VALK_JIT`.
 
 use crate::LOG_TARGET;
@@ -49,7 +49,7 @@ fn workers() -> usize {
     }
 }
 
-/// Calls after which a function gets machine code.
+/// Calls after which a function gets native code.
 pub fn jit_calls() -> u32 {
     let wanted = std::env::var("VALK_JIT").unwrap_or_default();
     match wanted.parse() {

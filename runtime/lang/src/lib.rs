@@ -1,6 +1,6 @@
 //! The language: compiler, core builtins, printing, and the embedding API.
 //!
-//! Knows the machine and the reader; does not know sockets, threads or the command line.
+//! Knows the VM and the reader; does not know sockets, threads or the command line.
 #![forbid(unsafe_code)]
 
 pub mod builtins;

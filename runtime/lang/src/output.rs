@@ -2,7 +2,7 @@
 //!
 //! 1. A capture takes what is written from its start on, until it is released; of several the
 //!    youngest does. What the runtime itself reports passes captures by.
-//! 2. All machines of a program share its output. What one call writes is not torn apart.
+//! 2. All VMs of a program share its output. What one call writes is not torn apart.
 //! 3. Output that cannot be written is lost, and an error is logged, once. When the reason is that
 //!    the reader of a pipe has gone, a program that runs no service ends at once and quietly, as if
 //!    by SIGPIPE; a program that does goes on, and what it prints is discarded.

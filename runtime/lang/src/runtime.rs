@@ -1,4 +1,4 @@
-//! A runtime: one machine with the language in it, for embedding.
+//! A runtime: one VM with the language in it, for embedding.
 //!
 //! 1. A runtime owns its heap, globals and output; two runtimes in a process share nothing.
 //! 2. Source text is read whole before any of it runs; the first reader error ends the text, the
@@ -25,7 +25,7 @@ use valk_metrics::Registry;
 use valk_syntax::{check_utf8, read_all};
 use valk_vm::{FiberId, Vm};
 
-/// State of the language inside a machine.
+/// State of the language inside a VM.
 #[derive(Default)]
 pub struct Language {
     names: Arc<Names>,
@@ -45,7 +45,7 @@ pub struct Language {
 }
 
 impl Language {
-    /// The same program's language for another machine on its heap.
+    /// The same program's language for another VM on its heap.
     #[must_use]
     pub fn of_same_program(&self) -> Language {
         Language {
@@ -66,7 +66,7 @@ impl Language {
     }
 }
 
-/// A machine that the code waiting for events shares with whoever runs programs. Borrowed for the
+/// A VM that the code waiting for events shares with whoever runs programs. Borrowed for the
 /// time of one resumption, never while waiting.
 pub type SharedVm = Rc<RefCell<Vm>>;
 
@@ -100,9 +100,9 @@ pub enum Ran {
     Failed(Value, Box<Diagnostic>),
 }
 
-/// A machine with the language.
+/// A VM with the language.
 pub struct Runtime {
-    /// The machine.
+    /// The VM.
     pub vm: SharedVm,
 }
 
@@ -288,7 +288,7 @@ impl Runtime {
         vm.set_global(symbol, value);
     }
 
-    /// The machine, for the time of the borrow.
+    /// The VM, for the time of the borrow.
     pub fn vm(&self) -> RefMut<'_, Vm> {
         self.vm.borrow_mut()
     }

@@ -6,5 +6,6 @@ mod diagnose;
 mod embedding;
 mod output;
 mod property_list;
+mod primitives;
 mod reference;
 mod reference_names;

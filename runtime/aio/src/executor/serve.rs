@@ -16,7 +16,7 @@ use tokio::task::LocalSet;
 use valk_lang::{Language, SharedVm};
 use valk_sync::executor::Seat;
 use valk_sync::shim::lock;
-use valk_vm::{Asleep, Seed, Vm};
+use valk_vm::{ParkedVm, Vm, VmTemplate};
 
 /// Events, and timers, that are processed in one turn.
 pub(crate) const EVENTS_PER_TURN: usize = 256;
@@ -30,7 +30,7 @@ struct Thread {
     vm: Weak<RefCell<Vm>>,
     state: Option<Arc<ExecutorState>>,
     /// While the thread waits.
-    blocked: Option<Asleep>,
+    blocked: Option<ParkedVm>,
 }
 
 thread_local! {
@@ -55,7 +55,7 @@ pub(super) fn reactor() -> io::Result<Runtime> {
         .enable_all()
         .on_thread_park(|| {
             THREAD.with_borrow_mut(|thread| {
-                thread.blocked = thread.vm.upgrade().and_then(|vm| Asleep::new(&vm));
+                thread.blocked = thread.vm.upgrade().and_then(|vm| ParkedVm::new(&vm));
             });
         })
         .on_thread_unpark(|| THREAD.with_borrow_mut(|thread| thread.blocked = None))
@@ -172,7 +172,7 @@ fn fire_timers(vm: &SharedVm, state: &Arc<ExecutorState>) -> bool {
 /// What a new thread makes its VM from.
 #[derive(Clone)]
 pub(super) struct ThreadStart {
-    template: Seed,
+    template: VmTemplate,
     language: Arc<Mutex<Language>>,
     pool: std::sync::Weak<Pool>,
 }
@@ -181,7 +181,7 @@ impl ThreadStart {
     pub fn new(vm: &mut Vm, pool: &Arc<Pool>) -> ThreadStart {
         let language = vm.extension::<Language>().of_same_program();
         ThreadStart {
-            template: vm.seed(),
+            template: vm.template(),
             language: Arc::new(Mutex::new(language)),
             pool: Arc::downgrade(pool),
         }
@@ -191,7 +191,7 @@ impl ThreadStart {
     pub fn serve(self, seat: Seat) {
         let Some(pool) = self.pool.upgrade() else { return };
         let index = seat.index() as u16;
-        let mut vm = self.template.grow().expect("a pool has no more executors than mutators");
+        let mut vm = self.template.instantiate().expect("a pool has no more executors than mutators");
         *vm.extension::<Language>() = lock(&self.language).of_same_program();
         let state = Arc::new(ExecutorState::new(index, Arc::clone(&pool)));
         state.install(&mut vm);

@@ -2,7 +2,7 @@
 //!
 //! 1. A context is immutable. `ctx/with` and `ctx/with-deadline` derive one that keeps the ids, adds
 //!    a value in front or takes the earlier deadline; without one they start from a fresh root.
-//! 2. The machine keeps the running fiber's context and restores the outer one on every way out
+//! 2. The VM keeps the running fiber's context and restores the outer one on every way out
 //!    of a body; a continuation brings back the context it was captured in.
 //! 3. Ids are time in the high bits and a counter of the runtime in the low ones.
 
