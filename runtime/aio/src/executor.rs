@@ -282,11 +282,11 @@ pub(crate) fn restart_timer(vm: &mut Vm, id: TimerId, after: Duration) {
 /// Forgets a timer; `is_timed` says whether it had a time.
 pub(crate) fn cancel_timer(vm: &mut Vm, executor: u16, id: TimerId, is_timed: bool) {
     let state = here(vm);
-    if state.index != executor {
-        post(vm, executor, Event::CancelTimer(id));
-    } else {
+    if state.index == executor {
         let mut local = state.local(vm);
         local.timers.cancel(vm, id);
+    } else {
+        post(vm, executor, Event::CancelTimer(id));
     }
     if is_timed {
         state.pool.end_live();

@@ -47,7 +47,7 @@ pub(crate) struct Body {
     /// Where the fiber that computes the result waits.
     pub awaiting: Option<(Value, Token)>,
     /// Functions to be called if it is cancelled, in order of registration.
-    pub on_cancel: Option<Box<Vec<Value>>>,
+    pub on_cancel: Vec<Value>,
 }
 
 /// A handle, as an object of the heap.
@@ -85,9 +85,7 @@ impl HostObject for Handle {
         if let Some((handle, _)) = &mut body.awaiting {
             tracer.value(handle);
         }
-        if let Some(functions) = &mut body.on_cancel {
-            tracer.slice(functions);
-        }
+        tracer.slice(&mut body.on_cancel);
     }
 
     fn type_name(&self) -> &'static str {
@@ -210,9 +208,9 @@ pub fn settle(vm: &mut Vm, handle: Value, end: End<Value>) -> bool {
     for waiter in waiters {
         notify(vm, waiter, end);
     }
-    if let (End::Cancelled, Some(functions)) = (end, body.on_cancel) {
+    if end == End::Cancelled {
         // The one that was registered last runs first.
-        for function in functions.into_iter().rev() {
+        for function in body.on_cancel.into_iter().rev() {
             executor::call_cleanup(vm, function, &[]);
         }
     }

@@ -224,6 +224,7 @@ impl System {
         let vm = &mut *vm.borrow_mut();
         let handle = vm.heap.release(root);
         settle(vm, handle, End::Completed(Value::NIL));
+        vm.extension::<Language>().output.end_service();
         let pool = pool(vm);
         pool.end_live();
         pool.program_idle.notify_one();

@@ -158,7 +158,7 @@ fn on_cancel_checked(vm: &mut Vm, arguments: &[Value]) -> Checked<Outcome> {
         let mut body = object.body();
         let status = object.cell.status();
         if !status.is_terminal() {
-            body.on_cancel.get_or_insert_default().push(callback);
+            body.on_cancel.push(callback);
         }
         status == Status::Cancelled
     };

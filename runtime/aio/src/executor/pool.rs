@@ -302,7 +302,7 @@ fn work(vm: &SharedVm, state: &Arc<ExecutorState>, root: Root) {
         object.host::<JobObject>(&vm.heap).and_then(|job| lock(&job.0).take())
     };
     let runs = || match job {
-        Some(Job::Call(call)) => run::call_function(vm, state, *call, ANY_EXECUTOR),
+        Some(Job::Call(call)) => run::call_function(vm, state, &call, ANY_EXECUTOR),
         Some(Job::Resume(parked, answer)) => run::resume(vm, state, *parked, answer),
         None => {}
     };
