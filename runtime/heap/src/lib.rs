@@ -63,7 +63,7 @@ pub use memory::buffers::{Buffer, BufferFull, BufferPool, BufferStatistics};
 pub use memory::process_memory::ProcessMemory;
 pub use memory::slab_pool::{ITEM_ALIGN_BYTES, SlabItem, SlabPool};
 pub use mutator::heap::Heap;
-pub use mutator::interrupt::Interrupt;
+pub use mutator::interrupt::{Interrupt, PreemptFlag};
 pub use mutator::lock_stripes::StripeGuard;
 pub use mutator::ticket::MutatorTicket;
 pub use roots::mutator_roots::Roots;

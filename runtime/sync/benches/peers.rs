@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
-use valk_harness::rounds::{self, Measure, Medians};
+use valk_harness::benchmark::{self, Measure, Medians};
 use valk_sync::coordinator::Coordinator;
 use valk_sync::deque::{Steal, Stealer, Worker};
 use valk_sync::executor::{Executor, Options};
@@ -91,7 +91,7 @@ const SUBJECTS: &[Subject] = &[
 
 fn main() -> ExitCode {
     let measures = SUBJECTS.iter().map(|subject| (subject.ours, subject.peer));
-    let medians = match rounds::run(std::env::args().skip(1), measures) {
+    let medians = match benchmark::run(std::env::args().skip(1), measures) {
         Ok(medians) => medians,
         Err(refusal) => {
             eprintln!("error: {refusal}");
@@ -99,7 +99,7 @@ fn main() -> ExitCode {
         }
     };
     println!("{:<34} {:>9} {:>9} {:>6} {:>7}", "", "valk", "peer", "ratio", "goal");
-    for (Subject { name, unit, goal, .. }, Medians { subject: ours, beside: peer, .. }) in
+    for (Subject { name, unit, goal, .. }, Medians { subject: ours, peer, .. }) in
         SUBJECTS.iter().zip(medians)
     {
         let (peer, ratio) = match peer {

@@ -14,7 +14,7 @@ use crate::vm::Vm;
 use valk_heap::{Collection, Kind, SymbolId, Value};
 
 /// A call about to happen.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct CallSite {
     /// Register of the callee.
     pub window: usize,
@@ -67,11 +67,39 @@ impl Vm {
         number_word(address as u64)
     }
 
-    /// Performs a call; see the module.
-    pub(crate) fn call_any(&mut self, fiber: &mut Fiber, mut site: CallSite) -> Result<(), Exit> {
-        if self.heap.wants_safepoint() && self.heap.interrupt().take() {
-            return Err(Exit::Done(self.interrupted(fiber)));
+    /// Performs a call, unless the fiber is to stop here; see the module.
+    pub(crate) fn call_any(&mut self, fiber: &mut Fiber, site: CallSite) -> Result<(), Exit> {
+        if self.heap.wants_safepoint()
+            && let Some(exit) = self.exit_before(fiber, site)
+        {
+            return Err(exit);
         }
+        self.perform_call(fiber, site)
+    }
+
+    /// Why the fiber stops before this call, if it does: it was interrupted or preempted.
+    #[cold]
+    fn exit_before(&mut self, fiber: &mut Fiber, site: CallSite) -> Option<Exit> {
+        if self.heap.interrupt().take() {
+            return Some(Exit::Done(self.interrupted(fiber)));
+        }
+        let is_preempted = self.heap.preempt_flag().take();
+        let budget = self.safepoint_budget;
+        if is_preempted || budget.is_some_and(|budget| self.safepoints_passed >= budget.get()) {
+            fiber.top = fiber.base + site.window + WINDOW_SLOTS + site.count;
+            fiber.preempted_call = Some(site);
+            return Some(Exit::Preempted);
+        }
+        self.safepoints_passed += 1;
+        None
+    }
+
+    /// Performs a call.
+    pub(crate) fn perform_call(
+        &mut self,
+        fiber: &mut Fiber,
+        mut site: CallSite,
+    ) -> Result<(), Exit> {
         loop {
             let at = fiber.base + site.window;
             let callee = fiber.stack[at];
@@ -138,7 +166,12 @@ impl Vm {
     /// The value of a fiber that is ended where it stands.
     #[cold]
     pub(crate) fn interrupted(&mut self, fiber: &Fiber) -> Value {
-        let error = self.error(INTERRUPTED);
+        self.ended(fiber, INTERRUPTED)
+    }
+
+    /// The error of this text, located where a fiber stands.
+    pub(crate) fn ended(&mut self, fiber: &Fiber, text: &str) -> Value {
+        let error = self.error(text);
         self.locate(fiber, error);
         error
     }
@@ -186,7 +219,7 @@ impl Vm {
             fiber.stack.copy_within(first..first + copied, base);
             fiber.ensure(base + code.registers as usize);
         } else {
-            let target = if site.again { None } else { machine_code_behind(fiber) };
+            let target = if site.again { None } else { native_code_after_call(fiber) };
             fiber.stack[at + 1] = number_word(fiber.pc as u64);
             fiber.stack[at + 2] = link_to(link(first - fiber.base, site.again), target);
             fiber.base = first;
@@ -217,11 +250,13 @@ impl Vm {
         if !self.heap.wants_safepoint() {
             return None;
         }
-        self.look_at_guards();
+        self.refresh_guards();
         if !self.heap.wants_collection() {
-            fiber.top = end;
-            self.stop(fiber);
-            fiber.ensure(end);
+            if self.heap.acknowledge() {
+                fiber.top = end;
+                self.stop(fiber);
+                fiber.ensure(end);
+            }
             return None;
         }
         if let Some(used) = self.out_of_memory_at
@@ -412,10 +447,10 @@ impl Vm {
     }
 }
 
-/// Where the running frame's machine code goes on behind the call that is being made.
-fn machine_code_behind(fiber: &Fiber) -> Option<*const u8> {
+/// Where the running frame's native code goes on behind the call that is being made.
+fn native_code_after_call(fiber: &Fiber) -> Option<*const u8> {
     let code = frame_code(fiber)?;
-    code.machine.after_call(code.words.as_ptr(), fiber.pc)
+    code.native_code.after_call(code.words.as_ptr(), fiber.pc)
 }
 
 /// The code of the running frame; none before the first call.

@@ -34,6 +34,8 @@ pub(crate) enum Exit {
     Done(Value),
     /// The fiber waits for an answer to this.
     Suspended(Value),
+    /// The fiber was preempted before a call, which it keeps.
+    Preempted,
 }
 
 impl Vm {
@@ -52,13 +54,10 @@ impl Vm {
 
     /// Runs a waiting fiber until it stops.
     pub(crate) fn interpret(&mut self, fiber: &mut Fiber, answer: Value) -> Step {
-        self.locate(fiber, answer);
-        fiber.stack[fiber.result] = answer;
         fiber.state = State::Running;
+        let mut exit = self.proceed(fiber, answer).err();
         loop {
-            let exit =
-                if self.guarded { run::<true>(self, fiber) } else { run::<false>(self, fiber) };
-            match exit {
+            match exit.take().unwrap_or_else(|| self.run(fiber)) {
                 Exit::Guarded => {}
                 Exit::Done(value) => {
                     fiber.state = State::Finished;
@@ -68,8 +67,28 @@ impl Vm {
                     fiber.state = State::Waiting;
                     return Step::Suspended(question);
                 }
+                Exit::Preempted => {
+                    fiber.state = State::Waiting;
+                    return Step::Preempted;
+                }
             }
         }
+    }
+
+    /// Does what a waiting fiber stopped for: performs the call it was preempted before, or gives it
+    /// the answer it waits for.
+    fn proceed(&mut self, fiber: &mut Fiber, answer: Value) -> Result<(), Exit> {
+        if let Some(site) = fiber.preempted_call.take() {
+            self.safepoints_passed += 1;
+            return self.perform_call(fiber, site);
+        }
+        self.locate(fiber, answer);
+        fiber.stack[fiber.result] = answer;
+        Ok(())
+    }
+
+    fn run(&mut self, fiber: &mut Fiber) -> Exit {
+        if self.guarded { run::<true>(self, fiber) } else { run::<false>(self, fiber) }
     }
 
     /// The value of a global for the instruction that is running.
@@ -169,14 +188,14 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             r!(-(WINDOW_SLOTS as isize))
         };
     }
-    // Goes on in machine code at `$target`, behind a call if `$value` is its value.
-    macro_rules! machine {
+    // Goes on in native code at `$target`, behind a call if `$value` is its value.
+    macro_rules! enter_native {
         ($target:expr, $value:expr) => {{
             // SAFETY: this form of the interpreter has not seen a builtin rebound; `$target` belongs
             // to the function whose frame is at `base`.
-            let left = unsafe { jit::run(vm, $target, base, limit, $value) };
-            pc = left.pc;
-            base = left.base;
+            let exit = unsafe { jit::run(vm, $target, base, limit, $value) };
+            pc = exit.pc;
+            base = exit.base;
             continue;
         }};
     }
@@ -185,13 +204,13 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
         ($code:expr) => {{
             let code = $code;
             if !GUARDED {
-                let mut entry = code.machine.entry();
-                if entry.is_null() && code.machine.is_hot(vm.jit_calls) {
+                let mut entry = code.native_code.entry();
+                if entry.is_null() && code.native_code.is_hot(vm.jit_calls) {
                     jit::make(vm, code);
-                    entry = code.machine.entry();
+                    entry = code.native_code.entry();
                 }
                 if !entry.is_null() {
-                    machine!(entry, Value::NIL);
+                    enter_native!(entry, Value::NIL);
                 }
             }
             pc = code.words.as_ptr();
@@ -208,9 +227,9 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                 if pc == words {
                     begin!(code);
                 }
-                if let Some(target) = code.machine.after_call(words, pc) {
+                if let Some(target) = code.native_code.after_call(words, pc) {
                     let value = r!($window);
-                    machine!(target, value);
+                    enter_native!(target, value);
                 }
             }
         };
@@ -247,7 +266,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             if !GUARDED && vm.guarded {
                 return Exit::Guarded;
             }
-            // Machine code goes on behind calls only, so there is no value to look for.
+            // Native code goes on behind calls only, so there is no value to look for.
             go_on!(0);
         }};
     }
@@ -400,7 +419,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             if GUARDED {
                 fiber.pending |= link_says_again(link);
             } else if let Some(target) = link_target(link) {
-                machine!(target, value);
+                enter_native!(target, value);
             }
         }};
     }

@@ -6,9 +6,11 @@
 //!    that checks each inlined operation. There is no way back.
 //! 3. A collection happens only where a frame is entered. Roots are every fiber's stack, and the
 //!    heap's globals and root table.
-//! 4. An interruption ends the running fiber with an error, whatever the program makes of errors. It
-//!    is seen at calls, which are also where this machine stops for collections of others.
-//! 5. Several machines may run on one heap, each on a thread of its own ([`Vm::seed`]). They share
+//! 4. An interruption ends the running fiber with an error, whatever the program makes of errors. A
+//!    preemption stops it where it stands, to be resumed. Both are seen at calls, which are also where
+//!    this VM stops for collections of others; each of the three waits for the next call if
+//!    another comes first.
+//! 5. Several VMs may run on one heap, each on a thread of its own ([`Vm::template`]). They share
 //!    globals and builtins. A builtin that one of them rebinds is rebound for the others from their
 //!    next safepoint on.
 
@@ -18,12 +20,14 @@ use crate::fiber::{Fiber, State};
 use crate::jit::JIT_CALLS_DEFAULT;
 use crate::native::{Arity, Native, NativeKind};
 use crate::opcode::Opcode;
-use crate::seed::AllRoots;
+use crate::primitives::PRIMITIVES;
+use crate::template::AllRoots;
 use std::any::{Any, TypeId};
 use std::collections::{HashMap, HashSet};
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use valk_heap::{Collected, Collection, Heap, Kind, SymbolId, Value};
+use valk_heap::{Collected, Collection, Heap, Kind, PreemptFlag, SymbolId, Value};
 
 /// What `def` answers inside a request handler.
 pub const DEFINITION_FORBIDDEN: &str =
@@ -40,6 +44,9 @@ pub enum Step {
     Done(Value),
     /// It waits for the embedder to answer this value.
     Suspended(Value),
+    /// It was preempted, by [`Vm::preempt_flag`] or at the end of its budget. It goes on where it was
+    /// when it is resumed, with whatever value.
+    Preempted,
 }
 
 /// Turns a form into a closure to be called with no arguments. The second value is the environment
@@ -57,12 +64,14 @@ pub(crate) struct Guard {
     pub(crate) pristine: bool,
 }
 
-/// What the machines of one heap share beside it.
+/// What the VMs of one heap share beside it.
 #[derive(Debug, Default)]
-pub(crate) struct Machines {
+pub(crate) struct VmGroup {
+    /// How many VMs there have been.
+    vms: AtomicU64,
     /// How often a builtin that compiled code inlines was rebound.
     pub(crate) rebindings: AtomicU64,
-    /// What machines have handed in.
+    /// What VMs have handed in.
     pub(crate) counters: Mutex<Counters>,
 }
 
@@ -91,8 +100,8 @@ pub struct Vm {
     pub(crate) natives: Vec<Native>,
     pub(crate) guards: Guards,
     pub(crate) guarded: bool,
-    /// Shared by the machines of this heap.
-    pub(crate) machines: Arc<Machines>,
+    /// Shared by the VMs of this heap.
+    pub(crate) group: Arc<VmGroup>,
     pub(crate) rebindings_seen: u64,
     pub(crate) fibers: Vec<Option<Fiber>>,
     pub(crate) free_fibers: Vec<usize>,
@@ -112,15 +121,28 @@ pub struct Vm {
     /// An object of the embedder's that lives as long as this VM; nil until the embedder sets it.
     pub embedder: Value,
     pub(crate) markers: Markers,
-    /// Calls after which a function gets machine code; [`crate::JIT_NEVER`] for none. Machines made
-    /// of this one's [`Vm::seed`] do the same.
+    /// Calls after which a function gets native code; [`crate::JIT_NEVER`] for none. VMs made
+    /// of this one's [`Vm::template`] do the same.
     pub jit_calls: u32,
-    /// What the machine counts.
+    /// What the VM counts.
     pub counters: Counters,
     extensions: HashMap<TypeId, Box<dyn Any>>,
-    /// What the machine refers to, while it sleeps.
-    asleep: Option<Box<AllRoots>>,
+    /// The serial of the next fiber, and of the one that runs.
+    next_serial: u64,
+    running_serial: u64,
+    /// Safepoints that a fiber may pass before it is preempted; none for as many as it likes.
+    pub(crate) safepoint_budget: Option<NonZeroU64>,
+    /// Safepoints that were noticed since the last resumption began.
+    pub(crate) safepoints_passed: u64,
+    /// What the VM refers to, while it sleeps.
+    parked: Option<Box<AllRoots>>,
 }
+
+/// The serial of no fiber.
+const NO_FIBER: u64 = 0;
+
+/// Low bits of a fiber's serial, which count the fibers of one VM; the others number the VM.
+const SERIAL_BITS: u32 = 40;
 
 /// A stack above this size is taken off the heap's account as soon as its fiber ends, so that what
 /// runs next has the memory; smaller ones at the next collection.
@@ -133,21 +155,28 @@ fn recount(stack_bytes: &mut usize, fiber: &mut Fiber) {
 }
 
 impl Vm {
-    /// A machine without builtins over `heap`.
+    /// A VM without builtins over `heap`.
     pub fn new(heap: Heap, compile: CompileHook, report: ReportHook) -> Vm {
-        let mut vm = Vm::bare(heap, compile, report);
+        let mut vm = Vm::bare(heap, Arc::default(), compile, report);
         vm.markers = Markers::install(&mut vm);
         vm
     }
 
-    /// A machine without builtins and markers.
-    pub(crate) fn bare(heap: Heap, compile: CompileHook, report: ReportHook) -> Vm {
+    /// A VM without builtins and markers.
+    pub(crate) fn bare(
+        heap: Heap,
+        group: Arc<VmGroup>,
+        compile: CompileHook,
+        report: ReportHook,
+    ) -> Vm {
+        // Relaxed: the number alone counts.
+        let before = group.vms.fetch_add(1, Ordering::Relaxed);
         Vm {
             heap,
             natives: Vec::new(),
             guards: Guards::default(),
             guarded: false,
-            machines: Arc::default(),
+            group,
             rebindings_seen: 0,
             fibers: Vec::new(),
             free_fibers: Vec::new(),
@@ -163,7 +192,11 @@ impl Vm {
             jit_calls: JIT_CALLS_DEFAULT,
             counters: Counters::default(),
             extensions: HashMap::new(),
-            asleep: None,
+            next_serial: (before << SERIAL_BITS) + NO_FIBER + 1,
+            running_serial: NO_FIBER,
+            safepoint_budget: None,
+            safepoints_passed: 0,
+            parked: None,
         }
     }
 
@@ -176,17 +209,20 @@ impl Vm {
         builtin
     }
 
-    /// Declares that compiled code uses `opcodes` for calls of the builtin bound to `name`.
+    /// Declares that compiled code has instructions for the builtins of [`PRIMITIVES`], which are bound.
     ///
     /// # Panics
-    /// When `name` is unbound.
-    pub fn guard(&mut self, name: &str, opcodes: &[Opcode]) {
-        let symbol = self.intern(name);
-        let builtin = self.global(symbol).expect("guarded builtins are defined first");
-        for &opcode in opcodes {
-            self.guards.of[opcode as usize] = Some(Guard { symbol, builtin, pristine: true });
+    /// When one of them is unbound.
+    pub fn guard_primitives(&mut self) {
+        for primitive in &PRIMITIVES {
+            let symbol = self.intern(primitive.name);
+            let builtin = self.global(symbol);
+            let builtin = builtin.unwrap_or_else(|| panic!("no builtin `{}`", primitive.name));
+            for opcode in primitive.opcodes() {
+                self.guards.of[opcode as usize] = Some(Guard { symbol, builtin, pristine: true });
+            }
+            self.guards.names.insert(symbol);
         }
-        self.guards.names.insert(symbol);
     }
 
     /// The value of the builtin registered under this name.
@@ -216,16 +252,16 @@ impl Vm {
     pub fn set_global(&mut self, symbol: SymbolId, value: Value) {
         self.heap.set_global(symbol, value);
         if self.guards.names.contains(&symbol) {
-            self.machines.rebindings.fetch_add(1, Ordering::Release);
+            self.group.rebindings.fetch_add(1, Ordering::Release);
             self.heap.request_safepoints();
-            self.look_at_guards();
+            self.refresh_guards();
         }
     }
 
-    /// Finds out which builtins are still what compiled code takes them for, if any machine has
+    /// Finds out which builtins are still what compiled code takes them for, if any VM has
     /// rebound one since the last look.
-    pub(crate) fn look_at_guards(&mut self) {
-        let rebindings = self.machines.rebindings.load(Ordering::Acquire);
+    pub(crate) fn refresh_guards(&mut self) {
+        let rebindings = self.group.rebindings.load(Ordering::Acquire);
         if std::mem::replace(&mut self.rebindings_seen, rebindings) == rebindings {
             return;
         }
@@ -260,9 +296,15 @@ impl Vm {
 
     /// A new fiber that will call `function` with `arguments`.
     pub fn spawn(&mut self, function: Value, arguments: &[Value]) -> FiberId {
-        let mut fiber = Fiber::new();
+        let mut fiber = Fiber::new(self.next_serial);
+        self.next_serial += 1;
         Vm::prepare(&mut fiber, function, arguments);
         self.admit(fiber)
+    }
+
+    /// A number that tells the running fiber from all others of this heap; 0 when none runs.
+    pub fn running_fiber(&self) -> u64 {
+        self.running_serial
     }
 
     /// Takes in a fiber that waits.
@@ -306,8 +348,16 @@ impl Vm {
     /// # Panics
     /// When the fiber has finished or is running.
     pub fn interrupt(&mut self, id: FiberId) -> Value {
+        self.interrupt_with(id, crate::call::INTERRUPTED)
+    }
+
+    /// The same, with the text of the error.
+    ///
+    /// # Panics
+    /// When the fiber has finished or is running.
+    pub fn interrupt_with(&mut self, id: FiberId, text: &str) -> Value {
         let fiber = self.fibers[id.0].take().expect("the fiber waits");
-        let error = self.interrupted(&fiber);
+        let error = self.ended(&fiber, text);
         self.release(id, &fiber);
         error
     }
@@ -317,8 +367,26 @@ impl Vm {
         self.free_fibers.push(id.0);
     }
 
+    /// Requests from any thread that the fiber which runs be preempted at its next safepoint. A
+    /// request that came too late for it is [taken](PreemptFlag::take) before the next one is resumed.
+    pub fn preempt_flag(&self) -> &PreemptFlag {
+        self.heap.preempt_flag()
+    }
+
+    /// Preempts fibers after so many safepoints in a resumption, which are calls: a count that depends
+    /// on the program alone. Every call is slower while there is a budget; `None` ends that.
+    pub fn set_safepoint_budget(&mut self, budget: Option<NonZeroU64>) {
+        self.safepoint_budget = budget;
+        self.heap.poll_always(budget.is_some());
+    }
+
+    /// Safepoints that were passed in the last resumption, if there is a budget for them.
+    pub fn safepoints_passed(&self) -> u64 {
+        self.safepoints_passed
+    }
+
     /// Starts a fiber, or continues a suspended one with the answer to its question (ignored at
-    /// the start).
+    /// the start, and when it was preempted).
     ///
     /// # Panics
     /// When the fiber has finished or is running.
@@ -327,7 +395,10 @@ impl Vm {
         assert_eq!(fiber.state, State::Waiting, "a fiber is resumed while it waits");
         self.definitions_forbidden = fiber.forbids_definitions;
         self.context = fiber.context;
+        self.safepoints_passed = 0;
+        let outer = std::mem::replace(&mut self.running_serial, fiber.serial);
         let step = self.interpret(&mut fiber, answer);
+        self.running_serial = outer;
         self.account(&mut fiber);
         self.definitions_forbidden = false;
         fiber.context = std::mem::replace(&mut self.context, Value::NIL);
@@ -338,33 +409,47 @@ impl Vm {
                     self.heap.set_external_bytes(self.stack_bytes);
                 }
             }
-            Step::Suspended(_) => self.fibers[id.0] = Some(fiber),
+            Step::Suspended(_) | Step::Preempted => self.fibers[id.0] = Some(fiber),
         }
         step
     }
 
     /// Calls a function to its end on a fiber of its own; a question to the embedder is an error.
     pub fn call(&mut self, function: Value, arguments: &[Value]) -> Value {
+        let safepoints_passed = self.safepoints_passed;
         let id = self.spawn(function, arguments);
-        match self.resume(id, Value::NIL) {
-            Step::Done(value) => value,
-            Step::Suspended(_) => {
+        let value = match self.resume_through(id, Value::NIL) {
+            Some(value) => value,
+            None => {
                 self.abandon(id);
                 self.error("this operation waits and cannot be used here")
+            }
+        };
+        self.safepoints_passed = safepoints_passed;
+        value
+    }
+
+    /// Resumes a fiber again whenever it is preempted; its value, or `None` when it suspends.
+    pub fn resume_through(&mut self, id: FiberId, answer: Value) -> Option<Value> {
+        loop {
+            match self.resume(id, answer) {
+                Step::Done(value) => return Some(value),
+                Step::Suspended(_) => return None,
+                Step::Preempted => {}
             }
         }
     }
 
-    /// Adds what this machine has counted to what all machines of its heap have, and begins anew.
+    /// Adds what this VM has counted to what all VMs of its heap have, and begins anew.
     pub fn hand_in_counters(&mut self) {
         let counted = std::mem::take(&mut self.counters);
-        let mut all = self.machines.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.group.counters.lock().unwrap_or_else(PoisonError::into_inner);
         *all = all.and(counted);
     }
 
-    /// What this machine has counted, and the others of its heap have handed in.
+    /// What this VM has counted, and the others of its heap have handed in.
     pub fn all_counters(&self) -> Counters {
-        let all = self.machines.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.group.counters.lock().unwrap_or_else(PoisonError::into_inner);
         all.and(self.counters)
     }
 
@@ -395,7 +480,7 @@ impl Vm {
         !self.heap.over_hard_limit()
     }
 
-    /// Takes part in another machine's collection, if one is under way, with `running` as the fiber
+    /// Takes part in another VM's collection, if one is under way, with `running` as the fiber
     /// in the interpreter.
     pub(crate) fn stop(&mut self, running: &mut Fiber) {
         running.clear_dead_slots();
@@ -411,8 +496,8 @@ impl Vm {
         }
     }
 
-    /// Runs `call` while no fiber runs: it touches nothing of this machine and may block for any
-    /// time, and collections of other machines do not wait for it.
+    /// Runs `call` while no fiber runs: it touches nothing of this VM and may block for any
+    /// time, and collections of other VMs do not wait for it.
     pub fn outside<R>(&mut self, call: impl FnOnce() -> R) -> R {
         self.outside_with(None, call)
     }
@@ -433,25 +518,25 @@ impl Vm {
         unsafe { heap.blocking(&mut roots, call) }
     }
 
-    /// Says that this machine runs no fiber until [`Vm::wake`].
+    /// Says that this VM runs no fiber until [`Vm::unpark`].
     ///
     /// # Safety
-    /// Until [`Vm::wake`] nobody uses or moves the machine.
-    pub(crate) unsafe fn sleep(&mut self) {
+    /// Until [`Vm::unpark`] nobody uses or moves the VM.
+    pub(crate) unsafe fn park(&mut self) {
         self.clear_dead_slots();
         let roots = AllRoots::new(self, None);
-        let roots = self.asleep.insert(Box::new(roots));
+        let roots = self.parked.insert(Box::new(roots));
         // SAFETY: as in `outside`; the box stays where it is, and the rest is the caller's promise.
         unsafe { self.heap.begin_blocking(&mut **roots) };
     }
 
-    /// Goes on after [`Vm::sleep`], when no collection is under way.
-    pub(crate) fn wake(&mut self) {
+    /// Goes on after [`Vm::park`], when no collection is under way.
+    pub(crate) fn unpark(&mut self) {
         self.heap.end_blocking();
-        self.asleep = None;
+        self.parked = None;
     }
 
-    /// The heap, and everything that the machine and `running` refer to.
+    /// The heap, and everything that the VM and `running` refer to.
     fn split(&mut self, running: Option<&mut Fiber>) -> (&mut Heap, AllRoots) {
         let roots = AllRoots::new(self, running);
         (&mut self.heap, roots)

@@ -46,7 +46,7 @@ impl Heap {
     /// The caller uses no `Value`, and nothing that borrows from one, beyond what is said above;
     /// every `Value` inside a host that was changed was announced by [`Heap::touch_host`].
     pub unsafe fn collect(&mut self, kind: Collection, roots: &mut dyn Roots) -> Collected {
-        self.interrupt().acknowledge();
+        self.acknowledge_poll();
         let request = Request {
             kind,
             generational: self.generational,

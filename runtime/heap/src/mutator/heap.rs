@@ -15,7 +15,7 @@ use crate::accounting::limits::{Config, TRIGGER_CHECK_BYTES, YOUNG_OBJECT_MAX_BY
 use crate::collector::schedule::{ScheduleRng, Stress};
 use crate::error::HeapError;
 use crate::memory::address;
-use crate::mutator::interrupt::Interrupt;
+use crate::mutator::interrupt::{Interrupt, PreemptFlag};
 use crate::mutator::lock_stripes;
 use crate::mutator::shared_heap::{LockedState, SharedHeap};
 use crate::roots::root_table::Root;
@@ -60,6 +60,9 @@ pub struct Heap {
     /// Bytes allocated directly in the old space since the trigger was last looked at.
     pub(crate) unchecked_bytes: usize,
     pub(crate) interrupt: Interrupt,
+    pub(crate) preempt_flag: PreemptFlag,
+    /// The poll flag stays set, so that no safepoint is passed without notice.
+    pub(crate) polls_always: bool,
     pub(crate) mutator: Mutator,
     pub(crate) shared: Arc<SharedHeap>,
 }
@@ -106,7 +109,9 @@ impl Heap {
             work: Vec::new(),
             external_bytes: 0,
             unchecked_bytes: 0,
-            interrupt: Interrupt::new(poll_flag),
+            interrupt: Interrupt::new(poll_flag.clone()),
+            preempt_flag: PreemptFlag::new(poll_flag),
+            polls_always: false,
             mutator,
             shared,
         }

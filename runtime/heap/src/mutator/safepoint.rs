@@ -5,7 +5,7 @@
 //! requested the end of the evaluation.
 
 use crate::mutator::heap::Heap;
-use crate::mutator::interrupt::Interrupt;
+use crate::mutator::interrupt::{Interrupt, PreemptFlag};
 use crate::mutator::shared_heap::MutatorPointers;
 use crate::roots::mutator_roots::Roots;
 use std::sync::atomic::Ordering;
@@ -28,15 +28,44 @@ impl Heap {
         unsafe { self.poll_flag.as_ref() }.load(Ordering::Relaxed) != 0
     }
 
+    /// Makes [`Heap::wants_safepoint`] true from now on, if `always`, or else when there is a reason.
+    pub fn poll_always(&mut self, always: bool) {
+        self.polls_always = always;
+        self.interrupt.poll_flag().request();
+    }
+
+    /// Clears the poll flag, which stays set if there is a reason to look again (rule 3 of
+    /// `interrupt`).
+    pub(crate) fn acknowledge_poll(&self) {
+        self.interrupt.poll_flag().acknowledge();
+        // Looked for afterwards: a reason that is published later sets the flag again.
+        let is_requested = self.interrupt.is_requested() || self.preempt_flag.is_requested();
+        if is_requested || self.polls_always {
+            self.interrupt.poll_flag().request();
+        }
+    }
+
+    /// Clears the poll flag without stopping. Returns true if another mutator waits for this one to
+    /// [stop](Heap::stop). The mutator has looked whether it [wants](Heap::wants_collection) to collect.
+    pub fn acknowledge(&self) -> bool {
+        self.acknowledge_poll();
+        self.mutator.is_asked_to_stop()
+    }
+
     /// Requests a collection at the next safepoint.
     pub(crate) fn request_collection(&mut self) {
         self.collection_requested = true;
-        self.interrupt.request_safepoint();
+        self.interrupt.poll_flag().request();
     }
 
     /// The handle with which other threads interrupt the mutator.
     pub fn interrupt(&self) -> &Interrupt {
         &self.interrupt
+    }
+
+    /// The handle by which other threads preempt the task that the mutator runs.
+    pub fn preempt_flag(&self) -> &PreemptFlag {
+        &self.preempt_flag
     }
 
     /// Requests that every mutator of this heap come to a safepoint.
@@ -49,7 +78,7 @@ impl Heap {
     /// # Safety
     /// As [`Heap::collect`].
     pub unsafe fn stop(&mut self, roots: &mut dyn Roots) {
-        self.interrupt.acknowledge();
+        self.acknowledge_poll();
         // SAFETY: the caller's promise; `roots` is borrowed until the stop is over.
         unsafe { self.publish_roots(roots) };
         self.mutator.safepoint();

@@ -34,4 +34,29 @@ valk_harness::test! {
         drop(one);
         assert!(!other.interrupt().take());
     }
+
+    fn a_preemption_is_a_request_of_its_own() {
+        let mut heap = small_heap();
+        let flag = heap.preempt_flag().clone();
+        std::thread::spawn(move || flag.request()).join().expect("a thread");
+        assert!(heap.wants_safepoint() && !heap.interrupt().take());
+        assert!(!heap.acknowledge(), "no collection waits");
+        assert!(heap.wants_safepoint(), "nobody has taken the request");
+        collect(&mut heap, Collection::Auto, &mut ());
+        assert!(heap.wants_safepoint(), "it outlives a collection");
+        assert!(heap.preempt_flag().take() && !heap.preempt_flag().take());
+        assert!(!heap.acknowledge() && !heap.wants_safepoint());
+    }
+
+    fn a_mutator_may_see_every_safepoint() {
+        let mut heap = small_heap();
+        heap.poll_always(true);
+        for _ in 0..2 {
+            assert!(heap.wants_safepoint() && !heap.acknowledge());
+        }
+        collect(&mut heap, Collection::Auto, &mut ());
+        assert!(heap.wants_safepoint());
+        heap.poll_always(false);
+        assert!(heap.wants_safepoint() && !heap.acknowledge() && !heap.wants_safepoint());
+    }
 }

@@ -1,8 +1,9 @@
 //! Runs the tables of expressions and expected outputs.
 
-use crate::{NoWaiting, Output, Ran, Runtime};
+use crate::{Driver, NoWaiting, Output, Ran, Runtime, SharedVm};
+use std::num::NonZeroU64;
 use valk_heap::{Config, Stress, Value};
-use valk_vm::{JIT_CALLS_DEFAULT, JIT_NEVER};
+use valk_vm::{FiberId, JIT_CALLS_DEFAULT, JIT_NEVER, Step};
 
 const TABLES: &[(&str, &str)] = &[
     ("language", include_str!("../../../../tests/conformance/language.txt")),
@@ -54,20 +55,78 @@ fn status(expected: &str) -> (String, Option<u8>) {
     }
 }
 
+/// How programs are run.
+struct Setting {
+    config: Config,
+    /// Calls after which a function gets native code.
+    jit_calls: u32,
+    /// Every fiber is preempted at every safepoint.
+    preempts: bool,
+}
+
+impl Setting {
+    fn stressed(stress: Stress, jit_calls: u32) -> Setting {
+        let config = Config { stress, ..Config::default() };
+        Setting { config, jit_calls, preempts: false }
+    }
+}
+
+/// Resumes a fiber whenever it is preempted: as another fiber, after a call of another function, which
+/// collects if calls do.
+#[derive(Default)]
+struct Resuming {
+    forms: u64,
+    preemptions: u64,
+    safepoints: u64,
+}
+
+impl Driver for Resuming {
+    fn run(&mut self, vm: &SharedVm, mut fiber: FiberId) -> Value {
+        let mut vm = vm.borrow_mut();
+        let other = vm.intern("id");
+        self.forms += 1;
+        loop {
+            let step = vm.resume(fiber, Value::fixnum(1234));
+            self.safepoints += vm.safepoints_passed();
+            match step {
+                Step::Done(value) => return value,
+                Step::Suspended(_) => panic!("cases wait for nothing"),
+                Step::Preempted => {
+                    self.preemptions += 1;
+                    let detached = vm.detach(fiber);
+                    fiber = vm.attach(detached);
+                    let function = vm.global(other).unwrap_or(Value::NIL);
+                    vm.call(function, &[Value::ONE]);
+                }
+            }
+        }
+    }
+}
+
 /// What a program prints, and the exit status it asks for.
 ///
 /// Stress begins behind the prelude, which is the same for all and has a test of its own.
-fn run(config: &Config, jit_calls: u32, mode: char, code: &str) -> (String, Option<u8>) {
+fn run(setting: &Setting, mode: char, code: &str) -> (String, Option<u8>) {
+    let Setting { config, jit_calls, preempts } = setting;
     let calm = Config { stress: Stress::Off, ..config.clone() };
     let mut runtime = Runtime::new(calm, Output::memory()).expect("a heap");
     runtime.vm().heap.set_stress(config.stress);
-    runtime.vm().jit_calls = jit_calls;
+    runtime.vm().jit_calls = *jit_calls;
     let before = runtime.vm().counters;
     let program = if mode == 'E' { format!("(print {code})") } else { code.to_string() };
-    let ran = runtime.run_text("case", program.as_bytes(), &mut NoWaiting);
+    let ran = if *preempts {
+        runtime.vm().set_safepoint_budget(Some(NonZeroU64::MIN));
+        let mut driver = Resuming::default();
+        let ran = runtime.run_text("case", program.as_bytes(), &mut driver);
+        // Each resumption passed one, and each form ended in one of them.
+        assert_eq!(driver.safepoints, driver.preemptions + driver.forms, "{code}");
+        ran
+    } else {
+        runtime.run_text("case", program.as_bytes(), &mut NoWaiting)
+    };
     let mut out = String::from_utf8(runtime.take_output()).expect("cases print UTF-8");
     let after = runtime.vm().counters;
-    if jit_calls == 0 && after.function_calls > before.function_calls {
+    if *jit_calls == 0 && after.function_calls > before.function_calls {
         let is_compiled = after.functions_compiled > before.functions_compiled;
         assert_eq!(is_compiled, cfg!(target_arch = "x86_64"), "{code}");
     }
@@ -92,8 +151,8 @@ fn rows() -> Vec<(String, (&'static str, usize))> {
 }
 
 /// What is wrong with a case, if anything.
-fn difference(config: &Config, jit_calls: u32, case: &Case<'_>) -> Option<String> {
-    let (output, code) = run(config, jit_calls, case.mode, case.code);
+fn difference(setting: &Setting, case: &Case<'_>) -> Option<String> {
+    let (output, code) = run(setting, case.mode, case.code);
     let status_differs = case.status.is_some_and(|status| code != Some(status));
     (output != case.expected || status_differs).then(|| {
         format!(
@@ -108,7 +167,8 @@ valk_harness::cases! {
     fn line((table, line): (&'static str, usize)) in rows() {
         let cases = cases(table);
         let case = cases.iter().find(|case| case.line == line).expect("rows come from cases");
-        if let Some(difference) = difference(&Config::default(), JIT_CALLS_DEFAULT, case) {
+        let setting = Setting::stressed(Stress::Off, JIT_CALLS_DEFAULT);
+        if let Some(difference) = difference(&setting, case) {
             panic!("{difference}");
         }
     }
@@ -119,16 +179,17 @@ fn is_long(case: &Case<'_>) -> bool {
     case.code.contains("000") || case.expected.contains("out of memory")
 }
 
-/// Runs cases with an unusual collector, and with machine code after that many calls: all cases if
-/// nothing slows them down.
-fn check(config: &Config, jit_calls: u32) {
+/// Runs cases in an unusual way: all of them if nothing slows them down.
+fn check(setting: &Setting) {
+    let config = &setting.config;
     let mut wrong = Vec::new();
     let mut ran = 0;
     for (name, table) in TABLES {
-        let wanted = |case: &&Case| config.stress == Stress::Off || !is_long(case);
+        let is_slow = setting.preempts || config.stress != Stress::Off;
+        let wanted = |case: &&Case| !is_slow || !is_long(case);
         for case in cases(table).iter().filter(wanted) {
             ran += 1;
-            if let Some(difference) = difference(config, jit_calls, case) {
+            if let Some(difference) = difference(setting, case) {
                 wrong.push(format!("{name}.txt:{}: {difference}", case.line));
             }
         }
@@ -141,28 +202,44 @@ fn check(config: &Config, jit_calls: u32) {
 valk_harness::test! {
     #[timeout_ms = 600_000]
     fn a_collection_at_every_safepoint_changes_nothing() {
-        check(&Config { stress: Stress::EverySafepoint, ..Config::default() }, JIT_CALLS_DEFAULT);
+        check(&Setting::stressed(Stress::EverySafepoint, JIT_CALLS_DEFAULT));
     }
 }
 
 valk_harness::test! {
     #[timeout_ms = 600_000]
     fn a_collector_without_generations_gives_the_same_results() {
-        let stress = Stress::EverySafepoint;
-        check(&Config { stress, generational: false, ..Config::default() }, JIT_NEVER);
+        let mut setting = Setting::stressed(Stress::EverySafepoint, JIT_NEVER);
+        setting.config.generational = false;
+        check(&setting);
     }
 }
 
 valk_harness::test! {
     #[timeout_ms = 600_000]
     fn collections_at_random_change_nothing() {
-        let stress = Stress::Random { seed: valk_harness::seed() };
-        check(&Config { stress, ..Config::default() }, 0);
+        check(&Setting::stressed(Stress::Random { seed: valk_harness::seed() }, 0));
     }
 
     #[timeout_ms = 600_000]
-    fn machine_code_changes_nothing() {
-        check(&Config::default(), 0);
+    fn native_code_changes_nothing() {
+        check(&Setting::stressed(Stress::Off, 0));
+    }
+
+    #[timeout_ms = 600_000]
+    fn a_preemption_at_every_safepoint_changes_nothing() {
+        for jit_calls in [0, JIT_NEVER] {
+            check(&Setting { preempts: true, ..Setting::stressed(Stress::Off, jit_calls) });
+        }
+    }
+
+    #[timeout_ms = 600_000]
+    fn a_preemption_and_a_collection_at_every_safepoint_change_nothing() {
+        let jit_calls = 0;
+        check(&Setting {
+            preempts: true,
+            ..Setting::stressed(Stress::EverySafepoint, jit_calls)
+        });
     }
 
     // What a program makes of a failure is its business; the runtime goes on.

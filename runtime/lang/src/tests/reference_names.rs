@@ -13,8 +13,9 @@ const SPECIAL_FORMS: [&str; 7] =
 const ABOVE: [&str; 4] = ["aio", "futures", "http2", "metrics"];
 
 /// Steps of prelude functions. They are not for programs and may change, so nothing describes them.
-const STEPS: [&str; 9] = [
+const STEPS: [&str; 10] = [
     "assoc-here",
+    "box/replace",
     "filter-next",
     "foldl-from",
     "repeat-from",
