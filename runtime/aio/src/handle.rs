@@ -12,7 +12,7 @@
 //! Does not know what a builtin is called, nor what a combinator does with its inputs.
 
 use crate::combinators::{self, Node};
-use crate::event::{Event, Parked};
+use crate::event::{Event, Parked, Target};
 use crate::executor::{self, ANY_EXECUTOR};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -37,6 +37,13 @@ pub(crate) enum Waiter {
         /// Which of its inputs has ended.
         input: u32,
     },
+}
+
+impl Waiter {
+    /// Whether it is the program's own fiber.
+    pub fn is_program(&self) -> bool {
+        matches!(self, Waiter::Fiber(parked) if matches!(parked.target, Target::Program(_)))
+    }
 }
 
 /// What belongs to a handle until it ends.

@@ -48,6 +48,8 @@ pub(crate) struct Pool {
     is_ending: AtomicBool,
     /// The signal that ends the program; 0 for none.
     signal: AtomicI32,
+    /// The program waited for a system to stop when the signal came, and ends by itself.
+    is_graceful: AtomicBool,
     /// The program ended because of the signal.
     is_ended_by_signal: AtomicBool,
     /// Told whenever the program's thread has nothing to do.
@@ -68,6 +70,7 @@ impl Pool {
             is_finishing: AtomicBool::new(false),
             is_ending: AtomicBool::new(false),
             signal: AtomicI32::new(0),
+            is_graceful: AtomicBool::new(false),
             is_ended_by_signal: AtomicBool::new(false),
             program_idle: Notify::new(),
             systems: Mutex::default(),
@@ -169,6 +172,16 @@ impl Pool {
     /// The signal that ends the program.
     pub fn signal(&self) -> Option<i32> {
         Some(self.signal.load(Ordering::Relaxed)).filter(|signal| *signal != 0)
+    }
+
+    /// Notes that the program waits for a system that stops because of the signal.
+    pub fn set_graceful(&self) {
+        self.is_graceful.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the program ends by itself after the signal.
+    pub fn is_graceful(&self) -> bool {
+        self.is_graceful.load(Ordering::Relaxed)
     }
 
     /// Notes that the program ended because of the signal.

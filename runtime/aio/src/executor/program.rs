@@ -41,6 +41,7 @@ pub struct Executor {
     tasks: Rc<LocalSet>,
     state: Arc<ExecutorState>,
     pub(crate) interrupts: Option<Interrupts>,
+    has_ended_program: bool,
 }
 
 /// Why the program's fiber is not to wait any longer.
@@ -76,7 +77,7 @@ impl Executor {
         let state = here(&vm.borrow());
         tasks.spawn_local(serve::serve(Rc::downgrade(vm), Arc::clone(&state)));
         system::install_reactor(vm, &tasks, &runtime);
-        Ok(Executor { runtime, tasks, state, interrupts: None })
+        Ok(Executor { runtime, tasks, state, interrupts: None, has_ended_program: false })
     }
 
     /// The executors of the program.
@@ -87,6 +88,12 @@ impl Executor {
     /// The status with which a signal ended the program.
     pub fn signal_status(&self) -> Option<u8> {
         self.state.pool.ended_by_signal().map(|signal| (128 + signal) as u8)
+    }
+
+    /// Whether `exit` elsewhere or a signal ended a wait of the program. The error that its fiber then
+    /// gave is not the program's.
+    pub fn has_ended_program(&self) -> bool {
+        self.has_ended_program
     }
 
     /// Lets functions on other executors finish, but not for long, then stops every system that
@@ -130,9 +137,13 @@ impl Executor {
             return Some(Ended::Interrupted);
         }
         let pool = &self.state.pool;
-        if pool.signal().is_some() && !waits_for_system(vm, task) {
-            pool.end_by_signal();
-            return Some(Ended::Program);
+        if pool.signal().is_some() {
+            // This finds out whether the program waits for one of them.
+            system::stop_all(vm);
+            if !pool.is_graceful() {
+                pool.end_by_signal();
+                return Some(Ended::Program);
+            }
         }
         if !self.state.is_inbox_empty() {
             return None;
@@ -188,16 +199,6 @@ async fn woken(notified: impl Future<Output = ()>) {
     .await;
 }
 
-/// Whether the fiber that computes `task` waits for a system to stop.
-fn waits_for_system(vm: &Vm, task: Value) -> bool {
-    let awaited = handle::handle_of(&vm.heap, task)
-        .and_then(|task| task.body().awaiting)
-        .and_then(|(awaited, _)| handle::handle_of(&vm.heap, awaited));
-    awaited.is_some_and(|handle| {
-        handle.body().node.as_ref().is_some_and(|node| node.is_end_of_system())
-    })
-}
-
 impl Driver for Executor {
     fn run(&mut self, vm: &SharedVm, fiber: FiberId) -> Value {
         let task = {
@@ -209,6 +210,7 @@ impl Driver for Executor {
         run::start(vm, fiber, Target::Program(value));
         let is_over = handle::has_ended(&vm.borrow(), value_of(vm, &task));
         let ended = if is_over { Ended::Handle } else { self.wait(vm, &task) };
+        self.has_ended_program |= matches!(ended, Ended::Program);
         let vm = &mut *vm.borrow_mut();
         let task = vm.heap.release(task);
         let text = match ended {
