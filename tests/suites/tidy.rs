@@ -23,7 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("runtime/vm", &["heap", "metrics"]),
     ("runtime/stdlib", &[]),
     ("runtime/lang", &["log", "metrics", "diagnostics", "syntax", "heap", "vm", "stdlib"]),
-    ("runtime/aio", &["sync", "log", "metrics", "heap", "vm", "lang"]),
+    ("runtime/aio", &["sync", "net", "log", "metrics", "heap", "vm", "lang"]),
     ("runtime/net", &[]),
     ("runtime/http2", &["net"]),
     ("runtime/web", &["heap", "vm", "lang", "aio", "http2"]),

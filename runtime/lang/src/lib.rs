@@ -7,6 +7,7 @@ pub mod builtins;
 mod calls;
 mod compile;
 mod diagnose;
+mod host;
 mod nearest;
 mod output;
 mod print;
@@ -21,6 +22,7 @@ pub use builtins::{STRING_BYTES_MAX, collector_report, remaining_deadline};
 const LOG_TARGET: &str = "valk::lang";
 
 pub use compile::elements;
+pub use host::{HostClock, Seeds, TimeSource};
 pub use nearest::nearest;
 pub use output::Output;
 pub use print::{Style, display, print, repr};

@@ -9,6 +9,7 @@ use crate::builtins;
 use crate::builtins::process_exit_code as EXIT_CODE;
 use crate::compile::{self, Names};
 use crate::diagnose::diagnose;
+use crate::host::{HostClock, Seeds};
 use crate::output::Output;
 use crate::print::repr;
 use crate::source::{self, SharedSources};
@@ -17,7 +18,6 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 use valk_diagnostics::{Code, Diagnostic, FileId};
 use valk_heap::{Config, Heap, HeapError, Root, Value};
 use valk_log::Threshold;
@@ -32,8 +32,10 @@ pub struct Language {
     pub(crate) sources: SharedSources,
     /// The program's output.
     pub output: Output,
-    /// Zero of `time-us`.
-    pub(crate) start: Option<Instant>,
+    /// The time, as the host tells it.
+    pub clock: HostClock,
+    /// Where random numbers begin.
+    pub seeds: Seeds,
     /// What the program was started with, for `args`.
     pub arguments: Vec<String>,
     /// The program's metrics.
@@ -52,7 +54,8 @@ impl Language {
             names: Arc::clone(&self.names),
             sources: self.sources.clone(),
             output: self.output.clone(),
-            start: self.start,
+            clock: self.clock.clone(),
+            seeds: self.seeds.clone(),
             arguments: self.arguments.clone(),
             metrics: self.metrics.clone(),
             log_threshold: self.log_threshold.clone(),

@@ -11,6 +11,7 @@
 use super::{ANY_EXECUTOR, ExecutorState, here, monitor::Monitor, run, serve};
 use crate::event::{Event, HostCall, Job, JobObject};
 use crate::system::{self, SystemList};
+use crate::time::ExecutorClock;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
@@ -35,6 +36,8 @@ const PANICKED: &str = "the runtime failed while it ran this function; please re
 
 /// What the executors of one runtime share.
 pub(crate) struct Pool {
+    /// The time of all executors.
+    pub clock: ExecutorClock,
     executors: Mutex<Vec<Weak<ExecutorState>>>,
     jobs: OnceLock<stealing::Executor>,
     alive: AtomicUsize,
@@ -60,8 +63,9 @@ pub(crate) struct Pool {
 
 impl Pool {
     /// A pool of executor 0 alone.
-    pub fn new(stopping: Arc<AtomicBool>) -> Pool {
+    pub fn new(stopping: Arc<AtomicBool>, clock: ExecutorClock) -> Pool {
         Pool {
+            clock,
             executors: Mutex::default(),
             jobs: OnceLock::new(),
             alive: AtomicUsize::new(0),

@@ -144,13 +144,7 @@ fn leave(vm: &mut Vm, state: &ExecutorState) -> Target {
     state.local(vm).running.pop().expect("a fiber that runs has a target")
 }
 
-fn after(
-    vm: &mut Vm,
-    state: &Arc<ExecutorState>,
-    fiber: FiberId,
-    step: Step,
-    home: u16,
-) -> Next {
+fn after(vm: &mut Vm, state: &Arc<ExecutorState>, fiber: FiberId, step: Step, home: u16) -> Next {
     match step {
         Step::Done(value) => {
             let target = leave(vm, state);

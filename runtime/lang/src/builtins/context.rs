@@ -9,8 +9,7 @@
 use super::{Row, fail};
 use crate::compile::CONTEXT_MAKERS;
 use crate::runtime::Language;
-use std::hash::{BuildHasher, RandomState};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use valk_heap::{Kind, Value};
 use valk_vm::{Arity, Outcome, Vm, equal, type_name};
 
@@ -40,22 +39,20 @@ const TRACE_COUNTER_BITS: u32 = 32;
 const SPAN_COUNTER_BITS: u32 = 40;
 const SPAN_TIME_SHIFT: u32 = 10;
 
-/// Counter of the ids of a runtime. It starts anywhere, so that two runtimes differ.
-struct Ids(u64);
-
-impl Default for Ids {
-    fn default() -> Ids {
-        Ids(RandomState::new().hash_one(0))
-    }
-}
+/// Counter of the ids of a VM. It starts anywhere, so that two VMs differ.
+#[derive(Default)]
+struct Ids(Option<u64>);
 
 /// A new trace id and a new span id.
 fn new_ids(vm: &mut Vm) -> (i64, i64) {
-    let ids = vm.extension::<Ids>();
-    ids.0 = ids.0.wrapping_add(1);
-    let count = ids.0;
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    let now_us = elapsed.as_micros() as u64;
+    let (seeds, clock) = {
+        let language = vm.extension::<Language>();
+        (language.seeds.clone(), language.clock.clone())
+    };
+    let count = vm.extension::<Ids>().0.get_or_insert_with(|| seeds.draw());
+    *count = count.wrapping_add(1);
+    let count = *count;
+    let now_us = clock.unix_us().max(0) as u64;
     let low = |bits: u32| (1_u64 << bits) - 1;
     let trace = now_us & !low(TRACE_COUNTER_BITS) | count & low(TRACE_COUNTER_BITS);
     let span = now_us >> SPAN_TIME_SHIFT & !low(SPAN_COUNTER_BITS) | count & low(SPAN_COUNTER_BITS);
@@ -64,8 +61,7 @@ fn new_ids(vm: &mut Vm) -> (i64, i64) {
 
 /// Microseconds since the runtime's clock started.
 fn now_us(vm: &mut Vm) -> i64 {
-    let start = *vm.extension::<Language>().start.get_or_insert_with(Instant::now);
-    i64::try_from(start.elapsed().as_micros()).unwrap_or(i64::MAX)
+    vm.extension::<Language>().clock.monotonic_us()
 }
 
 /// The fields of the current context, or of a fresh root.

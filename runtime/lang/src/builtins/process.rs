@@ -3,7 +3,7 @@
 use super::{Row, number, string};
 use crate::runtime::Language;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use valk_heap::Value;
 use valk_log::Level;
 use valk_vm::{Arity, Outcome, Vm};
@@ -20,8 +20,7 @@ pub(super) const TABLE: &[Row] = &[
 ];
 
 fn time_us(vm: &mut Vm, _: &[Value]) -> Outcome {
-    let start = *vm.extension::<Language>().start.get_or_insert_with(Instant::now);
-    Value::fixnum(start.elapsed().as_micros() as i64).into()
+    Value::fixnum(vm.extension::<Language>().clock.monotonic_us()).into()
 }
 
 fn sleep(vm: &mut Vm, arguments: &[Value]) -> Outcome {

@@ -5,29 +5,21 @@
 //! Not for secrets.
 
 use super::{Row, fail, number};
-use std::hash::{BuildHasher, RandomState};
+use crate::host::split_mix;
+use crate::runtime::Language;
 use valk_heap::Value;
 use valk_vm::{Arity, Outcome, Vm};
 
 pub(super) const TABLE: &[Row] =
     &[("random/seed", Arity::Exactly(1), seed), ("random/integer", Arity::Exactly(1), integer)];
 
-/// The generator of a runtime.
-struct Generator(u64);
-
-impl Default for Generator {
-    fn default() -> Generator {
-        Generator(RandomState::new().hash_one(0))
-    }
-}
+/// The generator of a VM; it begins with a number drawn from the program's seeds.
+#[derive(Default)]
+struct Generator(Option<u64>);
 
 impl Generator {
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        split_mix(self.0.get_or_insert_default())
     }
 
     /// A number below `bound`, which is not 0, each with the same probability: numbers of the
@@ -45,7 +37,7 @@ impl Generator {
 
 fn seed(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let seed = number!(vm, arguments[0]);
-    *vm.extension::<Generator>() = Generator(seed as u64);
+    vm.extension::<Generator>().0 = Some(seed as u64);
     Value::NIL.into()
 }
 
@@ -53,6 +45,10 @@ fn integer(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let bound = number!(vm, arguments[0]);
     if bound <= 0 {
         return fail(vm, &format!("random/integer: the bound must be positive, got {bound}"));
+    }
+    if vm.extension::<Generator>().0.is_none() {
+        let seed = vm.extension::<Language>().seeds.draw();
+        vm.extension::<Generator>().0 = Some(seed);
     }
     let drawn = vm.extension::<Generator>().below(bound as u64);
     vm.heap.integer(drawn as i64).into()

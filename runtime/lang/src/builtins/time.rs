@@ -3,7 +3,7 @@
 //! Dates are proleptic Gregorian; years 0 to 9999 have a text.
 
 use super::{Row, fail, number, string};
-use std::time::{SystemTime, UNIX_EPOCH};
+use crate::runtime::Language;
 use valk_heap::Value;
 use valk_vm::{Arity, Outcome, Vm};
 
@@ -16,11 +16,7 @@ pub(super) const TABLE: &[Row] = &[
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 fn now(vm: &mut Vm, _: &[Value]) -> Outcome {
-    let now = SystemTime::now();
-    let milliseconds = match now.duration_since(UNIX_EPOCH) {
-        Ok(after) => after.as_millis() as i64,
-        Err(before) => -(before.duration().as_millis() as i64),
-    };
+    let milliseconds = vm.extension::<Language>().clock.unix_us() / 1000;
     vm.heap.integer(milliseconds).into()
 }
 
