@@ -17,7 +17,6 @@ const IDENTIFIERS: &[(&str, &str)] = &[
     ("is_rung", "is_requested"),
     ("ring_all", "request_all"),
     ("call_all", "request_safepoints"),
-    ("enter_native", "enter_blocking"),
     ("leave_native", "leave_blocking"),
     ("take_part", "participate"),
     ("tell_leader", "notify_leader"),
@@ -60,7 +59,6 @@ const IDENTIFIERS: &[(&str, &str)] = &[
 const FILE_STEMS: &[(&str, &str)] = &[
     ("glance", "relaxed_peek"),
     ("huge", "huge_page_policy"),
-    ("line", "cache_padded"),
     ("own", "local_collection"),
     ("signal", "spin_condvar"),
     ("team", "gc_workers"),
