@@ -125,6 +125,11 @@ bench:
     @ci/bench-threads
     @ci/bench-http
 
+# the server and its clients on a simulated network: [--seconds N] [--clients N] [--seed N]
+[no-exit-message]
+simulate *ARGS:
+    @ci/simulate "$@"
+
 # fuzzing: differential, stress, random or reader, for --seconds N from --seed N
 [no-exit-message]
 fuzz *ARGS:

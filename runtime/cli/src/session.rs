@@ -1,12 +1,12 @@
 //! One runtime with its executor, and the things the command does with them.
 
+use crate::LOG_TARGET;
 use crate::collector;
-use crate::log::{Level, log};
 use crate::report::{Format, Reporter, write_error};
 use valk_aio::{Executor, Interrupts};
 use valk_diagnostics::Diagnostic;
 use valk_heap::{Config, Stress, Value};
-use valk_lang::{Output, Ran, Runtime, collector_report};
+use valk_lang::{Language, Output, Ran, Runtime, collector_report};
 
 /// A runtime ready to run programs.
 pub struct Session {
@@ -36,7 +36,7 @@ impl Session {
 
     /// Runs a file; true when it failed.
     pub fn run_file(&mut self, path: &str, reporter: &Reporter) -> bool {
-        log(Level::Debug, self.runtime.log_level().as_deref(), &format!("running {path}"));
+        tracing::debug!(target: LOG_TARGET, "running {path}");
         let ran =
             self.interruptibly(|session| session.runtime.run_file(path, &mut session.executor));
         self.report(ran, reporter).is_none()
@@ -174,12 +174,14 @@ impl Session {
     pub fn finish(&mut self) {
         self.executor.finish(&self.runtime.vm);
         let statistics = self.runtime.vm().heap.statistics();
-        log(
-            Level::Info,
-            self.runtime.log_level().as_deref(),
-            &format!("{} bytes in use at most", statistics.used_bytes_peak),
-        );
+        let bytes = statistics.used_bytes_peak;
+        tracing::info!(target: LOG_TARGET, bytes, "the program has ended; most bytes in use");
         self.runtime.flush();
+    }
+
+    /// A part of the program's output could not be written.
+    pub fn has_lost_output(&self) -> bool {
+        self.runtime.vm().extension::<Language>().output.has_lost_output()
     }
 
     /// Prints what was counted, to standard error.

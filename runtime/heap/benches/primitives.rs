@@ -1,7 +1,7 @@
 //! What allocation, the write barrier and collections cost; run by `ci/bench-heap --primitives`.
 //!
-//! Beside every subject stands the same loop without the operation. Printed are the medians over the
-//! rounds of the loop with the operation, of the loop without and of the difference.
+//! Beside every subject stands the same loop without the operation. Printed are the medians over
+//! the rounds of the loop with the operation, of the loop without and of the difference.
 
 use std::hint::black_box;
 use std::process::ExitCode;

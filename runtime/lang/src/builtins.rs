@@ -17,6 +17,7 @@ mod kinds;
 mod lists;
 mod maps;
 mod memory;
+pub use context::remaining_deadline;
 pub use memory::collector_report;
 mod numbers;
 mod output;
@@ -32,35 +33,12 @@ mod vectors;
 mod weak;
 
 use valk_heap::Value;
-use valk_vm::{Arity, NativeFn, NativeKind, Opcode, Outcome, ReflectiveFn, Vm, type_name};
+use valk_vm::{Arity, NativeFn, NativeKind, Outcome, ReflectiveFn, Vm, type_name};
 
 /// A plain builtin's row.
 pub(crate) type Row = (&'static str, Arity, NativeFn);
 /// A reflective builtin's row.
 pub(crate) type ReflectiveRow = (&'static str, Arity, ReflectiveFn);
-
-/// Inlined builtins and the instructions that stand for them.
-const GUARDS: &[(&str, &[Opcode])] = &[
-    ("+", &[Opcode::Add, Opcode::AddNumber]),
-    ("-", &[Opcode::Subtract, Opcode::SubtractNumber]),
-    ("*", &[Opcode::Multiply, Opcode::MultiplyNumber]),
-    ("/", &[Opcode::Divide, Opcode::DivideNumber]),
-    ("rem", &[Opcode::Remainder, Opcode::RemainderNumber]),
-    ("mod", &[Opcode::Modulo, Opcode::ModuloNumber]),
-    ("<", &[Opcode::Less, Opcode::BranchLess, Opcode::BranchLessNumber]),
-    ("<=", &[Opcode::LessEqual, Opcode::BranchLessEqual, Opcode::BranchLessEqualNumber]),
-    (">", &[Opcode::Greater, Opcode::BranchGreater, Opcode::BranchGreaterNumber]),
-    (">=", &[Opcode::GreaterEqual, Opcode::BranchGreaterEqual, Opcode::BranchGreaterEqualNumber]),
-    ("==", &[Opcode::Equal, Opcode::BranchEqual, Opcode::BranchEqualNumber]),
-    ("!=", &[Opcode::NotEqual, Opcode::BranchNotEqual, Opcode::BranchNotEqualNumber]),
-    ("head", &[Opcode::Head]),
-    ("tail", &[Opcode::Tail]),
-    ("cons", &[Opcode::Cons]),
-    ("list/prepend", &[Opcode::Prepend]),
-    ("list", &[Opcode::List]),
-    ("error?", &[Opcode::IsError]),
-    ("nil?", &[Opcode::IsNil, Opcode::BranchNil]),
-];
 
 /// Registers every core builtin.
 pub fn register(vm: &mut Vm) {
@@ -99,9 +77,7 @@ pub fn register(vm: &mut Vm) {
     let exit = vm.global(exit).expect("registered above");
     let shutdown = vm.intern("shutdown");
     vm.set_global(shutdown, exit);
-    for (name, opcodes) in GUARDS {
-        vm.guard(name, opcodes);
-    }
+    vm.guard_primitives();
 }
 
 /// Registers further plain builtins, for crates above.

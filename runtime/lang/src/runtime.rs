@@ -1,4 +1,4 @@
-//! A runtime: one machine with the language in it, for embedding.
+//! A runtime: one VM with the language in it, for embedding.
 //!
 //! 1. A runtime owns its heap, globals and output; two runtimes in a process share nothing.
 //! 2. Source text is read whole before any of it runs; the first reader error ends the text, the
@@ -20,10 +20,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use valk_diagnostics::{Code, Diagnostic, FileId};
 use valk_heap::{Config, Heap, HeapError, Root, Value};
+use valk_log::Threshold;
+use valk_metrics::Registry;
 use valk_syntax::{check_utf8, read_all};
 use valk_vm::{FiberId, Vm};
 
-/// State of the language inside a machine.
+/// State of the language inside a VM.
 #[derive(Default)]
 pub struct Language {
     names: Arc<Names>,
@@ -34,14 +36,16 @@ pub struct Language {
     pub(crate) start: Option<Instant>,
     /// What the program was started with, for `args`.
     pub arguments: Vec<String>,
-    /// The level set with `sys/log/set-level`.
-    pub(crate) log_level: Option<String>,
+    /// The program's metrics.
+    pub metrics: Registry,
+    /// What `sys/log/set-level` sets.
+    pub log_threshold: Threshold,
     /// `exit` was called: whoever waits for events stops.
     pub stopping: Arc<AtomicBool>,
 }
 
 impl Language {
-    /// The same program's language for another machine on its heap.
+    /// The same program's language for another VM on its heap.
     #[must_use]
     pub fn of_same_program(&self) -> Language {
         Language {
@@ -50,7 +54,8 @@ impl Language {
             output: self.output.clone(),
             start: self.start,
             arguments: self.arguments.clone(),
-            log_level: self.log_level.clone(),
+            metrics: self.metrics.clone(),
+            log_threshold: self.log_threshold.clone(),
             stopping: Arc::clone(&self.stopping),
         }
     }
@@ -61,7 +66,7 @@ impl Language {
     }
 }
 
-/// A machine that the code waiting for events shares with whoever runs programs. Borrowed for the
+/// A VM that the code waiting for events shares with whoever runs programs. Borrowed for the
 /// time of one resumption, never while waiting.
 pub type SharedVm = Rc<RefCell<Vm>>;
 
@@ -95,9 +100,9 @@ pub enum Ran {
     Failed(Value, Box<Diagnostic>),
 }
 
-/// A machine with the language.
+/// A VM with the language.
 pub struct Runtime {
-    /// The machine.
+    /// The VM.
     pub vm: SharedVm,
 }
 
@@ -132,9 +137,10 @@ impl Runtime {
         Ok(runtime)
     }
 
-    /// The log level the program set, as it wrote it.
-    pub fn log_level(&self) -> Option<String> {
-        self.vm().extension::<Language>().log_level.clone()
+    /// Makes `sys/log/set-level` set this threshold. Without it the program sets a threshold of its
+    /// own, which an embedder may ignore.
+    pub fn set_log_threshold(&mut self, threshold: Threshold) {
+        self.vm().extension::<Language>().log_threshold = threshold;
     }
 
     /// Sets what the program gets from `(args)`.
@@ -282,7 +288,7 @@ impl Runtime {
         vm.set_global(symbol, value);
     }
 
-    /// The machine, for the time of the borrow.
+    /// The VM, for the time of the borrow.
     pub fn vm(&self) -> RefMut<'_, Vm> {
         self.vm.borrow_mut()
     }

@@ -2,7 +2,7 @@
 //!
 //! A list read from a file stays in the old space at its address for the life of the runtime, so a
 //! side table from addresses to positions suffices. Lists made at run time have no entry. All
-//! machines of a program share its texts.
+//! VMs of a program share its texts.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -67,7 +67,7 @@ impl std::fmt::Display for Place {
     }
 }
 
-/// A span as the machine keeps it.
+/// A span as the VM keeps it.
 pub fn position_of(span: Span) -> Position {
     Position { file: span.file.0, start: span.start, end: span.end }
 }

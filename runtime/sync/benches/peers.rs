@@ -1,9 +1,9 @@
 //! What queues, pool, coordinator and slab cost, beside their peers where there is one; run by
 //! `ci/bench-sync`.
 //!
-//! The figures are medians over rounds that measure ours and the peer's one after the other. The peers
-//! are crossbeam-deque and, for the pool, threads around one queue under a lock, whose tasks have no
-//! handles.
+//! The figures are medians over rounds that measure ours and the peer's one after the other. The
+//! peers are crossbeam-deque and, for the pool, threads around one queue under a lock, whose tasks
+//! have no handles.
 
 use crossbeam_deque as crossbeam;
 use std::collections::VecDeque;
@@ -79,9 +79,9 @@ const SUBJECTS: &[Subject] = &[
         goal: "400 ms",
     },
     Subject {
-        name: "mutator: enter and leave native",
+        name: "mutator: blocking section",
         unit: "ns",
-        ours: native,
+        ours: blocking,
         peer: None,
         goal: "15 ns",
     },
@@ -239,7 +239,7 @@ fn crossbeam_owner_and_thief() -> f64 {
     })
 }
 
-/// Counts chains that have ended, and wakes who waits for all.
+/// Counts chains that have ended, and wakes the thread that waits for all.
 struct Countdown {
     left: AtomicUsize,
     waiter: thread::Thread,
@@ -277,7 +277,7 @@ fn milliseconds(begin: impl Fn(Arc<Countdown>)) -> f64 {
 fn pool() -> f64 {
     fn step(pool: Arc<Executor>, left: usize, countdown: Arc<Countdown>) {
         if left == 0 {
-            // Before the end is told, so that the pool is shut down by who waits.
+            // Before the last chain is counted, so that the waiting thread shuts the pool down.
             drop(pool);
             return countdown.ended();
         }
@@ -353,7 +353,7 @@ fn one_queue() -> f64 {
     taken
 }
 
-fn native() -> f64 {
+fn blocking() -> f64 {
     let coordinator = Coordinator::new();
     let mut mutator = coordinator.register().expect("the first");
     nanoseconds(OPERATIONS, || {

@@ -1,8 +1,7 @@
 //! The uncommon cases of number operations: boxed integers, errors, wrong types.
 //!
 //! An error argument is the result (the first one); any other non-number gives a type error.
-//! `+ - *` wrap at 64 bits, `/` rounds toward zero; it, `rem`
-//! and `mod` give an error for 0 only (spec 01 D5, D6).
+//! `+ - *` wrap at 64 bits, `/` rounds toward zero; it, `rem` and `mod` give an error for 0 only.
 
 use crate::opcode::Opcode;
 use crate::vm::Vm;
@@ -33,25 +32,6 @@ pub fn type_name(value: Value) -> &'static str {
     }
 }
 
-/// Integer operation of an arithmetic opcode on any integers. `None` is a division by zero.
-fn apply(opcode: Opcode, x: i64, y: i64) -> Option<i64> {
-    Some(match opcode {
-        Opcode::Add | Opcode::AddNumber => x.wrapping_add(y),
-        Opcode::Subtract | Opcode::SubtractNumber => x.wrapping_sub(y),
-        Opcode::Multiply | Opcode::MultiplyNumber => x.wrapping_mul(y),
-        Opcode::Divide | Opcode::Remainder | Opcode::Modulo if y == 0 => return None,
-        Opcode::Divide | Opcode::DivideNumber => x.wrapping_div(y),
-        Opcode::Remainder | Opcode::RemainderNumber => x.wrapping_rem(y),
-        Opcode::Modulo | Opcode::ModuloNumber => modulo(x, y),
-        Opcode::Less | Opcode::BranchLess | Opcode::BranchLessNumber => i64::from(x < y),
-        Opcode::LessEqual | Opcode::BranchLessEqual | Opcode::BranchLessEqualNumber => {
-            i64::from(x <= y)
-        }
-        Opcode::Greater | Opcode::BranchGreater | Opcode::BranchGreaterNumber => i64::from(x > y),
-        _ => i64::from(x >= y),
-    })
-}
-
 /// `x` modulo `y`, which is not 0: the remainder that has the sign of `y`.
 #[inline(always)]
 pub(crate) fn modulo(x: i64, y: i64) -> i64 {
@@ -59,30 +39,16 @@ pub(crate) fn modulo(x: i64, y: i64) -> i64 {
     if remainder != 0 && (remainder < 0) != (y < 0) { remainder + y } else { remainder }
 }
 
-/// True for operations whose type error is the comparison's.
-fn compares(opcode: Opcode) -> bool {
-    !matches!(
-        opcode,
-        Opcode::Add
-            | Opcode::AddNumber
-            | Opcode::Subtract
-            | Opcode::SubtractNumber
-            | Opcode::Multiply
-            | Opcode::MultiplyNumber
-            | Opcode::Divide
-            | Opcode::DivideNumber
-            | Opcode::Remainder
-            | Opcode::RemainderNumber
-            | Opcode::Modulo
-            | Opcode::ModuloNumber
-    )
-}
-
 /// The result of an arithmetic or ordering operation on any two values.
+///
+/// # Panics
+/// When the instruction is none of a primitive on numbers.
 #[cold]
 pub fn operate(vm: &mut Vm, opcode: Opcode, a: Value, b: Value) -> Value {
+    let integers = opcode.primitive().and_then(|primitive| primitive.integers);
+    let integers = integers.expect("an instruction of a primitive on numbers");
     if let (Some(x), Some(y)) = (a.as_integer(), b.as_integer()) {
-        return match apply(opcode, x, y) {
+        return match (integers.compute)(x, y) {
             Some(result) => vm.heap.integer(result),
             None => vm.error("Division By Zero"),
         };
@@ -91,7 +57,7 @@ pub fn operate(vm: &mut Vm, opcode: Opcode, a: Value, b: Value) -> Value {
         return error;
     }
     let wrong = if a.as_integer().is_none() { a } else { b };
-    let text = if compares(opcode) {
+    let text = if integers.compares {
         format!("Actual: {}, Expected(One-Of): [Number]", type_name(wrong))
     } else {
         format!("This function only supports Numbers : {}", type_name(wrong))

@@ -166,7 +166,12 @@ impl Vm {
     /// The value of a fiber that is ended where it stands.
     #[cold]
     pub(crate) fn interrupted(&mut self, fiber: &Fiber) -> Value {
-        let error = self.error(INTERRUPTED);
+        self.ended(fiber, INTERRUPTED)
+    }
+
+    /// The error of this text, located where a fiber stands.
+    pub(crate) fn ended(&mut self, fiber: &Fiber, text: &str) -> Value {
+        let error = self.error(text);
         self.locate(fiber, error);
         error
     }
@@ -214,7 +219,7 @@ impl Vm {
             fiber.stack.copy_within(first..first + copied, base);
             fiber.ensure(base + code.registers as usize);
         } else {
-            let target = if site.again { None } else { machine_code_behind(fiber) };
+            let target = if site.again { None } else { native_code_after_call(fiber) };
             fiber.stack[at + 1] = number_word(fiber.pc as u64);
             fiber.stack[at + 2] = link_to(link(first - fiber.base, site.again), target);
             fiber.base = first;
@@ -245,7 +250,7 @@ impl Vm {
         if !self.heap.wants_safepoint() {
             return None;
         }
-        self.look_at_guards();
+        self.refresh_guards();
         if !self.heap.wants_collection() {
             if self.heap.acknowledge() {
                 fiber.top = end;
@@ -442,10 +447,10 @@ impl Vm {
     }
 }
 
-/// Where the running frame's machine code goes on behind the call that is being made.
-fn machine_code_behind(fiber: &Fiber) -> Option<*const u8> {
+/// Where the running frame's native code goes on behind the call that is being made.
+fn native_code_after_call(fiber: &Fiber) -> Option<*const u8> {
     let code = frame_code(fiber)?;
-    code.machine.after_call(code.words.as_ptr(), fiber.pc)
+    code.native_code.after_call(code.words.as_ptr(), fiber.pc)
 }
 
 /// The code of the running frame; none before the first call.

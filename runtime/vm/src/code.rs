@@ -8,7 +8,7 @@
 //!
 //! Does not know how code is made; that is the compiler's and the [`Assembler`]'s business.
 
-use crate::jit::MachineCode;
+use crate::jit::NativeCode;
 use crate::opcode::Opcode;
 use std::ops::Range;
 use valk_heap::{HostObject, SymbolId, Tracer, Value};
@@ -89,8 +89,8 @@ pub struct Code {
     pub variables: Vec<Variable>,
     /// Source positions, sorted by instruction index.
     pub positions: Vec<(u32, Position)>,
-    /// What the machine makes of it when it is called often.
-    pub machine: MachineCode,
+    /// What the VM makes of it when it is called often.
+    pub native_code: NativeCode,
 }
 
 impl Code {

@@ -21,7 +21,7 @@ use crate::call::{CallSite, code_of};
 use crate::code::{Assembler, Code, CodeKind, REGISTERS_MAX, WINDOW_SLOTS};
 use crate::fiber::{Fiber, link, link_distance, number_word};
 use crate::interpreter::Exit;
-use crate::jit::MachineCode;
+use crate::jit::NativeCode;
 use crate::opcode::Opcode;
 use crate::vm::Vm;
 use valk_heap::{Collection, Kind, Tracer, Value};
@@ -40,7 +40,7 @@ const SLOTS_WITHOUT_ASKING: usize = 512;
 /// What `shift` says where no `reset` is.
 const NO_PROMPT: &str = "shift: there is no enclosing reset";
 
-/// The code of the two kinds of marker, the same for all machines of a heap.
+/// The code of the two kinds of marker, the same for all VMs of a heap.
 #[derive(Clone, Default)]
 pub(crate) struct Markers {
     prompt: Option<Value>,
@@ -50,7 +50,7 @@ pub(crate) struct Markers {
 }
 
 impl Markers {
-    /// Installs the code of markers in a new machine.
+    /// Installs the code of markers in a new VM.
     pub fn install(vm: &mut Vm) -> Markers {
         let prompt = vm.install(marker_code());
         let scope = vm.install(marker_code());
@@ -86,7 +86,7 @@ fn marker_code() -> Code {
         broken_formals: false,
         variables: Vec::new(),
         positions,
-        machine: MachineCode::default(),
+        native_code: NativeCode::default(),
     }
 }
 

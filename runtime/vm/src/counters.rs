@@ -1,6 +1,6 @@
-//! What a machine counts. Each number belongs to one machine and costs one addition.
+//! What a VM counts. Each number belongs to one VM and costs one addition.
 
-/// Events since the machine was made.
+/// Events since the VM was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Forms compiled to be run: those of programs, and what `eval` and `load` are given.
@@ -13,7 +13,7 @@ pub struct Counters {
     pub closures_created: u64,
     /// Variables looked up by name while running, which compiled code seldom needs.
     pub lookups: u64,
-    /// Functions that got machine code.
+    /// Functions that got native code.
     pub functions_compiled: u64,
     /// The most calls of functions in progress that were seen; looked for when a stack grows.
     pub depth_peak: u64,

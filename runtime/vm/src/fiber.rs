@@ -2,7 +2,7 @@
 //!
 //! A frame is a window of the stack: callee, return address, link, then registers. The return
 //! address is a word pointer; the [`link`] says how far the caller's base is, whether the caller's
-//! instruction is executed again on return, and where its machine code goes on. Both read as
+//! instruction is executed again on return, and where its native code goes on. Both read as
 //! fixnums, so the collector scans the whole stack without knowing frames.
 //!
 //! 1. Slots below the running frame's end hold valid values or numbers.
@@ -54,14 +54,14 @@ pub struct Fiber {
     pub(crate) preempted_call: Option<CallSite>,
     /// The first two instructions: call what the stack starts with, stop.
     pub(crate) boot: Box<[u32; 2]>,
-    /// Bytes of the stack that the machine has counted.
+    /// Bytes of the stack that the VM has counted.
     pub(crate) accounted_bytes: usize,
     pub(crate) state: State,
     /// Tells the fiber from all others of its heap.
     pub(crate) serial: u64,
     /// `def` gives an error on this fiber: it runs a request handler.
     pub(crate) forbids_definitions: bool,
-    /// The context while the fiber waits; the machine holds it while it runs.
+    /// The context while the fiber waits; the VM holds it while it runs.
     pub(crate) context: Value,
 }
 
@@ -147,14 +147,14 @@ pub(crate) fn number_word(bits: u64) -> Value {
     unsafe { Value::from_bits(bits) }
 }
 
-/// Where the address of machine code begins in a link, in bits.
+/// Where the address of native code begins in a link, in bits.
 pub(crate) const LINK_TARGET_SHIFT: i8 = 16;
 
 /// The bits of a link that say how many bytes away the caller's base is.
 pub(crate) const LINK_DISTANCE_MASK: i32 = 0xfff8;
 
 /// The link of a frame whose base is `distance` slots above its caller's; `again` when the caller's
-/// instruction is executed again on return. Machine code adds where it goes on.
+/// instruction is executed again on return. Native code adds where it goes on.
 #[inline(always)]
 pub(crate) const fn link(distance: usize, again: bool) -> Value {
     debug_assert!(distance * size_of::<Value>() <= LINK_DISTANCE_MASK as usize);
@@ -180,7 +180,7 @@ pub(crate) const fn link_says_again(link: Value) -> bool {
     link.as_fixnum() & 1 == 1
 }
 
-/// Where the caller's machine code goes on, if it was that which called.
+/// Where the caller's native code goes on, if it was that which called.
 #[inline(always)]
 pub(crate) fn link_target(link: Value) -> Option<*const u8> {
     let address = (link.bits() >> LINK_TARGET_SHIFT) as usize;

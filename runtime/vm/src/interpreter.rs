@@ -188,14 +188,14 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             r!(-(WINDOW_SLOTS as isize))
         };
     }
-    // Goes on in machine code at `$target`, behind a call if `$value` is its value.
-    macro_rules! machine {
+    // Goes on in native code at `$target`, behind a call if `$value` is its value.
+    macro_rules! enter_native {
         ($target:expr, $value:expr) => {{
             // SAFETY: this form of the interpreter has not seen a builtin rebound; `$target` belongs
             // to the function whose frame is at `base`.
-            let left = unsafe { jit::run(vm, $target, base, limit, $value) };
-            pc = left.pc;
-            base = left.base;
+            let exit = unsafe { jit::run(vm, $target, base, limit, $value) };
+            pc = exit.pc;
+            base = exit.base;
             continue;
         }};
     }
@@ -204,13 +204,13 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
         ($code:expr) => {{
             let code = $code;
             if !GUARDED {
-                let mut entry = code.machine.entry();
-                if entry.is_null() && code.machine.is_hot(vm.jit_calls) {
+                let mut entry = code.native_code.entry();
+                if entry.is_null() && code.native_code.is_hot(vm.jit_calls) {
                     jit::make(vm, code);
-                    entry = code.machine.entry();
+                    entry = code.native_code.entry();
                 }
                 if !entry.is_null() {
-                    machine!(entry, Value::NIL);
+                    enter_native!(entry, Value::NIL);
                 }
             }
             pc = code.words.as_ptr();
@@ -227,9 +227,9 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                 if pc == words {
                     begin!(code);
                 }
-                if let Some(target) = code.machine.after_call(words, pc) {
+                if let Some(target) = code.native_code.after_call(words, pc) {
                     let value = r!($window);
-                    machine!(target, value);
+                    enter_native!(target, value);
                 }
             }
         };
@@ -266,7 +266,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             if !GUARDED && vm.guarded {
                 return Exit::Guarded;
             }
-            // Machine code goes on behind calls only, so there is no value to look for.
+            // Native code goes on behind calls only, so there is no value to look for.
             go_on!(0);
         }};
     }
@@ -419,7 +419,7 @@ fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             if GUARDED {
                 fiber.pending |= link_says_again(link);
             } else if let Some(target) = link_target(link) {
-                machine!(target, value);
+                enter_native!(target, value);
             }
         }};
     }

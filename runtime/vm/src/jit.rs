@@ -1,12 +1,12 @@
-//! Machine code for functions that are called often: each instruction's common case, one after the
+//! Native code for functions that are called often: each instruction's common case, one after the
 //! other, without the loop that looks at them.
 //!
-//! 1. Machine code works on the same frames as the interpreter, and keeps nothing else between
+//! 1. Native code works on the same frames as the interpreter, and keeps nothing else between
 //!    instructions. So it can be left before any instruction, and the interpreter goes on there:
 //!    that is what it does for whatever is uncommon. It calls nothing.
-//! 2. It is entered at the start of a function, and behind a call. A frame that machine code has
+//! 2. It is entered at the start of a function, and behind a call. A frame that native code has
 //!    called from says in its link ([`crate::fiber::link`]) where it goes on.
-//! 3. It takes inlined builtins for what they were: a machine that has seen one rebound never enters
+//! 3. It takes inlined builtins for what they were: a VM that has seen one rebound never enters
 //!    it.
 //! 4. It belongs to its [`Code`](crate::code::Code), and does not change. Frames keep their code
 //!    alive, so whatever a link names is there.
@@ -16,6 +16,8 @@
 
 use crate::code::Code;
 use crate::vm::Vm;
+#[cfg(all(test, target_arch = "x86_64"))]
+pub(crate) use processor::LEFT_TO_THE_INTERPRETER;
 use processor::Memory;
 pub(crate) use processor::run;
 use std::sync::OnceLock;
@@ -30,25 +32,25 @@ use none as processor;
 #[cfg(target_arch = "x86_64")]
 use x64 as processor;
 
-/// Calls after which a function is compiled to machine code, unless the machine was told otherwise.
+/// Calls after which a function is compiled to native code, unless the VM was told otherwise.
 pub const JIT_CALLS_DEFAULT: u32 = 1000;
 
 /// The number of calls that stands for: never.
 pub const JIT_NEVER: u32 = u32::MAX;
 
-/// Functions with machine code that a process may have at a time. Each takes some pages and a
+/// Functions with native code that a process may have at a time. Each takes some pages and a
 /// mapping, of which a process has some 65 000.
 pub const JIT_FUNCTIONS_MAX: usize = 4096;
 
 /// How many there are.
 static FUNCTIONS: AtomicUsize = AtomicUsize::new(0);
 
-/// The machine code of a [`Code`], if it has been called often enough.
+/// The native code of a [`Code`], if it has been called often enough.
 #[derive(Debug, Default)]
-pub struct MachineCode {
+pub struct NativeCode {
     /// Where it is entered; null while there is none.
     pub(crate) entry: AtomicPtr<u8>,
-    /// Calls that the interpreter has seen, about: several machines may count at a time.
+    /// Calls that the interpreter has seen, about: several VMs may count at a time.
     calls: AtomicU32,
     made: OnceLock<Compiled>,
 }
@@ -59,29 +61,32 @@ struct Compiled {
     memory: Memory,
     /// By word of the code behind a call: how many bytes behind the entry it goes on; 0 elsewhere.
     returns: Box<[u32]>,
-    _place: Place,
+    _permit: FunctionPermit,
 }
 
-/// One of the places for functions with machine code.
+/// One of the places for functions with native code.
 #[derive(Debug)]
-struct Place;
+struct FunctionPermit;
 
-impl Place {
+impl FunctionPermit {
     /// Takes one, if one is left.
-    fn take() -> Option<Place> {
+    fn take() -> Option<FunctionPermit> {
         let more = |count| (count < JIT_FUNCTIONS_MAX).then_some(count + 1);
-        FUNCTIONS.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok().map(|_| Place)
+        FUNCTIONS
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
+            .ok()
+            .map(|_| FunctionPermit)
     }
 }
 
-impl Drop for Place {
+impl Drop for FunctionPermit {
     fn drop(&mut self) {
         FUNCTIONS.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-impl MachineCode {
-    /// Where calls enter; null while there is no machine code.
+impl NativeCode {
+    /// Where calls enter; null while there is no native code.
     #[inline(always)]
     pub(crate) fn entry(&self) -> *const u8 {
         self.entry.load(Ordering::Acquire).cast_const()
@@ -99,7 +104,7 @@ impl MachineCode {
         calls >= calls_wanted
     }
 
-    /// Where to go on behind the call before `pc` in the code with these words, if there is machine
+    /// Where to go on behind the call before `pc` in the code with these words, if there is VM
     /// code.
     #[inline]
     pub(crate) fn after_call(&self, words: *const u32, pc: *const u32) -> Option<*const u8> {
@@ -118,25 +123,25 @@ impl MachineCode {
 #[cold]
 #[inline(never)]
 pub(crate) fn make(vm: &mut Vm, code: &Code) {
-    let machine = &code.machine;
-    machine.calls.store(0, Ordering::Relaxed);
+    let native_code = &code.native_code;
+    native_code.calls.store(0, Ordering::Relaxed);
     let Some(compiled) = compile(vm, code) else { return };
-    // Another machine may have been faster; then it is that one's that counts.
-    let compiled = machine.made.get_or_init(|| compiled);
-    machine.entry.store(compiled.memory.entry().cast_mut(), Ordering::Release);
+    // Another VM may have been faster; then it is that one's that counts.
+    let compiled = native_code.made.get_or_init(|| compiled);
+    native_code.entry.store(compiled.memory.entry().cast_mut(), Ordering::Release);
     vm.counters.functions_compiled += 1;
 }
 
 fn compile(vm: &Vm, code: &Code) -> Option<Compiled> {
-    let place = Place::take()?;
+    let permit = FunctionPermit::take()?;
     let (memory, returns) = processor::compile(vm, code)?;
-    Some(Compiled { memory, returns, _place: place })
+    Some(Compiled { memory, returns, _permit: permit })
 }
 
-/// Where machine code was left: the next instruction, and the frame it belongs to.
+/// Where native code was left: the next instruction, and the frame it belongs to.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
-pub(crate) struct Left {
+pub(crate) struct JitExit {
     pub pc: *const u32,
     pub base: *mut Value,
 }
@@ -144,7 +149,7 @@ pub(crate) struct Left {
 /// For processors without a compiler.
 #[cfg(not(target_arch = "x86_64"))]
 mod none {
-    use super::{Code, Left, Value, Vm};
+    use super::{Code, JitExit, Value, Vm};
 
     /// Executable memory, of which there is none.
     #[derive(Debug)]
@@ -162,7 +167,7 @@ mod none {
         None
     }
 
-    /// Nobody has machine code to run.
+    /// Nobody has native code to run.
     ///
     /// # Safety
     /// None.
@@ -172,7 +177,7 @@ mod none {
         _base: *mut Value,
         _limit: *mut Value,
         _value: Value,
-    ) -> Left {
+    ) -> JitExit {
         unreachable!("nothing is compiled for this processor")
     }
 }

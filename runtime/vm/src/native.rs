@@ -25,7 +25,7 @@ pub enum Outcome {
     Depth,
     /// Collect everything; the number of bytes that gave back is the result.
     Collect,
-    /// Do something that may take long and touches nothing of the machine, as native code; see
+    /// Do something that may take long and touches nothing of the VM, as native code; see
     /// [`Outcome::blocking`].
     Block(Blocking),
 }
@@ -37,7 +37,7 @@ pub type Blocking = Box<dyn FnOnce() -> Answer>;
 pub type Answer = Box<dyn FnOnce(&mut Vm) -> Outcome>;
 
 impl Outcome {
-    /// Has `wait` called as native code, so that collections of other machines do not wait for it,
+    /// Has `wait` called as native code, so that collections of other VMs do not wait for it,
     /// and then `then` with what it returned, for the result.
     pub fn blocking<T: 'static>(
         wait: impl FnOnce() -> T + 'static,

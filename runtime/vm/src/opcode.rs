@@ -3,7 +3,8 @@
 //! Encoder, verifier, listing and interpreter read this table; nobody else knows an operand's
 //! place. An instruction is one 32-bit word `op | a<<8 | b<<16 | c<<24`, followed by the extra
 //! words its row names. Registers are relative to the frame base; jumps are relative to the
-//! instruction after the extra words.
+//! instruction after the extra words. After `=`, a row names the builtin whose work the instruction
+//! does ([`crate::primitives`]).
 
 /// What an 8-bit operand of an instruction means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub enum Word {
 pub const FROM_CAPTURE: u32 = 1 << 16;
 
 macro_rules! opcodes {
-    ($($(#[doc = $doc:literal])* $name:ident $text:literal [$a:ident $b:ident $c:ident] [$($word:ident)*];)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident $text:literal [$a:ident $b:ident $c:ident] [$($word:ident)*] $(= $builtin:literal)?;)*) => {
         /// An operation of the register machine.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u8)]
@@ -54,6 +55,16 @@ macro_rules! opcodes {
             /// The name used by listings.
             pub fn text(self) -> &'static str {
                 match self { $(Opcode::$name => $text,)* }
+            }
+
+            /// The builtin whose work it does, for the instructions of primitives.
+            pub fn builtin(self) -> Option<&'static str> {
+                match self {
+                    $(Opcode::$name => {
+                        let builtin: &[&'static str] = &[$($builtin)?];
+                        builtin.first().copied()
+                    })*
+                }
             }
 
             /// The meaning of operands a, b and c.
@@ -115,85 +126,85 @@ opcodes! {
     /// like branch, but a must be a number (`select`); c receives the error
     BranchNumber "branch-number" [Use None Def] [Jump Jump];
     /// go on when a < b; first jump when not, second when c received an error
-    BranchLess "branch-less" [Use Use Def] [Jump Jump];
+    BranchLess "branch-less" [Use Use Def] [Jump Jump] = "<";
     /// go on when a <= b
-    BranchLessEqual "branch-less-equal" [Use Use Def] [Jump Jump];
+    BranchLessEqual "branch-less-equal" [Use Use Def] [Jump Jump] = "<=";
     /// go on when a > b
-    BranchGreater "branch-greater" [Use Use Def] [Jump Jump];
+    BranchGreater "branch-greater" [Use Use Def] [Jump Jump] = ">";
     /// go on when a >= b
-    BranchGreaterEqual "branch-greater-equal" [Use Use Def] [Jump Jump];
+    BranchGreaterEqual "branch-greater-equal" [Use Use Def] [Jump Jump] = ">=";
     /// go on when a == b
-    BranchEqual "branch-equal" [Use Use Def] [Jump Jump];
+    BranchEqual "branch-equal" [Use Use Def] [Jump Jump] = "==";
     /// go on when a != b
-    BranchNotEqual "branch-not-equal" [Use Use Def] [Jump Jump];
+    BranchNotEqual "branch-not-equal" [Use Use Def] [Jump Jump] = "!=";
     /// go on when a < the number b
-    BranchLessNumber "branch-less-number" [Use Immediate Def] [Jump Jump];
+    BranchLessNumber "branch-less-number" [Use Immediate Def] [Jump Jump] = "<";
     /// go on when a <= the number b
-    BranchLessEqualNumber "branch-less-equal-number" [Use Immediate Def] [Jump Jump];
+    BranchLessEqualNumber "branch-less-equal-number" [Use Immediate Def] [Jump Jump] = "<=";
     /// go on when a > the number b
-    BranchGreaterNumber "branch-greater-number" [Use Immediate Def] [Jump Jump];
+    BranchGreaterNumber "branch-greater-number" [Use Immediate Def] [Jump Jump] = ">";
     /// go on when a >= the number b
-    BranchGreaterEqualNumber "branch-greater-equal-number" [Use Immediate Def] [Jump Jump];
+    BranchGreaterEqualNumber "branch-greater-equal-number" [Use Immediate Def] [Jump Jump] = ">=";
     /// go on when a == the number b
-    BranchEqualNumber "branch-equal-number" [Use Immediate Def] [Jump Jump];
+    BranchEqualNumber "branch-equal-number" [Use Immediate Def] [Jump Jump] = "==";
     /// go on when a != the number b
-    BranchNotEqualNumber "branch-not-equal-number" [Use Immediate Def] [Jump Jump];
+    BranchNotEqualNumber "branch-not-equal-number" [Use Immediate Def] [Jump Jump] = "!=";
     /// go on when a is the empty list; first jump when not, second when c received an error
-    BranchNil "branch-nil" [Use None Def] [Jump Jump];
+    BranchNil "branch-nil" [Use None Def] [Jump Jump] = "nil?";
     /// a = b + c
-    Add "add" [Def Use Use] [];
+    Add "add" [Def Use Use] [] = "+";
     /// a = b - c
-    Subtract "subtract" [Def Use Use] [];
+    Subtract "subtract" [Def Use Use] [] = "-";
     /// a = b * c
-    Multiply "multiply" [Def Use Use] [];
+    Multiply "multiply" [Def Use Use] [] = "*";
     /// a = b / c, rounded toward zero
-    Divide "divide" [Def Use Use] [];
+    Divide "divide" [Def Use Use] [] = "/";
     /// a = remainder of b / c, with the sign of b
-    Remainder "remainder" [Def Use Use] [];
+    Remainder "remainder" [Def Use Use] [] = "rem";
     /// a = b modulo c, with the sign of c
-    Modulo "modulo" [Def Use Use] [];
+    Modulo "modulo" [Def Use Use] [] = "mod";
     /// a = b + the number c
-    AddNumber "add-number" [Def Use Immediate] [];
+    AddNumber "add-number" [Def Use Immediate] [] = "+";
     /// a = b - the number c
-    SubtractNumber "subtract-number" [Def Use Immediate] [];
+    SubtractNumber "subtract-number" [Def Use Immediate] [] = "-";
     /// a = b * the number
-    MultiplyNumber "multiply-number" [Def Use None] [Number];
+    MultiplyNumber "multiply-number" [Def Use None] [Number] = "*";
     /// a = b / the number, which is not 0
-    DivideNumber "divide-number" [Def Use None] [Number];
+    DivideNumber "divide-number" [Def Use None] [Number] = "/";
     /// a = remainder of b / the number, which is not 0
-    RemainderNumber "remainder-number" [Def Use None] [Number];
+    RemainderNumber "remainder-number" [Def Use None] [Number] = "rem";
     /// a = b modulo the number, which is not 0
-    ModuloNumber "modulo-number" [Def Use None] [Number];
+    ModuloNumber "modulo-number" [Def Use None] [Number] = "mod";
     /// a = b < c
-    Less "less" [Def Use Use] [];
+    Less "less" [Def Use Use] [] = "<";
     /// a = b <= c
-    LessEqual "less-equal" [Def Use Use] [];
+    LessEqual "less-equal" [Def Use Use] [] = "<=";
     /// a = b > c
-    Greater "greater" [Def Use Use] [];
+    Greater "greater" [Def Use Use] [] = ">";
     /// a = b >= c
-    GreaterEqual "greater-equal" [Def Use Use] [];
+    GreaterEqual "greater-equal" [Def Use Use] [] = ">=";
     /// a = b == c
-    Equal "equal" [Def Use Use] [];
+    Equal "equal" [Def Use Use] [] = "==";
     /// a = b != c
-    NotEqual "not-equal" [Def Use Use] [];
+    NotEqual "not-equal" [Def Use Use] [] = "!=";
     /// a = first element of b
-    Head "head" [Def Use None] [];
+    Head "head" [Def Use None] [] = "head";
     /// a = rest of b
-    Tail "tail" [Def Use None] [];
+    Tail "tail" [Def Use None] [] = "tail";
     /// a = unquoted cell of b and c
-    Cons "cons" [Def Use Use] [];
+    Cons "cons" [Def Use Use] [] = "cons";
     /// a = quoted cell of b and c
-    Prepend "prepend" [Def Use Use] [];
+    Prepend "prepend" [Def Use Use] [] = "list/prepend";
     /// a = quoted list of the c registers from b
-    List "list" [Def Use Count] [];
+    List "list" [Def Use Count] [] = "list";
     /// a = cell of b and c, quoted when the word is 1
     Pair "pair" [Def Use Use] [Number];
     /// a = elements of the list b before c; an error when b is no list; the word is 1 for quoted
     Splice "splice" [Def Use Use] [Number];
     /// a = 1 when b is an error
-    IsError "is-error" [Def Use None] [];
+    IsError "is-error" [Def Use None] [] = "error?";
     /// a = 1 when b is the empty list
-    IsNil "is-nil" [Def Use None] [];
+    IsNil "is-nil" [Def Use None] [] = "nil?";
     /// a = closure over the constant's code and the captures
     Closure "closure" [Def None None] [Constant Captures];
     /// call the function in window a with b arguments; the result replaces it

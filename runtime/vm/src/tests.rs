@@ -1,15 +1,16 @@
-//! The machine without a language: hand-made code, builtins, fibers.
+//! The VM without a language: hand-made code, builtins, fibers.
 
 mod fused;
 #[cfg(target_arch = "x86_64")]
 mod jit;
 mod persistent;
 mod preemption;
+mod primitives;
 
 use crate::verify::verify;
 use crate::{
-    Arity, Asleep, Assembler, Code, CodeKind, INTERRUPTED, MachineCode, NativeKind, Opcode,
-    Outcome, Position, Step, Vm, listing, listings,
+    Arity, Assembler, Code, CodeKind, INTERRUPTED, NativeCode, NativeKind, Opcode, Outcome,
+    ParkedVm, Position, Step, Vm, listing, listings,
 };
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -38,7 +39,7 @@ fn code(registers: u32, assembler: Assembler) -> Code {
         broken_formals: false,
         variables: Vec::new(),
         positions,
-        machine: MachineCode::default(),
+        native_code: NativeCode::default(),
     }
 }
 
@@ -263,14 +264,14 @@ valk_harness::test! {
     }
 }
 
-/// A machine on a heap that takes two.
+/// A VM on a heap that takes two.
 fn shared_vm() -> Vm {
     let config = Config { mutators_max: 2, ..Config::default() };
     Vm::new(Heap::new(config).expect("a heap"), |_, form, _| Err(form), |_, _| ())
 }
 
 valk_harness::test! {
-    fn machines_of_one_heap_share_globals_builtins_and_fibers() {
+    fn vms_of_one_heap_share_globals_builtins_and_fibers() {
         let mut vm = shared_vm();
         let wait = vm.define_native("wait", Arity::Exactly(1), NativeKind::Plain(|_, given| {
             Outcome::Suspend(given[0])
@@ -283,13 +284,13 @@ valk_harness::test! {
         assert!(fiber.bytes() > 0 && format!("{fiber:?}").contains("bytes"));
         let collect = NativeKind::Plain(|_, _| Outcome::Collect);
         let collect = vm.define_native("collect", Arity::Any, collect);
-        let seed = vm.seed();
+        let template = vm.template();
         let shared = Rc::new(RefCell::new(vm));
-        let asleep = Asleep::new(&shared).expect("nobody has it");
-        assert!(Asleep::new(&shared).is_none() && format!("{asleep:?}") == "Asleep");
+        let parked = ParkedVm::new(&shared).expect("nobody has it");
+        assert!(ParkedVm::new(&shared).is_none() && format!("{parked:?}") == "ParkedVm");
         let answered = std::thread::spawn(move || {
-            let mut vm = seed.grow().expect("room for it");
-            assert!(seed.grow().is_err(), "the heap takes two");
+            let mut vm = template.instantiate().expect("room for it");
+            assert!(template.instantiate().is_err(), "the heap takes two");
             let number = vm.heap.integer(7);
             let seven = vm.intern("seven");
             vm.set_global(seven, number);
@@ -302,7 +303,7 @@ valk_harness::test! {
             matches!(ended, Step::Done(value) if value == Value::fixnum(7))
         });
         assert!(answered.join().expect("no panic"));
-        drop(asleep);
+        drop(parked);
         let mut vm = shared.borrow_mut();
         let seven = vm.intern("seven");
         assert_eq!(vm.global(seven), Some(Value::fixnum(7)));

@@ -1,6 +1,6 @@
 //! Where an error came from: its location and the calls that led there.
 //!
-//! 1. Both are filled in once, when the error value is first seen by the machine; handing an error
+//! 1. Both are filled in once, when the error value is first seen by the VM; handing an error
 //!    on costs nothing and changes nothing.
 //! 2. A trace keeps code and instruction index per frame, two words each and at most
 //!    [`TRACE_FRAMES_MAX`] frames; names and positions are looked up when somebody asks.

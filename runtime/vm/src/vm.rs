@@ -8,9 +8,9 @@
 //!    heap's globals and root table.
 //! 4. An interruption ends the running fiber with an error, whatever the program makes of errors. A
 //!    preemption stops it where it stands, to be resumed. Both are seen at calls, which are also where
-//!    this machine stops for collections of others; each of the three waits for the next call if
+//!    this VM stops for collections of others; each of the three waits for the next call if
 //!    another comes first.
-//! 5. Several machines may run on one heap, each on a thread of its own ([`Vm::seed`]). They share
+//! 5. Several VMs may run on one heap, each on a thread of its own ([`Vm::template`]). They share
 //!    globals and builtins. A builtin that one of them rebinds is rebound for the others from their
 //!    next safepoint on.
 
@@ -20,7 +20,8 @@ use crate::fiber::{Fiber, State};
 use crate::jit::JIT_CALLS_DEFAULT;
 use crate::native::{Arity, Native, NativeKind};
 use crate::opcode::Opcode;
-use crate::seed::AllRoots;
+use crate::primitives::PRIMITIVES;
+use crate::template::AllRoots;
 use std::any::{Any, TypeId};
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU64;
@@ -63,14 +64,14 @@ pub(crate) struct Guard {
     pub(crate) pristine: bool,
 }
 
-/// What the machines of one heap share beside it.
+/// What the VMs of one heap share beside it.
 #[derive(Debug, Default)]
-pub(crate) struct Machines {
+pub(crate) struct VmGroup {
     /// How many VMs there have been.
     vms: AtomicU64,
     /// How often a builtin that compiled code inlines was rebound.
     pub(crate) rebindings: AtomicU64,
-    /// What machines have handed in.
+    /// What VMs have handed in.
     pub(crate) counters: Mutex<Counters>,
 }
 
@@ -99,8 +100,8 @@ pub struct Vm {
     pub(crate) natives: Vec<Native>,
     pub(crate) guards: Guards,
     pub(crate) guarded: bool,
-    /// Shared by the machines of this heap.
-    pub(crate) machines: Arc<Machines>,
+    /// Shared by the VMs of this heap.
+    pub(crate) group: Arc<VmGroup>,
     pub(crate) rebindings_seen: u64,
     pub(crate) fibers: Vec<Option<Fiber>>,
     pub(crate) free_fibers: Vec<usize>,
@@ -120,10 +121,10 @@ pub struct Vm {
     /// An object of the embedder's that lives as long as this VM; nil until the embedder sets it.
     pub embedder: Value,
     pub(crate) markers: Markers,
-    /// Calls after which a function gets machine code; [`crate::JIT_NEVER`] for none. Machines made
-    /// of this one's [`Vm::seed`] do the same.
+    /// Calls after which a function gets native code; [`crate::JIT_NEVER`] for none. VMs made
+    /// of this one's [`Vm::template`] do the same.
     pub jit_calls: u32,
-    /// What the machine counts.
+    /// What the VM counts.
     pub counters: Counters,
     extensions: HashMap<TypeId, Box<dyn Any>>,
     /// The serial of the next fiber, and of the one that runs.
@@ -133,8 +134,8 @@ pub struct Vm {
     pub(crate) safepoint_budget: Option<NonZeroU64>,
     /// Safepoints that were noticed since the last resumption began.
     pub(crate) safepoints_passed: u64,
-    /// What the machine refers to, while it sleeps.
-    asleep: Option<Box<AllRoots>>,
+    /// What the VM refers to, while it sleeps.
+    parked: Option<Box<AllRoots>>,
 }
 
 /// The serial of no fiber.
@@ -154,28 +155,28 @@ fn recount(stack_bytes: &mut usize, fiber: &mut Fiber) {
 }
 
 impl Vm {
-    /// A machine without builtins over `heap`.
+    /// A VM without builtins over `heap`.
     pub fn new(heap: Heap, compile: CompileHook, report: ReportHook) -> Vm {
         let mut vm = Vm::bare(heap, Arc::default(), compile, report);
         vm.markers = Markers::install(&mut vm);
         vm
     }
 
-    /// A machine without builtins and markers.
+    /// A VM without builtins and markers.
     pub(crate) fn bare(
         heap: Heap,
-        machines: Arc<Machines>,
+        group: Arc<VmGroup>,
         compile: CompileHook,
         report: ReportHook,
     ) -> Vm {
         // Relaxed: the number alone counts.
-        let before = machines.vms.fetch_add(1, Ordering::Relaxed);
+        let before = group.vms.fetch_add(1, Ordering::Relaxed);
         Vm {
             heap,
             natives: Vec::new(),
             guards: Guards::default(),
             guarded: false,
-            machines,
+            group,
             rebindings_seen: 0,
             fibers: Vec::new(),
             free_fibers: Vec::new(),
@@ -195,7 +196,7 @@ impl Vm {
             running_serial: NO_FIBER,
             safepoint_budget: None,
             safepoints_passed: 0,
-            asleep: None,
+            parked: None,
         }
     }
 
@@ -208,17 +209,20 @@ impl Vm {
         builtin
     }
 
-    /// Declares that compiled code uses `opcodes` for calls of the builtin bound to `name`.
+    /// Declares that compiled code has instructions for the builtins of [`PRIMITIVES`], which are bound.
     ///
     /// # Panics
-    /// When `name` is unbound.
-    pub fn guard(&mut self, name: &str, opcodes: &[Opcode]) {
-        let symbol = self.intern(name);
-        let builtin = self.global(symbol).expect("guarded builtins are defined first");
-        for &opcode in opcodes {
-            self.guards.of[opcode as usize] = Some(Guard { symbol, builtin, pristine: true });
+    /// When one of them is unbound.
+    pub fn guard_primitives(&mut self) {
+        for primitive in &PRIMITIVES {
+            let symbol = self.intern(primitive.name);
+            let builtin = self.global(symbol);
+            let builtin = builtin.unwrap_or_else(|| panic!("no builtin `{}`", primitive.name));
+            for opcode in primitive.opcodes() {
+                self.guards.of[opcode as usize] = Some(Guard { symbol, builtin, pristine: true });
+            }
+            self.guards.names.insert(symbol);
         }
-        self.guards.names.insert(symbol);
     }
 
     /// The value of the builtin registered under this name.
@@ -248,16 +252,16 @@ impl Vm {
     pub fn set_global(&mut self, symbol: SymbolId, value: Value) {
         self.heap.set_global(symbol, value);
         if self.guards.names.contains(&symbol) {
-            self.machines.rebindings.fetch_add(1, Ordering::Release);
+            self.group.rebindings.fetch_add(1, Ordering::Release);
             self.heap.request_safepoints();
-            self.look_at_guards();
+            self.refresh_guards();
         }
     }
 
-    /// Finds out which builtins are still what compiled code takes them for, if any machine has
+    /// Finds out which builtins are still what compiled code takes them for, if any VM has
     /// rebound one since the last look.
-    pub(crate) fn look_at_guards(&mut self) {
-        let rebindings = self.machines.rebindings.load(Ordering::Acquire);
+    pub(crate) fn refresh_guards(&mut self) {
+        let rebindings = self.group.rebindings.load(Ordering::Acquire);
         if std::mem::replace(&mut self.rebindings_seen, rebindings) == rebindings {
             return;
         }
@@ -344,8 +348,16 @@ impl Vm {
     /// # Panics
     /// When the fiber has finished or is running.
     pub fn interrupt(&mut self, id: FiberId) -> Value {
+        self.interrupt_with(id, crate::call::INTERRUPTED)
+    }
+
+    /// The same, with the text of the error.
+    ///
+    /// # Panics
+    /// When the fiber has finished or is running.
+    pub fn interrupt_with(&mut self, id: FiberId, text: &str) -> Value {
         let fiber = self.fibers[id.0].take().expect("the fiber waits");
-        let error = self.interrupted(&fiber);
+        let error = self.ended(&fiber, text);
         self.release(id, &fiber);
         error
     }
@@ -428,16 +440,16 @@ impl Vm {
         }
     }
 
-    /// Adds what this machine has counted to what all machines of its heap have, and begins anew.
+    /// Adds what this VM has counted to what all VMs of its heap have, and begins anew.
     pub fn hand_in_counters(&mut self) {
         let counted = std::mem::take(&mut self.counters);
-        let mut all = self.machines.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.group.counters.lock().unwrap_or_else(PoisonError::into_inner);
         *all = all.and(counted);
     }
 
-    /// What this machine has counted, and the others of its heap have handed in.
+    /// What this VM has counted, and the others of its heap have handed in.
     pub fn all_counters(&self) -> Counters {
-        let all = self.machines.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.group.counters.lock().unwrap_or_else(PoisonError::into_inner);
         all.and(self.counters)
     }
 
@@ -468,7 +480,7 @@ impl Vm {
         !self.heap.over_hard_limit()
     }
 
-    /// Takes part in another machine's collection, if one is under way, with `running` as the fiber
+    /// Takes part in another VM's collection, if one is under way, with `running` as the fiber
     /// in the interpreter.
     pub(crate) fn stop(&mut self, running: &mut Fiber) {
         running.clear_dead_slots();
@@ -484,8 +496,8 @@ impl Vm {
         }
     }
 
-    /// Runs `call` while no fiber runs: it touches nothing of this machine and may block for any
-    /// time, and collections of other machines do not wait for it.
+    /// Runs `call` while no fiber runs: it touches nothing of this VM and may block for any
+    /// time, and collections of other VMs do not wait for it.
     pub fn outside<R>(&mut self, call: impl FnOnce() -> R) -> R {
         self.outside_with(None, call)
     }
@@ -506,25 +518,25 @@ impl Vm {
         unsafe { heap.blocking(&mut roots, call) }
     }
 
-    /// Says that this machine runs no fiber until [`Vm::wake`].
+    /// Says that this VM runs no fiber until [`Vm::unpark`].
     ///
     /// # Safety
-    /// Until [`Vm::wake`] nobody uses or moves the machine.
-    pub(crate) unsafe fn sleep(&mut self) {
+    /// Until [`Vm::unpark`] nobody uses or moves the VM.
+    pub(crate) unsafe fn park(&mut self) {
         self.clear_dead_slots();
         let roots = AllRoots::new(self, None);
-        let roots = self.asleep.insert(Box::new(roots));
+        let roots = self.parked.insert(Box::new(roots));
         // SAFETY: as in `outside`; the box stays where it is, and the rest is the caller's promise.
         unsafe { self.heap.begin_blocking(&mut **roots) };
     }
 
-    /// Goes on after [`Vm::sleep`], when no collection is under way.
-    pub(crate) fn wake(&mut self) {
+    /// Goes on after [`Vm::park`], when no collection is under way.
+    pub(crate) fn unpark(&mut self) {
         self.heap.end_blocking();
-        self.asleep = None;
+        self.parked = None;
     }
 
-    /// The heap, and everything that the machine and `running` refer to.
+    /// The heap, and everything that the VM and `running` refer to.
     fn split(&mut self, running: Option<&mut Fiber>) -> (&mut Heap, AllRoots) {
         let roots = AllRoots::new(self, running);
         (&mut self.heap, roots)

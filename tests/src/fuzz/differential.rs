@@ -54,7 +54,7 @@ pub enum Collections {
 pub struct Way {
     /// The heap.
     pub config: Config,
-    /// Calls after which a function gets machine code.
+    /// Calls after which a function gets native code.
     pub jit_calls: u32,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! 1. A context is immutable. `ctx/with` and `ctx/with-deadline` derive one that keeps the ids, adds
 //!    a value in front or takes the earlier deadline; without one they start from a fresh root.
-//! 2. The machine keeps the running fiber's context and restores the outer one on every way out
+//! 2. The VM keeps the running fiber's context and restores the outer one on every way out
 //!    of a body; a continuation brings back the context it was captured in.
 //! 3. Ids are time in the high bits and a counter of the runtime in the low ones.
 
@@ -123,6 +123,13 @@ fn no_arguments(vm: &mut Vm, name: &str, arguments: &[Value]) -> Option<Outcome>
 fn remaining_us(vm: &mut Vm) -> Option<i64> {
     let at = field(vm, DEADLINE).as_integer()?;
     Some(at - now_us(vm))
+}
+
+/// The time until the deadline of the running fiber's context, zero when it has passed; `None`
+/// without one.
+pub fn remaining_deadline(vm: &mut Vm) -> Option<Duration> {
+    let remaining_us = remaining_us(vm)?;
+    Some(Duration::from_micros(remaining_us.max(0) as u64))
 }
 
 fn deadline(vm: &mut Vm, arguments: &[Value]) -> Outcome {

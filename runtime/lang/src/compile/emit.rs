@@ -8,6 +8,7 @@
 //!    not be assigned by a later operand.
 
 use super::expand::{STACK_PIECE_BYTES, STACK_RED_ZONE_BYTES};
+use super::forms::gives_data;
 use super::frame::{Captured, Frame, from_capture};
 use super::itself;
 use super::node::{Arena, Lambda, Node, NodeId};
@@ -515,7 +516,7 @@ impl<'a> Emitter<'a> {
     fn is_data(&self, node: NodeId) -> bool {
         match self.arena.node(node) {
             Node::Constant(value) => !Vm::is_function(*value),
-            Node::Primitive(opcode, _) => *opcode != Opcode::Head,
+            Node::Primitive(opcode, _) => gives_data(*opcode),
             Node::List(_) | Node::Template(..) | Node::Assign(..) | Node::Define(..) => true,
             _ => false,
         }

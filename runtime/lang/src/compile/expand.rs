@@ -10,7 +10,7 @@ use super::node::{Arena, Lambda, Node, NodeId, Scope};
 use crate::source::Sources;
 use std::collections::HashSet;
 use valk_heap::{SymbolId, Value};
-use valk_vm::{Opcode, Vm, environment};
+use valk_vm::{Vm, environment};
 
 /// Host stack the expander wants to be left with at each level, and what it gets otherwise.
 pub const STACK_RED_ZONE_BYTES: usize = 128 * 1024;
@@ -549,17 +549,4 @@ fn bound_names(names: &Names, form: Value) -> HashSet<SymbolId> {
 /// True for the builtins whose first argument names variables.
 fn binds(names: &Names, head: SymbolId) -> bool {
     names.binders.contains(&head)
-}
-
-/// Opcode of the fused branch for a comparison primitive.
-pub fn branch_of(opcode: Opcode) -> Option<(Opcode, Opcode)> {
-    Some(match opcode {
-        Opcode::Less => (Opcode::BranchLess, Opcode::BranchLessNumber),
-        Opcode::LessEqual => (Opcode::BranchLessEqual, Opcode::BranchLessEqualNumber),
-        Opcode::Greater => (Opcode::BranchGreater, Opcode::BranchGreaterNumber),
-        Opcode::GreaterEqual => (Opcode::BranchGreaterEqual, Opcode::BranchGreaterEqualNumber),
-        Opcode::Equal => (Opcode::BranchEqual, Opcode::BranchEqualNumber),
-        Opcode::NotEqual => (Opcode::BranchNotEqual, Opcode::BranchNotEqualNumber),
-        _ => return None,
-    })
 }

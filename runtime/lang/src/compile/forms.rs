@@ -1,9 +1,9 @@
 //! Emission of the forms that branch, bind and build.
 
 use super::emit::Emitter;
-use super::expand::branch_of;
 use super::node::{Node, NodeId, Scope};
 use valk_heap::{SymbolId, Value};
+use valk_vm::primitives::{Gives, WithNumber};
 use valk_vm::{Label, Opcode};
 
 /// Where a condition that does not hold goes.
@@ -21,29 +21,22 @@ impl Emitter<'_> {
     fn condition(&mut self, node: NodeId, spare: u8) -> Exits {
         let start = self.frame().next;
         if let Node::Primitive(opcode, operands) = self.arena.node(node)
-            && let Some((branch, with_number)) = branch_of(*opcode)
+            && let Some(branch) = opcode.primitive().and_then(|primitive| primitive.branch)
         {
-            let small = match self.arena.node(operands[1]) {
+            let small = operands.get(1).and_then(|operand| match self.arena.node(*operand) {
                 Node::Constant(value) => small_number(*value),
                 _ => None,
-            };
-            if let Some(number) = small {
+            });
+            if let (Some(with_number), Some(number)) = (branch.number, small) {
                 let register = self.operand(operands[0]);
                 self.position(node);
                 self.emit(with_number, register, number, spare);
             } else {
                 let registers = self.operands(operands);
                 self.position(node);
-                self.emit(branch, registers[0], registers[1], spare);
+                let second = registers.get(1).copied().unwrap_or(0);
+                self.emit(branch.registers, registers[0], second, spare);
             }
-            self.frame().next = start;
-            let [otherwise, error] = self.frame().jumps();
-            return Exits { otherwise, error, error_register: spare };
-        }
-        if let Node::Primitive(Opcode::IsNil, operands) = self.arena.node(node) {
-            let register = self.operand(operands[0]);
-            self.position(node);
-            self.emit(Opcode::BranchNil, register, 0, spare);
             self.frame().next = start;
             let [otherwise, error] = self.frame().jumps();
             return Exits { otherwise, error, error_register: spare };
@@ -180,7 +173,7 @@ impl Emitter<'_> {
     fn never_symbol(&self, node: NodeId) -> bool {
         match self.arena.node(node) {
             Node::Constant(value) => !value.is_symbol() || value.is_keyword(),
-            Node::Primitive(opcode, _) => *opcode != Opcode::Head,
+            Node::Primitive(opcode, _) => gives_data(*opcode),
             Node::Lambda(_) | Node::List(_) | Node::And(..) | Node::Or(..) => true,
             _ => false,
         }
@@ -345,7 +338,8 @@ impl Emitter<'_> {
     /// A `select` condition: must be a number.
     fn number_condition(&mut self, node: NodeId, spare: u8) -> Exits {
         if let Node::Primitive(opcode, _) = self.arena.node(node)
-            && branch_of(*opcode).is_some()
+            && let Some(branch) = opcode.primitive().and_then(|primitive| primitive.branch)
+            && branch.number.is_some()
         {
             return self.condition(node, spare);
         }
@@ -509,16 +503,16 @@ fn with_number(opcode: Opcode, number: Value) -> Option<Short> {
         let number = number.as_integer().and_then(|number| i32::try_from(number).ok())?;
         Some(Short::Word(opcode, number as u32))
     };
-    match opcode {
-        Opcode::Add => immediate(Opcode::AddNumber),
-        Opcode::Subtract => immediate(Opcode::SubtractNumber),
-        Opcode::Multiply => word(Opcode::MultiplyNumber),
-        _ if number == Value::ZERO => None,
-        Opcode::Divide => word(Opcode::DivideNumber),
-        Opcode::Remainder => word(Opcode::RemainderNumber),
-        Opcode::Modulo => word(Opcode::ModuloNumber),
-        _ => None,
+    match opcode.primitive()?.with_number? {
+        WithNumber::Immediate(opcode) => immediate(opcode),
+        WithNumber::Word(opcode) => word(opcode),
+        WithNumber::DivisorWord(opcode) => (number != Value::ZERO).then(|| word(opcode))?,
     }
+}
+
+/// Whether the value of a primitive is neither a function nor a symbol.
+pub(super) fn gives_data(opcode: Opcode) -> bool {
+    opcode.primitive().is_some_and(|primitive| primitive.gives == Gives::Data)
 }
 
 /// A number that fits an 8-bit operand.

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use valk_heap::{SymbolId, Value};
 use valk_vm::{
-    Assembler, Code, CodeKind, FROM_CAPTURE, Label, MachineCode, Opcode, REGISTERS_MAX, Variable,
+    Assembler, Code, CodeKind, FROM_CAPTURE, Label, NativeCode, Opcode, REGISTERS_MAX, Variable,
 };
 
 /// A variable of the function.
@@ -271,7 +271,7 @@ impl Frame {
             broken_formals: lambda.is_some_and(|l| l.broken),
             variables,
             positions,
-            machine: MachineCode::default(),
+            native_code: NativeCode::default(),
         })
     }
 }

@@ -1,11 +1,11 @@
 //! The names the compiler knows.
 //!
-//! Special forms are recognised by name and cannot be shadowed (spec 01 §3.1 rule 5). Builtins are
-//! recognised when the form that uses them does not rebind the name and the global still holds
-//! the builtin.
+//! Special forms are recognised by name and cannot be shadowed. Builtins are recognised when the form
+//! that uses them does not rebind the name and the global still holds the builtin.
 
 use std::collections::HashMap;
 use valk_heap::{SymbolId, Value};
+use valk_vm::primitives::{Operands, PRIMITIVES};
 use valk_vm::{Opcode, Vm};
 
 /// What the compiler does with a builtin's literal use.
@@ -51,27 +51,8 @@ pub enum Inline {
     Reflective,
 }
 
-/// Builtins that code inlines, by name.
-pub const INLINED: &[(&str, Inline)] = &[
-    ("+", Inline::Primitive(Opcode::Add, 2)),
-    ("-", Inline::Primitive(Opcode::Subtract, 2)),
-    ("*", Inline::Primitive(Opcode::Multiply, 2)),
-    ("/", Inline::Primitive(Opcode::Divide, 2)),
-    ("rem", Inline::Primitive(Opcode::Remainder, 2)),
-    ("mod", Inline::Primitive(Opcode::Modulo, 2)),
-    ("<", Inline::Primitive(Opcode::Less, 2)),
-    ("<=", Inline::Primitive(Opcode::LessEqual, 2)),
-    (">", Inline::Primitive(Opcode::Greater, 2)),
-    (">=", Inline::Primitive(Opcode::GreaterEqual, 2)),
-    ("==", Inline::Primitive(Opcode::Equal, 2)),
-    ("!=", Inline::Primitive(Opcode::NotEqual, 2)),
-    ("head", Inline::Primitive(Opcode::Head, 1)),
-    ("tail", Inline::Primitive(Opcode::Tail, 1)),
-    ("cons", Inline::Primitive(Opcode::Cons, 2)),
-    ("list/prepend", Inline::Primitive(Opcode::Prepend, 2)),
-    ("error?", Inline::Primitive(Opcode::IsError, 1)),
-    ("nil?", Inline::Primitive(Opcode::IsNil, 1)),
-    ("list", Inline::List),
+/// Builtins that code inlines as forms, by name; the others are the [`PRIMITIVES`].
+const FORMS: &[(&str, Inline)] = &[
     ("=", Inline::Assign),
     ("def", Inline::Define),
     ("\\", Inline::Lambda),
@@ -93,6 +74,18 @@ pub const INLINED: &[(&str, Inline)] = &[
     ("penv", Inline::Reflective),
     ("load", Inline::Reflective),
 ];
+
+/// Builtins that code inlines, by name.
+fn inlined() -> impl Iterator<Item = (&'static str, Inline)> {
+    let primitives = PRIMITIVES.iter().map(|primitive| {
+        let inline = match primitive.operands {
+            Operands::Exactly(count) => Inline::Primitive(primitive.opcode, count),
+            Operands::Consecutive => Inline::List,
+        };
+        (primitive.name, inline)
+    });
+    primitives.chain(FORMS.iter().copied())
+}
 
 /// Head of the internal form that holds a file's forms; unreadable, so programs cannot write it.
 pub const LOADED_FORMS: &str = "loaded forms";
@@ -117,7 +110,7 @@ pub enum Special {
     LoadedForms,
 }
 
-/// Symbol ids of everything above; made once per machine.
+/// Symbol ids of everything above; made once per VM.
 #[derive(Debug, Default)]
 pub struct Names {
     inlined: HashMap<SymbolId, (Inline, Value)>,
@@ -150,10 +143,10 @@ impl Names {
             builtin
         });
         names.context_makers = makers.to_vec();
-        for (name, inline) in INLINED {
+        for (name, inline) in inlined() {
             let symbol = vm.intern(name);
             let builtin = vm.global(symbol).expect("inlined builtins are registered");
-            names.inlined.insert(symbol, (*inline, builtin));
+            names.inlined.insert(symbol, (inline, builtin));
         }
         names.binders =
             ["=", "def", "\\", "fun", "shift", "async-shift"].map(|name| vm.intern(name)).to_vec();

@@ -222,7 +222,7 @@ valk_harness::test! {
     }
 
     #[timeout_ms = 600_000]
-    fn machine_code_changes_nothing() {
+    fn native_code_changes_nothing() {
         check(&Setting::stressed(Stress::Off, 0));
     }
 

@@ -1,4 +1,4 @@
-//! Machine code for x86-64: how it is entered and left, and the memory it lies in.
+//! Native code for x86-64: how it is entered and left, and the memory it lies in.
 //!
 //! Registers while it runs, all of which a callee saves in the C convention:
 //!
@@ -19,9 +19,11 @@ mod data;
 mod emit;
 mod numbers;
 
+#[cfg(test)]
+pub(crate) use emit::LEFT_TO_THE_INTERPRETER;
 pub(super) use emit::compile;
 
-use super::Left;
+use super::JitExit;
 use crate::vm::Vm;
 use dynasmrt::AssemblyOffset;
 use dynasmrt::mmap::{ExecutableBuffer, MutableBuffer};
@@ -54,7 +56,7 @@ impl Memory {
     }
 }
 
-/// What machine code finds through `rbp`.
+/// What native code finds through `rbp`.
 #[repr(C)]
 pub(super) struct Context {
     pub direct: NativeContext,
@@ -62,16 +64,16 @@ pub(super) struct Context {
     limit: *mut Value,
     function_calls: u64,
     pub closures_created: u64,
-    /// Where machine code jumps to be left, with the next instruction in `rax`.
+    /// Where native code jumps to be left, with the next instruction in `rax`.
     pub leave: unsafe extern "sysv64" fn(),
 }
 
-/// Runs machine code until it comes to something uncommon.
+/// Runs native code until it comes to something uncommon.
 ///
 /// # Safety
-/// `target` is the entry of the machine code of the function whose frame is at `base`, or a place in
+/// `target` is the entry of the native code of the function whose frame is at `base`, or a place in
 /// it behind a call, whose value is `value` and stands in its register. `limit` is the fiber's. The
-/// machine has not seen an inlined builtin rebound.
+/// VM has not seen an inlined builtin rebound.
 #[inline(never)]
 pub(crate) unsafe fn run(
     vm: &mut Vm,
@@ -79,7 +81,7 @@ pub(crate) unsafe fn run(
     base: *mut Value,
     limit: *mut Value,
     value: Value,
-) -> Left {
+) -> JitExit {
     let mut context = Context {
         direct: vm.heap.native_context(),
         limit,
@@ -87,12 +89,12 @@ pub(crate) unsafe fn run(
         closures_created: vm.counters.closures_created,
         leave,
     };
-    // SAFETY: the caller's promise makes `target` machine code for this frame, which keeps to
+    // SAFETY: the caller's promise makes `target` native code for this frame, which keeps to
     // the frame, to the stack below the limit and to the nursery.
     let left = unsafe { enter(&raw mut context, base, target, value.bits()) };
     vm.counters.function_calls = context.function_calls;
     vm.counters.closures_created = context.closures_created;
-    // SAFETY: machine code moves the cursor past cells that it has filled, below the limit.
+    // SAFETY: native code moves the cursor past cells that it has filled, below the limit.
     unsafe { vm.heap.set_cursor(context.direct.cursor) };
     left
 }
@@ -107,7 +109,7 @@ unsafe extern "sysv64" fn enter(
     base: *mut Value,
     target: *const u8,
     value: u64,
-) -> Left {
+) -> JitExit {
     naked_asm!(
         "push rbp",
         "push rbx",
@@ -133,7 +135,7 @@ unsafe extern "sysv64" fn enter(
 /// Undoes what [`enter`] did and returns from it, with the next instruction in `rax`.
 ///
 /// # Safety
-/// Machine code jumps here; nobody calls it.
+/// Native code jumps here; nobody calls it.
 #[unsafe(naked)]
 unsafe extern "sysv64" fn leave() {
     naked_asm!(

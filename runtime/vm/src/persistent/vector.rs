@@ -102,7 +102,7 @@ impl Table for Array {
     fn exchange(heap: &mut Heap, table: Value, change: Change) -> Change {
         let index = change.key.as_fixnum() as usize;
         if index >= capacity(table) {
-            grow(heap, table);
+            instantiate(heap, table);
         }
         let before = element(table, index);
         let chunk = table.field(DIRECTORY).field(index / CHUNK_ENTRIES);
@@ -152,7 +152,7 @@ fn create(heap: &mut Heap, capacity: usize, elements: &[Value]) -> Value {
 }
 
 /// Doubles a table: by a longer chunk, or by more of them.
-fn grow(heap: &mut Heap, table: Value) {
+fn instantiate(heap: &mut Heap, table: Value) {
     let before = capacity(table);
     let elements: Vec<Value> = (0..before).map(|index| element(table, index)).collect();
     let directory = if before < CHUNK_ENTRIES {

@@ -1,4 +1,4 @@
-//! Machine code does what the interpreter does.
+//! Native code does what the interpreter does.
 
 use super::{assembled, vm};
 use crate::code::{Code, CodeKind};
@@ -31,8 +31,8 @@ fn named(
     vm.closure(code, &[Value::fixnum(41), Value::fixnum(42)])
 }
 
-/// A machine that compiles every function when it is called first, or none.
-fn machine(compiles: bool) -> Vm {
+/// A VM that compiles every function when it is called first, or none.
+fn vm_that(compiles: bool) -> Vm {
     let mut vm = vm();
     vm.jit_calls = if compiles { 0 } else { JIT_NEVER };
     vm
@@ -91,10 +91,10 @@ fn identity(vm: &mut Vm) -> Value {
     vm.closure(code, &[Value::ZERO, Value::fixnum(77)])
 }
 
-/// A machine with globals, and their symbols: one bound to a list, one to an error, one unbound, a
+/// A VM with globals, and their symbols: one bound to a list, one to an error, one unbound, a
 /// function of two arguments, a builtin.
 fn prepared(compiles: bool) -> (Vm, [u32; 5]) {
-    let mut vm = machine(compiles);
+    let mut vm = vm_that(compiles);
     let answer = NativeKind::Plain(|_, _| Outcome::Value(Value::fixnum(5)));
     vm.define_native("answer", Arity::Any, answer);
     let symbols = ["known", "broken", "nowhere", "adder", "answer"].map(|name| vm.intern(name));
@@ -105,12 +105,12 @@ fn prepared(compiles: bool) -> (Vm, [u32; 5]) {
     let add: [Instruction; 2] = [(Opcode::Add, 2, 0, 1, &[]), (Opcode::Return, 2, 0, 0, &[])];
     let adder = function(&mut vm, &add, Vec::new());
     vm.set_global(symbols[3], adder);
-    // It has machine code before anybody calls it in another way.
+    // It has native code before anybody calls it in another way.
     assert_eq!(vm.call(adder, &[Value::ONE, Value::ONE]), Value::fixnum(2));
     (vm, symbols.map(|symbol| symbol.0))
 }
 
-/// Everything that a program does with the operands that fit, on a machine of its own, which preempts
+/// Everything that a program does with the operands that fit, on a VM of its own, which preempts
 /// it at every safepoint or never.
 fn deeds(
     compiles: bool,
@@ -319,7 +319,7 @@ valk_harness::test! {
             ], any);
         }
         for compiles in [true, false] {
-            let mut vm = machine(compiles);
+            let mut vm = vm_that(compiles);
             let code = function(&mut vm, &[
                 (Opcode::GetCaptured, 2, 0, 0, &[]), (Opcode::Return, 2, 0, 0, &[]),
             ], Vec::new()).field(0);
@@ -333,7 +333,7 @@ valk_harness::test! {
         let any = |_: Value, _: Value| true;
         let [_, _, nowhere, adder, answer] = prepared(false).1;
         let leave: Instruction = (Opcode::Return, 4, 0, 0, &[]);
-        // A window at 4 with two arguments, for functions with machine code, builtins, errors,
+        // A window at 4 with two arguments, for functions with native code, builtins, errors,
         // nothing at all.
         for symbol in [adder, answer, nowhere] {
             let arguments = [
@@ -364,7 +364,7 @@ valk_harness::test! {
 
     fn functions_that_call_themselves() {
         for compiles in [true, false] {
-            let mut vm = machine(compiles);
+            let mut vm = vm_that(compiles);
             let name = vm.intern("sum");
             // sum(n, k) = n = 0 ? k : 1 + sum(n - 1, k)
             let sum = named(&mut vm, Some(name), &[
@@ -393,7 +393,7 @@ valk_harness::test! {
 
     fn functions_that_call_each_other() {
         for compiles in [true, false] {
-            let mut vm = machine(compiles);
+            let mut vm = vm_that(compiles);
             let names = ["even", "odd"].map(|name| vm.intern(name));
             // Each is the other of one less, and 1 more than it.
             for (name, other) in [(names[0], names[1]), (names[1], names[0])] {
@@ -421,7 +421,7 @@ valk_harness::test! {
     // Wherever on the stack it stands, a large frame gets all its room, also in place of a small one.
     fn large_frames() {
         for compiles in [true, false] {
-            let mut vm = machine(compiles);
+            let mut vm = vm_that(compiles);
             let names = ["down", "large", "larger"].map(|name| vm.intern(name));
             let [down, large, larger] = names.map(|name| name.0);
             for (name, instructions) in [
@@ -454,8 +454,8 @@ valk_harness::test! {
         }
     }
 
-    fn functions_that_take_more_have_machine_code_too() {
-        let mut vm = machine(true);
+    fn functions_that_take_more_have_native_code_too() {
+        let mut vm = vm_that(true);
         let plain = super::code(4, crate::Assembler::default());
         let (words, _) = assembled(&[(Opcode::Return, 1, 0, 0, &[])]).finish(crate::Assembler::default());
         let code = Code { parameters: 1, rest: true, kind: CodeKind::Function, words, ..plain };
@@ -468,7 +468,7 @@ valk_harness::test! {
 
     fn loops() {
         for compiles in [true, false] {
-            let mut vm = machine(compiles);
+            let mut vm = vm_that(compiles);
             let name = vm.intern("count");
             // count(n, list) = n = 0 ? list : count(n - 1, cons(n, ())), with garbage.
             let count = named(&mut vm, Some(name), &[
@@ -504,7 +504,7 @@ valk_harness::test! {
 
     fn old_cells_are_remembered() {
         for compiles in [true, false] {
-            let mut vm = machine(compiles);
+            let mut vm = vm_that(compiles);
             let names = ["cell", "fill"].map(|name| vm.intern(name));
             let fill = function(
                 &mut vm,
@@ -542,8 +542,8 @@ valk_harness::test! {
         }
     }
 
-    fn only_so_many_functions_have_machine_code() {
-        let mut vm = machine(true);
+    fn only_so_many_functions_have_native_code() {
+        let mut vm = vm_that(true);
         let roots: Vec<_> = (0..=JIT_FUNCTIONS_MAX).map(|n| {
             let double = function(&mut vm, &[
                 (Opcode::Add, 2, 0, 0, &[]), (Opcode::Return, 2, 0, 0, &[]),
@@ -562,7 +562,7 @@ valk_harness::test! {
         assert_eq!(vm.counters.functions_compiled, JIT_FUNCTIONS_MAX as u64 + 1, "places are free again");
     }
 
-    fn machine_code_comes_with_calls() {
+    fn native_code_comes_with_calls() {
         let mut vm = vm();
         vm.jit_calls = 3;
         let function = function(&mut vm, &[(Opcode::Return, 0, 0, 0, &[])], Vec::new());

@@ -159,7 +159,7 @@ valk_harness::test! {
             ]);
             let collect = NativeKind::Plain(|_, _| Outcome::Collect);
             let collect = vm.define_native("collect", Arity::Any, collect);
-            let seed = vm.seed();
+            let template = vm.template();
             vm.heap.set_stress(Stress::EverySafepoint);
             vm.set_safepoint_budget(budget(3));
             let mut fiber = spawn(&mut vm, name, 30);
@@ -174,7 +174,7 @@ valk_harness::test! {
             // The first VM does not run meanwhile.
             let text = vm.outside(move || {
                 let go_on = move || {
-                    let mut vm = seed.grow().expect("room for it");
+                    let mut vm = template.instantiate().expect("room for it");
                     let fiber = vm.attach(detached);
                     vm.set_safepoint_budget(budget(1));
                     let list = vm.resume_through(fiber, Value::ONE).expect("it does not wait");

@@ -1,10 +1,10 @@
-//! Calls of functions that have machine code, and returns.
+//! Calls of functions that have native code, and returns.
 
 use super::data::field;
 use super::emit::{CLOSURE, Emitter, LINK, NEXT, POLL_FLAG, WINDOW_BYTES, asm, slot};
 use crate::code::{Code, WINDOW_SLOTS};
 use crate::fiber::{LINK_DISTANCE_MASK, LINK_TARGET_SHIFT, link};
-use crate::jit::MachineCode;
+use crate::jit::NativeCode;
 use crate::opcode::Opcode;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi};
 use std::mem::offset_of;
@@ -13,7 +13,7 @@ use valk_heap::layout::{KIND_OFFSET, TAG_MASK, TAG_OBJECT};
 
 const PARAMETERS: i32 = offset_of!(Code, simple_parameters) as i32;
 const REGISTERS: i32 = offset_of!(Code, registers) as i32;
-const ENTRY: i32 = (offset_of!(Code, machine) + offset_of!(MachineCode, entry)) as i32;
+const ENTRY: i32 = (offset_of!(Code, native_code) + offset_of!(NativeCode, entry)) as i32;
 
 impl Emitter<'_> {
     /// Writes a call or return; false when the instruction is none.
@@ -59,7 +59,7 @@ impl Emitter<'_> {
         true
     }
 
-    /// Returns the value in `rax`: to machine code, if the link names some.
+    /// Returns the value in `rax`: to native code, if the link names some.
     fn leave_frame(&mut self) {
         let interpreted = self.ops.new_dynamic_label();
         asm!(self
@@ -82,7 +82,7 @@ impl Emitter<'_> {
         asm!(self ; mov rdi, [rbp + POLL_FLAG] ; cmp QWORD [rdi], 0 ; jne =>exit);
     }
 
-    /// Leaves unless `rsi` is a closure whose machine code takes that many arguments: its code in
+    /// Leaves unless `rsi` is a closure whose native code takes that many arguments: its code in
     /// `rdx`, its frame's size in `rcx`.
     fn callee(&mut self, count: u8) {
         let exit = self.exit();
@@ -100,8 +100,8 @@ impl Emitter<'_> {
         );
     }
 
-    /// Leaves unless the stack reaches `rcx`, where a frame ends, the code in `rdx` has machine code and
-    /// nobody waits for the mutator. The machine code's entry is in `rdx` then.
+    /// Leaves unless the stack reaches `rcx`, where a frame ends, the code in `rdx` has native code and
+    /// nobody waits for the mutator. The native code's entry is in `rdx` then.
     fn may_enter(&mut self, exit: DynamicLabel) {
         asm!(self
             ; cmp rcx, r12

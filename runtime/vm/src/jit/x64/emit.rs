@@ -4,7 +4,7 @@
 //! 1. What is known holds from an instruction to the next one. At a place that is jumped to, nothing
 //!    is known.
 //! 2. `rax` may hold the value of a register of the frame, which is then in the frame too.
-//! 3. An instruction leaves machine code before it has changed anything, so that the interpreter can
+//! 3. An instruction leaves native code before it has changed anything, so that the interpreter can
 //!    perform it from the beginning.
 
 use super::{Context, Memory};
@@ -19,6 +19,33 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use valk_heap::layout::{KIND_OFFSET, NativeContext, TAG_MASK, TAG_OBJECT};
 use valk_heap::{Kind, Value};
 
+/// Instructions for which there is no native code, or not always.
+pub(crate) const LEFT_TO_THE_INTERPRETER: &[Opcode] = &[
+    Opcode::SetGlobal,
+    Opcode::Define,
+    Opcode::Resolve,
+    Opcode::Splice,
+    // Over many captures.
+    Opcode::Closure,
+    Opcode::Apply,
+    Opcode::Run,
+    Opcode::EnterFunction,
+    Opcode::EnterCode,
+    Opcode::EnterScope,
+    Opcode::Lookup,
+    Opcode::Bind,
+    Opcode::ResolveIn,
+    Opcode::CallIn,
+    Opcode::TailCallIn,
+    Opcode::Reset,
+    Opcode::TailReset,
+    Opcode::Shift,
+    Opcode::WithContext,
+    Opcode::SetContext,
+    Opcode::Halt,
+    Opcode::Report,
+];
+
 /// Writes instructions of the processor.
 macro_rules! asm {
     ($emitter:ident $($tokens:tt)*) => {
@@ -27,7 +54,7 @@ macro_rules! asm {
 }
 pub(super) use asm;
 
-/// Offset in the context of what machine code works with.
+/// Offset in the context of what native code works with.
 pub(super) const POLL_FLAG: i32 =
     (offset_of!(Context, direct) + offset_of!(NativeContext, poll_flag)) as i32;
 /// The same of the nursery's limit.
@@ -97,7 +124,7 @@ pub(super) struct Emitter<'a> {
     targets: Vec<Option<DynamicLabel>>,
     /// Where this function is left, and the word of the instruction that is next then.
     exits: Vec<(DynamicLabel, usize)>,
-    /// By word: where machine code goes on behind a call.
+    /// By word: where native code goes on behind a call.
     returns: Vec<u32>,
     start: usize,
     pub known: Known,
@@ -179,6 +206,8 @@ impl Emitter<'_> {
             || self.branch(opcode, a, b)
             || self.call(opcode, a, b);
         if !done {
+            let is_left = LEFT_TO_THE_INTERPRETER.contains(&opcode);
+            assert!(is_left, "no native code for `{}`", opcode.text());
             self.leave_here();
         }
     }
@@ -202,7 +231,7 @@ impl Emitter<'_> {
         }
     }
 
-    /// Leaves machine code with the next instruction's address in `rax`.
+    /// Leaves native code with the next instruction's address in `rax`.
     pub fn leave(&mut self) {
         asm!(self ; jmp QWORD [rbp + LEAVE]);
     }
@@ -223,7 +252,7 @@ impl Emitter<'_> {
         self.code.words.as_ptr().wrapping_add(word).addr() as i64
     }
 
-    /// Notes that machine code goes on here behind the call that is being written.
+    /// Notes that native code goes on here behind the call that is being written.
     pub fn returns_here(&mut self) {
         self.returns[self.after] = (self.ops.offset().0 - self.start) as u32;
     }

@@ -1,8 +1,8 @@
-//! Machines that share a heap, and fibers that go from one to another.
+//! VMs that share a heap, and fibers that go from one to another.
 //!
-//! 1. A [`Seed`] may be sent to any thread; what grows from it there runs the same builtins on the
+//! 1. A [`VmTemplate`] may be sent to any thread; what grows from it there runs the same builtins on the
 //!    same heap and globals. Extensions of the embedder are not taken along.
-//! 2. Code, builtins' numbers and the code of markers are the same for all machines of a heap, so a
+//! 2. Code, builtins' numbers and the code of markers are the same for all VMs of a heap, so a
 //!    fiber that waits may be taken out of one ([`Vm::detach`]) and go on in another
 //!    ([`Vm::attach`]).
 //! 3. A [`DetachedFiber`] holds values: whoever keeps it shows it to collections.
@@ -10,17 +10,17 @@
 use crate::continuation::Markers;
 use crate::fiber::Fiber;
 use crate::native::Native;
-use crate::vm::{CollectedHook, CompileHook, FiberId, Guards, Machines, ReportHook, Vm};
+use crate::vm::{CollectedHook, CompileHook, FiberId, Guards, ReportHook, Vm, VmGroup};
 use std::sync::Arc;
 use valk_heap::{MutatorTicket, Roots, TooManyMutators, Tracer, Value};
 
-/// What a further machine on a heap is made from.
+/// What a further VM on a heap is made from.
 #[derive(Clone)]
-pub struct Seed {
+pub struct VmTemplate {
     ticket: MutatorTicket,
     natives: Vec<Native>,
     guards: Guards,
-    machines: Arc<Machines>,
+    group: Arc<VmGroup>,
     markers: Markers,
     compile: CompileHook,
     report: ReportHook,
@@ -28,26 +28,26 @@ pub struct Seed {
     jit_calls: u32,
 }
 
-impl Seed {
-    /// A machine for the calling thread.
+impl VmTemplate {
+    /// A VM for the calling thread.
     ///
     /// # Errors
     /// When the heap takes no further mutator.
-    pub fn grow(&self) -> Result<Vm, TooManyMutators> {
+    pub fn instantiate(&self) -> Result<Vm, TooManyMutators> {
         let heap = self.ticket.register()?;
-        let machines = Arc::clone(&self.machines);
-        let mut vm = Vm::bare(heap, machines, self.compile, self.report);
+        let group = Arc::clone(&self.group);
+        let mut vm = Vm::bare(heap, group, self.compile, self.report);
         vm.natives.clone_from(&self.natives);
         vm.guards = self.guards.clone();
         vm.markers = self.markers.clone();
         vm.collected = self.collected;
         vm.jit_calls = self.jit_calls;
-        vm.look_at_guards();
+        vm.refresh_guards();
         Ok(vm)
     }
 }
 
-/// A fiber that waits and belongs to no machine.
+/// A fiber that waits and belongs to no VM.
 pub struct DetachedFiber(Box<Fiber>);
 
 // SAFETY: the instruction pointer of a fiber leads into code that its stack keeps alive, or into the
@@ -73,13 +73,13 @@ impl std::fmt::Debug for DetachedFiber {
 }
 
 impl Vm {
-    /// For further machines on this one's heap.
-    pub fn seed(&mut self) -> Seed {
-        Seed {
+    /// For further VMs on this one's heap.
+    pub fn template(&mut self) -> VmTemplate {
+        VmTemplate {
             ticket: self.heap.mutator_ticket(),
             natives: self.natives.clone(),
             guards: self.guards.clone(),
-            machines: Arc::clone(&self.machines),
+            group: Arc::clone(&self.group),
             markers: self.markers.clone(),
             compile: self.compile,
             report: self.report,
@@ -88,7 +88,7 @@ impl Vm {
         }
     }
 
-    /// Takes a waiting fiber out of this machine.
+    /// Takes a waiting fiber out of this VM.
     ///
     /// # Panics
     /// When the fiber has finished or is running.
@@ -101,13 +101,13 @@ impl Vm {
         DetachedFiber(Box::new(fiber))
     }
 
-    /// Takes a fiber into this machine.
+    /// Takes a fiber into this VM.
     pub fn attach(&mut self, fiber: DetachedFiber) -> FiberId {
         self.admit(*fiber.0)
     }
 }
 
-/// Everything that a machine and the fiber it runs refer to, for one collection. Raw pointers,
+/// Everything that a VM and the fiber it runs refer to, for one collection. Raw pointers,
 /// because the heap, which lies beside them, is borrowed at the same time.
 pub(crate) struct AllRoots {
     fibers: *mut Vec<Option<Fiber>>,
@@ -132,7 +132,7 @@ impl AllRoots {
 
 impl Roots for AllRoots {
     fn trace(&mut self, tracer: &mut Tracer<'_>) {
-        // SAFETY: made from a machine that does nothing else until the collection is over.
+        // SAFETY: made from a VM that does nothing else until the collection is over.
         let (fibers, context, markers) =
             unsafe { (&mut *self.fibers, &mut *self.context, &mut *self.markers) };
         tracer.value(context);
