@@ -53,14 +53,37 @@ const IDENTIFIERS: &[(&str, &str)] = &[
     ("Footprint", "AccessProbe"),
     ("Glance", "RelaxedPeek"),
     ("OwnLine", "CachePadded"),
+    // The test harness.
+    ("Errand", "Job"),
+    ("errand", "job"),
+    ("Spool", "OutputBuffer"),
+    ("spool", "output_buffer"),
+    ("send_order", "send_request"),
+    ("receive_order", "receive_request"),
+    ("obey_order", "run_job"),
+    ("note_panics", "install_hook"),
+    ("SLOT_PATIENCE", "SUPERVISOR_TIMEOUT"),
+    ("END_PATIENCE", "EXIT_TIMEOUT"),
+    ("KILL_ROUNDS", "KILL_ATTEMPTS_MAX"),
+    // The load generator.
+    ("LinkUser", "SenderCache"),
+    ("GateState", "QueuedArrivals"),
+    ("PACER_GAP", "PACER_PAUSE_MIN"),
+    ("PACER_NAP", "PACER_PAUSE_MAX"),
 ];
 
 /// Old names of files without extension, each with what to use instead.
 const FILE_STEMS: &[(&str, &str)] = &[
+    ("dial", "dialer"),
+    ("errand", "job"),
     ("glance", "relaxed_peek"),
     ("huge", "huge_page_policy"),
+    ("link", "persistent"),
     ("own", "local_collection"),
+    ("rounds", "benchmark"),
     ("signal", "spin_condvar"),
+    ("slot", "supervisor"),
+    ("spool", "output_buffer"),
     ("team", "gc_workers"),
     ("turn", "lock_stripes"),
     ("turns", "reentrant_lock"),
