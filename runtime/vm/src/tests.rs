@@ -7,7 +7,7 @@ mod persistent;
 mod preemption;
 mod primitives;
 
-use crate::verify::verify;
+use crate::code::verify::verify;
 use crate::{
     Arity, Assembler, Code, CodeKind, INTERRUPTED, NativeCode, NativeKind, Opcode, Outcome,
     ParkedVm, Position, Step, Vm, listing, listings,

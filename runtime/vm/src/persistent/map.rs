@@ -17,7 +17,7 @@ use super::direct;
 use super::hash::hash;
 use super::table::{self, same};
 use super::versions::{self, Change, Table};
-use crate::equality::equal;
+use crate::values::equality::equal;
 use std::collections::{HashMap, HashSet};
 use valk_heap::{Heap, Kind, StripeGuard, Value};
 

@@ -18,7 +18,7 @@
 
 use super::versions::{BUDGET, Change};
 use super::{CAPACITY_MIN, CHUNK_ENTRIES, ENTRIES_MAX, direct, hash::hash, index};
-use crate::equality::equal;
+use crate::values::equality::equal;
 use valk_heap::{Heap, Kind, Value};
 
 const INDEX: usize = 1;

@@ -1,8 +1,8 @@
 //! Native code does what the interpreter does.
 
 use super::{assembled, vm};
+use crate::code::opcode::Operand;
 use crate::code::{Code, CodeKind};
-use crate::opcode::Operand;
 use crate::{Arity, JIT_FUNCTIONS_MAX, JIT_NEVER, NativeKind, Opcode, Outcome, Step, Vm};
 use std::num::NonZeroU64;
 use std::time::Duration;

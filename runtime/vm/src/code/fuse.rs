@@ -8,8 +8,8 @@
 //!    computed need not come back from memory. Or both are so short that the way from one to the
 //!    other is half of the work: two moves.
 
-use crate::opcode::Opcode;
-use crate::verify::length;
+use super::opcode::Opcode;
+use super::verify::length;
 
 /// Every fused opcode and the two that it stands for. A first one with several is tried in order.
 const PAIRS: [(Opcode, Opcode, Opcode); 9] = [

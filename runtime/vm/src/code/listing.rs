@@ -1,8 +1,8 @@
 //! Readable bytecode for `valk disasm` and tests.
 
-use crate::code::Code;
-use crate::opcode::{FROM_CAPTURE, Opcode, Operand, Word};
-use crate::verify::length;
+use super::object::Code;
+use super::opcode::{FROM_CAPTURE, Opcode, Operand, Word};
+use super::verify::length;
 use std::fmt::Write;
 use valk_heap::{Heap, Kind, Value};
 

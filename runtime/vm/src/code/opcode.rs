@@ -4,7 +4,7 @@
 //! place. An instruction is one 32-bit word `op | a<<8 | b<<16 | c<<24`, followed by the extra
 //! words its row names. Registers are relative to the frame base; jumps are relative to the
 //! instruction after the extra words. After `=`, a row names the builtin whose work the instruction
-//! does ([`crate::primitives`]).
+//! does ([`crate::code::primitives`]).
 
 /// What an 8-bit operand of an instruction means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

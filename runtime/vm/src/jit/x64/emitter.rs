@@ -7,10 +7,10 @@
 //! 3. An instruction leaves native code before it has changed anything, so that the interpreter can
 //!    perform it from the beginning.
 
-use super::{Context, Memory};
+use super::entry::{Context, Memory};
+use crate::code::opcode::{Opcode, Word};
+use crate::code::verify::length;
 use crate::code::{Code, WINDOW_SLOTS};
-use crate::opcode::{Opcode, Word};
-use crate::verify::length;
 use crate::vm::Vm;
 use dynasmrt::x64::X64Relocation;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, VecAssembler};

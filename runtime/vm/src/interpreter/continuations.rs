@@ -16,13 +16,15 @@
 //!
 //! Does not know what a context means.
 
-use crate::arithmetic::type_name;
-use crate::call::{CallSite, code_of};
+use super::arithmetic::type_name;
+use super::exit::Exit;
+use crate::code::code_of;
+use crate::code::opcode::Opcode;
 use crate::code::{Assembler, Code, CodeKind, REGISTERS_MAX, WINDOW_SLOTS};
-use crate::fiber::{Fiber, link, link_distance, number_word};
-use crate::interpreter::Exit;
+use crate::frames::call_site::CallSite;
+use crate::frames::fiber::Fiber;
+use crate::frames::link::{link, link_distance, number_word};
 use crate::jit::NativeCode;
-use crate::opcode::Opcode;
 use crate::vm::Vm;
 use valk_heap::{Collection, Kind, Tracer, Value};
 

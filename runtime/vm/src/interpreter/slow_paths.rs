@@ -1,17 +1,17 @@
 //! Out-of-line parts of instructions: errors, name lookups, splicing.
 
-use crate::arithmetic::type_name;
+use super::arithmetic::type_name;
 use crate::code::FIRST_CAPTURE;
-use crate::environment;
-use crate::fiber::Fiber;
-use crate::opcode::Opcode;
+use crate::code::opcode::Opcode;
+use crate::frames::fiber::Fiber;
+use crate::values::environment;
 use crate::vm::Vm;
 use valk_heap::{Kind, SymbolId, Value};
 
 /// Arithmetic on values that are not both fixnums, or that leaves their range.
 #[cold]
 pub(crate) fn operate(vm: &mut Vm, fiber: &Fiber, opcode: Opcode, x: Value, y: Value) -> Value {
-    let value = crate::arithmetic::operate(vm, opcode, x, y);
+    let value = super::arithmetic::operate(vm, opcode, x, y);
     vm.locate(fiber, value);
     value
 }

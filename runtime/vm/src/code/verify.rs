@@ -4,8 +4,8 @@
 //! land on instructions, constants exist, and the last instruction does not fall off the end.
 //! A violation is a bug of the compiler and panics with the broken rule.
 
-use crate::code::{Code, REGISTERS_MAX, WINDOW_SLOTS};
-use crate::opcode::{FROM_CAPTURE, Opcode, Operand, Word};
+use super::object::{Code, REGISTERS_MAX, WINDOW_SLOTS};
+use super::opcode::{FROM_CAPTURE, Opcode, Operand, Word};
 
 /// Verifies `code` and gives the global indices it uses.
 ///
@@ -18,7 +18,7 @@ pub fn verify(code: &Code) -> Vec<u32> {
     let mut globals = Vec::new();
     let mut last = Opcode::Move;
     for (index, opcode) in &starts {
-        assert!(!crate::fuse::is_fused(*opcode), "{}: installation makes it", opcode.text());
+        assert!(!crate::code::fuse::is_fused(*opcode), "{}: installation makes it", opcode.text());
         let words = &code.words[*index..];
         check_operands(code, *opcode, words);
         check_words(code, *opcode, *index, &starts, &mut globals);

@@ -7,12 +7,13 @@
 //!    ([`Vm::attach`]).
 //! 3. A [`DetachedFiber`] holds values: whoever keeps it shows it to collections.
 
-use crate::continuation::Markers;
-use crate::fiber::Fiber;
-use crate::native::Native;
-use crate::vm::{CollectedHook, CompileHook, FiberId, Guards, ReportHook, Vm, VmGroup};
+use super::guards::Guards;
+use super::instance::{CollectedHook, CompileHook, FiberId, ReportHook, Vm, VmGroup};
+use crate::builtin::Native;
+use crate::frames::fiber::Fiber;
+use crate::interpreter::continuations::Markers;
 use std::sync::Arc;
-use valk_heap::{MutatorTicket, Roots, TooManyMutators, Tracer, Value};
+use valk_heap::{MutatorTicket, TooManyMutators, Tracer};
 
 /// What a further VM on a heap is made from.
 #[derive(Clone)]
@@ -104,47 +105,5 @@ impl Vm {
     /// Takes a fiber into this VM.
     pub fn attach(&mut self, fiber: DetachedFiber) -> FiberId {
         self.admit(*fiber.0)
-    }
-}
-
-/// Everything that a VM and the fiber it runs refer to, for one collection. Raw pointers,
-/// because the heap, which lies beside them, is borrowed at the same time.
-pub(crate) struct AllRoots {
-    fibers: *mut Vec<Option<Fiber>>,
-    context: *mut Value,
-    embedder: *mut Value,
-    markers: *mut Markers,
-    running: Option<*mut Fiber>,
-}
-
-impl AllRoots {
-    /// The roots of `vm`, for as long as nobody else uses it or `running`.
-    pub fn new(vm: &mut Vm, running: Option<&mut Fiber>) -> AllRoots {
-        AllRoots {
-            fibers: &raw mut vm.fibers,
-            context: &raw mut vm.context,
-            embedder: &raw mut vm.embedder,
-            markers: &raw mut vm.markers,
-            running: running.map(std::ptr::from_mut),
-        }
-    }
-}
-
-impl Roots for AllRoots {
-    fn trace(&mut self, tracer: &mut Tracer<'_>) {
-        // SAFETY: made from a VM that does nothing else until the collection is over.
-        let (fibers, context, markers) =
-            unsafe { (&mut *self.fibers, &mut *self.context, &mut *self.markers) };
-        tracer.value(context);
-        // SAFETY: as above.
-        tracer.value(unsafe { &mut *self.embedder });
-        markers.trace(tracer);
-        if let Some(running) = self.running {
-            // SAFETY: as above.
-            unsafe { &mut *running }.trace(tracer);
-        }
-        for fiber in fibers.iter_mut().flatten() {
-            fiber.trace(tracer);
-        }
     }
 }

@@ -11,8 +11,7 @@
 //!
 //! Does not know how an instruction is performed, nor how a builtin is called.
 
-use crate::arithmetic::modulo;
-use crate::opcode::Opcode;
+use super::opcode::Opcode;
 
 /// A builtin for which there are instructions.
 #[derive(Debug)]
@@ -247,3 +246,10 @@ pub static PRIMITIVES: [Primitive; 19] = {
         },
     ]
 };
+
+/// `x` modulo `y`, which is not 0: the remainder that has the sign of `y`.
+#[inline(always)]
+pub(crate) fn modulo(x: i64, y: i64) -> i64 {
+    let remainder = x.wrapping_rem(y);
+    if remainder != 0 && (remainder < 0) != (y < 0) { remainder + y } else { remainder }
+}

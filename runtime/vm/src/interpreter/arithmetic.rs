@@ -3,7 +3,7 @@
 //! An error argument is the result (the first one); any other non-number gives a type error.
 //! `+ - *` wrap at 64 bits, `/` rounds toward zero; it, `rem` and `mod` give an error for 0 only.
 
-use crate::opcode::Opcode;
+use crate::code::opcode::Opcode;
 use crate::vm::Vm;
 use valk_heap::Value;
 
@@ -30,13 +30,6 @@ pub fn type_name(value: Value) -> &'static str {
         Vector => "Vector",
         Undefined | Cell | Environment | Record => "UNDEFINED",
     }
-}
-
-/// `x` modulo `y`, which is not 0: the remainder that has the sign of `y`.
-#[inline(always)]
-pub(crate) fn modulo(x: i64, y: i64) -> i64 {
-    let remainder = x.wrapping_rem(y);
-    if remainder != 0 && (remainder < 0) != (y < 0) { remainder + y } else { remainder }
 }
 
 /// The result of an arithmetic or ordering operation on any two values.

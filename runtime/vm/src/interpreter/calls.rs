@@ -4,29 +4,18 @@
 //! The window of a call starts at `base + window`: callee, two link slots, arguments. On return
 //! either a new frame is entered or the result stands in the callee's slot.
 
-use crate::arithmetic::type_name;
+use super::arithmetic::type_name;
+use super::exit::Exit;
+use crate::builtin::{Arity, NativeKind, Outcome, too_many_arguments};
+use crate::code::code_of;
 use crate::code::{Code, CodeKind, FIRST_CAPTURE, WINDOW_SLOTS};
-use crate::environment::{bind_cell, new_environment, own_cell};
-use crate::fiber::{Fiber, link, link_distance, link_to, number_word};
-use crate::interpreter::Exit;
-use crate::native::{Arity, NativeKind, Outcome, too_many_arguments};
+use crate::frames::call_site::CallSite;
+use crate::frames::fiber::Fiber;
+use crate::frames::fiber::frame_code;
+use crate::frames::link::{link, link_distance, link_to, number_word};
+use crate::values::environment::{bind_cell, new_environment, own_cell};
 use crate::vm::Vm;
 use valk_heap::{Collection, Kind, SymbolId, Value};
-
-/// A call about to happen.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct CallSite {
-    /// Register of the callee.
-    pub window: usize,
-    /// Number of arguments in the window.
-    pub count: usize,
-    /// Reuse the running frame.
-    pub tail: bool,
-    /// The calling instruction is executed again when the result is there.
-    pub again: bool,
-    /// The environment reflective builtins see; undefined when the frame has none.
-    pub environment: Value,
-}
 
 /// The error of an evaluation that was interrupted from outside.
 pub const INTERRUPTED: &str = "interrupted";
@@ -37,27 +26,21 @@ const STACK_SLOTS_GROWTH_MIN: usize = 1 << 10;
 /// Bytes the heap may grow after an out-of-memory error before the next attempt to collect.
 const OUT_OF_MEMORY_RETRY_BYTES: usize = 1 << 20;
 
-/// Address of a closure's code.
-#[inline(always)]
-pub(crate) fn code_of(closure: Value) -> *const Code {
-    closure.field(1).bits() as *const Code
-}
-
 impl Vm {
     /// Installs compiled code: a host object that closures refer to.
     pub fn install(&mut self, mut code: Code) -> Value {
         let simple = !code.rest && !code.broken_formals;
         code.simple_parameters = if simple { code.parameters } else { u32::MAX };
-        for symbol in crate::verify::verify(&code) {
+        for symbol in crate::code::verify::verify(&code) {
             self.heap.ensure_global(SymbolId(symbol));
         }
-        crate::fuse::fuse(&mut code.words);
+        crate::code::fuse::fuse(&mut code.words);
         self.heap.host(Box::new(code))
     }
 
     /// A closure over installed code.
     pub fn closure(&mut self, code: Value, captures: &[Value]) -> Value {
-        crate::slow::make_closure(self, code, captures.iter().copied())
+        super::slow_paths::make_closure(self, code, captures.iter().copied())
     }
 
     /// The address of installed code, as the number that closures keep in field 1.
@@ -282,7 +265,7 @@ impl Vm {
         if function.kind() != Kind::Closure {
             return None;
         }
-        let code = crate::equality::closure_code(&self.heap, function);
+        let code = crate::values::equality::closure_code(&self.heap, function);
         let expected = code.parameters as usize - (partial.field_count() - 1);
         (!code.rest && !code.broken_formals && given > expected).then_some(expected)
     }
@@ -446,14 +429,6 @@ impl Vm {
 fn native_code_after_call(fiber: &Fiber) -> Option<*const u8> {
     let code = frame_code(fiber)?;
     code.native_code.after_call(code.words.as_ptr(), fiber.pc)
-}
-
-/// The code of the running frame; none before the first call.
-pub(crate) fn frame_code(fiber: &Fiber) -> Option<&'static Code> {
-    let closure = *fiber.stack.get(fiber.base.checked_sub(WINDOW_SLOTS)?)?;
-    // SAFETY: code.rs rule 1 — the frame's closure is on the stack and keeps its code alive; the
-    // callers drop the reference before the frame can be left.
-    Some(unsafe { &*code_of(closure) })
 }
 
 /// What came of calling a builtin.

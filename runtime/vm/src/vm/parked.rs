@@ -1,6 +1,6 @@
 //! A VM that waits: its thread does something else, and collections do not wait for it.
 
-use crate::vm::Vm;
+use super::instance::Vm;
 use std::cell::{RefCell, RefMut};
 use std::mem::ManuallyDrop;
 use std::rc::Rc;

@@ -8,9 +8,11 @@
 //!
 //! Does not know source texts: positions are numbers of the embedder.
 
-use crate::call::{code_of, frame_code};
+use super::fiber::Fiber;
+use super::fiber::frame_code;
+use super::link::link_distance;
+use crate::code::code_of;
 use crate::code::{Code, CodeKind, Position, WINDOW_SLOTS};
-use crate::fiber::{Fiber, link_distance};
 use crate::vm::Vm;
 use valk_heap::{ERROR_LOCATION, ERROR_TRACE, Heap, Kind, SymbolId, Value};
 
