@@ -21,16 +21,10 @@
 mod direct;
 mod hash;
 mod index;
+mod limits;
 pub mod map;
 mod table;
 pub mod vector;
 mod versions;
 
-/// Entries of a chunk of a table: what a changed entry makes a minor collection look at.
-const CHUNK_ENTRIES: usize = 32;
-
-/// Entries of the smallest table.
-const CAPACITY_MIN: usize = 4;
-
-/// Entries a table can have.
-pub const ENTRIES_MAX: usize = 1 << 27;
+pub use limits::ENTRIES_MAX;

@@ -13,7 +13,7 @@
 //! 2. Whoever needs the stamp of a key makes the table a stamped one. It remains that, and what is not
 //!    packed any more remains so too.
 
-use super::ENTRIES_MAX;
+use super::limits::ENTRIES_MAX;
 use super::table::{self, CAPACITY, DIRECTORY, LIVE, NEXT_STAMP, number, set_number};
 use super::versions::Change;
 use valk_heap::{Heap, Kind, Value};

@@ -16,8 +16,9 @@
 //!    that does not fit it becomes an indexed one, that has room for half as many entries more before
 //!    it is full again.
 
+use super::limits::{CAPACITY_MIN, CHUNK_ENTRIES, ENTRIES_MAX};
 use super::versions::{BUDGET, Change};
-use super::{CAPACITY_MIN, CHUNK_ENTRIES, ENTRIES_MAX, direct, hash::hash, index};
+use super::{direct, hash::hash, index};
 use crate::values::equality::equal;
 use valk_heap::{Heap, Kind, Value};
 

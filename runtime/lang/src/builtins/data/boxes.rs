@@ -4,7 +4,7 @@
 //!    changed the box meanwhile. When it was its own fiber, the function did it and would do it again
 //!    each time, so that is an error.
 
-use super::{Row, truth, wrong_type};
+use crate::builtins::row::{Row, truth, wrong_type};
 use std::sync::{Mutex, PoisonError};
 use valk_heap::{HostObject, Tracer, Value};
 use valk_vm::{Arity, Outcome, Vm};

@@ -6,7 +6,7 @@
 //!    of a body; a continuation brings back the context it was captured in.
 //! 3. Ids are time in the high bits and a counter of the runtime in the low ones.
 
-use super::{Row, fail};
+use crate::builtins::row::{Row, fail};
 use crate::compile::CONTEXT_MAKERS;
 use crate::runtime::Language;
 use std::hash::{BuildHasher, RandomState};

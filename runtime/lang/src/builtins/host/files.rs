@@ -3,7 +3,7 @@
 //! Every failure is an error value with the path and the system's reason. What is read is bounded
 //! by the room the heap has left.
 
-use super::{Row, fail, string, truth};
+use crate::builtins::row::{Row, fail, string, truth};
 use crate::runtime::Language;
 use std::fs::{self, OpenOptions};
 use std::io::{self, BufRead, Read, Write};

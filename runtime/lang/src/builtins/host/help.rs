@@ -1,6 +1,6 @@
 //! `help`: the reference, asked from a program.
 
-use super::{Row, fail, wrong_type};
+use crate::builtins::row::{Row, fail, wrong_type};
 use crate::reference::{contents, lookup, suggest};
 use crate::runtime::Language;
 use valk_heap::{Kind, Value};

@@ -2,7 +2,7 @@
 //!
 //! Dates are proleptic Gregorian; years 0 to 9999 have a text.
 
-use super::{Row, fail, number, string};
+use crate::builtins::row::{Row, fail, number, string};
 use std::time::{SystemTime, UNIX_EPOCH};
 use valk_heap::Value;
 use valk_vm::{Arity, Outcome, Vm};

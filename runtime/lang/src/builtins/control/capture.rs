@@ -1,6 +1,6 @@
 //! What a test captures of a program's output: `test/capture-start` and `test/capture-stop`.
 
-use super::{Row, fail, wrong_type};
+use crate::builtins::row::{Row, fail, wrong_type};
 use crate::output::CaptureId;
 use crate::runtime::Language;
 use valk_heap::{HostObject, Kind, Tracer, Value};

@@ -3,7 +3,7 @@
 //! What the scratch arena of earlier versions was is the nursery now, and a checkpoint is a
 //! collection, which moves what survives to the old space.
 
-use super::{Row, fail, number};
+use crate::builtins::row::{Row, fail, number};
 use crate::runtime::Language;
 use std::fmt::Write;
 use valk_heap::{PAUSE_BOUNDS_US, Statistics, Value};

@@ -1,6 +1,6 @@
 //! Byte strings. Lengths and positions count bytes.
 
-use super::{Row, fail, number, string, wrong_type};
+use crate::builtins::row::{Row, fail, number, string, wrong_type};
 use crate::print::{Style, print};
 use valk_heap::Value;
 use valk_vm::{Arity, Outcome, Vm};

@@ -1,6 +1,6 @@
 //! Printing.
 
-use super::{Row, fail, string};
+use crate::builtins::row::{Row, fail, string};
 use crate::print::{Style, print as append};
 use crate::runtime::Language;
 use valk_heap::Value;

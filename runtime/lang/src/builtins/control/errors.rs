@@ -1,6 +1,6 @@
 //! What an error value knows: message, place, calls, cause.
 
-use super::{Row, wrong_type};
+use crate::builtins::row::{Row, wrong_type};
 use crate::calls::{Call, calls};
 use crate::runtime::Language;
 use crate::source::{self, Place};

@@ -1,6 +1,6 @@
 //! Numbers and comparison.
 
-use super::{Row, fail, string, truth};
+use crate::builtins::row::{Row, fail, string, truth};
 use valk_heap::Value;
 use valk_vm::{Arity, Opcode, Outcome, Vm, equal, operate, type_name};
 

@@ -1,6 +1,6 @@
 //! Time and process.
 
-use super::{Row, number, string};
+use crate::builtins::row::{Row, number, string};
 use crate::runtime::Language;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};

@@ -1,7 +1,7 @@
 //! Persistent vectors: `vec/*`. Elements are counted from 0.
 
 use super::maps::{answer, list, with_room};
-use super::{Row, fail, number, truth, wrong_type};
+use crate::builtins::row::{Row, fail, number, truth, wrong_type};
 use crate::compile::elements;
 use valk_heap::{Kind, Value};
 use valk_vm::persistent::vector;

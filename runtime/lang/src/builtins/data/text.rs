@@ -6,7 +6,7 @@
 //!    Searching (`str/index` apart) works on bytes and takes any string.
 
 use super::strings::new_string;
-use super::{Row, fail, number, string, truth};
+use crate::builtins::row::{Row, fail, number, string, truth};
 use crate::compile::elements;
 use crate::print::{Style, print};
 use unicode_normalization::UnicodeNormalization;
@@ -135,7 +135,7 @@ fn trim(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 /// The display forms of a list's elements with a separator between them.
 fn join(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     if !arguments[0].is_list() {
-        return super::wrong_type(vm, arguments[0], "List, Nil");
+        return crate::builtins::row::wrong_type(vm, arguments[0], "List, Nil");
     }
     let separator = string!(vm, arguments[1]);
     let mut out = Vec::new();
@@ -175,13 +175,13 @@ fn code_points(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 /// The elements of a list of numbers, or the outcome that says what is wrong.
 fn number_list(vm: &mut Vm, value: Value) -> Result<Vec<i64>, Outcome> {
     if !value.is_list() {
-        return Err(super::wrong_type(vm, value, "List, Nil"));
+        return Err(crate::builtins::row::wrong_type(vm, value, "List, Nil"));
     }
     let mut numbers = Vec::new();
     for item in elements(value) {
         match item.as_integer() {
             Some(number) => numbers.push(number),
-            None => return Err(super::wrong_type(vm, item, "Number")),
+            None => return Err(crate::builtins::row::wrong_type(vm, item, "Number")),
         }
     }
     Ok(numbers)

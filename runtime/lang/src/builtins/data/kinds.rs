@@ -1,6 +1,6 @@
 //! Questions about the type of a value.
 
-use super::{Row, truth};
+use crate::builtins::row::{Row, truth};
 use valk_heap::Value;
 use valk_vm::{Arity, Outcome, Vm, type_name};
 

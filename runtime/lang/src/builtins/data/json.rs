@@ -16,7 +16,7 @@
 //!    allows (128 levels); encoding refuses what has no JSON form and says what it met.
 
 use super::strings::new_string;
-use super::{Row, fail, string};
+use crate::builtins::row::{Row, fail, string};
 use crate::compile::elements;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use std::fmt;

@@ -2,7 +2,7 @@
 //!
 //! Integers are 64 bits wide and wrap, except in `+!`, `-!` and `*!`, which give an error instead.
 
-use super::{Row, fail, number, string, truth, wrong_type};
+use crate::builtins::row::{Row, fail, number, string, truth, wrong_type};
 use valk_heap::Value;
 use valk_vm::{Arity, Opcode, Outcome, Vm, operate};
 

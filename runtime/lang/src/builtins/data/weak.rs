@@ -1,6 +1,6 @@
 //! Weak references, for caches: `weak` and `weak/get`.
 
-use super::{Row, wrong_type};
+use crate::builtins::row::{Row, wrong_type};
 use valk_heap::{HostObject, Tracer, Value};
 use valk_vm::{Arity, Outcome, Vm};
 

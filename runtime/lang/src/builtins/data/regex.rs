@@ -3,7 +3,7 @@
 //! Compiled patterns are kept, a bounded number per runtime; when that is reached all are dropped.
 
 use super::strings::new_string;
-use super::{Row, fail, string, truth};
+use crate::builtins::row::{Row, fail, string, truth};
 use regex_lite::Regex;
 use std::collections::HashMap;
 use valk_heap::Value;

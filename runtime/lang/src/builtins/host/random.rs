@@ -4,7 +4,7 @@
 //! The same seed gives the same numbers. Without a seed the state comes from the operating system.
 //! Not for secrets.
 
-use super::{Row, fail, number};
+use crate::builtins::row::{Row, fail, number};
 use std::hash::{BuildHasher, RandomState};
 use valk_heap::Value;
 use valk_vm::{Arity, Outcome, Vm};

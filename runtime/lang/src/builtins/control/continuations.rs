@@ -3,8 +3,8 @@
 //! The compiler inlines their literal uses; these serve computed arguments and uses as values by
 //! handing the literal form back to be evaluated.
 
-use super::control::{literal, own_form, quoted};
-use super::{ReflectiveRow, fail, wrong_type};
+use super::forms::{literal, own_form, quoted};
+use crate::builtins::row::{ReflectiveRow, fail, wrong_type};
 use valk_heap::Value;
 use valk_vm::{Arity, Outcome, Vm};
 

@@ -1,7 +1,7 @@
 //! Persistent maps: `map/*`. Keys are any values, told apart by `==`; entries keep the order in
 //! which their keys came.
 
-use super::{Row, fail, truth, wrong_type};
+use crate::builtins::row::{Row, fail, truth, wrong_type};
 use crate::compile::elements;
 use valk_heap::{Kind, Value};
 use valk_vm::persistent::{ENTRIES_MAX, map};

@@ -1,6 +1,6 @@
 //! Lists.
 
-use super::{Row, fail, number, wrong_type};
+use crate::builtins::row::{Row, fail, number, wrong_type};
 use crate::compile::elements;
 use valk_heap::Value;
 use valk_vm::{Arity, Outcome, Vm};
