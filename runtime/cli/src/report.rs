@@ -40,7 +40,7 @@ impl Reporter {
     }
 }
 
-/// Writes to standard error; when that is closed there is nobody to tell.
+/// Writes to standard error; when that is closed the message is lost.
 pub fn write_error(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }

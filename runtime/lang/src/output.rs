@@ -70,8 +70,8 @@ impl Output {
     }
 
     /// Writes to standard output whatever is captured. What cannot be written is dropped, but for a
-    /// pipe that nobody reads any more: that ends the process quietly, since the program could go
-    /// on for ever for nobody.
+    /// pipe without a reader: that ends the process quietly, since the program could go on for ever
+    /// without effect.
     pub fn report(&self, bytes: &[u8]) {
         self.streams().report(bytes);
     }
@@ -144,7 +144,7 @@ impl Streams {
     }
 }
 
-/// Ends the process when nobody reads its output any more.
+/// Ends the process when its output has no reader any more.
 fn end_without_reader(written: std::io::Result<()>) {
     if written.is_err_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) {
         std::process::exit(0);

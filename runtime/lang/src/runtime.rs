@@ -36,7 +36,7 @@ pub struct Language {
     pub arguments: Vec<String>,
     /// The level set with `sys/log/set-level`.
     pub(crate) log_level: Option<String>,
-    /// `exit` was called: whoever waits for events stops.
+    /// `exit` was called: drivers stop waiting for events.
     pub stopping: Arc<AtomicBool>,
 }
 
@@ -61,8 +61,8 @@ impl Language {
     }
 }
 
-/// A VM that the code waiting for events shares with whoever runs programs. Borrowed for the
-/// time of one resumption, never while waiting.
+/// A VM that a driver and its embedder share. It is borrowed for one resumption, never while a
+/// driver waits.
 pub type SharedVm = Rc<RefCell<Vm>>;
 
 /// Runs a fiber until its function returns.

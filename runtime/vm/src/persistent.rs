@@ -14,7 +14,7 @@
 //!    heap's turn at everything, which costs nothing while there is one mutator. What is done most,
 //!    with a version that is current, needs the turn at its table only, if it does not look at keys
 //!    that have tables themselves, and makes no other table: the link from version to table is
-//!    changed by whoever has that turn.
+//!    changed only with that turn held.
 //!
 //! Knows equality and the heap; not the language.
 

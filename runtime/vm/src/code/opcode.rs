@@ -1,6 +1,6 @@
 //! The instruction table: one row per opcode with its operands, in one place.
 //!
-//! Encoder, verifier, listing and interpreter read this table; nobody else knows an operand's
+//! Encoder, verifier, listing and interpreter read this table; no other code knows an operand's
 //! place. An instruction is one 32-bit word `op | a<<8 | b<<16 | c<<24`, followed by the extra
 //! words its row names. Registers are relative to the frame base; jumps are relative to the
 //! instruction after the extra words. After `=`, a row names the builtin whose work the instruction

@@ -3,7 +3,7 @@
 //! 1. Both are filled in once, when the error value is first seen by the VM; handing an error
 //!    on costs nothing and changes nothing.
 //! 2. A trace keeps code and instruction index per frame, two words each and at most
-//!    [`TRACE_FRAMES_MAX`] frames; names and positions are looked up when somebody asks.
+//!    [`TRACE_FRAMES_MAX`] frames; names and positions are looked up on demand.
 //! 3. A frame that was left by a tail call is gone, and so is not in the trace.
 //!
 //! Does not know source texts: positions are numbers of the embedder.

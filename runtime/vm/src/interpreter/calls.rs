@@ -166,7 +166,7 @@ impl Vm {
         let at = fiber.base + site.window;
         let callee = fiber.stack[at];
         // SAFETY: code.rs rule 1 — the closure is on the stack, so its code is alive and does not
-        // move; nobody mutates installed code.
+        // move; installed code does not change.
         let code = unsafe { &*code_of(callee) };
         let first = at + WINDOW_SLOTS;
         let parameters = code.parameters as usize;

@@ -7,7 +7,7 @@
 //!
 //! 1. No two live slots have equal keys.
 //! 2. Stamps of live slots ascend but where the removal of a key was undone, and in direct tables;
-//!    whoever lists entries sorts them then.
+//!    listing the entries sorts them.
 //! 3. Stamps are handed out once: a new entry's stamp is above all that the table and those it was
 //!    copied from ever had.
 //! 4. Capacity is a power of two but for direct tables; chunks are made when their first slot is

@@ -68,7 +68,7 @@ pub fn bind(heap: &mut Heap, environment: Value, symbol: Value, value: Value) {
     }
 }
 
-/// Adds a binding whose cell is shared with somebody else.
+/// Adds a binding whose cell other code shares.
 pub fn bind_cell(heap: &mut Heap, environment: Value, symbol: Value, cell: Value) {
     let rest = heap.cons(cell, environment.field(BINDINGS), false);
     let bindings = heap.cons(symbol, rest, false);

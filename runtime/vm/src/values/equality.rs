@@ -1,4 +1,4 @@
-//! Structural equality (spec 01 §2.3), without recursion.
+//! Structural equality, without recursion.
 
 use crate::code::Code;
 use crate::persistent::{map, vector};

@@ -72,7 +72,7 @@ impl Vm {
     /// Says that this VM runs no fiber until [`Vm::unpark`].
     ///
     /// # Safety
-    /// Until [`Vm::unpark`] nobody uses or moves the VM.
+    /// Until [`Vm::unpark`] the VM is neither used nor moved.
     pub(crate) unsafe fn park(&mut self) {
         self.clear_dead_slots();
         let roots = AllRoots::new(self, None);
@@ -116,7 +116,7 @@ pub(crate) struct AllRoots {
 }
 
 impl AllRoots {
-    /// The roots of `vm`, for as long as nobody else uses it or `running`.
+    /// The roots of `vm`, for as long as neither it nor `running` is used otherwise.
     pub fn new(vm: &mut Vm, running: Option<&mut Fiber>) -> AllRoots {
         AllRoots {
             fibers: &raw mut vm.fibers,

@@ -5,7 +5,7 @@
 //! 2. Code, builtins' numbers and the code of markers are the same for all VMs of a heap, so a
 //!    fiber that waits may be taken out of one ([`Vm::detach`]) and go on in another
 //!    ([`Vm::attach`]).
-//! 3. A [`DetachedFiber`] holds values: whoever keeps it shows it to collections.
+//! 3. A [`DetachedFiber`] holds values: its owner shows it to collections.
 
 use super::guards::Guards;
 use super::instance::{CollectedHook, CompileHook, FiberId, ReportHook, Vm, VmGroup};
@@ -52,7 +52,7 @@ impl VmTemplate {
 pub struct DetachedFiber(Box<Fiber>);
 
 // SAFETY: the instruction pointer of a fiber leads into code that its stack keeps alive, or into the
-// box it owns; nobody else uses either in a way that depends on the thread.
+// box it owns; no other code uses either in a way that depends on the thread.
 unsafe impl Send for DetachedFiber {}
 
 impl DetachedFiber {

@@ -13,7 +13,7 @@ pub(super) const TABLE: &[Row] = &[
     ("function?", Arity::Exactly(1), is_function),
 ];
 
-/// The name that error texts use (spec 01 §2.1), as a string.
+/// The name that error texts use, as a string.
 fn type_of(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     vm.heap.string(type_name(arguments[0]).as_bytes()).into()
 }

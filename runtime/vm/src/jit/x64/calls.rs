@@ -101,7 +101,7 @@ impl Emitter<'_> {
     }
 
     /// Leaves unless the stack reaches `rcx`, where a frame ends, the code in `rdx` has native code and
-    /// nobody waits for the mutator. The native code's entry is in `rdx` then.
+    /// no thread waits for the mutator. The native code's entry is in `rdx` then.
     fn may_enter(&mut self, exit: DynamicLabel) {
         asm!(self
             ; cmp rcx, r12

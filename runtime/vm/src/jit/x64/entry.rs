@@ -68,12 +68,12 @@ pub(crate) unsafe fn run(
     };
     // SAFETY: the caller's promise makes `target` native code for this frame, which keeps to
     // the frame, to the stack below the limit and to the nursery.
-    let left = unsafe { enter(&raw mut context, base, target, value.bits()) };
+    let exit = unsafe { enter(&raw mut context, base, target, value.bits()) };
     vm.counters.function_calls = context.function_calls;
     vm.counters.closures_created = context.closures_created;
     // SAFETY: native code moves the cursor past cells that it has filled, below the limit.
     unsafe { vm.heap.set_cursor(context.direct.cursor) };
-    left
+    exit
 }
 
 /// Saves the registers, fills them as the module says, and jumps to `target` with `value` in `rax`.
@@ -112,7 +112,7 @@ unsafe extern "sysv64" fn enter(
 /// Undoes what [`enter`] did and returns from it, with the next instruction in `rax`.
 ///
 /// # Safety
-/// Native code jumps here; nobody calls it.
+/// Native code jumps here; nothing calls it.
 #[unsafe(naked)]
 unsafe extern "sysv64" fn leave() {
     naked_asm!(
