@@ -104,6 +104,11 @@ bench-stops *ARGS:
 bench-sync *ARGS:
     @ci/bench-sync "$@"
 
+# the server beside hyper's: [--rounds N] [--seconds N] [--rows LIST] [--json FILE] [--allocators]
+[no-exit-message]
+bench-http *ARGS:
+    @ci/bench-http "$@"
+
 # how two threads share the work of a program: [--rounds N] [PROGRAM]...
 [no-exit-message]
 bench-threads *ARGS:
@@ -118,6 +123,12 @@ bench:
     @ci/bench-stops
     @ci/bench-sync
     @ci/bench-threads
+    @ci/bench-http
+
+# the server and its clients on a simulated network: [--seconds N] [--clients N] [--seed N]
+[no-exit-message]
+simulate *ARGS:
+    @ci/simulate "$@"
 
 # fuzzing: differential, stress, random or reader, for --seconds N from --seed N
 [no-exit-message]

@@ -1,10 +1,10 @@
 //! The verdict: which files have enough coverage, and what is missing where they do not.
 //!
-//! 1. Every file is judged alone; a well-covered neighbour helps nobody.
+//! 1. Every file is judged alone; the coverage of another file does not count.
 //! 2. `covered × 100 ≥ total × threshold`, in integers: nothing is rounded up.
 //! 3. A file without branches passes the branch gate. A file without lines, and a source file
-//!    the report does not know although it holds code, are red.
-//! 4. A valid waiver takes *missed* items of its lines out of the total, or forgives a whole file.
+//!    without data in the report although it contains code, are red.
+//! 4. A valid waiver takes *missed* items of its lines out of the total, or exempts a whole file.
 //!    A waiver that is expired, incomplete, too many, or changes nothing is itself red.
 //!
 //! Does not read files or clocks; the day is an argument.
@@ -15,8 +15,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::date::Day;
+use crate::language::Language;
 use crate::model::{Coverage, FileCoverage, Outcomes, Ratio, Span};
-use crate::source::Source;
 use crate::sources::{self, Sources};
 use crate::waivers::{CATEGORIES, WAIVER_DAYS_MAX, WAIVERS_MAX, Waiver};
 
@@ -80,7 +80,7 @@ pub struct MissedBranch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Failure {
-    /// It holds code, and the report does not know it.
+    /// It contains code, and the report has no data of it.
     Absent,
     /// The report speaks of a file, or of lines, that the disk does not have.
     Stale,
@@ -109,7 +109,7 @@ pub struct FileVerdict {
     /// Path relative to the root.
     pub path: String,
     /// Its language.
-    pub source: Source,
+    pub source: Language,
     /// Lines executed.
     pub lines: Ratio,
     /// Branch outcomes seen; two per condition.
@@ -122,7 +122,7 @@ pub struct FileVerdict {
     pub missed_branches: Vec<MissedBranch>,
     /// Everything that is too little; empty for a green file.
     pub failures: Vec<Failure>,
-    /// Whether a waiver forgives the failures.
+    /// Whether a waiver covers the failures.
     pub waived: bool,
 }
 
@@ -203,7 +203,7 @@ pub fn judge(evidence: &Evidence, need: Thresholds) -> Verdict {
         }
     }
     for file in &mut files {
-        file.waived = !file.failures.is_empty() && waivers.forgives(&file.path);
+        file.waived = !file.failures.is_empty() && waivers.exempts(&file.path);
     }
     files.sort_by(|a, b| {
         let key = |file: &FileVerdict| (file.is_green(), file.slack(need));
@@ -258,11 +258,11 @@ fn judge_file(
     file
 }
 
-/// A file the report does not know.
+/// A file without data in the report.
 fn unmeasured(path: &str) -> FileVerdict {
     FileVerdict {
         path: path.to_owned(),
-        source: Source::of(path).unwrap_or(Source::Rust),
+        source: Language::of(path).unwrap_or(Language::Rust),
         lines: Ratio::default(),
         branches: Ratio::default(),
         regions: Ratio::default(),
@@ -337,7 +337,7 @@ impl<'a> WaiverUse<'a> {
             valid.push(wrong.is_none());
             problems.extend(wrong.map(|text| Problem {
                 line: waiver.at_line,
-                text: format!("waiver for {}: {text}", waiver.place()),
+                text: format!("waiver for {}: {text}", waiver.location()),
             }));
         }
         let elsewhere = waivers.iter().map(|waiver| {
@@ -353,8 +353,8 @@ impl<'a> WaiverUse<'a> {
         self.apply(|waiver| waiver.lines.is_some() && waiver.path == path && waiver.covers(line))
     }
 
-    /// Whether a waiver forgives the whole file.
-    fn forgives(&mut self, path: &str) -> bool {
+    /// Whether a waiver exempts the whole file.
+    fn exempts(&mut self, path: &str) -> bool {
         self.apply(|waiver| waiver.lines.is_none() && waiver.path == path)
     }
 
@@ -373,8 +373,9 @@ impl<'a> WaiverUse<'a> {
     fn finish(mut self) -> Vec<Problem> {
         for (index, waiver) in self.waivers.iter().enumerate() {
             if self.valid[index] && !self.used[index] && !self.elsewhere[index] {
-                let place = waiver.place();
-                let text = format!("waiver for {place} matches nothing that is missed: remove it");
+                let location = waiver.location();
+                let text =
+                    format!("waiver for {location} matches nothing that is missed: remove it");
                 self.problems.push(Problem { line: waiver.at_line, text });
             }
         }

@@ -1,7 +1,8 @@
-//! Coverage gate: every source file has enough lines and branches executed, or says why not.
+//! Coverage gate: every source file has enough lines and branches executed, or a waiver that says
+//! why not.
 //!
-//! [`llvm`] reads exports into the [`model`], [`sources`] finds the files there should be data for,
-//! [`waivers`] reads the exceptions, [`gate`] judges, [`render`] reports, [`cli`] wires them.
+//! [`llvm`] reads exports into the [`model`], [`sources`] finds the files that need data,
+//! [`waivers`] reads the exceptions, [`gate`] judges, [`render`] reports, [`cli`] connects them.
 //!
 //! Knows nothing of how tests are built or run; that is `ci/coverage`.
 #![forbid(unsafe_code)]
@@ -10,10 +11,10 @@ pub mod cli;
 pub mod date;
 pub mod error;
 pub mod gate;
+pub mod language;
 pub mod llvm;
 pub mod model;
 pub mod render;
-pub mod source;
 pub mod sources;
 pub mod waivers;
 

@@ -3,7 +3,7 @@
 //! 1. A line is present only if it holds code; 0 means "never executed".
 //! 2. A branch or region is identified by its span, never by the function instance it came from:
 //!    counts of all instances of a generic, of all binaries and of all inputs are added, so an
-//!    outcome seen anywhere is seen.
+//!    outcome seen anywhere counts as seen.
 //! 3. Counts saturate; only "zero or not" decides a gate.
 //!
 //! Does not know file systems, thresholds or input formats.
@@ -64,21 +64,21 @@ pub struct Ratio {
 impl FileCoverage {
     /// Adds executions of a line.
     pub fn add_line(&mut self, line: u32, count: u64) {
-        let slot = self.lines.entry(line).or_default();
-        *slot = slot.saturating_add(count);
+        let entry = self.lines.entry(line).or_default();
+        *entry = entry.saturating_add(count);
     }
 
     /// Adds outcomes of a condition.
     pub fn add_branch(&mut self, span: Span, seen: Outcomes) {
-        let slot = self.branches.entry(span).or_default();
-        slot.on_true = slot.on_true.saturating_add(seen.on_true);
-        slot.on_false = slot.on_false.saturating_add(seen.on_false);
+        let entry = self.branches.entry(span).or_default();
+        entry.on_true = entry.on_true.saturating_add(seen.on_true);
+        entry.on_false = entry.on_false.saturating_add(seen.on_false);
     }
 
     /// Adds executions of a region.
     pub fn add_region(&mut self, span: Span, count: u64) {
-        let slot = self.regions.entry(span).or_default();
-        *slot = slot.saturating_add(count);
+        let entry = self.regions.entry(span).or_default();
+        *entry = entry.saturating_add(count);
     }
 
     /// Highest line number named, 0 for an empty file.

@@ -1,4 +1,4 @@
-//! The files a report must speak of, found on disk instead of in the report.
+//! The files that a report must have data of, found on disk instead of in the report.
 //!
 //! 1. Every `.rs` file below a source root counts, except test code (`tests.rs`, `*_tests.rs`, the
 //!    directories `tests`, `examples`, `benches`), build products (`target`, hidden directories)
@@ -9,13 +9,13 @@
 //! 3. Functions that only a macro writes (`fn $name`) belong to the files that call the macro.
 //!
 //! Knows file names and just enough of Rust's tokens to skip comments and literals. Does not know
-//! the module tree: a file nobody declares as a module has no data and is reported.
+//! the module tree: a file that no module declares has no data and is reported.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::error::Error;
-use crate::source::Source;
+use crate::language::Language;
 
 /// What the gate needs of one source file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,7 +95,7 @@ fn is_entered(directory: &str) -> bool {
 
 /// Rule 1 for a file name.
 fn is_measured(name: &str) -> bool {
-    Source::of(name) == Some(Source::Rust)
+    Language::of(name) == Some(Language::Rust)
         && !matches!(name, "tests.rs" | "build.rs")
         && !name.ends_with("_tests.rs")
 }

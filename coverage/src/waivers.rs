@@ -40,7 +40,7 @@ pub const CATEGORIES: [(&str, &str); 6] = [
 pub struct Waiver {
     /// File, relative to the repository root, with `/`.
     pub path: String,
-    /// Lines it speaks of; `None` for the whole file.
+    /// Lines that it covers; `None` for the whole file.
     pub lines: Option<RangeInclusive<u32>>,
     /// One of [`CATEGORIES`].
     pub category: String,
@@ -61,7 +61,7 @@ impl Waiver {
     }
 
     /// `path` or `path:from-to`.
-    pub fn place(&self) -> String {
+    pub fn location(&self) -> String {
         match &self.lines {
             Some(lines) => format!("{}:{}-{}", self.path, lines.start(), lines.end()),
             None => self.path.clone(),
@@ -126,7 +126,7 @@ fn key_and_text(content: &str) -> Result<(&str, &str), String> {
 }
 
 fn set(waiver: &mut Waiver, key: &str, value: &str) -> Result<(), String> {
-    let slot = match key {
+    let entry = match key {
         "path" => &mut waiver.path,
         "category" => &mut waiver.category,
         "reason" => &mut waiver.reason,
@@ -142,7 +142,7 @@ fn set(waiver: &mut Waiver, key: &str, value: &str) -> Result<(), String> {
             ));
         }
     };
-    value.trim().clone_into(slot);
+    value.trim().clone_into(entry);
     Ok(())
 }
 

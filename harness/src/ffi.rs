@@ -1,7 +1,7 @@
 //! Process control: the one file of the harness with `unsafe` code.
 //!
 //! 1. [`fork`] is called only by a process with one thread: `main` before libtest-mimic starts its
-//!    workers, the zygote, a slot. The child never returns into its caller.
+//!    workers, the zygote, a supervisor. The child never returns into its caller.
 //! 2. The environment is changed only under rule 1, so no other thread can read it meanwhile.
 //! 3. Descriptors are borrowed from or given to owning std types; none is closed by number.
 //!
@@ -53,34 +53,34 @@ pub fn exit_now(status: i32) -> ! {
     unsafe { libc::_exit(status) }
 }
 
-/// The process that must not end by `exit`, and what to say if it does.
+/// The process that must not end by `exit`, and the message if it does.
 static GUARDED: AtomicI32 = AtomicI32::new(0);
-static COMPLAINT: OnceLock<&'static str> = OnceLock::new();
+static EXIT_MESSAGE: OnceLock<&'static str> = OnceLock::new();
 
-/// From now on `exit` in this process says `complaint` and ends with status 101: an in-process test
+/// From now on `exit` in this process prints `message` and ends with status 101: an in-process test
 /// that calls `exit(0)` would otherwise end the whole run in green. Forked children are free.
-pub fn forbid_exit(complaint: &'static str) {
-    extern "C" fn object() {
+pub fn forbid_exit(message: &'static str) {
+    extern "C" fn report_exit() {
         if GUARDED.load(Ordering::Relaxed) == std::process::id() as Pid {
-            eprintln!("{}", COMPLAINT.get().unwrap_or(&""));
+            eprintln!("{}", EXIT_MESSAGE.get().unwrap_or(&""));
             exit_now(101);
         }
     }
-    let _ = COMPLAINT.set(complaint);
+    let _ = EXIT_MESSAGE.set(message);
     GUARDED.store(std::process::id() as Pid, Ordering::Relaxed);
     #[cfg(not(miri))] // which has no `atexit`
-    // SAFETY: `object` is a function without captures that does not unwind.
+    // SAFETY: `report_exit` is a function without captures that does not unwind.
     unsafe {
-        libc::atexit(object)
+        libc::atexit(report_exit)
     };
 }
 
-/// The run is over: `exit` is allowed again.
+/// Allows `exit` again: the run is over.
 pub fn allow_exit() {
     GUARDED.store(0, Ordering::Relaxed);
 }
 
-/// Turns a `-1` result into the error it announces.
+/// Turns a `-1` result into the error of the system call.
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
@@ -102,7 +102,7 @@ pub fn die_with_parent(parent: Pid) -> io::Result<()> {
     if unsafe { libc::getppid() } == parent {
         return Ok(());
     }
-    // It ended before we could ask.
+    // The parent ended before the call above.
     Err(io::Error::other("the process that forked this one is gone"))
 }
 
@@ -158,18 +158,18 @@ pub fn kill_group(leader: Pid, signal: i32) {
     kill(-leader, signal);
 }
 
-/// What a non-blocking wait found.
+/// Result of a wait for a child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wait {
     /// Children exist, none has ended.
     Running,
-    /// A child ended and is now forgotten by the kernel.
+    /// A child has ended and is reaped.
     Ended(Pid, ExitStatus),
     /// There is no child left.
     NoChild,
 }
 
-/// Looks for an ended child: a given one, or any with `None`. Never blocks.
+/// Reaps an ended child: a given one, or any with `None`. Never blocks.
 pub fn try_wait(pid: Option<Pid>) -> Wait {
     wait_with(pid, libc::WNOHANG)
 }
@@ -197,7 +197,7 @@ pub fn process_descriptor(pid: Pid) -> io::Result<OwnedFd> {
     // SAFETY: plain integers; the result is checked before it is owned.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
     let fd = check(i32::try_from(fd).unwrap_or(-1))?;
-    // SAFETY: the kernel just gave us this descriptor, nobody else owns it.
+    // SAFETY: the kernel has just made this descriptor, so nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
@@ -242,8 +242,8 @@ pub fn inherit(descriptor: BorrowedFd<'_>, across_exec: bool) -> io::Result<()> 
 pub fn adopt_descriptor(number: i32) -> io::Result<File> {
     // SAFETY: F_GETFD only asks whether the number is open.
     check(unsafe { libc::fcntl(number, libc::F_GETFD) })?;
-    // SAFETY: the parent passed this number to us and to nobody else in this process; the caller
-    // takes it once, at start-up (rule 3).
+    // SAFETY: the parent passed this number to this process, and the caller is the only one
+    // that takes it, once, at start-up (rule 3).
     Ok(unsafe { File::from_raw_fd(number) })
 }
 

@@ -1,10 +1,10 @@
 //! The run of one test binary: selects tests, has them run, collects results, writes reports.
 //!
-//! Order matters in `run`: environment and forks come first, while the process has one thread;
-//! libtest-mimic's workers come after them.
+//! 1. Changes of the environment and forks happen while the process has one thread; the workers of
+//!    libtest-mimic start after them.
 //!
-//! The exit status is ours, not libtest-mimic's: it knows passed, failed and ignored only. Its
-//! counts must agree with ours, or the run cannot be trusted and is red.
+//! 2. The runner decides the exit status: libtest-mimic knows passed, failed and ignored only. Where
+//!    its counts and those of the runner disagree, the run is red.
 
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,21 +16,24 @@ use std::time::{Duration, Instant};
 use libtest_mimic::{Completion, Conclusion, Failed, FormatSetting, Trial};
 use serde_json::{Value, json};
 
-use crate::context::{self, Scope};
-use crate::definition::{self, Isolation, TestDefinition};
+use crate::cases::context::Scope;
+use crate::cases::definition::{self, Isolation, TestDefinition};
+use crate::cases::fixture::SessionFixture;
+use crate::cases::panics;
+use crate::cases::skip::{self, Skip, SkipClass};
 use crate::error::Error;
+use crate::execution::plan::{DEFAULT_GRACE_MS, DEFAULT_LIMIT_MS, Plan};
+use crate::execution::zygote::Zygote;
+use crate::execution::{body, fresh_process};
 use crate::ffi;
-use crate::fixture::SessionFixture;
-use crate::ledger::{self, Counts, Ledger};
 use crate::options::{self, Options};
-use crate::plan::{DEFAULT_GRACE_MS, DEFAULT_LIMIT_MS, Plan};
-use crate::report::{self, Summary};
-use crate::result::TestResult;
-use crate::skip::{self, Skip, SkipClass};
-use crate::token::Identity;
-use crate::verdict::{Judgement, Verdict};
-use crate::zygote::Zygote;
-use crate::{binary, exec, junit, random, snapshot};
+use crate::reports::ledger::{self, Counts, Ledger};
+use crate::reports::summary::{self, Summary};
+use crate::reports::{junit, test_binary};
+use crate::verdicts::result::TestResult;
+use crate::verdicts::token::Identity;
+use crate::verdicts::verdict::{Judgement, Verdict};
+use crate::{random, snapshot};
 
 /// Exit status of a red run.
 const RED: u8 = 101;
@@ -39,7 +42,7 @@ const EMPTY: u8 = 4;
 
 /// Runs the tests of this binary as its command line says; the whole of a test binary's `main`.
 pub fn main() -> ExitCode {
-    exec::obey_order();
+    fresh_process::run_job();
     let status = run().unwrap_or_else(|error| {
         eprintln!("error: {error}");
         error.exit_code()
@@ -58,7 +61,7 @@ fn run() -> Result<u8, Error> {
         list(&options, tests);
         return Ok(0);
     }
-    context::note_panics();
+    panics::install_hook();
     snapshot::configure();
     let run = Run::prepare(options, tests)?;
     ffi::forbid_exit("harness: a test that runs in the runner's process ended the whole run");
@@ -102,7 +105,7 @@ struct Selected {
 }
 
 impl Run {
-    /// Everything up to and including the start of the zygote.
+    /// Prepares a run, up to and including the start of the zygote.
     fn prepare(options: Options, tests: Vec<TestDefinition>) -> Result<Arc<Self>, Error> {
         let secret = random::secret();
         let run_seed = options.seed.or(number_from("VALK_TEST_SEED")).unwrap_or(secret >> 16);
@@ -125,7 +128,7 @@ impl Run {
         };
         let selected = select(&options, &plan);
         let ledger = Ledger::create(
-            &binary::ledger_paths(&options),
+            &test_binary::ledger_paths(&options),
             &run_record(&options, &plan, &selected),
         )?;
         let mut run = Self {
@@ -172,12 +175,12 @@ impl Run {
     /// Runs everything and reports.
     fn execute(self: Arc<Self>) -> Result<u8, Error> {
         if let Some(seed) = self.options.shuffle_seed(self.plan.run_seed) {
-            // In one piece: the zygote may be writing at the same time.
+            // In one write: the zygote may be writing at the same time.
             let line = format!("shuffled with --shuffle={seed}\n");
             let _ = std::io::stderr().write_all(line.as_bytes());
         }
         let mimic = libtest_mimic::Arguments {
-            // No more workers than slots: a worker without a slot could only fail.
+            // No more workers than supervisors: a worker without a supervisor could only fail.
             test_threads: Some(self.workers().min(self.selected.len().max(1))),
             ..mimic_arguments(&self.options)
         };
@@ -208,7 +211,7 @@ impl Run {
         trials
     }
 
-    /// In a worker: runs one test and tells libtest-mimic what it can understand.
+    /// Runs one test on a worker thread and translates its verdict for libtest-mimic.
     fn run_one(&self, selected: Selected) -> Result<Completion, Failed> {
         let started = Instant::now();
         let result = if self.options.fail_fast && self.failed.load(Ordering::Relaxed) {
@@ -217,7 +220,7 @@ impl Run {
             self.obtain(selected)
         };
         let verdict = result.verdict();
-        let heading = report::heading(&result);
+        let heading = summary::heading(&result);
         let message = result.judgement.message.clone();
         self.record(selected, result, started.elapsed());
         match verdict {
@@ -230,7 +233,7 @@ impl Run {
         }
     }
 
-    /// The result of one test, by whatever way it must be run.
+    /// The result of one test, run as its isolation class requires.
     fn obtain(&self, selected: Selected) -> TestResult {
         let test = &self.plan.tests[selected.test as usize];
         if let Some(skip) = test.attributes.skip {
@@ -249,7 +252,7 @@ impl Run {
                 zygote.run(Identity { nonce, test: selected.test }, Duration::from_millis(limit))
             }
             _ => {
-                let account = context::run_body(test, self.plan.run_seed, Scope::Thread);
+                let account = body::run(test, self.plan.run_seed, Scope::Thread);
                 let result = TestResult::new(Judgement::of_outcome(account.outcome));
                 TestResult { subtests: account.subtests, seed_used: account.seed_used, ..result }
             }
@@ -292,18 +295,18 @@ impl Run {
             () => 0,
         };
         self.ledger.write(&ledger::end_record(counts, status))?;
-        for path in binary::junit_paths(&self.options) {
-            junit::write(&path, &[(&binary::name(), &results)])?;
+        for path in test_binary::junit_paths(&self.options) {
+            junit::write(&path, &[(&test_binary::name(), &results)])?;
         }
         self.print(&results, fault.as_deref(), empty);
         ledger_error.map_or(Ok(status), Err)
     }
 
     fn print(&self, results: &[TestResult], fault: Option<&str>, empty: bool) {
-        let mut text = report::summary(
+        let mut text = summary::summary(
             results,
             &Summary {
-                rerun: &binary::rerun_template(),
+                rerun: &test_binary::rerun_template(),
                 run_seed: self.plan.run_seed,
                 slowest: self.options.slowest,
                 show_output: self.options.mimic.show_output,
@@ -315,12 +318,12 @@ impl Run {
             text.insert_str(0, &format!("\nFAULT: {fault}\n"));
         }
         if empty {
-            let complaint = format!(
+            let message = format!(
                 "\nFAULT: no test is selected by {:?} out of {}; see --list, or --allow-empty\n",
                 self.options.filters,
                 self.plan.tests.len()
             );
-            text.insert_str(0, &complaint);
+            text.insert_str(0, &message);
         }
         // Stdout belongs to the JSON reader, if there is one.
         let written = if self.options.mimic.format == Some(FormatSetting::Json) {
@@ -334,7 +337,7 @@ impl Run {
     }
 }
 
-/// The runs asked for, in order.
+/// The runs that the command line asks for, in the order in which they start.
 fn select(options: &Options, plan: &Plan) -> Vec<Selected> {
     let mut selected = Vec::new();
     for attempt in 1..=options.repeat {
@@ -370,7 +373,7 @@ fn unrequested(test: &TestDefinition) -> TestResult {
     TestResult::new(Judgement::of_skip(skip))
 }
 
-/// What libtest-mimic and the collected results do not agree on.
+/// The difference between the counts of libtest-mimic and of the runner, in words.
 fn disagreement(
     conclusion: Option<&Conclusion>,
     counts: Counts,
@@ -398,7 +401,7 @@ fn run_record(options: &Options, plan: &Plan, selected: &[Selected]) -> Value {
     json!({
         "record": "run",
         "format": ledger::FORMAT,
-        "binary": binary::name(),
+        "binary": test_binary::name(),
         "package": std::env::var("CARGO_PKG_NAME").unwrap_or_default(),
         "seed": plan.run_seed,
         "shuffle": options.shuffle_seed(plan.run_seed),

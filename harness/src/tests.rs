@@ -2,10 +2,10 @@
 
 use crate as valk_harness;
 
+mod benchmark;
 mod evidence;
 mod names;
 mod reports;
-mod rounds;
 mod suites;
 
 valk_harness::test! {

@@ -1,6 +1,6 @@
 //! What can stop a run before it has a report.
 //!
-//! Failures of single requests are not here: they are counted by `outcome` and never end a run.
+//! Failures of single requests are not here: they are counted by `ErrorKind` and never end a run.
 
 use std::fmt;
 

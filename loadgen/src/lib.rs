@@ -1,8 +1,13 @@
 //! Load generator for HTTP/2 servers: open-loop latency, slow readers, user journeys.
 //!
-//! The way of a run: `cli` parses, `options` checks, `scenario` plans, `run` executes the plan
-//! with `engine` (open loop), `slow` (held windows) or `browse` (goose), `recorder` counts,
-//! `report` judges, `table` and JSON show.
+//! The parts, in the order in which a run uses them:
+//!
+//! 1. `command_line` parses, `options` checks; `commands` is what the program does with them.
+//! 2. `scenarios` makes the plan of a run; `schedule` says when requests are due.
+//! 3. `run` executes the plan on `engines`, which use `connections` to the target.
+//! 4. `recording` counts requests and their latencies; `thresholds` and `reports` judge and show.
+//!
+//! `limits` bounds all of it.
 //!
 //! Invariants: a target is on this machine unless named twice; every run is bounded in time and
 //! count (`limits`); latency counts from the intended time; the same seed gives the same arrivals
@@ -11,30 +16,20 @@
 //! Knows HTTP/2 clients. Knows nothing of any particular server.
 #![forbid(unsafe_code)]
 
-pub mod browse;
-pub mod cli;
-pub mod command;
-pub mod dial;
-pub mod engine;
+pub mod command_line;
+pub mod commands;
+pub mod connections;
+pub mod engines;
 pub mod error;
-pub mod exchange;
 pub mod limits;
-pub mod link;
 pub mod options;
-pub mod outcome;
-pub mod process;
-pub mod progress;
 pub mod quantity;
-pub mod recorder;
-pub mod report;
+pub mod recording;
+pub mod reports;
 pub mod run;
-pub mod scenario;
+pub mod scenarios;
 pub mod schedule;
-pub mod slow;
-pub mod table;
-pub mod target;
-pub mod threshold;
-pub mod tls;
+pub mod thresholds;
 
 #[cfg(test)]
 mod tests;

@@ -32,7 +32,7 @@ pub const MAX_WEIGHT: u32 = 100;
 pub const MAX_POST_BYTES: usize = 1 << 20;
 /// Largest stream window a slow reader may advertise while it holds, in bytes.
 pub const MAX_HELD_WINDOW: u32 = 1 << 20;
-/// Longest latency the histograms tell apart, in microseconds: one hour.
+/// Longest latency that the histograms record exactly, in microseconds: one hour.
 pub const MAX_LATENCY_US: u64 = 3_600_000_000;
 /// Significant decimal digits of a histogram value (0.1 %).
 pub const HISTOGRAM_DIGITS: u8 = 3;
@@ -50,9 +50,9 @@ pub const RECONNECT_PAUSE: Duration = Duration::from_millis(100);
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Shortest pause of the pacing thread. Arrivals closer than this leave in one batch, which
 /// bounds its wake-ups to 16 000 a second.
-pub const PACER_GAP: Duration = Duration::from_micros(60);
+pub const PACER_PAUSE_MIN: Duration = Duration::from_micros(60);
 /// Longest pause of the pacing thread, so that it notices an early end.
-pub const PACER_NAP: Duration = Duration::from_millis(50);
+pub const PACER_PAUSE_MAX: Duration = Duration::from_millis(50);
 /// Connections of the measured, well-behaved client beside slow readers.
 pub const VICTIM_CONNECTIONS: u32 = 1;
 /// Streams on each of its connections.

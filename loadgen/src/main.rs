@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use valk_load::command::run;
+use valk_load::commands::run;
 use valk_load::run::Interrupt;
 
 fn main() -> ExitCode {

@@ -2,27 +2,27 @@
 
 use std::time::Duration;
 
-use crate::cli::RunArgs;
+use crate::command_line::RunArgs;
+use crate::connections::target::Target;
+use crate::connections::tls::Trust;
 use crate::error::LoadError;
 use crate::limits::{
     MAX_CONNECTIONS, MAX_DURATION, MAX_GROUP_STREAMS, MAX_HELD_WINDOW, MAX_PATHS, MAX_POST_BYTES,
     MAX_RATE, MAX_REQUESTS, MAX_STREAMS, MAX_THRESHOLDS, MAX_TIMEOUT, MAX_USERS, MAX_WEIGHT,
     MIN_DURATION,
 };
-use crate::scenario::{Kind, Scenario, find};
-use crate::schedule::Arrivals;
-use crate::target::Target;
-use crate::threshold::Threshold;
-use crate::tls::Trust;
+use crate::scenarios::catalog::{Kind, Scenario, find};
+use crate::schedule::arrivals::Arrivals;
+use crate::thresholds::Threshold;
 
-/// Everything a run needs to know.
+/// The options of a run.
 #[derive(Debug)]
 pub struct Options {
     /// What to run.
     pub scenario: &'static Scenario,
-    /// Against whom.
+    /// The server under load.
     pub target: Target,
-    /// Whom to trust; absent for plain text or if the user said nothing.
+    /// Trusted certificates; absent for plain text, or without a flag.
     pub trust: Option<Trust>,
     /// Length of the schedule.
     pub duration: Duration,
@@ -65,8 +65,11 @@ impl Options {
     /// Usage errors that name the flag, the value and the limit.
     pub fn check(args: &RunArgs) -> Result<Options, LoadError> {
         let scenario = find(&args.scenario)?;
-        let trust =
-            if args.insecure { Some(Trust::Anyone) } else { args.ca.clone().map(Trust::Authority) };
+        let trust = if args.insecure {
+            Some(Trust::AnyCertificate)
+        } else {
+            args.ca.clone().map(Trust::Authority)
+        };
         let options = Options {
             scenario,
             target: Target::parse(&args.target, &args.allow_remote)?,

@@ -1,4 +1,4 @@
-//! Numbers with units as people type and read them: durations and byte counts.
+//! Numbers with units: durations as they are written on command lines and in reports.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(value * scale).map_err(|_| format!("`{text}` is too long"))
 }
 
-/// Microseconds in the unit a person would choose.
+/// Microseconds in the largest unit in which they are at least 1.
 pub fn show_us(us: u64) -> String {
     match us {
         0..1_000 => format!("{us} us"),
@@ -43,4 +43,9 @@ pub fn whole_us(duration: Duration) -> u64 {
 /// Nanoseconds of a duration; saturates after 584 years.
 pub fn whole_ns(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Seconds of a duration; a part of a second becomes a whole one.
+pub fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs_f64().ceil() as u64
 }

@@ -13,18 +13,20 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use crate::browse;
-use crate::dial::{DialError, Dialer};
-use crate::engine::{Engine, EngineSpec};
+use crate::connections::dialer::{DialError, Dialer};
+use crate::connections::persistent::PersistentConnection;
+use crate::engines::goose_users;
+use crate::engines::open_loop::{Engine, EngineSpec};
+use crate::engines::slow_readers::{self, SlowSpec};
 use crate::error::LoadError;
-use crate::link::Link;
 use crate::options::Options;
-use crate::process::cpu_time;
-use crate::progress::Progress;
 use crate::quantity::whole_ns;
-use crate::recorder::{Clock, GroupResult, Recorder};
-use crate::scenario::{Kind, Plan, plan};
-use crate::slow::{self, SlowSpec};
+use crate::recording::clock::Clock;
+use crate::recording::cpu_time::cpu_time;
+use crate::recording::recorder::{GroupResult, Recorder};
+use crate::reports::progress::Progress;
+use crate::scenarios::catalog::Kind;
+use crate::scenarios::plan::{Plan, plan};
 
 /// Time between the last connection and the first arrival.
 const START_DELAY: Duration = Duration::from_millis(20);
@@ -65,7 +67,7 @@ pub struct RunResult {
     pub interrupted: bool,
     /// From the origin to the end, including the wait for the last answers.
     pub elapsed: Duration,
-    /// CPU time of the whole process during the run, where the system tells.
+    /// CPU time of the whole process during the run, where the system has that number.
     pub cpu: Option<Duration>,
 }
 
@@ -139,7 +141,7 @@ async fn conduct(
             _ = seconds.tick() => progress.line(&timeline, clock.now_ns(), &recorders),
         }
     }
-    interrupted |= options.scenario.kind == Kind::Browse && browse::was_interrupted();
+    interrupted |= options.scenario.kind == Kind::Browse && goose_users::was_interrupted();
     Ok(RunResult {
         groups: collect(&recorders),
         not_http2: None,
@@ -205,7 +207,7 @@ impl Workers {
             builder.worker_threads(GOOSE_THREADS);
             spawn("goose", side, builder, move |mut side| async move {
                 let Some(clock) = side.wait_for_origin().await else { return Ok(()) };
-                browse::run(&options, recorder, clock).await
+                goose_users::run(&options, recorder, clock).await
             })?;
         } else {
             let Plan { mut engines, slow } = plan(options.scenario, options)?;
@@ -248,7 +250,7 @@ impl Workers {
     fn stop(&self, kind: Kind) {
         self.stop.send_replace(true);
         if kind == Kind::Browse {
-            browse::interrupt();
+            goose_users::interrupt();
         }
     }
 
@@ -292,7 +294,7 @@ where
     std::thread::Builder::new().name(name.to_string()).spawn(move || {
         let reports = side.reports.clone();
         let report = runtime.block_on(work(side));
-        // Nobody listens any more if another worker has failed first.
+        // The receiver is closed if another worker has failed first.
         let _ = reports.send(report);
     })?;
     Ok(())
@@ -308,12 +310,14 @@ async fn run_engines(
     let (end, ended) = watch::channel(false);
     let mut ready = Vec::new();
     for (recorder, spec) in engines {
-        let mut links = Vec::new();
-        for _ in 0..spec.schedule.lanes {
-            let link = Link::open(dialer.clone(), Arc::clone(&recorder), ended.clone()).await;
-            links.push(link.map_err(|e| explain_dial(&options, e))?);
+        let mut connections = Vec::new();
+        for _ in 0..spec.schedule.connections {
+            let opened =
+                PersistentConnection::open(dialer.clone(), Arc::clone(&recorder), ended.clone())
+                    .await;
+            connections.push(opened.map_err(|e| explain_dial(&options, e))?);
         }
-        ready.push(Engine::new(spec, recorder, links));
+        ready.push(Engine::new(spec, recorder, connections));
     }
     let Some(clock) = side.wait_for_origin().await else { return Ok(()) };
     let mut tasks = JoinSet::new();
@@ -323,7 +327,7 @@ async fn run_engines(
     if let Some((recorder, spec)) = slow {
         let stop = side.stop.clone();
         tasks.spawn(async move {
-            slow::run(spec, dialer, recorder, clock, stop).await;
+            slow_readers::run(spec, dialer, recorder, clock, stop).await;
             Ok(())
         });
     }

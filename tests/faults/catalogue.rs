@@ -208,12 +208,12 @@ pub fn bad_runs() -> Vec<(&'static str, BadRun)> {
             (2, "FAULT_BAD_NAME", &["passes"], &["\"two\\nlines\"", "control character"]),
         ),
         (
-            "order that is none",
+            "malformed job",
             (
                 101,
-                "VALK_TEST_EXEC_ORDER",
+                "VALK_TEST_EXEC_JOB",
                 &[],
-                &["VALK_TEST_EXEC_ORDER is \"1\", not descriptor:nonce:seed:name"],
+                &["VALK_TEST_EXEC_JOB is \"1\", expected descriptor:nonce:seed:name"],
             ),
         ),
         (

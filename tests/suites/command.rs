@@ -330,13 +330,19 @@ valk_harness::test! {
             let output = command.output().expect("it runs");
             assert_eq!(stdout(&output), "1\n");
             let log = stderr(&output);
-            assert!(log.contains("[WARN] VALK_HEAP_HARD_LIMIT is no number of bytes: much"), "{log}");
-            assert_eq!(log.contains("[DEBUG] running"), running, "{level}: {log}");
+            assert!(log.contains(":valk::collector | VALK_HEAP_HARD_LIMIT is no number of bytes: much\n"), "{log}");
+            assert_eq!(log.contains(" | running "), running, "{level}: {log}");
             assert_eq!(log.contains("[INFO] "), info, "{level}: {log}");
         }
         let mut command = valk(&[&path]);
         command.env("VALK_LOG", "error").env("VALK_HEAP_HARD_LIMIT", "much");
         assert_eq!(stderr(&command.output().expect("it runs")), "");
+        for line in ["[WARN] runtime/cli/src/", "[INFO] runtime/cli/src/", "[DEBUG] runtime/cli/src/"] {
+            let mut command = valk(&[&path]);
+            command.env("VALK_LOG", "trace").env("VALK_HEAP_HARD_LIMIT", "much");
+            let log = stderr(&command.output().expect("it runs"));
+            assert!(log.lines().any(|found| found.starts_with(line)), "{line}: {log}");
+        }
         let set = run(&["-e", "(sys/log/set-level \"info\")"]);
         assert!(stderr(&set).contains("[INFO] "), "{}", stderr(&set));
     }
@@ -401,7 +407,7 @@ valk_harness::test! {
         for wrong in ["fast", "full:1", "random:x"] {
             let (same, log) = with(wrong);
             assert_eq!(same, calm);
-            assert!(log.contains(&format!("[WARN] VALK_GC does not know `{wrong}`")), "{log}");
+            assert!(log.contains(&format!(" | VALK_GC does not know `{wrong}`")), "{log}");
         }
     }
 
@@ -433,7 +439,7 @@ valk_harness::test! {
         let path = file("endless.valk", "(fun {f n} {do (println \"line\") (f (+ n 1))}) (f 0)");
         let line = format!("{{ {} {path}; echo status $? >&2; }} | head -n 1", valk_tests::program::binary().display());
         let output = Command::new("sh").args(["-c", &line]).output().expect("sh runs");
-        assert_eq!((stdout(&output).as_str(), stderr(&output).as_str()), ("line\n", "status 0\n"));
+        assert_eq!((stdout(&output).as_str(), stderr(&output).as_str()), ("line\n", "status 141\n"));
     }
 
     fn a_closed_standard_error_is_no_panic() {

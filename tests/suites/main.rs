@@ -1,5 +1,6 @@
 //! Cross-crate suites: the command, the service, examples, suites in the language, the
-//! tree, the guide, the reference, sizes, fuzzing.
+//! tree, the guide, the reference, sizes, fuzzing, the
+//! server on a simulated network.
 
 mod command;
 mod examples;
@@ -10,7 +11,10 @@ mod repl;
 mod rows;
 mod scale;
 mod service;
+mod simulation;
+mod standard_streams;
 mod tidy;
+mod vocabulary;
 
 fn main() -> std::process::ExitCode {
     valk_harness::main()

@@ -15,21 +15,26 @@ const UNSAFE_CRATES: &[&str] = &["runtime/sync", "runtime/heap", "runtime/vm", "
 /// What each crate may name, from docs/architecture.md: itself and what stands below it.
 const LAYERS: &[(&str, &[&str])] = &[
     ("runtime/sync", &[]),
+    ("runtime/log", &[]),
+    ("runtime/metrics", &[]),
     ("runtime/diagnostics", &[]),
     ("runtime/syntax", &["diagnostics"]),
-    ("runtime/heap", &["sync"]),
-    ("runtime/vm", &["heap"]),
+    ("runtime/heap", &["sync", "metrics"]),
+    ("runtime/vm", &["heap", "metrics"]),
     ("runtime/stdlib", &[]),
-    ("runtime/lang", &["diagnostics", "syntax", "heap", "vm", "stdlib"]),
-    ("runtime/aio", &["sync", "heap", "vm", "lang"]),
+    ("runtime/lang", &["log", "metrics", "diagnostics", "syntax", "heap", "vm", "stdlib"]),
+    ("runtime/aio", &["sync", "log", "metrics", "heap", "vm", "lang"]),
     ("runtime/net", &[]),
     ("runtime/http2", &["net"]),
     ("runtime/web", &["heap", "vm", "lang", "aio", "http2"]),
-    ("runtime/cli", &["diagnostics", "syntax", "heap", "vm", "lang", "aio", "http2", "web"]),
+    ("runtime/cli", &["log", "diagnostics", "syntax", "heap", "vm", "lang", "aio", "http2", "web"]),
     ("harness", &[]),
     ("loadgen", &[]),
     ("coverage", &[]),
 ];
+
+/// Crates whose own business is to write to standard error: binaries and the test harness.
+const PRINTING_CRATES: &[&str] = &["runtime/cli/", "harness/", "loadgen/", "coverage/"];
 
 /// Names that say nothing.
 const BANNED_FILE_NAMES: &[&str] = &["util", "utils", "helper", "helpers", "common", "misc"];
@@ -48,7 +53,7 @@ fn files(directory: &Path, extension: &str, found: &mut Vec<PathBuf>) {
 }
 
 /// Rust sources with their path from the root and text.
-fn sources() -> Vec<(String, String)> {
+pub(crate) fn sources() -> Vec<(String, String)> {
     let root = root().canonicalize().expect("the repository");
     let mut found = Vec::new();
     files(&root, "rs", &mut found);
@@ -63,7 +68,7 @@ fn sources() -> Vec<(String, String)> {
 }
 
 /// Fails with everything that is wrong.
-fn none(wrong: &[String]) {
+pub(crate) fn none(wrong: &[String]) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -122,6 +127,25 @@ valk_harness::test! {
                 let name = name.trim_start_matches("valk-");
                 if !below.contains(&name) {
                     wrong.push(format!("{directory}/Cargo.toml names {name}, which is not below it"));
+                }
+            }
+        }
+        none(&wrong);
+    }
+}
+
+valk_harness::test! {
+    fn libraries_log_and_do_not_print() {
+        let marks = [concat!("eprint", "ln!("), concat!("eprint", "!(")];
+        let mut wrong = Vec::new();
+        for (path, text) in sources() {
+            let may_print = PRINTING_CRATES.iter().any(|known| path.starts_with(known))
+                || is_test(&path)
+                || path.contains("/benches/")
+                || path.contains("/bin/");
+            for (number, line) in text.lines().enumerate().filter(|_| !may_print) {
+                if marks.iter().any(|mark| line.contains(mark)) {
+                    wrong.push(format!("{path}:{}: a library logs with tracing", number + 1));
                 }
             }
         }

@@ -227,7 +227,7 @@ valk_harness::test! {
 }
 
 valk_harness::test! {
-    fn a_file_waiver_forgives_every_failure() {
+    fn a_file_waiver_exempts_every_failure() {
         let case = one(lines(20, 100)).waive("src/a.rs", "");
         assert!(case.judge().is_green());
         assert!(case.file().waived);

@@ -1,5 +1,5 @@
+use crate::language::Language;
 use crate::model::{Coverage, FileCoverage, Outcomes, Ratio, Span};
-use crate::source::Source;
 
 const SPAN: Span = Span { line: 3, column: 8, end_line: 3, end_column: 12 };
 
@@ -49,10 +49,10 @@ valk_harness::test! {
 
 valk_harness::test! {
     fn languages_are_told_by_extension() {
-        assert_eq!(Source::of("a/b.rs"), Some(Source::Rust));
-        assert_eq!(Source::of("stdlib/list.valk"), Some(Source::Valk));
-        assert_eq!(Source::of("notes.md"), None);
-        assert_eq!(Source::of("Makefile"), None);
-        assert_eq!((Source::Rust.unit(), Source::Valk.unit()), ("lines", "expressions"));
+        assert_eq!(Language::of("a/b.rs"), Some(Language::Rust));
+        assert_eq!(Language::of("stdlib/list.valk"), Some(Language::Valk));
+        assert_eq!(Language::of("notes.md"), None);
+        assert_eq!(Language::of("Makefile"), None);
+        assert_eq!((Language::Rust.unit(), Language::Valk.unit()), ("lines", "expressions"));
     }
 }

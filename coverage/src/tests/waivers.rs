@@ -24,11 +24,11 @@ valk_harness::test! {
     fn fields_are_read() {
         let waivers = parse("w.toml", GOOD).unwrap();
         let [first, second] = waivers.as_slice() else { panic!("{waivers:?}") };
-        assert_eq!(first.place(), "a.rs:3-5");
+        assert_eq!(first.location(), "a.rs:3-5");
         assert_eq!((first.category.as_str(), first.reason.as_str()), ("platform", "other system"));
         assert_eq!((first.owner.as_str(), first.expires.as_str()), ("vm", "2027-01-31"));
         assert_eq!((first.at_line, second.at_line), (3, 11));
-        assert_eq!(second.place(), "b.rs");
+        assert_eq!(second.location(), "b.rs");
         assert!(first.covers(3) && first.covers(5) && !first.covers(6) && second.covers(6));
         assert_eq!(parse("w.toml", "[[waiver]]\nlines = \"7\"").unwrap()[0].lines, Some(7..=7));
     }

@@ -1,29 +1,29 @@
-//! Token, spool, verdict, skips: what is believed and why.
+//! Token, output buffer, verdict, skips: which evidence leads to which result.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use crate as valk_harness;
-use crate::exec::believe;
+use crate::cases::account::{Account, BodyOutcome, Subtest, SubtestState};
+use crate::cases::skip::{Skip, SkipClass, SkipCode, StaticSkip};
+use crate::execution::fresh_process::check_account;
+use crate::execution::output_buffer::{HEAD_BYTES, OutputBuffer, TAIL_BYTES, printable};
+use crate::execution::processes::{describe_threads, parse_stat};
 use crate::ffi;
-use crate::outcome::{Account, Outcome, Subtest, SubtestState};
-use crate::processes::{describe_threads, parse_stat};
-use crate::skip::{Skip, SkipClass, SkipCode, StaticSkip};
-use crate::spool::{HEAD_BYTES, Spool, TAIL_BYTES, printable};
-use crate::token::{self, Identity, TokenError};
-use crate::verdict::{Evidence, Leaked, Overrun, Verdict, judge, signal_name};
+use crate::verdicts::token::{self, Identity, TokenError};
+use crate::verdicts::verdict::{Evidence, Leaked, Overrun, Verdict, judge, signal_name};
 
 const IDENTITY: Identity = Identity { nonce: 0x0123_4567_89ab_cdef, test: 3 };
 
 fn accounts() -> Vec<(&'static str, Account)> {
-    let failed = Outcome::Failed { message: "a \"b\"\n".into(), file: "x.rs".into(), line: 9 };
+    let failed = BodyOutcome::Failed { message: "a \"b\"\n".into(), file: "x.rs".into(), line: 9 };
     let subtests =
         SubtestState::ALL.map(|state| Subtest { name: "n".into(), state, duration_us: 5 }).to_vec();
     vec![
-        ("passed", Account::of(Outcome::Passed)),
+        ("passed", Account::of(BodyOutcome::Passed)),
         ("failed", Account::of(failed)),
-        ("skipped", Account::of(Outcome::Skipped(Skip::broken("V-1", "why")))),
-        ("subtests", Account { subtests, seed_used: true, ..Account::of(Outcome::Passed) }),
+        ("skipped", Account::of(BodyOutcome::Skipped(Skip::broken("V-1", "why")))),
+        ("subtests", Account { subtests, seed_used: true, ..Account::of(BodyOutcome::Passed) }),
     ]
 }
 
@@ -64,7 +64,7 @@ valk_harness::cases! {
 
 /// What is observed, and the verdict and words it must lead to.
 struct Row {
-    account: Result<Outcome, TokenError>,
+    account: Result<BodyOutcome, TokenError>,
     /// Raw wait status: exit code in the second byte, signal in the first.
     status: i32,
     overrun: Option<bool>,
@@ -73,12 +73,12 @@ struct Row {
     says: &'static str,
 }
 
-fn failed() -> Outcome {
-    Outcome::Failed { message: "boom".into(), file: "f.rs".into(), line: 1 }
+fn failed() -> BodyOutcome {
+    BodyOutcome::Failed { message: "boom".into(), file: "f.rs".into(), line: 1 }
 }
 
 fn row(
-    account: Result<Outcome, TokenError>,
+    account: Result<BodyOutcome, TokenError>,
     status: i32,
     verdict: Verdict,
     says: &'static str,
@@ -90,21 +90,21 @@ const EXIT_1: i32 = 1 << 8;
 
 valk_harness::cases! {
     fn verdict(row: Row) [
-        "all evidence" => row(Ok(Outcome::Passed), 0, Verdict::Pass, ""),
-        "status 1" => row(Ok(Outcome::Passed), EXIT_1, Verdict::EarlyExit, "ended with status 1"),
-        "skip and status 1" => row(Ok(Outcome::Skipped(Skip::broken("a", "b"))), EXIT_1, Verdict::EarlyExit, "status 1"),
+        "all evidence" => row(Ok(BodyOutcome::Passed), 0, Verdict::Pass, ""),
+        "status 1" => row(Ok(BodyOutcome::Passed), EXIT_1, Verdict::EarlyExit, "ended with status 1"),
+        "skip and status 1" => row(Ok(BodyOutcome::Skipped(Skip::broken("a", "b"))), EXIT_1, Verdict::EarlyExit, "status 1"),
         "no token" => row(Err(TokenError::Missing), 0, Verdict::EarlyExit, "without the token"),
         "damaged token" => row(Err(TokenError::Malformed), 0, Verdict::EarlyExit, "damaged token"),
         "token of another test" => row(Err(TokenError::WrongIdentity), 0, Verdict::EarlyExit, "another test or run"),
         "signal" => row(Err(TokenError::Missing), 11, Verdict::Crash, "SIGSEGV (signal 11)"),
-        "signal after the token" => row(Ok(Outcome::Passed), 6, Verdict::Crash, "SIGABRT"),
+        "signal after the token" => row(Ok(BodyOutcome::Passed), 6, Verdict::Crash, "SIGABRT"),
         "panic" => row(Ok(failed()), 101 << 8, Verdict::Fail, "boom"),
         "panic and status 0" => row(Ok(failed()), 0, Verdict::Fail, "boom"),
-        "broken" => row(Ok(Outcome::Skipped(Skip::broken("V-1", "slow"))), 0, Verdict::SkipBroken, "skipped as broken [V-1]: slow"),
-        "timeout beats token" => Row { overrun: Some(false), ..row(Ok(Outcome::Passed), 0, Verdict::Timeout, "ended after SIGTERM") },
+        "broken" => row(Ok(BodyOutcome::Skipped(Skip::broken("V-1", "slow"))), 0, Verdict::SkipBroken, "skipped as broken [V-1]: slow"),
+        "timeout beats token" => Row { overrun: Some(false), ..row(Ok(BodyOutcome::Passed), 0, Verdict::Timeout, "ended after SIGTERM") },
         "timeout with kill" => Row { overrun: Some(true), ..row(Err(TokenError::Missing), 9, Verdict::Timeout, "SIGKILL") },
-        "leak" => Row { leaks: 1, ..row(Ok(Outcome::Passed), 0, Verdict::Leak, "leaked 1 process, now killed: sh (pid 7)") },
-        "leaks" => Row { leaks: 2, ..row(Ok(Outcome::Passed), 0, Verdict::Leak, "leaked 2 processes") },
+        "leak" => Row { leaks: 1, ..row(Ok(BodyOutcome::Passed), 0, Verdict::Leak, "leaked 1 process, now killed: sh (pid 7)") },
+        "leaks" => Row { leaks: 2, ..row(Ok(BodyOutcome::Passed), 0, Verdict::Leak, "leaked 2 processes") },
         "panic and leak" => Row { leaks: 1, ..row(Ok(failed()), 101 << 8, Verdict::Fail, "boom; it also leaked 1 process") },
     ] {
         let overrun = row.overrun.map(|killed| Overrun { limit_ms: 5, grace_ms: 2, killed });
@@ -161,25 +161,25 @@ valk_harness::test! {
         assert_eq!(SkipCode::NeedsReleaseBuild.holds(), cfg!(debug_assertions));
     }
 
-    fn spool_keeps_head_and_tail() {
-        let mut spool = Spool::default();
-        spool.push(b"start");
+    fn buffer_keeps_head_and_tail() {
+        let mut buffer = OutputBuffer::default();
+        buffer.push(b"start");
         for _ in 0..200 {
-            spool.push(&[b'.'; 1000]);
+            buffer.push(&[b'.'; 1000]);
         }
-        spool.push(b"end");
-        let text = spool.into_text();
+        buffer.push(b"end");
+        let text = buffer.into_text();
         let dropped = 5 + 200_000 + 3 - HEAD_BYTES - TAIL_BYTES;
         assert!(text.starts_with("start") && text.ends_with("end"));
         assert!(text.contains(&format!("[… {dropped} bytes left out …]")));
     }
 
-    fn spool_keeps_everything_that_fits() {
-        let mut spool = Spool::default();
+    fn buffer_keeps_everything_that_fits() {
+        let mut buffer = OutputBuffer::default();
         let bytes = vec![b'x'; HEAD_BYTES + TAIL_BYTES];
-        spool.push(&bytes[..10]);
-        spool.push(&bytes[10..]);
-        assert_eq!(spool.into_text().len(), bytes.len());
+        buffer.push(&bytes[..10]);
+        buffer.push(&bytes[10..]);
+        assert_eq!(buffer.into_text().len(), bytes.len());
     }
 
     fn output_is_made_printable() {
@@ -187,14 +187,14 @@ valk_harness::test! {
         assert_eq!(printable("\u{9b}é".as_bytes()), "\\x9bé");
     }
 
-    fn a_fresh_process_is_believed_with_both_proofs() {
-        let passed = Account::of(Outcome::Passed);
+    fn a_fresh_process_is_accepted_with_token_and_exit_status() {
+        let passed = Account::of(BodyOutcome::Passed);
         let failed = Account::of(failed());
-        assert_eq!(believe(Ok(passed.clone()), true, "0"), Ok(passed.clone()));
-        assert_eq!(believe(Ok(failed.clone()), false, "70"), Ok(failed));
-        let refusal = believe(Ok(passed), false, "signal 9").expect_err("not without status 0");
+        assert_eq!(check_account(Ok(passed.clone()), true, "0"), Ok(passed.clone()));
+        assert_eq!(check_account(Ok(failed.clone()), false, "70"), Ok(failed));
+        let refusal = check_account(Ok(passed), false, "signal 9").expect_err("not without status 0");
         assert!(refusal.contains("ended badly (signal 9)"), "{refusal}");
-        let refusal = believe(Err(TokenError::Missing), true, "0").expect_err("not without token");
+        let refusal = check_account(Err(TokenError::Missing), true, "0").expect_err("not without token");
         assert!(refusal.contains("ended (0) without the token"), "{refusal}");
     }
 

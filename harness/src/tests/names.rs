@@ -1,11 +1,11 @@
 //! Names, definitions, command line.
 
 use crate as valk_harness;
-use crate::binary::{rerun_command, without_hash};
-use crate::definition::{self, TestDefinition, check_names, full_name};
+use crate::cases::definition::{self, TestDefinition, check_names, full_name};
 use crate::error::Error;
-use crate::exec::find;
+use crate::execution::fresh_process::find;
 use crate::options::{Options, Order, help};
+use crate::reports::test_binary::{rerun_command, without_hash};
 use crate::snapshot::file_stem;
 use crate::{Attributes, Fixture, Isolation, SessionFixture, SkipCode, StaticSkip};
 
@@ -106,7 +106,7 @@ valk_harness::test! {
             rerun_command(Some("valk-tests"), "faults", ""),
             "cargo test -p valk-tests --test faults -- --exact {}"
         );
-        assert_eq!(crate::report::rerun_command("x {}", "it's"), "x 'it'\\''s'");
+        assert_eq!(crate::reports::summary::rerun_command("x {}", "it's"), "x 'it'\\''s'");
     }
 
     fn flags_are_understood() {

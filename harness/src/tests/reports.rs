@@ -1,16 +1,16 @@
 //! Records, lanes, terminal summary, `JUnit`, merging.
 
 use crate as valk_harness;
-use crate::junit;
-use crate::lane;
-use crate::ledger::Counts;
-use crate::merge::Merge;
-use crate::outcome::{Subtest, SubtestState};
-use crate::report::{self, Summary};
-use crate::result::TestResult;
-use crate::skip::{Skip, SkipCode};
-use crate::token::Identity;
-use crate::verdict::{Judgement, Verdict};
+use crate::cases::account::{Subtest, SubtestState};
+use crate::cases::skip::{Skip, SkipCode};
+use crate::execution::channel;
+use crate::reports::junit;
+use crate::reports::ledger::Counts;
+use crate::reports::merge::Merge;
+use crate::reports::summary::{self, Summary};
+use crate::verdicts::result::TestResult;
+use crate::verdicts::token::Identity;
+use crate::verdicts::verdict::{Judgement, Verdict};
 
 fn result(name: &str, judgement: Judgement) -> TestResult {
     TestResult { name: name.into(), duration_us: 1500, ..TestResult::new(judgement) }
@@ -51,7 +51,7 @@ fn all_verdicts() -> Vec<TestResult> {
 fn summary_of(results: &[TestResult]) -> String {
     let about =
         Summary { rerun: "run {}", run_seed: 9, slowest: 2, show_output: true, filtered_out: 3 };
-    report::summary(results, &about)
+    summary::summary(results, &about)
 }
 
 valk_harness::test! {
@@ -64,16 +64,16 @@ valk_harness::test! {
     fn lanes_carry_orders_and_results() {
         let identity = Identity { nonce: u64::MAX - 1, test: 77 };
         let mut bytes = Vec::new();
-        lane::send_order(&mut bytes, identity).expect("memory is writable");
-        assert_eq!(lane::receive_order(bytes.as_slice()).expect("it is whole"), identity);
-        assert!(lane::receive_order(&bytes[..5]).is_err());
+        channel::send_request(&mut bytes, identity).expect("memory is writable");
+        assert_eq!(channel::receive_request(bytes.as_slice()).expect("it is whole"), identity);
+        assert!(channel::receive_request(&bytes[..5]).is_err());
 
         let mut bytes = Vec::new();
-        lane::send_result(&mut bytes, &full()).expect("memory is writable");
-        assert_eq!(lane::receive_result(bytes.as_slice()).expect("it is whole"), full());
-        assert!(lane::receive_result(&bytes[..bytes.len() - 1]).is_err());
-        assert!(lane::receive_result([0xff; 8].as_slice()).is_err(), "too long");
-        assert!(lane::receive_result([2, 0, 0, 0, b'{', b'}'].as_slice()).is_err(), "no record");
+        channel::send_result(&mut bytes, &full()).expect("memory is writable");
+        assert_eq!(channel::receive_result(bytes.as_slice()).expect("it is whole"), full());
+        assert!(channel::receive_result(&bytes[..bytes.len() - 1]).is_err());
+        assert!(channel::receive_result([0xff; 8].as_slice()).is_err(), "too long");
+        assert!(channel::receive_result([2, 0, 0, 0, b'{', b'}'].as_slice()).is_err(), "no record");
     }
 
     fn summary_tells_everything() {
@@ -101,14 +101,14 @@ valk_harness::test! {
     fn summary_of_success_is_short() {
         let about =
             Summary { rerun: "", run_seed: 0, slowest: 0, show_output: false, filtered_out: 0 };
-        let text = report::summary(&[result("a", Judgement::new(Verdict::Pass, ""))], &about);
+        let text = summary::summary(&[result("a", Judgement::new(Verdict::Pass, ""))], &about);
         assert_eq!(text, "\n1 passed, 0 failed, 0 skipped\n");
     }
 
     fn durations_are_readable() {
-        assert_eq!(report::duration(999), "999 us");
-        assert_eq!(report::duration(1_500), "1.5 ms");
-        assert_eq!(report::duration(2_500_000), "2.50 s");
+        assert_eq!(summary::duration(999), "999 us");
+        assert_eq!(summary::duration(1_500), "1.5 ms");
+        assert_eq!(summary::duration(2_500_000), "2.50 s");
     }
 
     fn junit_has_the_right_elements() {
@@ -157,7 +157,7 @@ valk_harness::test! {
         for (words, code) in
             [(vec!["--help"], 0), (vec!["--what"], 2), (vec!["/no/such/directory"], 1)]
         {
-            let ended = crate::merge::main(words.into_iter().map(String::from));
+            let ended = crate::reports::merge::main(words.into_iter().map(String::from));
             assert_eq!(ended, std::process::ExitCode::from(code));
         }
         let missing = Merge { directory: "/no/such/directory".into(), ..Merge::default() };

@@ -1,8 +1,8 @@
 //! The line grammar of `.valk` suites.
 
 use crate as valk_harness;
-use crate::outcome::{Subtest, SubtestState};
-use crate::suite::{parse, skipped_whole};
+use crate::cases::account::{Subtest, SubtestState};
+use crate::valk_suites::{parse, skipped_whole};
 
 valk_harness::cases! {
     fn result_line((line, name, state, duration_us): (&str, &str, SubtestState, u64)) [

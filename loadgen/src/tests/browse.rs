@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-use crate::browse::protocol_name;
+use crate::engines::goose_users::protocol_name;
 use crate::run::Interrupt;
 
 use super::servers::{Outcome, Setup, load, load_until, start_with};

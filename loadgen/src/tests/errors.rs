@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::dial::{DialError, Dialer};
-use crate::target::Target;
+use crate::connections::dialer::{DialError, Dialer};
+use crate::connections::target::Target;
 
 use super::servers::{load, raw, start};
 

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::connections::target::Target;
 use crate::error::LoadError;
-use crate::outcome::ErrorKind;
-use crate::process;
-use crate::progress::Progress;
 use crate::quantity::{parse_duration, show_us, whole_ns, whole_us};
-use crate::recorder::{PhaseCounts, Recorder, Stamps};
-use crate::schedule::{Arrivals, PathMix, Schedule, Timeline};
-use crate::target::Target;
-use crate::threshold::{Metric, Threshold};
+use crate::recording::clock::Stamps;
+use crate::recording::cpu_time;
+use crate::recording::error_kind::ErrorKind;
+use crate::recording::recorder::{PhaseCounts, Recorder};
+use crate::reports::progress::Progress;
+use crate::schedule::arrivals::{Arrivals, PathMix, Schedule};
+use crate::schedule::timeline::Timeline;
+use crate::thresholds::{Metric, Threshold};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -149,26 +151,26 @@ valk_harness::test! {
     }
 }
 
-fn schedule(arrivals: Arrivals, rate: f64, lanes: u32, seed: u64) -> Schedule {
+fn schedule(arrivals: Arrivals, rate: f64, connections: u32, seed: u64) -> Schedule {
     Schedule {
         arrivals,
         rate,
         start_ns: SECOND,
         end_ns: 3 * SECOND,
-        lanes,
+        connections,
         seed,
         paths: PathMix::new(&[1, 3]),
     }
 }
 
 valk_harness::test! {
-    fn constant_arrivals_are_an_even_grid_over_all_lanes() {
+    fn constant_arrivals_are_an_even_grid_over_all_connections() {
         let s = schedule(Arrivals::Constant, 400.0, 3, 1);
         let merged: Vec<(u64, usize)> = s.merged().collect();
         let expected: Vec<(u64, usize)> =
             (0..800).map(|i| (SECOND + i * 2_500_000, i as usize % 3)).collect();
         assert_eq!(merged, expected);
-        let alone: usize = (0..3).map(|lane| s.lane(lane).count()).sum();
+        let alone: usize = (0..3).map(|connection| s.of_connection(connection).count()).sum();
         assert_eq!(alone, 800);
     }
 }
@@ -190,19 +192,19 @@ valk_harness::test! {
 
 valk_harness::test! {
     fn seeds_repeat_and_differ() {
-        let lane = |seed| schedule(Arrivals::Poisson, 1_000.0, 2, seed).lane(1).collect::<Vec<_>>();
-        assert_eq!(lane(5), lane(5));
-        assert_ne!(lane(5), lane(6));
-        let other = schedule(Arrivals::Poisson, 1_000.0, 2, 5).lane(0).collect::<Vec<_>>();
-        assert_ne!(lane(5), other);
+        let arrivals_of = |seed| schedule(Arrivals::Poisson, 1_000.0, 2, seed).of_connection(1).collect::<Vec<_>>();
+        assert_eq!(arrivals_of(5), arrivals_of(5));
+        assert_ne!(arrivals_of(5), arrivals_of(6));
+        let other = schedule(Arrivals::Poisson, 1_000.0, 2, 5).of_connection(0).collect::<Vec<_>>();
+        assert_ne!(arrivals_of(5), other);
     }
 }
 
 valk_harness::test! {
     fn paths_follow_their_weights() {
-        let lane = schedule(Arrivals::Constant, 5_000.0, 1, 3).lane(0);
+        let arrivals = schedule(Arrivals::Constant, 5_000.0, 1, 3).of_connection(0);
         let mut drawn = BTreeMap::new();
-        for arrival in lane {
+        for arrival in arrivals {
             *drawn.entry(arrival.path).or_insert(0) += 1;
         }
         assert_eq!(drawn.len(), 2);
@@ -378,9 +380,9 @@ valk_harness::test! {
 valk_harness::test! {
     fn cpu_time_is_read_behind_the_name() {
         let stat = "12 (a) b) S 1 2 3 4 5 6 7 8 9 10 250 50 0 0 20";
-        assert_eq!(process::parse(stat), Some(Duration::from_secs(3)));
+        assert_eq!(cpu_time::parse(stat), Some(Duration::from_secs(3)));
         for bad in ["", "12 (a", "12 (a) S 1 2", "12 (a) S 1 2 3 4 5 6 7 8 9 10 x 50", "1 (a) S 1 2 3 4 5 6 7 8 9 10 5 x"] {
-            assert_eq!(process::parse(bad), None, "{bad}");
+            assert_eq!(cpu_time::parse(bad), None, "{bad}");
         }
     }
 }

@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 
-use crate::command;
+use crate::commands;
 use crate::run::Interrupt;
 
 /// Length of the body of `/big`, in bytes.
@@ -272,7 +272,7 @@ pub fn never() -> Interrupt {
 pub fn command(args: &[&str], interrupt: Interrupt) -> Outcome {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let all = std::iter::once("valk-load").chain(args.iter().copied());
-    let code = command::run(all, interrupt, &mut out, &mut err);
+    let code = commands::run(all, interrupt, &mut out, &mut err);
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Outcome { code, out: text(out), err: text(err) }
 }

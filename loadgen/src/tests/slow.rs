@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::dial::Dialer;
-use crate::outcome::ErrorKind;
-use crate::recorder::{Clock, GroupResult, Recorder};
+use crate::connections::dialer::Dialer;
+use crate::connections::target::Target;
+use crate::engines::slow_readers::{SlowSpec, run};
+use crate::recording::clock::Clock;
+use crate::recording::error_kind::ErrorKind;
+use crate::recording::recorder::{GroupResult, Recorder};
 use crate::run::Interrupt;
-use crate::schedule::Timeline;
-use crate::slow::{SlowSpec, run};
-use crate::target::Target;
+use crate::schedule::timeline::Timeline;
 
 use super::servers::{BIG, Setup, load, load_until, start, start_with};
 

@@ -1,122 +1,101 @@
-//! The `aio/` builtins.
+//! The builtins of this crate, and how their arguments are checked.
+//!
+//! Each family has its table beside its functions; [`register`] is the one list of them.
 
-use crate::handle::{Handle, HandleState, complete, completed, new_handle, until};
-use crate::system::{System, Systems, machine};
+mod combinators;
+mod forms;
+mod handles;
+mod systems;
+mod timers;
+
+use crate::executor::{self, ExecutorState, Pool};
+use crate::handle::is_handle;
+use crate::system::{System, system_of};
+use std::sync::Arc;
 use std::time::Duration;
 use valk_heap::Value;
-use valk_lang::builtins::{fail, register_table, wrong_type};
-use valk_lang::{SharedVm, elements};
-use valk_vm::{Arity, NativeFn, Outcome, Vm, equal};
+use valk_lang::builtins::{fail, register_table};
+use valk_lang::{Language, SharedVm};
+use valk_vm::{Arity, NativeFn, Outcome, Vm};
 
-const TABLE: &[(&str, Arity, NativeFn)] = &[
-    ("aio/start", Arity::AtMost(1), start),
-    ("aio/run", Arity::Exactly(1), run),
-    ("aio/stop", Arity::Exactly(1), stop),
-    ("aio/await", Arity::MoreThan(0), await_),
-    ("aio/sleep", Arity::Exactly(2), sleep),
-    ("handle?", Arity::Curried(1), is_handle),
+/// The tables of this crate.
+const TABLES: &[&[(&str, Arity, NativeFn)]] = &[
+    systems::TABLE,
+    handles::TABLE,
+    timers::TABLE,
+    combinators::TABLE,
+    forms::TABLE,
+    crate::futures::TABLE,
+    crate::metrics::TABLE,
+    crate::pools::TABLE,
+    crate::diagnostics::TABLE,
 ];
 
-/// Registers the `aio/` builtins in a machine.
+/// Registers the builtins of this crate in the first VM of a runtime.
 pub fn register(vm: &SharedVm) {
-    let mut machine = vm.borrow_mut();
-    machine.extension::<Systems>().set_machine(vm);
-    register_table(&mut machine, TABLE);
-    register_table(&mut machine, crate::metrics::TABLE);
-    register_table(&mut machine, crate::futures::TABLE);
-    register_table(&mut machine, crate::pools::TABLE);
-    register_table(&mut machine, crate::diagnostics::TABLE);
-}
-
-/// The system a value refers to.
-pub fn system_of(vm: &Vm, value: Value) -> Option<System> {
-    value.host::<System>(&vm.heap).cloned()
-}
-
-/// The value of a key in a configuration list `{:key value …}`.
-pub fn config(vm: &mut Vm, list: Value, key: &str) -> Option<Value> {
-    let key = vm.heap.intern(key.as_bytes());
-    let items = elements(list);
-    let pair = items.chunks_exact(2).find(|pair| equal(&vm.heap, pair[0], key));
-    pair.map(|pair| pair[1])
-}
-
-fn start(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    let list = arguments.first().copied().unwrap_or(Value::NIL);
-    match System::start(vm, list) {
-        Ok(system) => completed(vm, system).into(),
-        Err(reason) => {
-            // Programs compare the error's text.
-            eprintln!("{reason}");
-            fail(vm, "Failed to start AIO system")
-        }
+    let vm = &mut *vm.borrow_mut();
+    let stopping = Arc::clone(&vm.extension::<Language>().stopping);
+    let pool = Arc::new(Pool::new(stopping));
+    let state = Arc::new(ExecutorState::new(0, Arc::clone(&pool)));
+    state.install(vm);
+    pool.add(&state);
+    for table in TABLES {
+        register_table(vm, table);
     }
 }
 
-fn run(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    match system_of(vm, arguments[0]) {
-        Some(system) => Outcome::Suspend(system.stopped_handle(vm)),
-        None => wrong_type(vm, arguments[0], "Reference"),
+/// A check that failed, with the outcome that says so.
+type Checked<T> = Result<T, Outcome>;
+
+/// Takes exactly `N` arguments, or gives the error `text`.
+fn exactly<const N: usize>(vm: &mut Vm, arguments: &[Value], text: &str) -> Checked<[Value; N]> {
+    match <[Value; N]>::try_from(arguments) {
+        Ok(arguments) => match arguments.iter().find(|value| value.is_error()) {
+            Some(error) => Err((*error).into()),
+            None => Ok(arguments),
+        },
+        Err(_) => Err(fail(vm, text)),
     }
 }
 
-fn stop(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    match system_of(vm, arguments[0]) {
-        Some(system) => {
-            system.stop();
-            Value::NIL.into()
-        }
-        None => wrong_type(vm, arguments[0], "Reference"),
+/// Checks that a value is a handle.
+fn handle(vm: &mut Vm, value: Value, text: &str) -> Checked<Value> {
+    if is_handle(vm, value) { Ok(value) } else { Err(fail(vm, text)) }
+}
+
+/// Checks that a value can be called.
+fn function(vm: &mut Vm, value: Value, text: &str) -> Checked<Value> {
+    if Vm::is_function(value) { Ok(value) } else { Err(fail(vm, text)) }
+}
+
+/// Checks that a value is a number of milliseconds; negative ones are zero.
+fn milliseconds(vm: &mut Vm, value: Value, text: &str) -> Checked<Duration> {
+    match value.as_integer() {
+        Some(milliseconds) => Ok(Duration::from_millis(milliseconds.max(0) as u64)),
+        None => Err(fail(vm, text)),
     }
 }
 
-/// `(aio/await handle)` or `(aio/await handle ms)`.
-fn await_(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    if arguments[0].host::<Handle>(&vm.heap).is_none() {
-        return wrong_type(vm, arguments[0], "Handle");
-    }
-    let time = match *arguments {
-        [handle] => return Outcome::Suspend(handle),
-        [_, time] => time,
-        _ => {
-            let text =
-                format!("Invalid argument count, Actual[{}] <= Expected[2]", arguments.len());
-            return fail(vm, &text);
-        }
-    };
-    let Some(milliseconds) = time.as_integer() else { return wrong_type(vm, time, "Number") };
-    match until(vm, arguments[0], Duration::from_millis(milliseconds.max(0) as u64)) {
-        Ok(follower) => Outcome::Suspend(follower),
-        Err(problem) => fail(vm, &problem),
+/// Checks that a value is a system.
+fn system(vm: &mut Vm, name: &str, value: Value) -> Checked<System> {
+    match system_of(vm, value) {
+        Some(system) => Ok(system),
+        None if value.is_error() => Err(value.into()),
+        None => Err(fail(vm, &format!("{name}: Expected AIO system reference"))),
     }
 }
 
-fn is_handle(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    let handle = arguments[0].host::<Handle>(&vm.heap).is_some();
-    Value::fixnum(i64::from(handle)).into()
+/// The outcome of a builtin that may have failed a check.
+fn outcome(checked: Checked<Outcome>) -> Outcome {
+    checked.unwrap_or_else(|failed| failed)
 }
 
-/// `(aio/sleep system ms)`: a handle that completes with nil after that time, or when the system
-/// stops.
-fn sleep(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    let Some(system) = system_of(vm, arguments[0]) else {
-        return wrong_type(vm, arguments[0], "Reference");
-    };
-    let Some(milliseconds) = arguments[1].as_integer() else {
-        return wrong_type(vm, arguments[1], "Number");
-    };
-    let Some(shared) = machine(vm) else { return fail(vm, "no executor is running") };
-    let handle = new_handle(vm);
-    let root = vm.heap.root(handle);
-    let time = Duration::from_millis(milliseconds.max(0) as u64);
-    let stopping = system.clone();
-    system.spawn(vm, async move {
-        tokio::select! {
-            () = tokio::time::sleep(time) => {}
-            () = stopping.stop_requested() => {}
-        }
-        let handle = shared.borrow_mut().heap.release(root);
-        complete(&shared, handle, HandleState::Completed(Value::NIL));
-    });
-    handle.into()
+/// The result of a builtin that may have caused functions to be called.
+fn now(vm: &mut Vm, value: Value) -> Outcome {
+    executor::after_urgent(vm, value)
+}
+
+/// 1 if the running function was called by an event loop.
+fn in_callback(vm: &mut Vm) -> Value {
+    if executor::is_in_callback(vm) { Value::ONE } else { Value::ZERO }
 }

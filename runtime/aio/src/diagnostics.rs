@@ -3,9 +3,8 @@
 //! The shape is that of earlier versions. Pools without a successor have zeros, and so have
 //! libraries whose memory is not counted.
 
-use crate::builtins::system_of;
 use crate::pools::{HEAP_POOLS, RECEIVE_POOL};
-use crate::system::System;
+use crate::system::{System, system_of};
 use serde_json::{Value as Json, json};
 use valk_heap::{ProcessMemory, Value};
 use valk_lang::builtins::{fail, new_string, wrong_type};

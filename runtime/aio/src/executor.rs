@@ -1,247 +1,294 @@
-//! Running fibers on the reactor's thread.
+//! Executors: threads that each run a tokio reactor and one VM.
 //!
-//! [`drive`] resumes a fiber until it ends or waits; a waiting fiber is parked under the handle it
-//! waits for, with a continuation that gets its final value. [`Executor`] is the driver of a
-//! program: it runs the event loop while the program's own fiber waits.
+//! 1. Executor 0 is the program's own thread. The others are started when the first function is
+//!    handed over, or the first listener wants them; all have the same builtins and globals.
+//! 2. What other threads tell an executor is an [`Event`] in its inbox: many threads post, its own
+//!    thread reads, and a post wakes it.
+//! 3. A fiber runs until it finishes, awaits a handle, or has used its time slice. A fiber that
+//!    awaits is a waiter of that handle, and an event makes it runnable once.
+//! 4. Functions that a builtin has just caused to be called run before that builtin returns, up to
+//!    where they wait: the fiber that called it is *interrupted* meanwhile.
+//! 5. A VM is a stopped mutator whenever its reactor waits, so a collection never waits for I/O.
+//!
+//! Knows fibers and handles. Does not know what a builtin is called.
 
-use crate::clock::Clock;
-use crate::handle::{Handle, Waiter, complete, resume_waiting, timed_out};
-use crate::interrupt::{self, Interrupts};
-use crate::mailbox::{Letter, Mailbox};
-use crate::system::{self, Systems};
-use crate::workers;
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::io;
-use std::rc::{Rc, Weak};
-use std::sync::Arc;
-use std::time::Instant;
-use tokio::runtime::{Builder, Runtime};
+mod idle;
+mod monitor;
+mod pool;
+mod program;
+mod run;
+mod serve;
+
+pub(crate) use pool::{Pool, pool, submit};
+pub use pool::{executors, spawn_on, EXECUTORS_MAX, JOBS_WAITING_MAX};
+pub use program::Executor;
+pub(crate) use run::start;
+
+use crate::event::{Call, Event, Job, Parked, Target};
+use crate::timers::{TimerId, Timers};
+use std::collections::VecDeque;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::task::LocalSet;
-use valk_heap::{Root, Value};
-use valk_lang::{Driver, Language, SharedVm};
-use valk_vm::{FiberId, ParkedVm, Step, Vm};
+use tokio::time::Instant;
+use valk_heap::{HostObject, Kind, PreemptFlag, Root, Tracer, Value};
+use valk_sync::shim::lock;
+use valk_vm::{Outcome, Vm};
 
-/// The machine whose event loop runs on this thread, and that it is asleep while the loop waits for
-/// events, so that collections of other machines do not wait for events.
+/// The executor of a fiber that any of them may go on with.
+pub(crate) const ANY_EXECUTOR: u16 = u16::MAX;
+
+/// What only the executor's own thread uses, and collections.
 #[derive(Default)]
-struct Waits {
-    machine: Weak<RefCell<Vm>>,
-    asleep: Option<ParkedVm>,
+pub(crate) struct Local {
+    /// Events that builtins of the running fiber have caused (rule 4).
+    pub urgent: VecDeque<Event>,
+    /// Fibers that wait for those, with what they go on with.
+    pub interrupted: Vec<(Parked, Value)>,
+    /// Targets of the fibers that run: one, but for nested calls of the host.
+    pub running: Vec<Target>,
+    pub timers: Timers,
 }
 
-thread_local! {
-    static WAITS: RefCell<Waits> = RefCell::default();
+/// One executor, as all threads see it.
+pub(crate) struct ExecutorState {
+    pub index: u16,
+    pub pool: Arc<Pool>,
+    inbox: Mutex<VecDeque<Event>>,
+    /// Told of every post, and of other reasons to look around.
+    pub arrived: Notify,
+    local: Mutex<Local>,
+    /// The object in the heap by which collections find this.
+    core: OnceLock<Root>,
+    pub preempt: OnceLock<PreemptFlag>,
+    /// Resumptions that began and ended; odd while a fiber runs.
+    pub resumptions: AtomicU64,
+    /// Events and timers processed here.
+    pub events: AtomicU64,
+    /// Zero of the timers' clock.
+    epoch: Instant,
 }
 
-fn fall_asleep() {
-    WAITS.with_borrow_mut(|waits| {
-        waits.asleep = waits.machine.upgrade().and_then(|machine| ParkedVm::new(&machine));
-    });
-}
-
-fn wake_up() {
-    WAITS.with_borrow_mut(|waits| waits.asleep = None);
-}
-
-/// While it exists the event loop on this thread is that of one machine.
-struct Here {
-    before: Weak<RefCell<Vm>>,
-}
-
-impl Here {
-    fn enter(vm: &SharedVm) -> Here {
-        let machine = Rc::downgrade(vm);
-        let before = WAITS.with_borrow_mut(|waits| std::mem::replace(&mut waits.machine, machine));
-        Here { before }
+impl std::fmt::Debug for ExecutorState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ExecutorState").field("index", &self.index).finish_non_exhaustive()
     }
 }
 
-impl Drop for Here {
-    fn drop(&mut self) {
-        WAITS.with_borrow_mut(|waits| std::mem::swap(&mut waits.machine, &mut self.before));
-    }
-}
+/// An executor's state as an object of the heap; the VM's embedder object.
+pub(crate) struct Core(pub Arc<ExecutorState>);
 
-/// Letters that are read in one turn of the event loop, so that timers and connections get theirs.
-const LETTERS_PER_TURN: usize = 256;
-
-/// Has fibers go on whose handles have ended on other threads, and ends those whose time is over.
-async fn read_letters(machine: Weak<RefCell<Vm>>, mailbox: Arc<Mailbox>) {
-    loop {
-        let mut letters = mailbox.receive().await.into_iter();
-        while letters.len() > 0 {
-            // The machine owns this task, so the task does not own the machine while it waits.
-            let Some(vm) = machine.upgrade() else { return };
-            read(&vm, letters.by_ref().take(LETTERS_PER_TURN));
-            drop(vm);
-            tokio::task::yield_now().await;
+impl HostObject for Core {
+    fn trace(&mut self, tracer: &mut Tracer<'_>) {
+        for event in lock(&self.0.inbox).iter_mut() {
+            event.trace(tracer);
         }
-        let Some(vm) = machine.upgrade() else { return };
-        if vm.borrow_mut().extension::<Language>().is_stopping() {
-            system::stop_all(&vm);
+        let mut local = lock(&self.0.local);
+        for event in &mut local.urgent {
+            event.trace(tracer);
         }
+        for (parked, answer) in &mut local.interrupted {
+            parked.trace(tracer);
+            tracer.value(answer);
+        }
+        for target in &mut local.running {
+            target.trace(tracer);
+        }
+        local.timers.trace(tracer);
+    }
+
+    fn type_name(&self) -> &'static str {
+        "executor"
+    }
+
+    fn external_bytes(&self) -> usize {
+        lock(&self.0.inbox).len() * size_of::<Event>()
     }
 }
 
-fn read(vm: &SharedVm, letters: impl Iterator<Item = Letter>) {
-    for letter in letters {
-        match letter {
-            Letter::Ended(address) => resume_waiting(vm, address),
-            Letter::Expired(root) => expire(vm, root),
+impl ExecutorState {
+    pub fn new(index: u16, pool: Arc<Pool>) -> ExecutorState {
+        ExecutorState {
+            index,
+            pool,
+            inbox: Mutex::default(),
+            arrived: Notify::new(),
+            local: Mutex::default(),
+            core: OnceLock::new(),
+            preempt: OnceLock::new(),
+            resumptions: AtomicU64::new(0),
+            events: AtomicU64::new(0),
+            epoch: Instant::now(),
         }
     }
-}
 
-/// Ends a handle whose time is over.
-fn expire(vm: &SharedVm, root: Root) {
-    let (handle, state) = {
-        let mut vm = vm.borrow_mut();
-        (vm.heap.release(root), timed_out(&mut vm))
-    };
-    complete(vm, handle, state);
-}
+    /// Makes this the state of a VM, on whose thread it is called.
+    pub fn install(self: &Arc<Self>, vm: &mut Vm) {
+        let core = vm.heap.host(Box::new(Core(Arc::clone(self))));
+        vm.embedder = core;
+        // Set once: an executor has one VM.
+        let _ = self.core.set(vm.heap.root(core));
+        let _ = self.preempt.set(vm.preempt_flag().clone());
+    }
 
-/// Receives a fiber's final value.
-pub type Continuation = Box<dyn FnOnce(&SharedVm, Value)>;
+    /// What the thread of this executor alone uses. Announced to the heap, so values may be put in.
+    pub fn local(&self, vm: &mut Vm) -> MutexGuard<'_, Local> {
+        vm.heap.touch_host(vm.embedder);
+        lock(&self.local)
+    }
 
-/// Fibers that wait, by the address of the handle they wait for.
-#[derive(Default)]
-pub(crate) struct Waiting {
-    pub(crate) handles: HashMap<usize, (Vec<Waiter>, Root)>,
-}
+    /// Microseconds since the clock of the timers started.
+    pub fn now_us(&self) -> u64 {
+        self.epoch.elapsed().as_micros() as u64
+    }
 
-/// Where tasks are spawned; present while an [`Executor`] exists.
-#[derive(Default, Clone)]
-pub(crate) struct Reactor {
-    pub(crate) tasks: Option<Rc<LocalSet>>,
-    pub(crate) wake: Rc<Notify>,
-    pub(crate) handle: Option<tokio::runtime::Handle>,
-    pub(crate) started: Option<Instant>,
-    /// Handles that were given their end by the event loop.
-    pub(crate) completions: u64,
-    /// Where other threads tell of handles that have ended.
-    pub(crate) mailbox: Arc<Mailbox>,
-    pub(crate) clock: Arc<Clock>,
-}
+    /// When a time of the timers' clock is.
+    pub fn instant(&self, at_us: u64) -> Instant {
+        self.epoch + Duration::from_micros(at_us)
+    }
 
-/// Resumes `fiber` with `answer`. Its final value goes to `then`, now or after it has waited.
-pub fn drive(vm: &SharedVm, fiber: FiberId, answer: Value, then: Continuation) {
-    let mut answer = answer;
-    loop {
-        let mut machine = vm.borrow_mut();
-        let question = match machine.resume(fiber, answer) {
-            Step::Suspended(question) => question,
-            Step::Preempted => continue,
-            Step::Done(value) => {
-                let stopping = machine.extension::<Language>().is_stopping();
-                drop(machine);
-                if stopping {
-                    system::stop_all(vm);
-                }
-                return then(vm, value);
-            }
+    /// Adds an event and wakes the thread. `vm` is that of the calling thread.
+    fn post(&self, vm: &mut Vm, event: Event) {
+        let core = match self.core.get() {
+            Some(core) if here(vm).index != self.index => vm.heap.resolve(core),
+            _ => vm.embedder,
         };
-        let mailbox = Arc::clone(&machine.extension::<Reactor>().mailbox);
-        let known = question.host::<Handle>(&machine.heap).map(|handle| handle.watch(&mailbox));
-        match known {
-            Some(Some(value)) => answer = value,
-            Some(None) => {
-                let root = machine.heap.root(question);
-                let waiting = &mut machine.extension::<Waiting>().handles;
-                let waiter = Waiter { fiber, then };
-                if let Some((waiters, _)) = waiting.get_mut(&question.address()) {
-                    waiters.push(waiter);
-                    machine.heap.release(root);
-                } else {
-                    waiting.insert(question.address(), (vec![waiter], root));
-                }
-                return;
-            }
-            None => answer = machine.error("only handles can be waited for"),
-        }
+        vm.heap.touch_host(core);
+        self.pool.add_live();
+        lock(&self.inbox).push_back(event);
+        self.arrived.notify_one();
+    }
+
+    /// Takes the oldest event. It counts as alive until [`Pool::end_live`].
+    fn take(&self) -> Option<Event> {
+        lock(&self.inbox).pop_front()
+    }
+
+    /// Whether no event waits.
+    pub fn is_inbox_empty(&self) -> bool {
+        lock(&self.inbox).is_empty()
     }
 }
 
-/// A program's driver: its fiber, and every task it starts, on this thread.
-pub struct Executor {
-    runtime: Runtime,
-    tasks: Rc<LocalSet>,
-    wake: Rc<Notify>,
-    pub(crate) interrupts: Option<Interrupts>,
+/// The executor of a VM's thread.
+///
+/// # Panics
+/// When the builtins of this crate were not registered in it.
+pub(crate) fn here(vm: &Vm) -> Arc<ExecutorState> {
+    let core = vm.embedder.host::<Core>(&vm.heap).expect("`register` was called for this VM");
+    Arc::clone(&core.0)
 }
 
-impl Executor {
-    /// An executor for this machine; tasks of its programs are spawned here.
-    ///
-    /// # Errors
-    /// When the system refuses a reactor.
-    pub fn new(vm: &SharedVm) -> io::Result<Executor> {
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .on_thread_park(fall_asleep)
-            .on_thread_unpark(wake_up)
-            .build()?;
-        let tasks = Rc::new(LocalSet::new());
-        let mut machine = vm.borrow_mut();
-        let reactor = machine.extension::<Reactor>();
-        let mailbox = Arc::clone(&reactor.mailbox);
-        tasks.spawn_local(read_letters(Rc::downgrade(vm), mailbox));
-        reactor.tasks = Some(Rc::clone(&tasks));
-        reactor.handle = Some(runtime.handle().clone());
-        reactor.started = Some(Instant::now());
-        let wake = Rc::clone(&reactor.wake);
-        drop(machine);
-        Ok(Executor { runtime, tasks, wake, interrupts: None })
-    }
+/// Whether the running function was called by an event loop, and not by the program's own thread.
+pub(crate) fn is_in_callback(vm: &mut Vm) -> bool {
+    let state = here(vm);
+    let local = state.local(vm);
+    !matches!(local.running.last(), Some(Target::Program(_)) | None)
+}
 
-    /// Lets functions on other threads finish, but not for long, then stops every system the program
-    /// left running and waits for them; each has its own deadline.
-    pub fn finish(&mut self, vm: &SharedVm) {
-        workers::finish(vm);
-        if !vm.borrow_mut().extension::<Systems>().any_running() {
-            return;
-        }
-        system::stop_all(vm);
-        let wake = Rc::clone(&self.wake);
-        let _here = Here::enter(vm);
-        self.tasks.block_on(&self.runtime, async {
-            while vm.borrow_mut().extension::<Systems>().any_running() {
-                wake.notified().await;
-            }
-        });
+/// Tells an executor to do something.
+pub(crate) fn post(vm: &mut Vm, executor: u16, event: Event) {
+    let state = here(vm);
+    if state.index == executor {
+        state.post(vm, event);
+        return;
+    }
+    match state.pool.executor(executor) {
+        Some(other) => other.post(vm, event),
+        None => state.post(vm, event),
     }
 }
 
-impl Driver for Executor {
-    fn run(&mut self, vm: &SharedVm, fiber: FiberId) -> Value {
-        let result: Rc<RefCell<Option<Root>>> = Rc::default();
-        let (slot, wake) = (Rc::clone(&result), Rc::clone(&self.wake));
-        let finished: Continuation = Box::new(move |vm, value| {
-            *slot.borrow_mut() = Some(vm.borrow_mut().heap.root(value));
-            wake.notify_one();
-        });
-        drive(vm, fiber, Value::NIL, finished);
-        if result.borrow().is_none() {
-            vm.borrow_mut().extension::<Language>().output.flush();
-            let (wake, interrupts) = (Rc::clone(&self.wake), self.interrupts.as_ref());
-            let _here = Here::enter(vm);
-            let interrupted = || interrupts.is_some_and(Interrupts::take);
-            let ended = self.tasks.block_on(&self.runtime, async {
-                while result.borrow().is_none() {
-                    if interrupted() {
-                        return false;
-                    }
-                    interrupt::either(&wake, interrupts).await;
-                }
-                true
-            });
-            if !ended {
-                return interrupt::give_up(vm, fiber);
-            }
-        }
-        let root = result.borrow_mut().take().expect("the loop ends when it is there");
-        vm.borrow_mut().heap.release(root)
+/// Has `call` performed before the running builtin returns, if that returns by [`after_urgent`];
+/// soon otherwise.
+pub(crate) fn call_soon(vm: &mut Vm, call: Call) {
+    let state = here(vm);
+    state.pool.add_live();
+    state.local(vm).urgent.push_back(Event::Call(Box::new(call)));
+    state.arrived.notify_one();
+}
+
+/// Has a function called that nothing waits for, whatever becomes of its cause.
+pub(crate) fn call_cleanup(vm: &mut Vm, function: Value, arguments: &[Value]) {
+    let call = Call::new(vm, function, arguments, Target::Cleanup);
+    call_soon(vm, call);
+}
+
+/// Length of the record that stands for "go on with this after the urgent events".
+const YIELD_FIELDS: usize = 2;
+
+/// The outcome of a builtin whose result is `value`, after the functions that it has caused to be
+/// called have run, each to its end or to where it waits.
+pub(crate) fn after_urgent(vm: &mut Vm, value: Value) -> Outcome {
+    let state = here(vm);
+    if state.local(vm).urgent.is_empty() {
+        return value.into();
+    }
+    let mark = vm.embedder;
+    Outcome::Suspend(vm.heap.fields(Kind::Record, &[mark, value]))
+}
+
+/// The value of an [`after_urgent`] outcome.
+fn yielded(vm: &Vm, question: Value) -> Option<Value> {
+    let is_yield = question.kind() == Kind::Record
+        && question.field_count() == YIELD_FIELDS
+        && question.field(0) == vm.embedder;
+    is_yield.then(|| question.field(1))
+}
+
+/// Hands a fiber that may run on any executor to the pool.
+pub(crate) fn resume_anywhere(vm: &mut Vm, parked: Box<Parked>, answer: Value) {
+    let target = parked.target;
+    if let Err(problem) = submit(vm, Job::Resume(parked, answer)) {
+        let error = vm.error(&problem);
+        run::deliver(vm, target, error);
+    }
+}
+
+/// Has fibers whose handles were cancelled noticed where they run.
+pub(crate) fn interrupt_cancelled(vm: &Vm) {
+    let state = here(vm);
+    state.pool.preempt_others(state.index);
+}
+
+/// Starts a timer on this executor for `handle`; without a time it only ends with its system.
+pub(crate) fn start_timer(
+    vm: &mut Vm,
+    handle: Value,
+    system: u32,
+    after: Option<Duration>,
+) -> (u16, TimerId) {
+    let state = here(vm);
+    let at_us = after.map(|after| state.now_us().saturating_add(after.as_micros() as u64));
+    if at_us.is_some() {
+        state.pool.add_live();
+    }
+    let mut local = state.local(vm);
+    let id = local.timers.start(vm, handle, system, at_us);
+    drop(local);
+    state.arrived.notify_one();
+    (state.index, id)
+}
+
+/// Starts a timer that fired again.
+pub(crate) fn restart_timer(vm: &mut Vm, id: TimerId, after: Duration) {
+    let state = here(vm);
+    let at_us = state.now_us().saturating_add(after.as_micros() as u64);
+    state.local(vm).timers.restart(id, at_us);
+    state.arrived.notify_one();
+}
+
+/// Forgets a timer; `is_timed` says whether it had a time.
+pub(crate) fn cancel_timer(vm: &mut Vm, executor: u16, id: TimerId, is_timed: bool) {
+    let state = here(vm);
+    if state.index == executor {
+        let mut local = state.local(vm);
+        local.timers.cancel(vm, id);
+    } else {
+        post(vm, executor, Event::CancelTimer(id));
+    }
+    if is_timed {
+        state.pool.end_live();
     }
 }

@@ -1,44 +1,99 @@
-//! `future`, `pmap` and promises.
+//! `future`, `aio/spawn`, `pmap` and promises.
 
-use crate::handle::{HandleState, is_promise, new_handle, new_promise, settle};
-use crate::workers;
-use valk_heap::Value;
+use crate::combinators::Node;
+use crate::event::{Call, Job, Target};
+use crate::executor;
+use crate::handle::{end_of, handle_of, new_handle, settle, with_node};
+use std::sync::{Mutex, PoisonError};
+use valk_heap::{HostObject, Tracer, Value};
 use valk_lang::builtins::{fail, truth, wrong_type};
 use valk_lang::elements;
+use valk_sync::cell::End;
+use valk_sync::shim::lock;
 use valk_vm::{Arity, NativeFn, Outcome, Vm};
 
 pub(crate) const TABLE: &[(&str, Arity, NativeFn)] = &[
     ("future", Arity::Curried(1), future),
+    ("aio/spawn", Arity::Curried(1), future),
     ("pmap", Arity::Curried(2), parallel_map),
     ("promise", Arity::Exactly(0), promise),
     ("promise/deliver", Arity::Curried(2), deliver),
 ];
 
-/// Parts of a list that each worker gets in a parallel map, so that one with much to do holds up
+/// Parts of a list that each executor gets in a parallel map, so that one with much to do holds up
 /// the others less.
-const PARTS_PER_WORKER: usize = 8;
+const PARTS_PER_EXECUTOR: usize = 8;
 
-/// A handle that has failed because no worker takes the function.
+/// The parts of a parallel map's value, as they come; the first error among them ends it.
+struct JoinAll {
+    handle: Value,
+    parts: Mutex<Parts>,
+}
+
+struct Parts {
+    values: Vec<Value>,
+    missing: usize,
+}
+
+impl HostObject for JoinAll {
+    fn trace(&mut self, tracer: &mut Tracer<'_>) {
+        tracer.value(&mut self.handle);
+        let parts = self.parts.get_mut().unwrap_or_else(PoisonError::into_inner);
+        tracer.slice(&mut parts.values);
+    }
+    fn type_name(&self) -> &'static str {
+        "join"
+    }
+}
+
+/// A part of a parallel map has its value.
+pub(crate) fn part_done(vm: &mut Vm, join: Value, part: usize, value: Value) {
+    vm.heap.touch_host(join);
+    let Some(object) = join.host::<JoinAll>(&vm.heap) else { return };
+    let handle = object.handle;
+    let values = {
+        let mut parts = lock(&object.parts);
+        parts.values[part] = value;
+        parts.missing -= 1;
+        (parts.missing == 0).then(|| std::mem::take(&mut parts.values))
+    };
+    if let Some(values) = values {
+        let value = joined(vm, &values);
+        settle(vm, handle, end_of(value));
+    }
+}
+
+/// One list of the elements of all; the first error instead, if there is one.
+fn joined(vm: &mut Vm, lists: &[Value]) -> Value {
+    if let Some(error) = lists.iter().find(|list| list.is_error()) {
+        return *error;
+    }
+    let elements: Vec<Value> = lists.iter().flat_map(|list| elements(*list)).collect();
+    elements.iter().rev().fold(Value::NIL, |rest, item| vm.heap.cons(*item, rest, true))
+}
+
+/// Fails a handle because no executor takes its function.
 fn refused(vm: &mut Vm, handle: Value, problem: &str) -> Value {
     let error = vm.error(problem);
-    settle(vm, handle, HandleState::Failed(error), None);
+    settle(vm, handle, End::Failed(error));
     handle
 }
 
-/// `(future f)`: a handle that ends with the value of `(f)`, which another thread calls.
+/// `(future f)`: a handle that ends with the value of `(f)`, which any executor calls.
 fn future(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let function = arguments[0];
     if !Vm::is_function(function) {
         return wrong_type(vm, function, "Function");
     }
     let handle = new_handle(vm);
-    match workers::call(vm, function, handle) {
+    let call = Call::new(vm, function, &[], Target::Handle(handle));
+    match executor::submit(vm, Job::Call(Box::new(call))) {
         Ok(()) => handle.into(),
         Err(problem) => refused(vm, handle, &problem).into(),
     }
 }
 
-/// `(pmap f list)`: `(map f list)` on several threads.
+/// `(pmap f list)`: `(map f list)` on all executors.
 fn parallel_map(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let [function, list] = [arguments[0], arguments[1]];
     if !list.is_list() {
@@ -47,15 +102,15 @@ fn parallel_map(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     if list.is_nil() {
         return Value::NIL.into();
     }
-    let workers = match workers::count(vm) {
+    let executors = match executor::executors(vm) {
         Ok(count) => count,
         Err(problem) => return fail(vm, &problem),
     };
     let map = vm.intern("map");
     let Some(map) = vm.global(map) else { return fail(vm, "pmap: `map` is not bound") };
-    let elements = elements(list);
-    let length = elements.len().div_ceil(workers * PARTS_PER_WORKER);
-    let parts: Vec<[Value; 2]> = elements
+    let items = elements(list);
+    let length = items.len().div_ceil(executors * PARTS_PER_EXECUTOR);
+    let parts: Vec<[Value; 2]> = items
         .chunks(length)
         .map(|part| {
             let cons = |rest, item: &Value| vm.heap.cons(*item, rest, true);
@@ -63,22 +118,30 @@ fn parallel_map(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         })
         .collect();
     let handle = new_handle(vm);
-    match workers::call_each(vm, map, &parts, handle) {
-        Ok(()) => Outcome::Suspend(handle),
-        Err(problem) => Outcome::Suspend(refused(vm, handle, &problem)),
+    let values = vec![Value::NIL; parts.len()];
+    let collected = Mutex::new(Parts { values, missing: parts.len() });
+    let join = vm.heap.host(Box::new(JoinAll { handle, parts: collected }));
+    for (part, arguments) in parts.iter().enumerate() {
+        let call = Call::new(vm, map, arguments, Target::Part(join, part as u32));
+        if let Err(problem) = executor::submit(vm, Job::Call(Box::new(call))) {
+            // Parts before this one run, and nothing waits for them.
+            return Outcome::Suspend(refused(vm, handle, &problem));
+        }
     }
+    Outcome::Suspend(handle)
 }
 
 /// `(promise)`: a handle that [`deliver`] ends.
 fn promise(vm: &mut Vm, _: &[Value]) -> Outcome {
-    new_promise(vm).into()
+    let node = Node::promise(vm);
+    with_node(vm, node).into()
 }
 
 /// `(promise/deliver p value)`: 1 when this ended the promise, 0 when it had ended.
 fn deliver(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let [promise, value] = [arguments[0], arguments[1]];
-    if !is_promise(vm, promise) {
+    if !handle_of(&vm.heap, promise).is_some_and(|handle| handle.is_promise) {
         return wrong_type(vm, promise, "Promise");
     }
-    truth(settle(vm, promise, HandleState::of(value), None))
+    truth(settle(vm, promise, end_of(value)))
 }

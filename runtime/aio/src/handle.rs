@@ -1,326 +1,282 @@
-//! Async handles: values that arrive later.
+//! Handles: values of the language that stand for operations in progress.
 //!
-//! 1. A handle becomes terminal once, on any thread; who comes later finds out.
-//! 2. A machine with an event loop that waits for a handle keeps its fibers outside the heap, keyed
-//!    by the handle's address, which does not change; a root keeps the handle alive meanwhile. It is
-//!    told by its mailbox. A fiber of a worker waits inside the handle, and whoever ends the handle
-//!    hands it to the workers again.
-//! 3. A wait with a time-out is one for a *follower*: a handle that ends as the one it follows does, or
-//!    when its alarm rings.
-//! 4. Before the values inside are changed the handle is announced to the heap.
+//! 1. A handle is a [`CompletionCell`] in a host object. It ends once, on any thread; every waiter
+//!    is notified once or taken back once.
+//! 2. There are three kinds of waiters and no other way to wait: a fiber, a Rust task, an input of
+//!    a combinator.
+//! 3. Settling notifies waiters by events for their executors ([`Event`]), never by calling them, so
+//!    a chain of any length settles with a constant part of the host's stack.
+//! 4. The object is announced to the heap before a value inside it changes.
+//! 5. Cancellation goes downward: what only this handle observes is cancelled with it.
+//!
+//! Does not know what a builtin is called, nor what a combinator does with its inputs.
 
-use crate::clock::Alarm;
-use crate::executor::{Continuation, Reactor, Waiting, drive};
-use crate::mailbox::{Letter, Mailbox};
-use crate::workers;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use crate::combinators::{self, Node};
+use crate::event::{Event, Parked, Target};
+use crate::executor::{self, ANY_EXECUTOR};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use valk_heap::{Heap, HostObject, Tracer, Value};
-use valk_lang::SharedVm;
+use valk_sync::cell::{CompletionCell, End, Status, Token};
 use valk_sync::shim::lock;
-use valk_vm::{AUX_HANDLE, DetachedFiber, FiberId, Vm};
+use valk_vm::{AUX_HANDLE, Vm};
 
-/// What is known about a handle's value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HandleState {
-    /// Nothing yet.
-    Pending,
-    /// The value.
-    Completed(Value),
-    /// Why there will be none: an error value.
-    Failed(Value),
+/// What is notified when a handle ends.
+#[derive(Debug)]
+pub(crate) enum Waiter {
+    /// A fiber.
+    Fiber(Box<Parked>),
+    /// A Rust task.
+    Task(Waker),
+    /// An input of a combinator: the combinator's handle, its executor, the number of the input.
+    Input {
+        /// The combinator's handle.
+        node: Value,
+        /// Where the combinator runs.
+        executor: u16,
+        /// Which of its inputs has ended.
+        input: u32,
+    },
 }
 
-impl HandleState {
-    /// The end that a function's value means: an error is a failure.
-    pub(crate) fn of(value: Value) -> HandleState {
-        if value.is_error() { HandleState::Failed(value) } else { HandleState::Completed(value) }
-    }
-
-    /// What waiting gives, once there is an end.
-    fn value(self) -> Option<Value> {
-        match self {
-            HandleState::Pending => None,
-            HandleState::Completed(value) | HandleState::Failed(value) => Some(value),
-        }
+impl Waiter {
+    /// Whether it is the program's own fiber.
+    pub fn is_program(&self) -> bool {
+        matches!(self, Waiter::Fiber(parked) if matches!(parked.target, Target::Program(_)))
     }
 }
 
-/// An operation in progress.
+/// What belongs to a handle until it ends.
+#[derive(Debug, Default)]
+pub(crate) struct Body {
+    /// The operation that ends it; none for a fiber's result.
+    pub node: Option<Box<Node>>,
+    /// Where the fiber that computes the result waits.
+    pub awaiting: Option<(Value, Token)>,
+    /// Functions to be called if it is cancelled, in order of registration.
+    pub on_cancel: Vec<Value>,
+}
+
+/// A handle, as an object of the heap.
 #[derive(Debug)]
 pub struct Handle {
-    progress: Mutex<Progress>,
-    /// Programs may end it.
-    is_promise: bool,
-}
-
-#[derive(Debug)]
-struct Progress {
-    state: HandleState,
-    waiting: Audience,
-}
-
-/// Who waits for a handle, on whatever thread.
-#[derive(Debug, Default)]
-struct Audience {
-    machines: Vec<Arc<Mailbox>>,
-    fibers: Vec<Parked>,
-    followers: Vec<Value>,
-    /// What would end the handle.
-    alarm: Option<Alarm>,
-}
-
-/// Followers from which on those that have ended are looked for when another one comes.
-const FOLLOWERS_KEPT: usize = 16;
-
-/// A fiber of a worker that waits, and whom its value is for.
-#[derive(Debug)]
-pub(crate) struct Parked {
-    pub fiber: DetachedFiber,
-    pub then: workers::Addressee,
+    pub(crate) cell: CompletionCell<Value, Waiter>,
+    body: Mutex<Body>,
+    /// Programs may settle it.
+    pub(crate) is_promise: bool,
 }
 
 impl Handle {
-    fn new(state: HandleState, is_promise: bool) -> Handle {
-        let progress = Progress { state, waiting: Audience::default() };
-        Handle { progress: Mutex::new(progress), is_promise }
-    }
-
-    fn progress(&self) -> MutexGuard<'_, Progress> {
-        lock(&self.progress)
-    }
-
-    fn state(&self) -> HandleState {
-        self.progress().state
-    }
-
-    /// Has a machine told of the end; the value when it has come already.
-    pub(crate) fn watch(&self, mailbox: &Arc<Mailbox>) -> Option<Value> {
-        let mut progress = self.progress();
-        if progress.state == HandleState::Pending {
-            let machines = &mut progress.waiting.machines;
-            if !machines.iter().any(|known| Arc::ptr_eq(known, mailbox)) {
-                machines.push(Arc::clone(mailbox));
-            }
-        }
-        progress.state.value()
-    }
-
-    /// Has a fiber wait in here; it and the value come back when the end has come already.
-    /// The handle was announced to the heap.
-    pub(crate) fn park(&self, parked: Parked) -> Result<(), (Parked, Value)> {
-        let mut progress = self.progress();
-        match progress.state.value() {
-            Some(value) => Err((parked, value)),
-            None => {
-                progress.waiting.fibers.push(parked);
-                Ok(())
-            }
-        }
-    }
-
-    /// Has a handle end as this one does; the end when it has come already. This one was announced to
-    /// the heap.
-    fn lead(&self, heap: &Heap, follower: Value) -> Option<HandleState> {
-        let mut progress = self.progress();
-        if progress.state != HandleState::Pending {
-            return Some(progress.state);
-        }
-        let followers = &mut progress.waiting.followers;
-        if followers.len() >= FOLLOWERS_KEPT && followers.len().is_power_of_two() {
-            let state = |value: &Value| value.host::<Handle>(heap).map(Handle::state);
-            followers.retain(|value| state(value) == Some(HandleState::Pending));
-        }
-        followers.push(follower);
-        None
-    }
-
-    /// Number of those that end as this one does.
-    #[cfg(test)]
-    pub(crate) fn followers(&self) -> usize {
-        self.progress().waiting.followers.len()
-    }
-
-    /// Has an alarm end this handle, unless it has ended; the alarm then comes back.
-    fn expect_alarm(&self, alarm: Alarm) -> Option<Alarm> {
-        let mut progress = self.progress();
-        if progress.state != HandleState::Pending {
-            return Some(alarm);
-        }
-        progress.waiting.alarm = Some(alarm);
-        None
-    }
-
-    /// Gives the handle its end, unless it has one; who waited for it. The handle was announced to
-    /// the heap.
-    fn settle(&self, state: HandleState) -> Option<Audience> {
-        let mut progress = self.progress();
-        if progress.state != HandleState::Pending {
-            return None;
-        }
-        progress.state = state;
-        Some(std::mem::take(&mut progress.waiting))
+    pub(crate) fn body(&self) -> MutexGuard<'_, Body> {
+        lock(&self.body)
     }
 }
 
 impl HostObject for Handle {
     fn trace(&mut self, tracer: &mut Tracer<'_>) {
-        let progress = self.progress.get_mut().unwrap_or_else(PoisonError::into_inner);
-        match &mut progress.state {
-            HandleState::Pending => {}
-            HandleState::Completed(value) | HandleState::Failed(value) => tracer.value(value),
+        let (end, waiters) = self.cell.get_mut();
+        if let Some(End::Completed(value) | End::Failed(value)) = end {
+            tracer.value(value);
         }
-        for parked in &mut progress.waiting.fibers {
-            parked.fiber.trace(tracer);
-            parked.then.trace(tracer);
+        for waiter in waiters.iter_mut() {
+            match waiter {
+                Waiter::Fiber(parked) => parked.trace(tracer),
+                Waiter::Input { node, .. } => tracer.value(node),
+                Waiter::Task(_) => {}
+            }
         }
-        tracer.slice(&mut progress.waiting.followers);
+        let body = self.body.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(node) = &mut body.node {
+            node.trace(tracer);
+        }
+        if let Some((handle, _)) = &mut body.awaiting {
+            tracer.value(handle);
+        }
+        tracer.slice(&mut body.on_cancel);
     }
+
     fn type_name(&self) -> &'static str {
         "handle"
     }
+
+    fn external_bytes(&self) -> usize {
+        let body = lock(&self.body);
+        let node = body.node.as_ref().map_or(0, |node| node.bytes());
+        node + self.cell.with_waiters(|waiters| {
+            waiters.iter().fold(waiters.bytes(), |bytes, waiter| match waiter {
+                Waiter::Fiber(parked) => bytes + parked.bytes(),
+                Waiter::Task(_) | Waiter::Input { .. } => bytes,
+            })
+        })
+    }
 }
 
-fn make(vm: &mut Vm, state: HandleState, is_promise: bool) -> Value {
-    let handle = vm.heap.host(Box::new(Handle::new(state, is_promise)));
-    vm.heap.set_aux(handle, AUX_HANDLE);
-    handle
+/// How a function's value ends the handle of its call: an error is a failure.
+pub(crate) fn end_of(value: Value) -> End<Value> {
+    if value.is_error() { End::Failed(value) } else { End::Completed(value) }
 }
 
-/// A pending handle.
+fn make(vm: &mut Vm, cell: CompletionCell<Value, Waiter>, body: Body) -> Value {
+    let is_promise = body.node.as_ref().is_some_and(|node| node.is_promise());
+    let value = vm.heap.host(Box::new(Handle { cell, body: Mutex::new(body), is_promise }));
+    vm.heap.set_aux(value, AUX_HANDLE);
+    value
+}
+
+/// A handle of an operation in progress.
 pub fn new_handle(vm: &mut Vm) -> Value {
-    make(vm, HandleState::Pending, false)
+    make(vm, CompletionCell::running(), Body::default())
 }
 
-/// A pending handle that programs may end.
-pub(crate) fn new_promise(vm: &mut Vm) -> Value {
-    make(vm, HandleState::Pending, true)
+/// A handle that `node` ends.
+pub(crate) fn with_node(vm: &mut Vm, node: Node) -> Value {
+    let body = Body { node: Some(Box::new(node)), ..Body::default() };
+    make(vm, CompletionCell::running(), body)
 }
 
-/// Whether a value is a handle that programs may end.
-pub(crate) fn is_promise(vm: &Vm, value: Value) -> bool {
-    value.host::<Handle>(&vm.heap).is_some_and(|handle| handle.is_promise)
+/// A handle that has ended.
+pub fn settled(vm: &mut Vm, end: End<Value>) -> Value {
+    make(vm, CompletionCell::settled(end), Body::default())
 }
 
 /// A handle that has its value.
 pub fn completed(vm: &mut Vm, value: Value) -> Value {
-    make(vm, HandleState::Completed(value), false)
+    settled(vm, End::Completed(value))
 }
 
 /// A handle that failed with an error of this text.
 pub fn failed(vm: &mut Vm, text: &str) -> Value {
     let error = vm.error(text);
-    make(vm, HandleState::Failed(error), false)
+    settled(vm, End::Failed(error))
 }
 
-/// The state of a value that is a handle.
-pub fn settled(vm: &Vm, value: Value) -> Option<HandleState> {
-    value.host::<Handle>(&vm.heap).map(Handle::state)
+/// The handle that a value is, if it is one.
+pub(crate) fn handle_of(heap: &Heap, value: Value) -> Option<&Handle> {
+    value.host::<Handle>(heap)
 }
 
-/// What waits for a handle on a machine with an event loop.
-pub(crate) struct Waiter {
-    pub(crate) fiber: FiberId,
-    pub(crate) then: Continuation,
+/// Whether a value is a handle.
+pub fn is_handle(vm: &Vm, value: Value) -> bool {
+    handle_of(&vm.heap, value).is_some()
 }
 
-/// Gives a pending handle its end and has those who wait go on, each on a thread of its own kind;
-/// false when it had one. `present` is told by other means.
-pub(crate) fn settle(
+/// The status of a handle; `None` for another value.
+pub fn status(vm: &Vm, value: Value) -> Option<Status> {
+    handle_of(&vm.heap, value).map(|handle| handle.cell.status())
+}
+
+/// How a handle ended; `None` while it has not, and for another value.
+pub fn end(vm: &Vm, value: Value) -> Option<End<Value>> {
+    handle_of(&vm.heap, value)?.cell.end()
+}
+
+/// Whether a handle has ended. Another value has.
+pub(crate) fn has_ended(vm: &Vm, value: Value) -> bool {
+    handle_of(&vm.heap, value).is_none_or(|handle| handle.cell.status().is_terminal())
+}
+
+/// What awaiting a handle that ended so gives.
+pub fn awaited(vm: &mut Vm, end: End<Value>) -> Value {
+    match end {
+        End::Completed(value) => value,
+        End::Failed(value) if value.is_undefined() => vm.error("async operation failed"),
+        End::Failed(value) => value,
+        End::Cancelled => vm.error("async operation cancelled"),
+    }
+}
+
+/// Registers a waiter; it and the end come back if the handle has ended.
+///
+/// # Panics
+/// When `handle` is none.
+pub(crate) fn subscribe(
     vm: &mut Vm,
     handle: Value,
-    state: HandleState,
-    present: Option<&Arc<Mailbox>>,
-) -> bool {
+    waiter: Waiter,
+) -> Result<Token, (Waiter, End<Value>)> {
     vm.heap.touch_host(handle);
-    let ended = handle.host::<Handle>(&vm.heap).and_then(|handle| handle.settle(state));
-    let (Some(audience), Some(value)) = (ended, state.value()) else { return false };
-    for mailbox in audience.machines {
-        if !present.is_some_and(|present| Arc::ptr_eq(present, &mailbox)) {
-            mailbox.post(Letter::Ended(handle.address()));
+    handle_of(&vm.heap, handle).expect("a handle is waited for").cell.subscribe(waiter)
+}
+
+/// Takes a waiter back; `None` if it was notified.
+pub(crate) fn unsubscribe(vm: &Vm, handle: Value, token: Token) -> Option<Waiter> {
+    handle_of(&vm.heap, handle)?.cell.unsubscribe(token)
+}
+
+/// Ends a handle and notifies its waiters. Returns false if it had ended. Never collects.
+pub fn settle(vm: &mut Vm, handle: Value, end: End<Value>) -> bool {
+    vm.heap.touch_host(handle);
+    let Some(object) = handle_of(&vm.heap, handle) else { return false };
+    let Ok(waiters) = object.cell.settle(end) else { return false };
+    let body = std::mem::take(&mut *object.body());
+    if let Some(node) = body.node {
+        combinators::release(vm, *node);
+    }
+    for waiter in waiters {
+        notify(vm, waiter, end);
+    }
+    if end == End::Cancelled {
+        // The one that was registered last runs first.
+        for function in body.on_cancel.into_iter().rev() {
+            executor::call_cleanup(vm, function, &[]);
         }
-    }
-    for parked in audience.fibers {
-        workers::go_on(vm, parked, value);
-    }
-    for follower in audience.followers {
-        settle(vm, follower, state, None);
-    }
-    if let Some(root) = audience.alarm.and_then(Alarm::take_back) {
-        vm.heap.release(root);
     }
     true
 }
 
-/// The end of a handle whose time is over.
-pub(crate) fn timed_out(vm: &mut Vm) -> HandleState {
-    HandleState::Failed(vm.error("await: timeout"))
+/// Tells one waiter how the handle ended.
+fn notify(vm: &mut Vm, waiter: Waiter, end: End<Value>) {
+    match waiter {
+        Waiter::Task(waker) => waker.wake(),
+        Waiter::Input { node, executor, input } => {
+            executor::post(vm, executor, Event::Input { node, input });
+        }
+        Waiter::Fiber(parked) => {
+            let answer = awaited(vm, end);
+            if parked.home == ANY_EXECUTOR {
+                executor::resume_anywhere(vm, parked, answer);
+            } else {
+                executor::post(vm, parked.home, Event::Resume(parked, answer));
+            }
+        }
+    }
 }
 
-/// What a system can add to the present.
-const LONGEST: Duration = Duration::from_hours(24 * 365 * 100);
-
-/// A handle that ends as `handle` does, or with an error after that time.
-///
-/// # Errors
-/// What to tell the program when there is no alarm to be had.
-pub(crate) fn until(vm: &mut Vm, handle: Value, time: Duration) -> Result<Value, String> {
-    let follower = new_handle(vm);
-    vm.heap.touch_host(handle);
-    let ended = handle.host::<Handle>(&vm.heap).and_then(|leader| leader.lead(&vm.heap, follower));
-    if let Some(state) = ended {
-        settle(vm, follower, state, None);
-        return Ok(follower);
+/// Cancels a handle and everything that only it observes (rule 5). Returns false if it had ended.
+pub fn cancel(vm: &mut Vm, handle: Value) -> bool {
+    let is_open = |object: &Handle| object.cell.request_cancel();
+    if !handle_of(&vm.heap, handle).is_some_and(is_open) {
+        return false;
     }
-    let at = Instant::now() + time.min(LONGEST);
-    let (clock, ring) = workers::alarm(vm);
-    let alarm = match clock.set(at, vm.heap.root(follower), ring) {
-        Ok(alarm) => alarm,
-        Err((root, error)) => {
-            vm.heap.release(root);
-            return Err(format!("aio/await: the system gives no thread for the clock: {error}"));
-        }
-    };
-    let late = follower.host::<Handle>(&vm.heap).and_then(|handle| handle.expect_alarm(alarm));
-    if let Some(root) = late.and_then(Alarm::take_back) {
-        vm.heap.release(root);
-    }
-    Ok(follower)
-}
-
-/// Gives a pending handle its end and resumes who waits for it; does nothing to a terminal one.
-/// Called from the event loop, with the machine free.
-pub fn complete(vm: &SharedVm, handle: Value, state: HandleState) {
-    let address = handle.address();
-    {
-        let mut vm = vm.borrow_mut();
-        let own = Arc::clone(&vm.extension::<Reactor>().mailbox);
-        if !settle(&mut vm, handle, state, Some(&own)) {
-            return;
-        }
-        vm.extension::<Reactor>().completions += 1;
-    }
-    resume_waiting(vm, address);
-}
-
-/// Resumes the fibers of this machine that wait for the handle at `address`, if it has ended.
-pub(crate) fn resume_waiting(vm: &SharedVm, address: usize) {
-    let (waiters, root) = {
-        let mut vm = vm.borrow_mut();
-        let Some(waiting) = vm.extension::<Waiting>().handles.remove(&address) else { return };
-        // The address may be that of another handle by now.
-        if settled(&vm, vm.heap.resolve(&waiting.1)) == Some(HandleState::Pending) {
-            vm.extension::<Waiting>().handles.insert(address, waiting);
-            return;
-        }
-        waiting
-    };
-    for waiter in waiters {
-        let answer = {
-            let vm = vm.borrow();
-            settled(&vm, vm.heap.resolve(&root)).and_then(HandleState::value)
+    // A list in place of recursion: trees may be deep.
+    let mut pending = vec![handle];
+    while let Some(handle) = pending.pop() {
+        vm.heap.touch_host(handle);
+        let Some(object) = handle_of(&vm.heap, handle) else { continue };
+        let (node, awaiting) = {
+            let mut body = object.body();
+            (body.node.take(), body.awaiting.take())
         };
-        drive(vm, waiter.fiber, answer.unwrap_or(Value::NIL), waiter.then);
+        settle(vm, handle, End::Cancelled);
+        let inputs = node.map_or_else(Vec::new, |node| combinators::cancelled(vm, *node));
+        for input in inputs.into_iter().rev() {
+            pending.extend(unobserved(vm, input));
+        }
+        if let Some((awaited, token)) = awaiting {
+            // The fiber that computes the result runs no further step.
+            drop(unsubscribe(vm, awaited, token));
+            pending.extend(unobserved(vm, awaited));
+        }
     }
-    vm.borrow_mut().heap.release(root);
+    executor::interrupt_cancelled(vm);
+    true
+}
+
+/// The handle, if it has not ended, nothing waits for it any more, and only its observers have a
+/// use for it. The producer of a promise may still have one.
+pub(crate) fn unobserved(vm: &Vm, handle: Value) -> Option<Value> {
+    let object = handle_of(&vm.heap, handle)?;
+    let is_shared = object.body().node.as_ref().is_some_and(|node| node.is_shared());
+    let is_left = !is_shared && object.cell.waiters() == 0 && object.cell.request_cancel();
+    is_left.then_some(handle)
 }

@@ -4,17 +4,16 @@
 //! 2. While an evaluation runs, the first signal requests its end; a second one before it has ended
 //!    ends the process. While none runs, a prompt at a terminal goes on, another ends.
 
-use crate::executor::{Executor, Waiting};
-use crate::system::{EXIT_INTERRUPTED, Systems};
+use crate::executor::Executor;
+use crate::signals::{self, SIGINT};
 use std::io;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
-use valk_heap::{Interrupt, Value};
+use valk_heap::Interrupt;
 use valk_lang::SharedVm;
-use valk_vm::FiberId;
+use valk_sync::shim::lock;
 
 const IDLE: u8 = 0;
 const RUNNING: u8 = 1;
@@ -56,7 +55,7 @@ impl Interrupts {
                 self.wake.notify_one();
             }
             IDLE if patient => {}
-            _ => std::process::exit(EXIT_INTERRUPTED),
+            _ => signals::exit(SIGINT),
         }
     }
 }
@@ -73,11 +72,10 @@ impl Executor {
             let _context = reactor.enter();
             signal(SignalKind::interrupt())?
         };
-        let mut machine = vm.borrow_mut();
-        machine.extension::<Systems>().ignore_interrupts = true;
+        lock(&self.pool().systems).ignore_interrupts = true;
         let interrupts = Interrupts {
             state: Arc::default(),
-            request: machine.heap.interrupt().clone(),
+            request: vm.borrow().heap.interrupt().clone(),
             wake: Arc::default(),
         };
         let watching = interrupts.clone();
@@ -90,37 +88,5 @@ impl Executor {
         })?;
         self.interrupts = Some(interrupts.clone());
         Ok(interrupts)
-    }
-}
-
-/// Ends a fiber that waits for a handle; the error that stands for its value.
-pub(crate) fn give_up(vm: &SharedVm, fiber: FiberId) -> Value {
-    let mut machine = vm.borrow_mut();
-    let handles = &mut machine.extension::<Waiting>().handles;
-    for (waiters, _) in handles.values_mut() {
-        waiters.retain(|waiter| waiter.fiber != fiber);
-    }
-    let abandoned: Vec<usize> = handles
-        .iter()
-        .filter(|(_, (waiters, _))| waiters.is_empty())
-        .map(|(address, _)| *address)
-        .collect();
-    let roots: Vec<_> = abandoned
-        .iter()
-        .filter_map(|address| handles.remove(address))
-        .map(|(_, root)| root)
-        .collect();
-    for root in roots {
-        machine.heap.release(root);
-    }
-    machine.interrupt(fiber)
-}
-
-/// Waits for a result, or for an interruption where somebody watches for them.
-pub(crate) async fn either(result: &Rc<Notify>, interrupts: Option<&Interrupts>) {
-    let Some(interrupts) = interrupts else { return result.notified().await };
-    tokio::select! {
-        () = result.notified() => {}
-        () = interrupts.wake.notified() => {}
     }
 }

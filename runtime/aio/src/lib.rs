@@ -1,35 +1,50 @@
-//! Async systems and handles, and the bridge to tokio.
+//! Async systems, handles and combinators, and the executors that run the language.
 //!
-//! 1. Reactor and the program's own machine share one thread. The machine is borrowed while a fiber
-//!    runs and never across a wait. Functions may run on workers, each with a machine of its own.
-//! 2. A fiber waits for exactly one handle. Completing the handle resumes its fibers: those of the
-//!    program's machine from the event loop only, those of workers on any worker.
-//! 3. A handle becomes terminal once.
+//! ```text
+//! builtins ─▶ combinators ─▶ handle ─▶ executor ─▶ VM
+//!                 timers ─────┘
+//! ```
+//!
+//! 1. A handle stands for an operation; it ends once, and any number of fibers, Rust tasks and
+//!    combinators wait for it ([`handle`](crate::new_handle)).
+//! 2. Each executor is a thread with a reactor and a VM. Executor 0 is the program's own thread.
+//! 3. A value is kept from one turn to the next by a root, by an object of the heap that collections
+//!    look into, or by the stack of a fiber; never by a plain variable of the host.
 //!
 //! Does not know HTTP.
 #![forbid(unsafe_code)]
 
 mod builtins;
-mod clock;
+mod combinators;
+mod config;
 mod diagnostics;
+mod event;
 mod executor;
 mod futures;
 mod handle;
 mod interrupt;
-mod mailbox;
 mod metrics;
 mod pools;
+mod signals;
 mod system;
-mod workers;
+mod task;
+mod timers;
 
-pub use builtins::{config, register, system_of};
-pub use executor::{Continuation, Executor, drive};
-pub use handle::{Handle, HandleState, complete, completed, failed, new_handle, settled};
+/// The target of this crate's log lines.
+const LOG_TARGET: &str = "valk::aio";
+
+pub use builtins::register;
+pub use config::{START, SystemConfig};
+pub use executor::{EXECUTORS_MAX, Executor, JOBS_WAITING_MAX, executors, spawn_on};
+pub use handle::{
+    awaited, cancel, completed, end, failed, is_handle, new_handle, settle, settled, status,
+};
 pub use interrupt::Interrupts;
-pub use metrics::metrics;
-pub use pools::{Pools, RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, RECEIVE_RETAINED_BYTES};
-pub use system::{System, machine, stop_all};
-pub use workers::JOBS_WAITING_MAX;
+pub use metrics::{SystemMetrics, metrics};
+pub use pools::{Pools, RECEIVE_BUFFER_BYTES, RECEIVE_RETAINED_BYTES};
+pub use system::{System, shared_vm, spawn_task, stop_all, system_of};
+pub use task::{Started, await_handle, start};
+pub use valk_sync::cell::{End, Status};
 
 #[cfg(test)]
 mod tests;

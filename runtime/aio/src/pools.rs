@@ -5,21 +5,17 @@
 //! versions the others have no successor: handles, servers, clients and what belongs to a request
 //! are objects of the heap.
 
-use crate::builtins::{config, system_of};
-use crate::system::System;
+use crate::config::SystemConfig;
+use crate::system::{System, system_of};
 use std::fmt::Write;
-use std::ops::RangeInclusive;
 use valk_heap::{BufferPool, PoolBucket, Value};
 use valk_lang::builtins::{fail, new_string, wrong_type};
+use valk_lang::property_list;
 use valk_vm::{Arity, NativeFn, Outcome, Vm};
 
-/// Receive buffers of a system unless it is told otherwise. When all are taken, bodies are received
+/// What a receive buffer holds, in bytes: the largest request body unless a server is told
+/// otherwise. It takes memory only as a body arrives. When all are taken, bodies are received
 /// without.
-pub const RECEIVE_BUFFERS: usize = 128;
-/// How many a system may be told to have.
-const RECEIVE_BUFFERS_ALLOWED: RangeInclusive<i64> = 2..=1_000_000;
-/// What one holds, in bytes: the largest request body unless a server is told otherwise. Together
-/// they are 1 GiB of address space, which takes memory only as bodies arrive.
 pub const RECEIVE_BUFFER_BYTES: usize = 8 << 20;
 /// Memory that free receive buffers keep for the next bodies, in bytes.
 pub const RECEIVE_RETAINED_BYTES: usize = 8 << 20;
@@ -52,18 +48,11 @@ pub struct Pools {
 }
 
 impl Pools {
-    /// The pools that a configuration list of `aio/start` asks for, or a line about why not.
-    pub(crate) fn new(vm: &mut Vm, list: Value) -> Result<Pools, String> {
-        let buffers = config(vm, list, ":tcp-buffer-pool-size").and_then(Value::as_integer);
-        let buffers = buffers.unwrap_or(RECEIVE_BUFFERS as i64);
-        if !RECEIVE_BUFFERS_ALLOWED.contains(&buffers) {
-            let problem = "tcp_buffer_pool_size must be between 2 and 1,000,000";
-            return Err(format!("AIO config error: {problem}"));
-        }
-        let receive_buffers =
-            BufferPool::new(buffers as usize, RECEIVE_BUFFER_BYTES, RECEIVE_RETAINED_BYTES);
-        let receive_buffers = receive_buffers.map_err(|error| format!("[ERROR] aio | {error}"))?;
-        Ok(Pools { receive_buffers })
+    /// The pools of a system, or the text that says why the operating system refuses them.
+    pub(crate) fn new(config: &SystemConfig) -> Result<Pools, String> {
+        let (buffers, bytes) = (config.receive_buffers, RECEIVE_BUFFER_BYTES);
+        let receive_buffers = BufferPool::new(buffers, bytes, RECEIVE_RETAINED_BYTES);
+        Ok(Pools { receive_buffers: receive_buffers.map_err(|error| error.to_string())? })
     }
 
     /// Buffers for what clients send.
@@ -87,20 +76,11 @@ impl System {
     }
 }
 
-/// A property list, quoted, of keys and values.
-fn plist(vm: &mut Vm, pairs: &[(&str, Value)]) -> Value {
-    pairs.iter().rev().fold(Value::NIL, |rest, (key, value)| {
-        let rest = vm.heap.cons(*value, rest, true);
-        let key = vm.heap.intern(key.as_bytes());
-        vm.heap.cons(key, rest, true)
-    })
-}
-
 /// `{:available n :total n :usage-percent n}`.
 fn occupancy(vm: &mut Vm, free: usize, total: usize) -> Value {
     let used = ((total - free) * 100).checked_div(total).unwrap_or(0);
     let [free, total, used] = [free, total, used].map(|number| Value::fixnum(number as i64));
-    plist(vm, &[(":available", free), (":total", total), (":usage-percent", used)])
+    property_list::build(vm, &[(":available", free), (":total", total), (":usage-percent", used)])
 }
 
 fn pool_stats(vm: &mut Vm, arguments: &[Value]) -> Outcome {
@@ -116,11 +96,16 @@ fn pool_stats(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let waiting = system.waiting(vm);
     let has_waiting = vm.heap.intern(if waiting > 0 { b":true" } else { b":false" });
     let waiting = Value::fixnum(waiting as i64);
-    let backpressure =
-        plist(vm, &[(":connections-waiting", waiting), (":has-waiting", has_waiting)]);
+    let backpressure = property_list::build(
+        vm,
+        &[(":connections-waiting", waiting), (":has-waiting", has_waiting)],
+    );
     let arenas = occupancy(vm, 0, 0);
-    plist(vm, &[(":tcp-buffers", buffers), (":backpressure", backpressure), (":arenas", arenas)])
-        .into()
+    property_list::build(
+        vm,
+        &[(":tcp-buffers", buffers), (":backpressure", backpressure), (":arenas", arenas)],
+    )
+    .into()
 }
 
 /// The arguments of `aio/slab-buckets` after the system, or what is wrong with them.

@@ -1,39 +1,80 @@
 //! Async systems: what a program starts, listens with, and stops.
 //!
-//! 1. Stopping is asynchronous and happens once: the stop flag is seen by every service of the
-//!    system; when the last service has ended, the system's `stopped` handle completes.
-//! 2. SIGINT and SIGTERM stop every system; a second one ends the process at once, even while a
-//!    program never waits: signals are watched on a thread of their own.
+//! 1. Stopping is asynchronous and happens once. The stop is seen by every service of the system;
+//!    what else it has pending on any executor is cancelled. When the last service has ended, the
+//!    system's `stopped` handle completes.
+//! 2. A system that has stopped starts nothing: new operations of it are cancelled from the start.
+//!
+//! Does not know what its services do.
 
-use crate::executor::Reactor;
-use crate::handle::{HandleState, complete, new_handle};
+use crate::combinators::Node;
+use crate::config::SystemConfig;
+use crate::event::Event;
+use crate::executor::{self, pool};
+use crate::handle::{self, Waiter, completed, settle, with_node};
 use crate::pools::Pools;
+use crate::signals;
 use std::cell::RefCell;
-use std::io;
 use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::Runtime;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, LocalSet};
 use valk_heap::{HostObject, Root, Tracer, Value};
-use valk_lang::SharedVm;
+use valk_lang::{Language, SharedVm};
+use valk_sync::cell::End;
 use valk_sync::shim::lock;
 use valk_vm::Vm;
 
-/// Exit status after a second interrupt, as shells number it: 128 + SIGINT.
-pub(crate) const EXIT_INTERRUPTED: i32 = 130;
+/// What tasks and builtins of one thread share with its event loop.
+#[derive(Default)]
+pub(crate) struct Reactor {
+    vm: Weak<RefCell<Vm>>,
+    tasks: Option<Rc<LocalSet>>,
+    pub(crate) handle: Option<tokio::runtime::Handle>,
+    pub(crate) started: Option<std::time::Instant>,
+}
 
-/// Parts of a system shared with its tasks.
+/// Tells the builtins of a VM how to reach its event loop.
+pub(crate) fn install_reactor(vm: &SharedVm, tasks: &Rc<LocalSet>, runtime: &Runtime) {
+    let mut machine = vm.borrow_mut();
+    let reactor = machine.extension::<Reactor>();
+    reactor.vm = Rc::downgrade(vm);
+    reactor.tasks = Some(Rc::clone(tasks));
+    reactor.handle = Some(runtime.handle().clone());
+    reactor.started = Some(std::time::Instant::now());
+}
+
+/// The event loop of a VM ends.
+pub(crate) fn remove_reactor(vm: &SharedVm) {
+    vm.borrow_mut().extension::<Reactor>().tasks = None;
+}
+
+/// The shared VM, for tasks that builtins spawn. `None` while no event loop runs for it.
+pub fn shared_vm(vm: &mut Vm) -> Option<SharedVm> {
+    let reactor = vm.extension::<Reactor>();
+    reactor.tasks.as_ref()?;
+    reactor.vm.upgrade()
+}
+
+/// Spawns a task on the event loop of this thread. Returns false if there is none.
+pub fn spawn_task(vm: &mut Vm, task: impl Future<Output = ()> + 'static) -> bool {
+    let tasks = vm.extension::<Reactor>().tasks.clone();
+    tasks.map(|tasks| tasks.spawn_local(task)).is_some()
+}
+
+/// Parts of a system shared with its tasks, on all executors.
 struct Shared {
+    id: u32,
     stop: watch::Sender<bool>,
     services: Mutex<Vec<JoinHandle<()>>>,
-    stopped: AtomicBool,
-    handle: Mutex<Option<Root>>,
+    is_stopped: AtomicBool,
+    stopped: Mutex<Option<Root>>,
     pools: Pools,
 }
 
-/// A running (or stopped) async system.
+/// A running or stopped async system.
 #[derive(Clone)]
 pub struct System {
     shared: Arc<Shared>,
@@ -46,62 +87,68 @@ impl HostObject for System {
     }
 }
 
-/// The systems a machine has started.
+/// The systems of a runtime.
 #[derive(Default)]
-pub(crate) struct Systems {
+pub(crate) struct SystemList {
     list: Vec<System>,
-    machine: Option<Weak<RefCell<Vm>>>,
-    watching_signals: bool,
+    next_id: u32,
+    is_watching_signals: bool,
     /// SIGINT is the business of a prompt.
-    pub(crate) ignore_interrupts: bool,
+    pub ignore_interrupts: bool,
 }
 
-impl Systems {
-    /// A system is not stopped yet.
-    pub(crate) fn any_running(&self) -> bool {
+impl SystemList {
+    /// Whether a system has not stopped yet.
+    pub fn any_running(&self) -> bool {
         self.list.iter().any(|system| !system.has_stopped())
     }
-
-    /// Tells builtins how to reach the machine from tasks.
-    pub(crate) fn set_machine(&mut self, vm: &SharedVm) {
-        self.machine = Some(Rc::downgrade(vm));
-    }
-}
-
-/// The shared machine, for tasks that builtins spawn.
-pub fn machine(vm: &mut Vm) -> Option<SharedVm> {
-    vm.extension::<Systems>().machine.as_ref()?.upgrade()
 }
 
 impl System {
-    /// Starts a system as `list` configures it; otherwise a line that says why not: there is no executor, a
-    /// number is out of range, the address space does not suffice, or signals cannot be watched, and
-    /// a system that nothing can stop is worse than none.
+    /// Starts a system as the property list `list` configures it.
+    ///
+    /// # Errors
+    /// A line that says why not: no event loop, a number out of range, no address space, signals
+    /// that cannot be watched (a system that nothing can stop is worse than none).
     pub(crate) fn start(vm: &mut Vm, list: Value) -> Result<Value, String> {
-        let tasks = vm.extension::<Reactor>().tasks.clone();
-        let (Some(shared_vm), Some(tasks)) = (machine(vm), tasks) else {
-            return Err("[ERROR] aio | no executor is running".to_string());
+        let Some(shared_vm) = shared_vm(vm) else {
+            return Err("this program runs without an event loop".to_string());
         };
-        let pools = Pools::new(vm, list)?;
-        let handle = new_handle(vm);
-        let shared = Shared {
-            stop: watch::Sender::new(false),
-            services: Mutex::default(),
-            stopped: AtomicBool::new(false),
-            handle: Mutex::new(Some(vm.heap.root(handle))),
-            pools,
+        let pools = Pools::new(&SystemConfig::read(vm, list)?)?;
+        let pool = pool(vm);
+        let stopped = with_node(vm, Node::end_of_system(vm));
+        let stopped = Mutex::new(Some(vm.heap.root(stopped)));
+        let system = {
+            let mut systems = lock(&pool.systems);
+            if !systems.is_watching_signals {
+                signals::watch(&pool, systems.ignore_interrupts)
+                    .map_err(|error| format!("signals cannot be watched: {error}"))?;
+                systems.is_watching_signals = true;
+            }
+            systems.list.retain(|system| !system.has_stopped());
+            let shared = Shared {
+                id: systems.next_id,
+                stop: watch::Sender::new(false),
+                services: Mutex::default(),
+                is_stopped: AtomicBool::new(false),
+                stopped,
+                pools,
+            };
+            systems.next_id += 1;
+            let system = System { shared: Arc::new(shared) };
+            systems.list.push(system.clone());
+            system
         };
-        let system = System { shared: Arc::new(shared) };
-        let systems = vm.extension::<Systems>();
-        systems.list.retain(|system| !system.has_stopped());
-        systems.list.push(system.clone());
-        if !std::mem::replace(&mut systems.watching_signals, true) {
-            let stop =
-                watch_signals(systems.ignore_interrupts).map_err(|error| error.to_string())?;
-            tasks.spawn_local(stop_on_signal(Rc::clone(&shared_vm), stop));
-        }
-        tasks.spawn_local(system.clone().end_when_stopped(shared_vm));
+        pool.add_live();
+        pool.monitor.start(&pool);
+        vm.extension::<Language>().output.begin_service();
+        spawn_task(vm, system.clone().end_when_stopped(shared_vm));
         Ok(vm.heap.host(Box::new(system)))
+    }
+
+    /// The number of the system in its runtime.
+    pub(crate) fn id(&self) -> u32 {
+        self.shared.id
     }
 
     /// Memory that the services of the system share.
@@ -114,13 +161,37 @@ impl System {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
 
-    fn has_stopped(&self) -> bool {
-        self.shared.stopped.load(Ordering::Relaxed)
+    /// Whether the last service has ended.
+    pub fn has_stopped(&self) -> bool {
+        self.shared.is_stopped.load(Ordering::Relaxed)
     }
 
-    /// Asks the system to stop.
-    pub fn stop(&self) {
-        self.shared.stop.send_replace(true);
+    /// Whether the system was asked to stop.
+    pub fn is_stopping(&self) -> bool {
+        *self.shared.stop.borrow()
+    }
+
+    /// Asks the system to stop (rule 1).
+    pub fn stop(&self, vm: &mut Vm) {
+        if self.shared.stop.send_replace(true) {
+            return;
+        }
+        if pool(vm).signal().is_some() && self.is_awaited_by_program(vm) {
+            pool(vm).set_graceful();
+        }
+        for state in pool(vm).all() {
+            executor::post(vm, state.index, Event::StopSystem(self.id()));
+        }
+    }
+
+    /// Whether the program's own fiber waits for the end of this system.
+    fn is_awaited_by_program(&self, vm: &Vm) -> bool {
+        let stopped = lock(&self.shared.stopped);
+        let Some(root) = &*stopped else { return false };
+        let value = vm.heap.resolve(root);
+        handle::handle_of(&vm.heap, value).is_some_and(|handle| {
+            handle.cell.with_waiters(|waiters| waiters.iter().any(Waiter::is_program))
+        })
     }
 
     /// Completes when the system was asked to stop.
@@ -130,12 +201,12 @@ impl System {
         let _ = receiver.wait_for(|stop| *stop).await;
     }
 
-    /// Runs a service of the system; stopping waits for it.
+    /// Runs a service of the system on the event loop of this thread; stopping waits for it.
     ///
     /// # Panics
-    /// When no executor exists any more.
+    /// When this thread has no event loop.
     pub fn spawn(&self, vm: &mut Vm, service: impl Future<Output = ()> + 'static) {
-        let tasks = vm.extension::<Reactor>().tasks.clone().expect("a system has an executor");
+        let tasks = vm.extension::<Reactor>().tasks.clone().expect("a system has an event loop");
         let task = tasks.spawn_local(service);
         let mut services = lock(&self.shared.services);
         services.retain(|service| !service.is_finished());
@@ -144,9 +215,10 @@ impl System {
 
     /// The handle that completes when the system has stopped.
     pub(crate) fn stopped_handle(&self, vm: &mut Vm) -> Value {
-        match &*lock(&self.shared.handle) {
+        let stopped = lock(&self.shared.stopped);
+        match &*stopped {
             Some(root) => vm.heap.resolve(root),
-            None => crate::handle::completed(vm, Value::NIL),
+            None => completed(vm, Value::NIL),
         }
     }
 
@@ -160,51 +232,27 @@ impl System {
                 None => break,
             }
         }
-        self.shared.stopped.store(true, Ordering::Relaxed);
-        let root = lock(&self.shared.handle).take().expect("a system stops once");
-        let handle = vm.borrow_mut().heap.release(root);
-        complete(&vm, handle, HandleState::Completed(Value::NIL));
-        vm.borrow_mut().extension::<Reactor>().wake.notify_one();
+        self.shared.is_stopped.store(true, Ordering::Relaxed);
+        let root = lock(&self.shared.stopped).take().expect("a system stops once");
+        let vm = &mut *vm.borrow_mut();
+        let handle = vm.heap.release(root);
+        settle(vm, handle, End::Completed(Value::NIL));
+        vm.extension::<Language>().output.end_service();
+        let pool = pool(vm);
+        pool.end_live();
+        pool.program_idle.notify_one();
     }
 }
 
-/// Stops every system of the machine.
-pub fn stop_all(vm: &SharedVm) {
-    for system in &vm.borrow_mut().extension::<Systems>().list {
-        system.stop();
+/// Asks every system of the runtime to stop.
+pub fn stop_all(vm: &mut Vm) {
+    let systems = lock(&pool(vm).systems).list.clone();
+    for system in systems {
+        system.stop(vm);
     }
 }
 
-/// Stops every system when the watched value becomes true.
-async fn stop_on_signal(vm: SharedVm, mut stop: watch::Receiver<bool>) {
-    // Fails only when the watching thread is gone, and then no signal can come.
-    let _ = stop.wait_for(|stop| *stop).await;
-    stop_all(&vm);
-}
-
-/// Watches SIGTERM, and SIGINT unless somebody else does, from now on. The value becomes true at the
-/// first of them.
-fn watch_signals(terminations_only: bool) -> io::Result<watch::Receiver<bool>> {
-    let (stop, stopping) = watch::channel(false);
-    let reactor = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-    let (mut interrupt, mut terminate) = {
-        // Installed now and not on the thread: a signal may come before it runs.
-        let _context = reactor.enter();
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
-    };
-    let watching = async move {
-        loop {
-            tokio::select! {
-                _ = interrupt.recv(), if !terminations_only => {}
-                _ = terminate.recv() => {}
-            }
-            if stop.send_replace(true) {
-                std::process::exit(EXIT_INTERRUPTED);
-            }
-        }
-    };
-    std::thread::Builder::new()
-        .name("signals".to_string())
-        .spawn(move || reactor.block_on(watching))?;
-    Ok(stopping)
+/// The system a value refers to.
+pub fn system_of(vm: &Vm, value: Value) -> Option<System> {
+    value.host::<System>(&vm.heap).cloned()
 }

@@ -1,10 +1,12 @@
 //! Waiting, resuming, stopping, in one process.
 
 use crate::{
-    Executor, HandleState, complete, completed, config, failed, new_handle, register, settled,
+    End, Executor, Started, Status, await_handle, completed, end, failed, new_handle, register,
+    settle, start, status,
 };
+mod handles;
+mod start_options;
 mod threads;
-mod waiting;
 
 use valk_heap::{Config, Value};
 use valk_lang::{Driver, NoWaiting, Output, Ran, Runtime};
@@ -30,17 +32,18 @@ fn output(program: &str) -> String {
 }
 
 valk_harness::test! {
-    fn a_handle_becomes_terminal_once() {
+    fn a_handle_ends_once() {
         let runtime = runtime();
-        let handle = new_handle(&mut runtime.vm());
-        assert_eq!(settled(&runtime.vm(), handle), Some(HandleState::Pending));
-        complete(&runtime.vm, handle, HandleState::Completed(Value::ONE));
-        complete(&runtime.vm, handle, HandleState::Completed(Value::ZERO));
-        assert_eq!(settled(&runtime.vm(), handle), Some(HandleState::Completed(Value::ONE)));
-        assert_eq!(settled(&runtime.vm(), Value::ONE), None);
-        let gone = failed(&mut runtime.vm(), "gone");
-        assert!(matches!(settled(&runtime.vm(), gone), Some(HandleState::Failed(_))));
-        assert_eq!(runtime.repr(gone), "<handle>");
+        let vm = &mut *runtime.vm();
+        let handle = new_handle(vm);
+        assert_eq!(status(vm, handle), Some(Status::Running));
+        assert!(settle(vm, handle, End::Completed(Value::ONE)));
+        assert!(!settle(vm, handle, End::Completed(Value::ZERO)));
+        assert_eq!(end(vm, handle), Some(End::Completed(Value::ONE)));
+        assert_eq!(status(vm, Value::ONE), None);
+        let gone = failed(vm, "gone");
+        assert_eq!(status(vm, gone), Some(Status::Failed));
+        assert_eq!(valk_lang::repr(&vm.heap, gone), "<handle>");
     }
 }
 
@@ -58,26 +61,32 @@ valk_harness::test! {
 }
 
 valk_harness::test! {
-    fn several_fibers_wait_for_one_handle() {
+    fn fibers_and_tasks_wait_for_one_handle() {
         let runtime = runtime();
-        let (handle, await_, fibers) = {
-            let mut vm = runtime.vm();
+        let mut executor = Executor::new(&runtime.vm).expect("a reactor");
+        let (handle, root, await_) = {
+            let vm = &mut *runtime.vm();
             let name = vm.intern("aio/await");
             let await_ = vm.global(name).expect("registered");
-            let handle = new_handle(&mut vm);
-            let fibers = [vm.spawn(await_, &[handle]), vm.spawn(await_, &[handle])];
-            (handle, await_, fibers)
+            let handle = new_handle(vm);
+            (handle, vm.heap.root(handle), await_)
         };
-        let answers = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
-        for fiber in fibers {
-            let answers = std::rc::Rc::clone(&answers);
-            let then = Box::new(move |_: &_, value| answers.borrow_mut().push(value));
-            crate::drive(&runtime.vm, fiber, Value::NIL, then);
+        let task = await_handle(&runtime.vm, root);
+        let seen = std::rc::Rc::new(std::cell::Cell::new(None));
+        let told = std::rc::Rc::clone(&seen);
+        crate::spawn_task(&mut runtime.vm(), async move { told.set(Some(task.await)) });
+        let fibers = [0, 1].map(|_| runtime.vm().spawn(await_, &[handle]));
+        let waiting = fibers.map(|fiber| match start(&runtime.vm, fiber) {
+            Started::Waiting(root) => root,
+            Started::Done(_) => panic!("the handle is pending"),
+        });
+        settle(&mut runtime.vm(), handle, End::Completed(Value::fixnum(7)));
+        for root in waiting {
+            let result = runtime.vm().heap.release(root);
+            let fiber = runtime.vm().spawn(await_, &[result]);
+            assert_eq!(executor.run(&runtime.vm, fiber), Value::fixnum(7));
         }
-        assert!(answers.borrow().is_empty());
-        complete(&runtime.vm, handle, HandleState::Completed(Value::fixnum(7)));
-        assert_eq!(*answers.borrow(), [Value::fixnum(7); 2]);
-        assert!(runtime.vm().heap.live_roots() > 0);
+        assert_eq!(seen.get(), Some(End::Completed(Value::fixnum(7))));
         let done = completed(&mut runtime.vm(), Value::ONE);
         assert!(runtime.vm().call(await_, &[done]).is_error());
     }
@@ -110,9 +119,10 @@ valk_harness::test! {
         let text = output(
             "(= {s} (aio/await (aio/start)))
              (= {h} (aio/sleep s 1000000)) (= {again} (aio/sleep s -5))
-             (aio/stop s) (print (aio/run s) (aio/await h) (aio/await again)) (print (aio/run s))",
+             (print (aio/await again))
+             (aio/stop s) (print (aio/run s) (aio/await h)) (print (aio/run s) (aio/status (aio/sleep s 1)))",
         );
-        assert_eq!(text, "() () ()\n()\n");
+        assert_eq!(text, "()\n() Error: async operation cancelled\n() :cancelled\n");
     }
 }
 
@@ -129,24 +139,27 @@ valk_harness::test! {
         let ran = runtime.run_text("p", b"(aio/start)", &mut NoWaiting);
         let Ran::Failed(error, _) = ran else { panic!("no executor") };
         assert_eq!(runtime.repr(error), "Error[Failed to start AIO system]");
-        let vm = &mut runtime.vm();
-        let list = [":a", ":b"].map(|name| vm.heap.intern(name.as_bytes()));
-        let pair = vm.heap.cons(list[1], Value::NIL, true);
-        let pair = vm.heap.cons(list[0], pair, true);
-        assert_eq!(config(vm, pair, ":a"), Some(list[1]));
-        assert_eq!(config(vm, pair, ":b"), None);
     }
 }
 
 valk_harness::test! {
-    fn wrong_arguments_are_type_errors() {
+    fn wrong_arguments_are_told() {
         let text = output(
             "(= {s} (aio/await (aio/start)))
-             (print (aio/run 1) (aio/stop 1) (aio/await 1) (aio/sleep 1 1) (aio/sleep s {}) (aio/start 1 2)
-               (handle? s) (handle? (aio/sleep s 0)))",
+             (map print (list (aio/run 1) (aio/stop 1) (aio/await 1) (aio/sleep 1 1) (aio/sleep s {})
+               (aio/start 1 2) (handle? s) (handle? (aio/sleep s 0))))",
         );
-        assert_eq!(text.matches("Error: Actual:").count(), 5, "{text}");
-        assert!(text.ends_with("Expected[1] 0 1\n"), "{text}");
+        let expected = [
+            "Error: aio/run: Expected AIO system reference",
+            "Error: aio/stop: Expected AIO system reference",
+            "Error: aio/await: argument must be a handle",
+            "Error: aio/sleep: Expected AIO system reference",
+            "Error: aio/sleep: second argument must be a number",
+        ];
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[..5], expected);
+        assert!(lines[5].ends_with("Expected[1]"), "{text}");
+        assert_eq!(lines[6..], ["0", "1"]);
     }
 }
 
@@ -173,7 +186,7 @@ fn interrupted(program: &str) -> String {
 }
 
 valk_harness::test! {
-    fn an_interrupt_ends_a_wait_and_forgets_who_waited() {
+    fn an_interrupt_ends_a_wait() {
         assert_eq!(interrupted("(aio/await (aio/sleep sys 1000000))"), "Error[interrupted]");
     }
 
@@ -201,7 +214,7 @@ valk_harness::test! {
         };
         let gained = |path| number(after, path) - number(before, path);
         assert_eq!(number(before, "/event_loop/events_processed"), 0);
-        assert_eq!(number(after, "/event_loop/events_processed"), 1);
+        assert_eq!(number(after, "/event_loop/events_processed"), 2, "a timer, and the fiber that waited");
         assert!(number(after, "/event_loop/iterations") > 0, "{text}");
         assert!(number(after, "/event_loop/idle_time_us") >= 1000, "{text}");
         assert_eq!(gained("/gc/cycles_full"), 1);
@@ -212,7 +225,7 @@ valk_harness::test! {
         let sum: u64 = pauses.expect("an object").values().filter_map(serde_json::Value::as_u64).sum();
         assert_eq!(sum, number(after, "/gc/cycles_total"));
         assert_eq!(number(compact, "/gc/cycles"), sum);
-        assert_eq!(number(compact, "/loop/events"), 1);
+        assert_eq!(number(compact, "/loop/events"), 2);
         assert!(number(compact, "/interp/calls") > 2000, "{text}");
     }
 
@@ -231,6 +244,47 @@ valk_harness::test! {
         for name in ["valk_loop_iterations_total", "valk_events_processed_total", "valk_loop_idle_seconds_total"] {
             assert!(text.contains(&format!("# TYPE {name} counter\n{name} ")), "{text}");
         }
+    }
+
+    fn a_system_s_registry_is_json() {
+        let text = output(
+            "(def {sys} (aio/await (aio/start {:tcp-buffer-pool-size 6})))
+             (print (aio/metrics-json sys)) (print (aio/metrics-json-compact sys))
+             (print (aio/systems-json sys))",
+        );
+        let documents: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let [whole, compact, systems] = &documents[..] else { panic!("{text}") };
+        assert!(whole["uptime_seconds"].is_number(), "{text}");
+        let labels = serde_json::json!({ "system": "main" });
+        let find = |kind: &str, name: &str| {
+            let series = whole[kind].as_array().expect("a list").iter();
+            let found = series.filter(|series| series["name"] == name).collect::<Vec<_>>();
+            assert_eq!(found.len(), 1, "{name}: {text}");
+            assert_eq!(found[0]["labels"], labels, "{name}");
+            found[0].clone()
+        };
+        assert_eq!(find("gauges", "aio_tcp_buffers_total")["value"], 6);
+        assert_eq!(find("counters", "aio_requests_total")["value"], 0);
+        let histogram = find("histograms", "aio_request_duration_seconds");
+        assert_eq!(histogram["buckets"].as_array().expect("a list").len(), 9);
+        assert_eq!(histogram["buckets"][8]["le"], "+Inf");
+        assert_eq!(compact["counters"], whole["counters"]);
+        assert_eq!(systems[0]["gauges"], whole["gauges"]);
+        for name in ["aio/metrics-json", "aio/metrics-json-compact", "aio/systems-json"] {
+            let text = output(&format!("(print ({name})) (print ({name} 5)) (print ({name} 1 2))"));
+            let many = format!("Error: {name}: expected 1 argument (sys)\n");
+            let wrong = "Error: Actual: Number, Expected(One-Of): [Reference]\n";
+            assert_eq!(text, format!("{many}{wrong}{many}"));
+        }
+    }
+
+    fn a_full_registry_still_answers() {
+        let registry = valk_metrics::Registry::new();
+        for n in 0..valk_metrics::COUNTERS_MAX {
+            registry.counter(&n.to_string(), "", &[]).expect("room");
+        }
+        assert!(crate::SystemMetrics::new(&registry, "main").is_err());
     }
 
     fn metrics_are_of_one_system_or_none() {
@@ -253,12 +307,12 @@ valk_harness::test! {
                (print (aio/slab-buckets sys "tcp_buffers" 5 5 2))"#,
         );
         let expected = [
-            "{:tcp-buffers {:available 128 :total 128 :usage-percent 0} \
+            "{:tcp-buffers {:available 576 :total 576 :usage-percent 0} \
              :backpressure {:connections-waiting 0 :has-waiting :false} \
              :arenas {:available 0 :total 0 :usage-percent 0}}",
-            r#"{"buckets":[{"u":0,"f":43},{"u":0,"f":43},{"u":0,"f":42}],"total":128}"#,
-            r#"{"buckets":[{"u":0,"f":1},{"u":0,"f":1}],"total":128}"#,
-            r#"{"buckets":[],"total":128}"#,
+            r#"{"buckets":[{"u":0,"f":192},{"u":0,"f":192},{"u":0,"f":192}],"total":576}"#,
+            r#"{"buckets":[{"u":0,"f":1},{"u":0,"f":1}],"total":576}"#,
+            r#"{"buckets":[],"total":576}"#,
         ];
         assert_eq!(text.lines().collect::<Vec<_>>(), expected);
     }
@@ -269,9 +323,10 @@ valk_harness::test! {
         for (list, total) in [
             ("{:tcp-buffer-pool-size 6}", "6"),
             ("{:other 1 :tcp-buffer-pool-size 1000}", "1000"),
-            ("{:tcp-buffer-pool-size \"6\"}", "128"),
-            ("{:tcp-buffer-pool-size}", "128"),
-            ("5", "128"),
+            ("{:tcp-buffer-pool-size \"6\"}", "576"),
+            ("{:tcp-buffer-pool-size}", "576"),
+            ("{:tcp-buffer-pool-size 0}", "576"),
+            ("5", "576"),
         ] {
             let text = output(&format!(
                 "(print (plist/get (plist/get (aio/pool-stats (aio/await (aio/start {list})))
@@ -279,7 +334,7 @@ valk_harness::test! {
             ));
             assert_eq!(text.trim_end(), total, "{list}");
         }
-        for buffers in ["1", "0", "-1", "1000001", "9223372036854775807"] {
+        for buffers in ["1", "-1", "1000001", "9223372036854775807"] {
             let text = output(&format!("(print (aio/start {{:tcp-buffer-pool-size {buffers}}}))"));
             assert_eq!(text.trim_end(), "Error: Failed to start AIO system", "{buffers}");
         }
@@ -360,9 +415,9 @@ valk_harness::test! {
         };
         let text = ask("(print (aio/pool-stats sys))");
         assert!(text.contains(":connections-waiting 3 :has-waiting :true"), "{text}");
-        assert!(text.contains(":tcp-buffers {:available 127 :total 128 :usage-percent 0}"), "{text}");
+        assert!(text.contains(":tcp-buffers {:available 575 :total 576 :usage-percent 0}"), "{text}");
         let text = ask("(print (aio/slab-buckets sys \"tcp_buffers\" 0 2 2))");
-        assert_eq!(text, "{\"buckets\":[{\"u\":1,\"f\":0},{\"u\":0,\"f\":1}],\"total\":128}\n");
+        assert_eq!(text, "{\"buckets\":[{\"u\":1,\"f\":0},{\"u\":0,\"f\":1}],\"total\":576}\n");
         drop((second, buffer));
         let text = ask("(print (aio/pool-stats sys))");
         assert!(text.contains(":connections-waiting 1 :has-waiting :true"), "{text}");

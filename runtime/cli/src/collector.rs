@@ -1,7 +1,7 @@
 //! What the environment says about memory, threads and native code: `VALK_HEAP_HARD_LIMIT`,
 //! `VALK_GC`, `VALK_GC_LOG`, `VALK_WORKERS`, `VALK_JIT`.
 
-use crate::log::{Level, log};
+use crate::LOG_TARGET;
 use crate::report::write_error;
 use std::fmt::Write as _;
 use std::hash::{BuildHasher as _, RandomState};
@@ -65,7 +65,7 @@ pub fn jit_calls() -> u32 {
 }
 
 fn warn(text: &str) {
-    log(Level::Warn, None, text);
+    tracing::warn!(target: LOG_TARGET, "{text}");
 }
 
 /// Sets one mode; false when there is none of this name.

@@ -1,7 +1,8 @@
 //! `valk --limits`: every bound a program can meet, with its unit and how it is set.
 
 use serde_json::json;
-use valk_aio::{JOBS_WAITING_MAX, RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, RECEIVE_RETAINED_BYTES};
+use std::borrow::Cow;
+use valk_aio::{JOBS_WAITING_MAX, RECEIVE_BUFFER_BYTES, RECEIVE_RETAINED_BYTES, START};
 use valk_heap::Config;
 use valk_http2::Limits;
 use valk_lang::STRING_BYTES_MAX;
@@ -12,16 +13,16 @@ struct Row {
     name: String,
     value: u64,
     unit: &'static str,
-    set: &'static str,
+    set: Cow<'static, str>,
 }
 
 /// All bounds; those of the heap as this process has them.
 fn rows(heap: &Config) -> Vec<Row> {
-    let row = |name: &str, value: usize, unit, set| Row {
+    let row = |name: &str, value: usize, unit, set: &'static str| Row {
         name: name.into(),
         value: value as u64,
         unit,
-        set,
+        set: set.into(),
     };
     let fixed = "fixed";
     let soft = heap.hard_limit_bytes / 100 * usize::from(heap.threshold_percent);
@@ -36,26 +37,26 @@ fn rows(heap: &Config) -> Vec<Row> {
         row("string/length", STRING_BYTES_MAX, "bytes", fixed),
         row("source/length", valk_diagnostics::SOURCE_BYTES_MAX, "bytes", fixed),
         row("error/trace", TRACE_FRAMES_MAX, "calls", fixed),
-        row(
-            "aio/receive-buffers",
-            RECEIVE_BUFFERS,
-            "buffers per system",
-            ":tcp-buffer-pool-size of aio/start",
-        ),
         row("aio/receive-buffer", RECEIVE_BUFFER_BYTES, "bytes", fixed),
         row("aio/receive-retained", RECEIVE_RETAINED_BYTES, "bytes per system", fixed),
         row("threads/workers", heap.mutators_max - 1, "threads", "VALK_WORKERS"),
         row("threads/waiting", JOBS_WAITING_MAX, "functions", fixed),
         row("repl/history", crate::history::HISTORY_LINES_MAX, "lines", fixed),
     ];
+    rows.extend(START.limits().map(|limit| Row {
+        name: limit.name,
+        value: limit.default as u64,
+        unit: limit.unit,
+        set: limit.set.into(),
+    }));
     rows.extend(Limits::default().table().into_iter().map(|limit| Row {
         name: format!("http2/{}", limit.name.replace('_', "-")),
         value: limit.value,
         unit: limit.unit,
         set: if limit.name == "body_bytes" {
-            ":max-request-body-size of http2/server-listen"
+            ":max-request-body-size of http2/server-listen".into()
         } else {
-            fixed
+            fixed.into()
         },
     }));
     rows

@@ -12,7 +12,6 @@ mod commands;
 mod editor;
 mod history;
 mod limits;
-mod log;
 mod repl;
 mod report;
 mod session;
@@ -23,29 +22,50 @@ use report::{Format, Reporter};
 use session::Session;
 use std::process::ExitCode;
 use valk_lang::Output;
+use valk_log::{Level, Threshold};
+
+/// The target of this crate's log lines.
+const LOG_TARGET: &str = "valk::command";
+
+/// A request allocates and frees many small blocks, which costs less here than with the system's
+/// allocator (docs/performance.md). Objects of the language live in a heap of their own.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let level = std::env::var("VALK_LOG").unwrap_or_default();
+    let threshold = Threshold::new(Level::from_name(&level));
+    valk_log::install(&threshold);
+    let code = command(&arguments, threshold);
+    valk_log::flush();
+    ExitCode::from(code)
+}
+
+/// Does what the command line asks for; the exit status.
+fn command(arguments: &Arguments, threshold: Threshold) -> u8 {
     let reporter = Reporter::new(arguments.error_format);
-    if let Some(text) = about_itself(&arguments) {
+    if let Some(text) = about_itself(arguments) {
         let out = Output::default();
         out.write(text.as_bytes());
         out.flush();
-        return ExitCode::SUCCESS;
+        return 0;
     }
     let mut session = match Session::new() {
         Ok(session) => session,
         Err(problem) => {
             reporter.failure(&problem);
-            return ExitCode::from(1);
+            return 1;
         }
     };
-    let code = run(&mut session, &arguments, &reporter);
+    session.runtime.set_log_threshold(threshold);
+    let code = run(&mut session, arguments, &reporter);
     session.finish();
     if let Some(format) = arguments.stats {
         session.show_statistics(format);
     }
-    ExitCode::from(code)
+    if code == 0 && session.has_lost_output() { 1 } else { code }
 }
 
 /// What the command prints without running anything.
@@ -61,7 +81,7 @@ fn about_itself(arguments: &Arguments) -> Option<String> {
     })
 }
 
-/// Does what the command line asks for; the exit status.
+/// Runs the subcommand, the program or the prompt; the exit status.
 fn run(session: &mut Session, arguments: &Arguments, reporter: &Reporter) -> u8 {
     session.runtime.set_arguments(arguments.program.clone());
     match &arguments.command {
@@ -75,9 +95,15 @@ fn run(session: &mut Session, arguments: &Arguments, reporter: &Reporter) -> u8 
     }
     let mut failed = false;
     for expression in &arguments.expressions {
+        if session.has_ended() {
+            break;
+        }
         failed |= session.evaluate(expression, reporter);
     }
     for file in &arguments.files {
+        if session.has_ended() {
+            break;
+        }
         failed |= session.run_file(file, reporter);
     }
     let nothing = arguments.files.is_empty() && arguments.expressions.is_empty();

@@ -1,7 +1,6 @@
 //! Diagnostics on standard error.
 
 use clap::ValueEnum;
-use std::io::Write;
 use valk_diagnostics::{Code, Diagnostic, SourceMap, render_ansi, render_json, render_plain};
 
 /// How diagnostics are written.
@@ -42,5 +41,5 @@ impl Reporter {
 
 /// Writes to standard error; when that is closed the message is lost.
 pub fn write_error(text: &str) {
-    let _ = std::io::stderr().write_all(text.as_bytes());
+    valk_log::write_error(text.as_bytes());
 }

@@ -1,12 +1,12 @@
 //! One runtime with its executor, and the things the command does with them.
 
+use crate::LOG_TARGET;
 use crate::collector;
-use crate::log::{Level, log};
 use crate::report::{Format, Reporter, write_error};
 use valk_aio::{Executor, Interrupts};
 use valk_diagnostics::Diagnostic;
 use valk_heap::{Config, Stress, Value};
-use valk_lang::{Output, Ran, Runtime, collector_report};
+use valk_lang::{Language, Output, Ran, Runtime, collector_report};
 
 /// A runtime ready to run programs.
 pub struct Session {
@@ -36,7 +36,7 @@ impl Session {
 
     /// Runs a file; true when it failed.
     pub fn run_file(&mut self, path: &str, reporter: &Reporter) -> bool {
-        log(Level::Debug, self.runtime.log_level().as_deref(), &format!("running {path}"));
+        tracing::debug!(target: LOG_TARGET, "running {path}");
         let ran =
             self.interruptibly(|session| session.runtime.run_file(path, &mut session.executor));
         self.report(ran, reporter).is_none()
@@ -102,6 +102,8 @@ impl Session {
     fn report(&mut self, ran: Ran, reporter: &Reporter) -> Option<Value> {
         match ran {
             Ran::Value(value) => Some(value),
+            // Ended by `exit` or a signal: that is no error of the program.
+            Ran::Failed(..) if self.executor.has_ended_program() => None,
             Ran::Failed(error, diagnostic) => {
                 let line = format!("{}\n", self.runtime.repr(error));
                 self.print(line.as_bytes());
@@ -165,21 +167,28 @@ impl Session {
         status
     }
 
-    /// The exit status the program asked for.
+    /// The exit status that the program asked for, or that of the signal that ended it.
     pub fn exit_code(&self) -> Option<u8> {
-        self.runtime.exit_code()
+        self.runtime.exit_code().or_else(|| self.executor.signal_status())
+    }
+
+    /// Whether `exit` or a signal has ended a wait of the program: nothing more of it is to run.
+    pub fn has_ended(&self) -> bool {
+        self.executor.has_ended_program()
     }
 
     /// Stops what the program left running and passes on its output.
     pub fn finish(&mut self) {
         self.executor.finish(&self.runtime.vm);
         let statistics = self.runtime.vm().heap.statistics();
-        log(
-            Level::Info,
-            self.runtime.log_level().as_deref(),
-            &format!("{} bytes in use at most", statistics.used_bytes_peak),
-        );
+        let bytes = statistics.used_bytes_peak;
+        tracing::info!(target: LOG_TARGET, bytes, "the program has ended; most bytes in use");
         self.runtime.flush();
+    }
+
+    /// A part of the program's output could not be written.
+    pub fn has_lost_output(&self) -> bool {
+        self.runtime.vm().extension::<Language>().output.has_lost_output()
     }
 
     /// Prints what was counted, to standard error.

@@ -1,13 +1,13 @@
 //! What allocation, the write barrier and collections cost; run by `ci/bench-heap --primitives`.
 //!
-//! Beside every subject stands the same loop without the operation. Printed are the medians over the
-//! rounds of the loop with the operation, of the loop without and of the difference.
+//! Beside every subject stands the same loop without the operation. Printed are the medians over
+//! the rounds of the loop with the operation, of the loop without and of the difference.
 
 use std::hint::black_box;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use valk_harness::rounds::{self, Measure, Medians};
+use valk_harness::benchmark::{self, Measure, Medians};
 use valk_heap::{Collection, Config, Heap, Kind, Roots, Value};
 
 /// Operations measured at a time.
@@ -88,7 +88,7 @@ const SUBJECTS: &[Subject] = &[
 
 fn main() -> ExitCode {
     let measures = SUBJECTS.iter().map(|subject| (subject.with, subject.without));
-    let medians = match rounds::run(std::env::args().skip(1), measures) {
+    let medians = match benchmark::run(std::env::args().skip(1), measures) {
         Ok(medians) => medians,
         Err(refusal) => {
             eprintln!("error: {refusal}");
@@ -96,10 +96,10 @@ fn main() -> ExitCode {
         }
     };
     println!("{:<44} {:>9} {:>9} {:>10} {:>7}", "", "with", "without", "difference", "goal");
-    for (Subject { name, goal, .. }, Medians { subject, beside, difference }) in
+    for (Subject { name, goal, .. }, Medians { subject, peer, difference }) in
         SUBJECTS.iter().zip(medians)
     {
-        let (with, without, difference) = (shown(Some(subject)), shown(beside), shown(difference));
+        let (with, without, difference) = (shown(Some(subject)), shown(peer), shown(difference));
         println!("{name:<44} {with:>9} {without:>9} {difference:>10} {goal:>7}");
     }
     ExitCode::SUCCESS

@@ -1,4 +1,4 @@
-//! What the heap refuses, and why.
+//! The errors of the heap.
 
 use std::fmt;
 use valk_sync::limits::SLAB_SLOTS_MAX;
@@ -64,7 +64,7 @@ impl fmt::Display for HeapError {
 
 impl std::error::Error for HeapError {}
 
-/// A native asked for more than the hard limit leaves. A full collection may still make room.
+/// A builtin requested more than the hard limit leaves. A full collection may still make room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutOfMemory {
     /// Bytes asked for.
@@ -88,7 +88,7 @@ impl fmt::Display for OutOfMemory {
 
 impl std::error::Error for OutOfMemory {}
 
-/// A thread cannot become a mutator of a heap: it has as many as it was made for.
+/// A thread cannot register as a mutator of a heap: it has as many as it was made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooManyMutators {
     /// Mutators the heap was made for.

@@ -1,25 +1,38 @@
-//! Value word, object layouts, nursery, old space, roots: the memory of one runtime; and memory
-//! that is not the collector's: arenas, slab pools, buffers.
+//! The memory of one runtime: values, objects, nursery, old space, roots and the collector; and
+//! memory outside the collector: arenas, slab pools, buffers.
 //!
-//! The protocol between the heap and whoever evaluates programs (the *mutator*):
+//! The protocol between the heap and a thread that evaluates programs (a *mutator*):
 //!
-//! 1. Allocation never collects. Natives hold plain [`Value`]s across any number of allocations.
+//! 1. Allocation never collects. Builtins hold plain [`Value`]s across any number of allocations.
 //! 2. Only collections move or free. The mutator collects ([`Heap::collect`]) or lets another one
-//!    collect ([`Heap::stop`], [`Heap::blocking`], [`Heap::begin_blocking`]) at a safepoint, after
-//!    [`Heap::wants_safepoint`] said so or when it likes, and hands over every `Value` it still needs
-//!    through [`Roots`]; a `Value` that was neither traced nor reachable is dead afterwards.
-//! 3. Objects are born in the nursery, but for hosts, [`Heap::old_cons`] and what is larger than
-//!    [`YOUNG_OBJECT_MAX_BYTES`], which are born old. They move at most once, at the first
-//!    collection they survive. Old objects never move.
-//! 4. An existing object is changed only through [`Heap::write`] (or, for the `Value`s inside a
-//!    host, announced by [`Heap::touch_host`]), which keeps the remembered set complete.
-//! 5. Memory limits never abort: the heap reports [`Heap::over_hard_limit`] and the mutator turns
-//!    it into an error of the language.
+//!    collect ([`Heap::stop`], [`Heap::blocking`], [`Heap::begin_blocking`]) at a safepoint, which
+//!    it may enter at any time and should enter when [`Heap::wants_safepoint`] is true. It passes
+//!    every `Value` that it still needs through [`Roots`]; a `Value` that was neither traced nor
+//!    reachable is dead afterwards.
+//! 3. Objects are allocated in the nursery, except hosts, [`Heap::old_cons`] and objects larger
+//!    than [`YOUNG_OBJECT_MAX_BYTES`], which are allocated in the old space. An object moves at
+//!    most once, at the first collection that it survives. Old objects never move.
+//! 4. An existing object is changed only through [`Heap::write`], or, for the `Value`s inside a
+//!    host, after [`Heap::touch_host`]: these are the write barrier, which keeps the remembered set
+//!    complete.
+//! 5. Memory limits never abort: the heap reports [`Heap::over_hard_limit`] and the mutator raises
+//!    an error of the language.
 //! 6. [`Heap::wants_safepoint`] is also true when another thread requested an interruption through
-//!    [`Heap::interrupt`]; what the mutator does about it is its business.
-//! 7. Several mutators, each on a thread of its own, may share a heap ([`Heap::mutator_ticket`]).
+//!    [`Heap::interrupt`]. The heap does not act on such a request; the mutator does.
+//! 7. Several mutators, each on its own thread, may share a heap ([`Heap::mutator_ticket`]).
 //!
-//! Does not know bytecode, frames, environments' meaning, who starts threads or the language's syntax.
+//! | Module | Contents |
+//! |---|---|
+//! | `values` | the value word, layouts of cells, symbols |
+//! | `spaces` | the nursery of each mutator, the old space |
+//! | `roots` | roots of mutators, the table of rooted references, globals |
+//! | `collector` | minor and full collections; serial, parallel, local to one thread |
+//! | `mutator` | allocation, write barrier, safepoints, locks, shared state of all mutators |
+//! | `memory` | mappings of the operating system; pools, buffers, arenas |
+//! | `accounting` | limits, usage, statistics |
+//!
+//! Does not know bytecode, frames, what an environment means, where threads come from or the syntax
+//! of the language.
 
 #![expect(
     clippy::inline_always,

@@ -1,4 +1,5 @@
-//! Memory from the operating system, and what is made of it beside the heap: pools, buffers, arenas.
+//! Memory from the operating system, and what is made of it beside the heap: pools, buffers,
+//! arenas.
 //!
 //! Does not know values.
 

@@ -1,4 +1,5 @@
-//! What one mutator does: allocation, the write barrier, safepoints, locks; and the state that all mutators of a heap share.
+//! What one mutator does: allocation, the write barrier, safepoints, locks; and the state that all
+//! mutators of a heap share.
 //!
 //! Does not know how cells are traced.
 

@@ -1,4 +1,5 @@
-//! The roots of a collection: what mutators hold, the table of rooted references, and the global variables.
+//! The roots of a collection: what mutators hold, the table of rooted references, and the global
+//! variables.
 //!
 //! Does not know how cells are traced.
 

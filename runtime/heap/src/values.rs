@@ -1,6 +1,7 @@
 //! The value word, the layouts of cells, and symbols.
 //!
-//! Everything that knows how a value is encoded is here. Does not know where cells lie or when they move.
+//! Everything that knows how a value is encoded is here. Does not know where cells lie or when they
+//! move.
 
 pub(crate) mod access;
 pub(crate) mod forwarding;

@@ -1,4 +1,4 @@
-//! A request body on its way in.
+//! A request body while it is received.
 //!
 //! 1. A body begins in memory of its own and moves to a receive buffer when it is, or promises to
 //!    be, larger than [`SMALL_BODY_BYTES`]: from then on it grows without being moved or copied.
@@ -16,14 +16,14 @@ use crate::receive_buffers::{ReceiveBuffer, ReceiveBuffers};
 /// about the length of its body, in bytes.
 pub(crate) const SMALL_BODY_BYTES: usize = 64 * 1024;
 
-/// A body and where it is.
+/// A body and the memory it is in.
 pub(crate) struct Body<'p> {
     buffers: Option<&'p dyn ReceiveBuffers>,
     declared: usize,
-    place: Place,
+    storage: Storage,
 }
 
-enum Place {
+enum Storage {
     /// Memory of its own; `true` when no buffer is to be asked for any more.
     Own(Vec<u8>, bool),
     Buffer(Box<dyn ReceiveBuffer>),
@@ -32,35 +32,35 @@ enum Place {
 impl<'p> Body<'p> {
     /// An empty body whose client has said that it will have `declared` bytes, 0 when it did not.
     pub(crate) fn new(buffers: Option<&'p dyn ReceiveBuffers>, declared: usize) -> Self {
-        let place = Place::Own(Vec::new(), false);
-        Self { buffers, declared, place }
+        let storage = Storage::Own(Vec::new(), false);
+        Self { buffers, declared, storage }
     }
 
     /// Bytes so far.
     pub(crate) fn len(&self) -> usize {
-        match &self.place {
-            Place::Own(bytes, _) => bytes.len(),
-            Place::Buffer(buffer) => buffer.filled().len(),
+        match &self.storage {
+            Storage::Own(bytes, _) => bytes.len(),
+            Storage::Buffer(buffer) => buffer.filled().len(),
         }
     }
 
     /// Appends `chunk`.
     pub(crate) fn push(&mut self, chunk: &[u8]) {
-        self.settle(self.len() + chunk.len());
-        match &mut self.place {
-            Place::Own(bytes, _) => bytes.extend_from_slice(chunk),
-            Place::Buffer(buffer) => {
+        self.choose_storage(self.len() + chunk.len());
+        match &mut self.storage {
+            Storage::Own(bytes, _) => bytes.extend_from_slice(chunk),
+            Storage::Buffer(buffer) => {
                 if !buffer.append(chunk) {
                     let bytes = [buffer.filled(), chunk].concat();
-                    self.place = Place::Own(bytes, true);
+                    self.storage = Storage::Own(bytes, true);
                 }
             }
         }
     }
 
-    /// Decides where a body of `bytes` bytes so far belongs (rules 1 and 2).
-    fn settle(&mut self, bytes: usize) {
-        let Place::Own(own, decided @ false) = &mut self.place else { return };
+    /// Chooses the storage for a body of `bytes` bytes so far (rules 1 and 2).
+    fn choose_storage(&mut self, bytes: usize) {
+        let Storage::Own(own, decided @ false) = &mut self.storage else { return };
         let expected = bytes.max(self.declared);
         if expected <= SMALL_BODY_BYTES {
             // Exactly what was promised: nothing is left over when the body is whole.
@@ -74,15 +74,15 @@ impl<'p> Body<'p> {
                 buffer.append(own),
                 "rule 2 of body: the buffer is larger than the body so far"
             );
-            self.place = Place::Buffer(buffer);
+            self.storage = Storage::Buffer(buffer);
         }
     }
 
     /// The whole body.
     pub(crate) fn finish(self) -> Bytes {
-        match self.place {
-            Place::Own(bytes, _) => Bytes::from(bytes),
-            Place::Buffer(buffer) => Bytes::copy_from_slice(buffer.filled()),
+        match self.storage {
+            Storage::Own(bytes, _) => Bytes::from(bytes),
+            Storage::Buffer(buffer) => Bytes::copy_from_slice(buffer.filled()),
         }
     }
 }

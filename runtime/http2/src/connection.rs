@@ -40,7 +40,7 @@ type Incoming = (http::Request<RecvStream>, SendResponse<Bytes>);
 type Signal = Pin<Box<dyn Future<Output = ()>>>;
 
 /// What a connection shares with the tasks of its streams.
-pub(crate) struct Link {
+pub(crate) struct ConnectionState {
     pub(crate) service: Rc<Service>,
     pub(crate) scheme: Scheme,
     /// Header bytes of unanswered requests.
@@ -52,12 +52,12 @@ pub(crate) struct Link {
     /// Response bytes handed to the framing layer since the socket last took everything.
     unflushed_bytes: Cell<usize>,
     peer_resets: RefCell<TokenBucket>,
-    overdrawn: Cell<bool>,
+    resets_exceeded: Cell<bool>,
     /// Counted among the connections that wait for their client to read.
     waiting: Cell<bool>,
 }
 
-impl Link {
+impl ConnectionState {
     fn new(service: Rc<Service>, scheme: Scheme) -> Rc<Self> {
         let limits = &service.limits;
         let bucket =
@@ -69,7 +69,7 @@ impl Link {
             response_bytes: ByteBudget::new(limits.connection_response_bytes),
             unflushed_bytes: Cell::new(0),
             peer_resets: RefCell::new(bucket),
-            overdrawn: Cell::new(false),
+            resets_exceeded: Cell::new(false),
             waiting: Cell::new(false),
             service,
         })
@@ -79,12 +79,12 @@ impl Link {
     /// happens in, makes the driver look at the result.
     pub(crate) fn note_cancelled(&self) {
         if !self.peer_resets.borrow_mut().take(Instant::now()) {
-            self.overdrawn.set(true);
+            self.resets_exceeded.set(true);
         }
     }
 
     /// Notes response bytes handed to the framing layer.
-    pub(crate) fn note_handed(&self, bytes: usize) {
+    pub(crate) fn note_sent(&self, bytes: usize) {
         self.unflushed_bytes.set(self.unflushed_bytes.get() + bytes);
     }
 
@@ -105,7 +105,7 @@ impl Link {
     }
 }
 
-impl Drop for Link {
+impl Drop for ConnectionState {
     fn drop(&mut self) {
         self.note_waiting(false);
     }
@@ -130,7 +130,7 @@ where
             return service.handshake_failed("HTTP/2 preface: none came in time".to_owned());
         }
     };
-    let mut driver = Driver::new(h2, meter, Link::new(Rc::clone(&service), scheme));
+    let mut driver = Driver::new(h2, meter, ConnectionState::new(Rc::clone(&service), scheme));
     let end = poll_fn(|cx| driver.poll(cx)).await;
     // Streams see the end of the framing layer and drop what they were doing.
     let Driver { h2, mut tasks, batch, .. } = driver;
@@ -149,6 +149,7 @@ fn builder(limits: &Limits) -> h2::server::Builder {
         .initial_connection_window_size(limits.connection_window)
         .initial_window_size(limits.stream_window)
         .max_send_buffer_size(limits.send_buffer_bytes)
+        .reset_stream_duration(limits.reset_stream_memory)
         .max_local_error_reset_streams(Some(limits.local_error_resets))
         .max_pending_accept_reset_streams(limits.pending_accept_resets)
         .data_frame_budget(limits.data_frame_budget);
@@ -165,34 +166,34 @@ enum Phase {
     /// As `Draining`, and the client has had its time: without streams, leave.
     Overdue,
     /// The final GOAWAY is out; the timer is the time to write it.
-    Leaving,
+    Closing,
 }
 
 struct Driver<IO> {
     h2: h2::server::Connection<Metered<IO>, Bytes>,
     meter: Rc<Meter>,
-    link: Rc<Link>,
+    state: Rc<ConnectionState>,
     /// Requests taken and not yet answered; at most `max_streams`.
     batch: VecDeque<Incoming>,
     /// Streams that wait for something; at most `max_streams` live ones.
     tasks: JoinSet<()>,
     phase: Phase,
     stopped: Option<Signal>,
-    cut: Signal,
+    abort: Signal,
     watchdog: Pin<Box<Sleep>>,
     /// Last time a request came or a stream task ended.
     last_active: Instant,
     /// When the socket was first seen to refuse bytes, and how many it had taken by then.
-    refused_since: Option<(Instant, u64)>,
+    write_blocked_since: Option<(Instant, u64)>,
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     fn new(
         h2: h2::server::Connection<Metered<IO>, Bytes>,
         meter: Rc<Meter>,
-        link: Rc<Link>,
+        state: Rc<ConnectionState>,
     ) -> Self {
-        let service = &link.service;
+        let service = &state.service;
         let patience = service.limits.idle_timeout.min(service.limits.stall_timeout);
         Self {
             h2,
@@ -201,11 +202,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             tasks: JoinSet::new(),
             phase: Phase::Open,
             stopped: Some(Box::pin(service.stop.stopped())),
-            cut: Box::pin(service.cut.stopped()),
+            abort: Box::pin(service.abort.stopped()),
             watchdog: Box::pin(sleep(patience)),
             last_active: Instant::now(),
-            refused_since: None,
-            link,
+            write_blocked_since: None,
+            state,
         }
     }
 
@@ -223,12 +224,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         if again {
             self.last_active = Instant::now();
         }
-        if self.link.overdrawn.take() {
-            self.leave(Reason::ENHANCE_YOUR_CALM);
+        if self.state.resets_exceeded.take() {
+            self.close(Reason::ENHANCE_YOUR_CALM);
             again = true;
         }
         if self.phase == Phase::Overdue && self.is_quiet() {
-            self.leave(Reason::NO_ERROR);
+            self.close(Reason::NO_ERROR);
             again = true;
         }
         if again {
@@ -237,7 +238,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         self.poll_watchdog(cx)
     }
 
-    /// Ready when the connection must be cut.
+    /// Ready when the connection must be aborted.
     fn poll_signals(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Some(stopped) = &mut self.stopped {
             if stopped.as_mut().poll(cx).is_pending() {
@@ -246,23 +247,23 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             self.stopped = None;
             self.begin_draining();
         }
-        self.cut.as_mut().poll(cx)
+        self.abort.as_mut().poll(cx)
     }
 
     /// Reads and writes frames and fills the batch; ready when the connection has ended.
     fn poll_frames(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
-        if self.is_gated() {
+        if self.is_accept_paused() {
             let closed = self.h2.poll_closed(cx);
             self.note_flush();
             if let Poll::Ready(end) = closed {
-                return Poll::Ready(forgive_disconnect(end));
+                return Poll::Ready(ignore_disconnect(end));
             }
         }
-        while !self.is_gated() {
+        while !self.is_accept_paused() {
             match self.h2.poll_accept(cx) {
                 Poll::Ready(Some(Ok(incoming))) => self.batch.push_back(incoming),
                 Poll::Ready(Some(Err(error))) => {
-                    return Poll::Ready(forgive_disconnect(Err(error)));
+                    return Poll::Ready(ignore_disconnect(Err(error)));
                 }
                 Poll::Ready(None) => return Poll::Ready(Ok(())),
                 Poll::Pending => {
@@ -275,33 +276,33 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     }
 
     /// No further request may be taken now.
-    fn is_gated(&self) -> bool {
-        let most = self.link.service.limits.max_streams as usize;
-        self.batch.len() >= most || self.link.is_backlogged()
+    fn is_accept_paused(&self) -> bool {
+        let most = self.state.service.limits.max_streams as usize;
+        self.batch.len() >= most || self.state.is_backlogged()
     }
 
     fn note_flush(&self) {
         if !self.meter.write_blocked.get() {
-            self.link.unflushed_bytes.set(0);
+            self.state.unflushed_bytes.set(0);
         }
     }
 
     /// Answers what the backlog allows; says whether anything was answered.
     fn answer_batch(&mut self) -> bool {
         let mut answered = false;
-        while !self.link.is_backlogged() {
+        while !self.state.is_backlogged() {
             let Some((request, respond)) = self.batch.pop_front() else { break };
             self.answer(request, respond);
             answered = true;
         }
-        self.link.note_waiting(self.link.is_backlogged());
+        self.state.note_waiting(self.state.is_backlogged());
         answered
     }
 
     fn answer(&mut self, request: http::Request<RecvStream>, respond: SendResponse<Bytes>) {
         let (head, body) = request.into_parts();
-        let mut exchange = Exchange::open(&self.link, &head, respond);
-        let header_bytes = match validate::check(&head, &self.link.service.limits) {
+        let mut exchange = Exchange::open(&self.state, &head, respond);
+        let header_bytes = match validate::check(&head, &self.state.service.limits) {
             Ok(bytes) => bytes,
             Err(refusal) => {
                 if let Some(sending) = exchange.send(refusal.into()) {
@@ -310,7 +311,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
                 return;
             }
         };
-        let Some(reservation) = self.link.header_bytes.try_reserve(header_bytes) else {
+        let Some(reservation) = self.state.header_bytes.try_reserve(header_bytes) else {
             return exchange.refuse();
         };
         exchange.keep_until_answered(reservation);
@@ -319,7 +320,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             return;
         }
         let id = body.stream_id().as_u32();
-        let request = Request::received(head, Bytes::new(), id, self.link.scheme);
+        let request = Request::received(head, Bytes::new(), id, self.state.scheme);
         match exchange.call(request) {
             Reply::Ready(response) => {
                 if let Some(sending) = exchange.send(response) {
@@ -340,16 +341,16 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         if self.phase == Phase::Open {
             self.phase = Phase::Draining;
             self.h2.graceful_shutdown();
-            let grace = self.link.service.limits.goaway_grace;
+            let grace = self.state.service.limits.goaway_grace;
             self.watchdog.as_mut().reset(Instant::now() + grace);
         }
     }
 
-    fn leave(&mut self, reason: Reason) {
-        if self.phase != Phase::Leaving {
-            self.phase = Phase::Leaving;
+    fn close(&mut self, reason: Reason) {
+        if self.phase != Phase::Closing {
+            self.phase = Phase::Closing;
             self.h2.abrupt_shutdown(reason);
-            let grace = self.link.service.limits.goaway_grace;
+            let grace = self.state.service.limits.goaway_grace;
             self.watchdog.as_mut().reset(Instant::now() + grace);
         }
     }
@@ -360,7 +361,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             ready!(self.watchdog.as_mut().poll(cx));
             let now = Instant::now();
             match self.phase {
-                Phase::Leaving => return Poll::Ready(Ok(())),
+                Phase::Closing => return Poll::Ready(Ok(())),
                 Phase::Draining => {
                     self.phase = Phase::Overdue;
                     cx.waker().wake_by_ref();
@@ -372,7 +373,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
                     }
                 }
             }
-            let next = self.next_look(now);
+            let next = self.next_check(now);
             if next <= now {
                 self.begin_draining();
                 cx.waker().wake_by_ref();
@@ -383,8 +384,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     }
 
     /// When the watchdog must look again; not later than `now` when the connection is idle.
-    fn next_look(&self, now: Instant) -> Instant {
-        let limits = &self.link.service.limits;
+    fn next_check(&self, now: Instant) -> Instant {
+        let limits = &self.state.service.limits;
         let next = now + limits.stall_timeout;
         if self.phase == Phase::Open && self.is_quiet() {
             next.min(self.last_active + limits.idle_timeout)
@@ -395,23 +396,23 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
 
     /// Whether the socket has refused bytes for a whole stall period, or took only a trickle.
     fn is_stuck(&mut self, now: Instant) -> bool {
-        let limits = &self.link.service.limits;
+        let limits = &self.state.service.limits;
         let written = self.meter.written.get();
         if !self.meter.write_blocked.get() {
-            self.refused_since = None;
+            self.write_blocked_since = None;
             return false;
         }
-        let (since, before) = *self.refused_since.get_or_insert((now, written));
+        let (since, before) = *self.write_blocked_since.get_or_insert((now, written));
         if now < since + limits.stall_timeout {
             return false;
         }
-        self.refused_since = Some((now, written));
+        self.write_blocked_since = Some((now, written));
         written - before < limits.stall_bytes as u64
     }
 }
 
-/// A client that vanishes is no failure of the server's.
-fn forgive_disconnect(end: Result<(), h2::Error>) -> Result<(), h2::Error> {
+/// A client that disconnects is not a failure of the server.
+fn ignore_disconnect(end: Result<(), h2::Error>) -> Result<(), h2::Error> {
     match end {
         Err(error) if !error.is_io() => Err(error),
         _ => Ok(()),

@@ -1,6 +1,6 @@
 //! What a server has counted so far.
 //!
-//! Invariant, checked by the tests: every request ends in exactly one place, so
+//! Invariant, checked by the tests: every request is counted in exactly one of these when it ends, so
 //! `requests = answered + cancelled + stalled + refused + aborted + requests_open`.
 //!
 //! One thread owns a [`Counters`]; cells are enough and cost nothing on the request path.
@@ -41,7 +41,7 @@ counters! {
     /// Connections that ended before their first request could be read: TLS failure, no ALPN
     /// `h2`, wrong or missing preface, timeout.
     handshakes_failed,
-    /// Connections cut because the stop deadline passed.
+    /// Connections aborted because the stop deadline passed.
     connections_aborted,
     /// Calls of `accept` that failed.
     accept_errors,
@@ -49,7 +49,7 @@ counters! {
     requests,
     /// Requests that have not ended yet.
     requests_open,
-    /// Responses with status 200–299 handed over completely.
+    /// Responses with status 200–299 sent completely.
     responses_2xx,
     /// Responses with status 300–399.
     responses_3xx,
@@ -57,13 +57,13 @@ counters! {
     responses_4xx,
     /// Responses with status 500–599.
     responses_5xx,
-    /// Requests whose client reset the stream or left before the answer was handed over.
+    /// Requests whose client reset the stream or left before the answer was sent.
     cancelled,
     /// Responses reset because the client read too slowly.
     stalled,
     /// Requests refused unprocessed with `REFUSED_STREAM`.
     refused,
-    /// Requests cut because the stop deadline passed.
+    /// Requests aborted because the stop deadline passed.
     aborted,
     /// Bytes read from clients, above TLS.
     bytes_in,
@@ -99,8 +99,8 @@ impl Count {
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// A response with this status was handed over completely.
+pub(crate) enum RequestOutcome {
+    /// A response with this status was sent completely.
     Answered(u16),
     /// The client reset the stream or the connection broke.
     Cancelled,
@@ -112,37 +112,37 @@ pub(crate) enum Outcome {
 
 /// Counts one request from its header block to its end; dropped without an outcome, the request
 /// counts as aborted.
-pub(crate) struct Ticket {
+pub(crate) struct RequestGuard {
     counters: Rc<Counters>,
-    outcome: Option<Outcome>,
+    outcome: Option<RequestOutcome>,
 }
 
-impl Ticket {
+impl RequestGuard {
     pub(crate) fn open(counters: &Rc<Counters>) -> Self {
         counters.requests.add(1);
         counters.requests_open.add(1);
         Self { counters: Rc::clone(counters), outcome: None }
     }
 
-    pub(crate) fn close(mut self, outcome: Outcome) {
+    pub(crate) fn close(mut self, outcome: RequestOutcome) {
         self.outcome = Some(outcome);
     }
 }
 
-impl Drop for Ticket {
+impl Drop for RequestGuard {
     fn drop(&mut self) {
         let counters = &self.counters;
         counters.requests_open.subtract(1);
         let ended = match self.outcome {
-            Some(Outcome::Answered(status)) => match status / 100 {
+            Some(RequestOutcome::Answered(status)) => match status / 100 {
                 2 => &counters.responses_2xx,
                 3 => &counters.responses_3xx,
                 4 => &counters.responses_4xx,
                 _ => &counters.responses_5xx,
             },
-            Some(Outcome::Cancelled) => &counters.cancelled,
-            Some(Outcome::Stalled) => &counters.stalled,
-            Some(Outcome::Refused) => &counters.refused,
+            Some(RequestOutcome::Cancelled) => &counters.cancelled,
+            Some(RequestOutcome::Stalled) => &counters.stalled,
+            Some(RequestOutcome::Refused) => &counters.refused,
             None => &counters.aborted,
         };
         ended.add(1);
@@ -150,9 +150,9 @@ impl Drop for Ticket {
 }
 
 /// Counts one connection from accept to close.
-pub(crate) struct ConnectionTicket(Rc<Counters>);
+pub(crate) struct ConnectionGuard(Rc<Counters>);
 
-impl ConnectionTicket {
+impl ConnectionGuard {
     pub(crate) fn open(counters: &Rc<Counters>) -> Self {
         counters.connections.add(1);
         counters.connections_open.add(1);
@@ -160,7 +160,7 @@ impl ConnectionTicket {
     }
 }
 
-impl Drop for ConnectionTicket {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         self.0.connections_open.subtract(1);
     }

@@ -1,7 +1,7 @@
 //! One request and its answer, from complete header block to last byte.
 //!
 //! An [`Exchange`] ends in exactly one way: answered, cancelled by the client, stalled, refused, or
-//! cut by the stop deadline. Its fast path ([`Exchange::call`] then [`Exchange::send`]) runs inside
+//! aborted by the stop deadline. Its fast path ([`Exchange::call`] then [`Exchange::send`]) runs inside
 //! the connection's task; what has to wait runs in a task of its own: [`Exchange::collect`] for a
 //! body, [`Exchange::wait`] for a pending reply, [`Sending::run`] for a closed window.
 //!
@@ -26,8 +26,8 @@ use tokio::time::{Instant, Sleep, sleep};
 use valk_net::Reservation;
 
 use crate::body::Body;
-use crate::connection::Link;
-use crate::counters::{Outcome, Ticket};
+use crate::connection::ConnectionState;
+use crate::counters::{RequestGuard, RequestOutcome};
 use crate::encode::{Encoded, encode};
 use crate::limits::Limits;
 use crate::message::{Event, PendingReply, Reply, Request, Response};
@@ -35,30 +35,34 @@ use crate::validate::Refusal;
 
 /// A request on its way to an answer.
 pub(crate) struct Exchange {
-    link: Rc<Link>,
+    connection: Rc<ConnectionState>,
     respond: SendResponse<Bytes>,
     method: Method,
     path: Option<PathAndQuery>,
-    ticket: Ticket,
+    guard: RequestGuard,
     /// Header and body bytes held for this request.
     header_bytes: Option<Reservation>,
     body_bytes: Option<Reservation>,
 }
 
 impl Exchange {
-    pub(crate) fn open(link: &Rc<Link>, head: &Parts, respond: SendResponse<Bytes>) -> Self {
+    pub(crate) fn open(
+        connection: &Rc<ConnectionState>,
+        head: &Parts,
+        respond: SendResponse<Bytes>,
+    ) -> Self {
         Self {
-            link: Rc::clone(link),
+            connection: Rc::clone(connection),
             respond,
             method: head.method.clone(),
             path: head.uri.path_and_query().cloned(),
-            ticket: Ticket::open(&link.service.counters),
+            guard: RequestGuard::open(&connection.service.counters),
             header_bytes: None,
             body_bytes: None,
         }
     }
 
-    /// Keeps the reservation for the header bytes until the answer is handed over.
+    /// Keeps the reservation for the header bytes until the answer is sent.
     pub(crate) fn keep_until_answered(&mut self, header_bytes: Reservation) {
         self.header_bytes = Some(header_bytes);
     }
@@ -66,12 +70,12 @@ impl Exchange {
     /// Resets the stream with the promise that nothing was processed.
     pub(crate) fn refuse(mut self) {
         self.respond.send_reset(Reason::REFUSED_STREAM);
-        self.ticket.close(Outcome::Refused);
+        self.guard.close(RequestOutcome::Refused);
     }
 
     /// Calls the handler.
     pub(crate) fn call(&self, request: Request) -> Reply {
-        let handler = &self.link.service.handler;
+        let handler = &self.connection.service.handler;
         catch_unwind(AssertUnwindSafe(|| handler.handle(request)))
             .unwrap_or_else(|panic| Reply::Ready(self.panicked(panic.as_ref())))
     }
@@ -86,18 +90,18 @@ impl Exchange {
             return None;
         };
         if end_of_stream {
-            self.ticket.close(Outcome::Answered(status));
+            self.guard.close(RequestOutcome::Answered(status));
             return None;
         }
-        let buffer_bytes = self.link.service.limits.send_buffer_bytes;
+        let buffer_bytes = self.connection.service.limits.send_buffer_bytes;
         stream.reserve_capacity(body.len().min(buffer_bytes));
         if stream.capacity() < body.len() {
-            let waiting = self.link.response_bytes.reserve_over_limit(body.len());
+            let waiting = self.connection.response_bytes.reserve_over_limit(body.len());
             return Some(Sending { exchange: self, stream, body, status, waiting });
         }
-        self.link.note_handed(body.len());
+        self.connection.note_sent(body.len());
         match stream.send_data(body, true) {
-            Ok(()) => self.ticket.close(Outcome::Answered(status)),
+            Ok(()) => self.guard.close(RequestOutcome::Answered(status)),
             Err(_) => self.cancelled(),
         }
         None
@@ -130,12 +134,12 @@ impl Exchange {
 
     /// Collects the body, then calls the handler and answers.
     pub(crate) async fn collect(mut self, head: Parts, mut body: RecvStream) {
-        match self.gather(&head, &mut body).await {
-            Gathered::Whole(bytes) => {
+        match self.receive_body(&head, &mut body).await {
+            CollectedBody::Whole(bytes) => {
                 let id = body.stream_id().as_u32();
-                // The stream may still bring trailers, which nobody reads.
+                // The stream may still bring trailers, which are not read.
                 drop(body);
-                let request = Request::received(head, bytes, id, self.link.scheme);
+                let request = Request::received(head, bytes, id, self.connection.scheme);
                 match self.call(request) {
                     Reply::Ready(response) => self.send_all(response).await,
                     Reply::Pending(reply) => self.wait(reply).await,
@@ -143,35 +147,35 @@ impl Exchange {
             }
             // Dropping the unread body after the answer makes the framing layer reset the stream
             // with NO_ERROR: stop sending, the answer is valid (RFC 9113 section 8.1).
-            Gathered::Refused(response) => self.send_all(response).await,
-            Gathered::Gone => self.cancelled(),
+            CollectedBody::Refused(response) => self.send_all(response).await,
+            CollectedBody::Gone => self.cancelled(),
         }
     }
 
-    async fn gather(&mut self, head: &Parts, body: &mut RecvStream) -> Gathered {
-        let link = Rc::clone(&self.link);
-        let limits = &link.service.limits;
+    async fn receive_body(&mut self, head: &Parts, body: &mut RecvStream) -> CollectedBody {
+        let connection = Rc::clone(&self.connection);
+        let limits = &connection.service.limits;
         let declared = head.headers.get(CONTENT_LENGTH);
         let declared = declared.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         let declared = declared.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
         if declared > limits.body_bytes {
-            return Gathered::Refused(too_large(limits));
+            return CollectedBody::Refused(too_large(limits));
         }
-        let mut held = link.body_bytes.reserve_over_limit(0);
-        let mut whole = Body::new(link.service.receive_buffers.as_deref(), declared);
+        let mut held = connection.body_bytes.reserve_over_limit(0);
+        let mut whole = Body::new(connection.service.receive_buffers.as_deref(), declared);
         let mut watch = StallWatch::new(limits);
         loop {
             let chunk = match poll_fn(|cx| poll_chunk(cx, body, &mut watch)).await {
                 Chunk::Data(chunk) => chunk,
                 Chunk::End => break,
-                Chunk::Stalled => return Gathered::Refused(too_slow()),
-                Chunk::Gone => return Gathered::Gone,
+                Chunk::Stalled => return CollectedBody::Refused(too_slow()),
+                Chunk::Gone => return CollectedBody::Gone,
             };
             if whole.len() + chunk.len() > limits.body_bytes {
-                return Gathered::Refused(too_large(limits));
+                return CollectedBody::Refused(too_large(limits));
             }
             if !held.try_grow(chunk.len()) {
-                return Gathered::Refused(overloaded());
+                return CollectedBody::Refused(overloaded());
             }
             whole.push(&chunk);
             watch.moved(chunk.len());
@@ -179,7 +183,7 @@ impl Exchange {
             let _ = body.flow_control().release_capacity(chunk.len());
         }
         self.body_bytes = Some(held);
-        Gathered::Whole(whole.finish())
+        CollectedBody::Whole(whole.finish())
     }
 
     async fn send_all(self, response: Response) {
@@ -189,7 +193,7 @@ impl Exchange {
     }
 
     fn encode(&self, response: Response) -> Encoded {
-        let service = &self.link.service;
+        let service = &self.connection.service;
         encode(response, &self.method, &service.limits).unwrap_or_else(|reason| {
             service.handler.event(&Event::InvalidResponse { reason });
             Encoded::bare(StatusCode::INTERNAL_SERVER_ERROR)
@@ -199,7 +203,7 @@ impl Exchange {
     fn panicked(&self, panic: &(dyn Any + Send)) -> Response {
         let text = panic.downcast_ref::<&str>().copied();
         let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-        self.link.service.handler.event(&Event::HandlerPanicked {
+        self.connection.service.handler.event(&Event::HandlerPanicked {
             method: self.method.to_string(),
             path: self.path.as_ref().map_or("/", PathAndQuery::as_str).to_owned(),
             message: text.unwrap_or("a panic without text").to_owned(),
@@ -207,17 +211,17 @@ impl Exchange {
         Response::text(500, "internal server error\n")
     }
 
-    /// The client reset the stream or left. After the stop deadline it was the server who left.
+    /// The client reset the stream or disconnected. After the stop deadline it was the server.
     fn cancelled(self) {
-        if !self.link.service.cut.is_stopped() {
-            self.link.note_cancelled();
-            self.ticket.close(Outcome::Cancelled);
+        if !self.connection.service.abort.is_stopped() {
+            self.connection.note_cancelled();
+            self.guard.close(RequestOutcome::Cancelled);
         }
     }
 }
 
 /// What became of a request body.
-enum Gathered {
+enum CollectedBody {
     Whole(Bytes),
     Refused(Response),
     Gone,
@@ -257,8 +261,8 @@ enum Window {
 impl Sending {
     /// Sends the body as the windows open.
     pub(crate) async fn run(mut self) {
-        let link = Rc::clone(&self.exchange.link);
-        let mut watch = StallWatch::new(&link.service.limits);
+        let connection = Rc::clone(&self.exchange.connection);
+        let mut watch = StallWatch::new(&connection.service.limits);
         while !self.body.is_empty() {
             match poll_fn(|cx| self.poll_window(cx, &mut watch)).await {
                 Window::Open(bytes) => {
@@ -266,24 +270,24 @@ impl Sending {
                     let bytes = part.len();
                     watch.moved(bytes);
                     self.waiting.shrink(bytes);
-                    link.note_handed(bytes);
+                    connection.note_sent(bytes);
                     if self.stream.send_data(part, self.body.is_empty()).is_err() {
                         return self.exchange.cancelled();
                     }
                 }
                 Window::Stalled => {
                     self.stream.send_reset(Reason::CANCEL);
-                    return self.exchange.ticket.close(Outcome::Stalled);
+                    return self.exchange.guard.close(RequestOutcome::Stalled);
                 }
                 Window::Gone => return self.exchange.cancelled(),
             }
         }
-        self.exchange.ticket.close(Outcome::Answered(self.status));
+        self.exchange.guard.close(RequestOutcome::Answered(self.status));
     }
 
     fn poll_window(&mut self, cx: &mut Context<'_>, watch: &mut StallWatch) -> Poll<Window> {
         // Reserved window is taken from the other streams: only what can be sent at once.
-        let buffer_bytes = self.exchange.link.service.limits.send_buffer_bytes;
+        let buffer_bytes = self.exchange.connection.service.limits.send_buffer_bytes;
         self.stream.reserve_capacity(self.body.len().min(buffer_bytes));
         let capacity = self.stream.capacity();
         if capacity > 0 {

@@ -3,7 +3,7 @@
 //! The macro below is the only definition: the fields, the defaults and [`Limits::table`], which
 //! documentation and configuration keys are made from, cannot disagree.
 //!
-//! Knows numbers. Does not know who enforces them: a row says it in words, a test reaches it.
+//! Knows numbers. Does not know the code that enforces them; a row describes it, and a test reaches it.
 
 use std::time::Duration;
 
@@ -97,7 +97,7 @@ limits! {
     /// Unsent response bytes of one connection. At the limit no further request of the connection
     /// reaches the handler until the client has read. Overshoot: one response.
     connection_response_bytes: usize = MIB as usize, "bytes per connection";
-    /// Receive window of the connection: body bytes on their way that nobody has collected yet.
+    /// Receive window of the connection: body bytes that were received or announced and not yet collected.
     connection_window: u32 = MIB, "bytes";
     /// Receive window of one stream.
     stream_window: u32 = 64 * KIB, "bytes";
@@ -105,17 +105,21 @@ limits! {
     send_buffer_bytes: usize = (64 * KIB) as usize, "bytes per stream";
     /// Streams the server itself had to reset, for protocol errors or because they were over
     /// `max_streams`: above it the connection ends with `ENHANCE_YOUR_CALM` (the `MadeYouReset`
-    /// class of attacks). Counted over the life of the connection; smaller values cut clients that
+    /// class of attacks). Counted over the life of the connection; smaller values end connections of clients that
     /// open a large burst before they have read the server's SETTINGS.
     local_error_resets: usize = 1024, "streams per connection";
     /// Streams reset by the client before the server looked at them: above it the connection ends
     /// with `ENHANCE_YOUR_CALM` (rapid reset).
     pending_accept_resets: usize = 20, "streams";
     /// Requests a client may cancel in a burst: above it `ENHANCE_YOUR_CALM`. Refills, so that a
-    /// long-lived client that cancels now and then is never cut.
+    /// long-lived client that cancels now and then keeps its connection.
     peer_resets: u32 = 200, "cancelled requests per connection";
     /// Refill of `peer_resets`.
     peer_resets_per_second: u32 = 20, "cancelled requests per second";
+    /// How long a stream that the server has reset is remembered: what is still on its way to it is
+    /// ignored meanwhile, and answered with a reset afterwards. The framing layer remembers at most
+    /// 50 such streams, and measures this in real time even when time is simulated.
+    reset_stream_memory: Duration = Duration::from_secs(1), "ms";
     /// Bookkeeping bytes that small DATA frames may pin before the application reads them: above
     /// it the connection ends with `ENHANCE_YOUR_CALM`.
     data_frame_budget: usize = (MIB / 2) as usize, "bytes per connection";
@@ -124,7 +128,7 @@ limits! {
     /// Time for the HTTP/2 connection preface; then the socket is closed.
     preface_timeout: Duration = Duration::from_secs(3), "ms";
     /// Time without an open stream; then GOAWAY and close. Bytes that open no stream (PING, half a
-    /// header block) do not count as life.
+    /// header block) do not count as activity.
     idle_timeout: Duration = Duration::from_mins(2), "ms";
     /// Period in which a stream that waits for its client, in either direction, must move
     /// `stall_bytes`. Otherwise: a body upload gets 408, a response gets `RST_STREAM(CANCEL)`, a
@@ -135,7 +139,7 @@ limits! {
     /// How long a connection without streams may take to answer the first GOAWAY of a graceful
     /// stop; then it gets the final GOAWAY unasked and is closed.
     goaway_grace: Duration = Duration::from_millis(100), "ms";
-    /// Time from the stop signal to the end of the last request; then connections are cut.
+    /// Time from the stop signal to the end of the last request; then connections are aborted.
     stop_timeout: Duration = Duration::from_secs(5), "ms";
     /// First pause after `accept` failed for want of descriptors or memory; doubles per failure.
     accept_backoff: Duration = Duration::from_millis(10), "ms";

@@ -2,7 +2,7 @@
 //!
 //! Made once per process, at first use: one CA and one leaf that is not a CA (rustls clients refuse
 //! a CA as a server certificate). The CA's key is forgotten as soon as the leaf is signed, and its
-//! name constraints allow this machine only, so trusting its PEM gives nobody anything else.
+//! name constraints allow this machine only, so a client that trusts its PEM trusts no other server by it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::OnceLock;

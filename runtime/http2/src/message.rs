@@ -167,7 +167,7 @@ pub trait Handler {
     /// Answers a request. A panic, here or in a pending reply, becomes a 500 and an event.
     fn handle(&self, request: Request) -> Reply;
 
-    /// Told what an operator should know and no client is told. Does nothing by default.
+    /// Called with what operators should know and clients are not sent. Does nothing by default.
     fn event(&self, event: &Event) {
         let _ = event;
     }

@@ -1,4 +1,4 @@
-//! PEM files read with errors a person can act on.
+//! PEM files read with errors that say what to do.
 //!
 //! No message repeats text from a file: the file may hold a key.
 
@@ -27,7 +27,8 @@ pub(crate) fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'stati
     let mut chain = Vec::new();
     for certificate in CertificateDer::pem_slice_iter(&text) {
         let certificate = certificate.map_err(|error| {
-            let problem = format!("{} is damaged ({error})", place(&sections, chain.len()));
+            let problem =
+                format!("{} is damaged ({error})", describe_section(&sections, chain.len()));
             fault(problem, HINT_CERTIFICATE)
         })?;
         chain.push(certificate);
@@ -53,7 +54,7 @@ pub(crate) fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, ServerErro
     match PrivateKeyDer::pem_slice_iter(&text).next() {
         Some(Ok(key)) => return Ok(key),
         Some(Err(error)) => {
-            let problem = format!("{} is damaged ({error})", place(&sections, 0));
+            let problem = format!("{} is damaged ({error})", describe_section(&sections, 0));
             return Err(fault(problem, HINT_KEY));
         }
         None => {}
@@ -103,7 +104,7 @@ fn sections(text: &[u8]) -> Vec<Section> {
         .collect()
 }
 
-fn place(sections: &[Section], index: usize) -> String {
+fn describe_section(sections: &[Section], index: usize) -> String {
     let section = sections.get(index).or(sections.last());
     section.map_or_else(
         || "it".to_owned(),

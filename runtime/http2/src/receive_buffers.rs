@@ -4,7 +4,7 @@
 //! 2. A pool without a free buffer gives `None` at once. The server then collects the body in
 //!    memory of its own, so a pool bounds memory and never refuses a request.
 //!
-//! Does not know where the memory lies. Without a pool every body is collected in ordinary memory.
+//! Does not know how a pool gets its memory. Without a pool every body is collected in ordinary memory.
 
 use std::fmt;
 

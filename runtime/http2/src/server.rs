@@ -4,7 +4,7 @@
 //!    runtime exists; a [`Server`] may then move to the thread that serves it.
 //! 2. Serving spawns one local task per connection and stops accepting at `max_connections`.
 //! 3. A failing `accept` pauses the loop and never ends it.
-//! 4. A stop closes the listener, lets every connection finish, and cuts what is left at
+//! 4. A stop closes the listener, lets every connection finish, and aborts what is left at
 //!    `stop_timeout`. The report is made after the last task has ended.
 //!
 //! Knows sockets and tasks. Does not know frames.
@@ -22,7 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use valk_net::{BoundSocket, Listener, Network, Stream, accept};
 
 use crate::connection::drive;
-use crate::counters::{ConnectionTicket, Counters, Snapshot};
+use crate::counters::{ConnectionGuard, Counters, Snapshot};
 use crate::error::ServerError;
 use crate::limits::Limits;
 use crate::message::{Event, Handler, Scheme};
@@ -30,7 +30,7 @@ use crate::receive_buffers::ReceiveBuffers;
 use crate::stop::StopSignal;
 use crate::tls::{self, Certificate};
 
-/// What a server is told at its start.
+/// Configuration of a server.
 #[derive(Clone, Debug, Default)]
 pub struct ServerConfig {
     /// Certificate for TLS; `None` is clear text with prior knowledge (RFC 9113 section 3.3).
@@ -142,7 +142,7 @@ pub(crate) struct Service {
     pub(crate) counters: Rc<Counters>,
     pub(crate) stop: StopSignal,
     /// Set when `stop_timeout` has passed.
-    pub(crate) cut: StopSignal,
+    pub(crate) abort: StopSignal,
 }
 
 impl Service {
@@ -153,7 +153,7 @@ impl Service {
         counters: Rc<Counters>,
         stop: StopSignal,
     ) -> Rc<Self> {
-        Rc::new(Self { handler, limits, receive_buffers, counters, stop, cut: StopSignal::new() })
+        Rc::new(Self { handler, limits, receive_buffers, counters, stop, abort: StopSignal::new() })
     }
 
     pub(crate) async fn serve(
@@ -179,12 +179,12 @@ impl Service {
                             // say so at its first read.
                             let _ = io.set_nodelay(true);
                             pause = self.limits.accept_backoff;
-                            let ticket = ConnectionTicket::open(&self.counters);
+                            let guard = ConnectionGuard::open(&self.counters);
                             let service = Rc::clone(&self);
                             let tls = tls.clone();
                             connections.spawn_local(async move {
                                 service.run_connection(io, tls).await;
-                                drop(ticket);
+                                drop(guard);
                             });
                         }
                         Err(error) => pause = self.accept_failed(error, pause).await,
@@ -220,7 +220,7 @@ impl Service {
         let all_ended = async { while connections.join_next().await.is_some() {} };
         if timeout(self.limits.stop_timeout, all_ended).await.is_err() {
             self.counters.connections_aborted.add(connections.len() as u64);
-            self.cut.stop();
+            self.abort.stop();
             while connections.join_next().await.is_some() {}
         }
         ServeReport { totals: self.counters.snapshot(), stop_took: began.elapsed() }

@@ -10,11 +10,16 @@ mod diagnose;
 mod nearest;
 mod output;
 mod print;
+pub mod property_list;
 pub mod reference;
 mod runtime;
 mod source;
 
-pub use builtins::{STRING_BYTES_MAX, collector_report};
+pub use builtins::{STRING_BYTES_MAX, collector_report, remaining_deadline};
+
+/// The target of this crate's log lines.
+const LOG_TARGET: &str = "valk::lang";
+
 pub use compile::elements;
 pub use nearest::nearest;
 pub use output::Output;

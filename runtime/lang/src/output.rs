@@ -3,35 +3,48 @@
 //! 1. A capture takes what is written from its start on, until it is released; of several the
 //!    youngest does. What the runtime itself reports passes captures by.
 //! 2. All VMs of a program share its output. What one call writes is not torn apart.
+//! 3. Output that cannot be written is lost, and an error is logged, once. When the reason is that
+//!    the reader of a pipe has gone, a program that runs no service ends at once and quietly, as if
+//!    by SIGPIPE; a program that does goes on, and what it prints is discarded.
 
-use std::io::Write;
+use std::io::{BufWriter, ErrorKind, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// The exit status of a program whose reader has gone, as shells number it: 128 + SIGPIPE.
+const EXIT_WITHOUT_READER: i32 = 141;
+
 /// A program's standard output and standard error; clones are handles of the same.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Output {
     streams: Arc<Mutex<Streams>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Streams {
     target: Target,
     captures: Vec<(CaptureId, Captured)>,
     captures_made: u64,
+    /// Services that run.
+    services: usize,
+    /// An error was logged.
+    has_logged: bool,
+    /// Some output could not be written for another reason than that its reader has gone.
+    has_lost_output: bool,
 }
 
 /// What is written when nothing is captured.
-#[derive(Debug)]
 enum Target {
     /// The process's standard output, buffered.
-    Standard(std::io::BufWriter<std::io::Stdout>),
+    Standard(BufWriter<Box<dyn Write + Send>>),
     /// Kept in memory; standard error with it.
     Memory(Vec<u8>),
+    /// Nobody reads standard output any more.
+    Discarded,
 }
 
 impl Default for Target {
     fn default() -> Target {
-        Target::Standard(std::io::BufWriter::new(std::io::stdout()))
+        Target::Standard(BufWriter::new(Box::new(std::io::stdout())))
     }
 }
 
@@ -69,9 +82,7 @@ impl Output {
         self.streams().write_error(bytes);
     }
 
-    /// Writes to standard output whatever is captured. What cannot be written is dropped, but for a
-    /// pipe without a reader: that ends the process quietly, since the program could go on for ever
-    /// without effect.
+    /// Writes to standard output whatever is captured.
     pub fn report(&self, bytes: &[u8]) {
         self.streams().report(bytes);
     }
@@ -79,6 +90,30 @@ impl Output {
     /// Passes on what is buffered.
     pub fn flush(&self) {
         self.streams().flush();
+    }
+
+    /// A service begins: until it ends, the program works for others than the reader of its output.
+    pub fn begin_service(&self) {
+        self.streams().services += 1;
+    }
+
+    /// A service that began has ended.
+    pub fn end_service(&self) {
+        let mut streams = self.streams();
+        streams.services = streams.services.saturating_sub(1);
+    }
+
+    /// Some output could not be written for another reason than that its reader has gone.
+    pub fn has_lost_output(&self) -> bool {
+        self.streams().has_lost_output
+    }
+
+    /// Output that goes to `target` instead of standard output.
+    #[cfg(test)]
+    pub(crate) fn to(target: Box<dyn Write + Send>) -> Output {
+        let target = Target::Standard(BufWriter::new(target));
+        let streams = Streams { target, ..Streams::default() };
+        Output { streams: Arc::new(Mutex::new(streams)) }
     }
 
     /// Begins a capture.
@@ -100,7 +135,7 @@ impl Output {
     /// Takes what was collected in memory.
     pub fn take(&self) -> Vec<u8> {
         match &mut self.streams().target {
-            Target::Standard(_) => Vec::new(),
+            Target::Standard(_) | Target::Discarded => Vec::new(),
             Target::Memory(out) => std::mem::take(out),
         }
     }
@@ -121,9 +156,7 @@ impl Streams {
         }
         self.flush();
         match &mut self.target {
-            Target::Standard(_) => {
-                let _ = std::io::stderr().write_all(bytes);
-            }
+            Target::Standard(_) | Target::Discarded => valk_log::write_error(bytes),
             Target::Memory(out) => out.extend_from_slice(bytes),
         }
     }
@@ -131,22 +164,43 @@ impl Streams {
     fn report(&mut self, bytes: &[u8]) {
         match &mut self.target {
             Target::Standard(out) => {
-                end_without_reader(out.write_all(bytes));
+                let written = out.write_all(bytes);
+                self.note(written);
             }
             Target::Memory(out) => out.extend_from_slice(bytes),
+            Target::Discarded => {}
         }
     }
 
     fn flush(&mut self) {
         if let Target::Standard(out) = &mut self.target {
-            end_without_reader(out.flush());
+            let written = out.flush();
+            self.note(written);
         }
     }
-}
 
-/// Ends the process when its output has no reader any more.
-fn end_without_reader(written: std::io::Result<()>) {
-    if written.is_err_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) {
-        std::process::exit(0);
+    /// Does what a failed write to standard output asks for.
+    fn note(&mut self, written: std::io::Result<()>) {
+        let Err(error) = written else { return };
+        if error.kind() == ErrorKind::BrokenPipe {
+            if self.services == 0 {
+                valk_log::exit(EXIT_WITHOUT_READER);
+            }
+            self.discard();
+        } else {
+            self.has_lost_output = true;
+        }
+        if !std::mem::replace(&mut self.has_logged, true) {
+            tracing::error!(target: crate::LOG_TARGET, "standard output cannot be written: {error}");
+        }
+    }
+
+    /// Gives up standard output.
+    fn discard(&mut self) {
+        let target = std::mem::replace(&mut self.target, Target::Discarded);
+        if let Target::Standard(out) = target {
+            // Dropped without a further attempt to write.
+            drop(out.into_parts());
+        }
     }
 }

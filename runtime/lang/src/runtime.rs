@@ -20,6 +20,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use valk_diagnostics::{Code, Diagnostic, FileId};
 use valk_heap::{Config, Heap, HeapError, Root, Value};
+use valk_log::Threshold;
+use valk_metrics::Registry;
 use valk_syntax::{check_utf8, read_all};
 use valk_vm::{FiberId, Vm};
 
@@ -34,8 +36,10 @@ pub struct Language {
     pub(crate) start: Option<Instant>,
     /// What the program was started with, for `args`.
     pub arguments: Vec<String>,
-    /// The level set with `sys/log/set-level`.
-    pub(crate) log_level: Option<String>,
+    /// The program's metrics.
+    pub metrics: Registry,
+    /// What `sys/log/set-level` sets.
+    pub log_threshold: Threshold,
     /// `exit` was called: drivers stop waiting for events.
     pub stopping: Arc<AtomicBool>,
 }
@@ -50,7 +54,8 @@ impl Language {
             output: self.output.clone(),
             start: self.start,
             arguments: self.arguments.clone(),
-            log_level: self.log_level.clone(),
+            metrics: self.metrics.clone(),
+            log_threshold: self.log_threshold.clone(),
             stopping: Arc::clone(&self.stopping),
         }
     }
@@ -132,9 +137,10 @@ impl Runtime {
         Ok(runtime)
     }
 
-    /// The log level the program set, as it wrote it.
-    pub fn log_level(&self) -> Option<String> {
-        self.vm().extension::<Language>().log_level.clone()
+    /// Makes `sys/log/set-level` set this threshold. Without it the program sets a threshold of its
+    /// own, which an embedder may ignore.
+    pub fn set_log_threshold(&mut self, threshold: Threshold) {
+        self.vm().extension::<Language>().log_threshold = threshold;
     }
 
     /// Sets what the program gets from `(args)`.

@@ -1,9 +1,9 @@
 //! What queues, pool, coordinator and slab cost, beside their peers where there is one; run by
 //! `ci/bench-sync`.
 //!
-//! The figures are medians over rounds that measure ours and the peer's one after the other. The peers
-//! are crossbeam-deque and, for the pool, threads around one queue under a lock, whose tasks have no
-//! handles.
+//! The figures are medians over rounds that measure ours and the peer's one after the other. The
+//! peers are crossbeam-deque and, for the pool, threads around one queue under a lock, whose tasks
+//! have no handles.
 
 use crossbeam_deque as crossbeam;
 use std::collections::VecDeque;
@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
-use valk_harness::rounds::{self, Measure, Medians};
+use valk_harness::benchmark::{self, Measure, Medians};
 use valk_sync::coordinator::Coordinator;
 use valk_sync::deque::{Steal, Stealer, Worker};
 use valk_sync::executor::{Executor, Options};
@@ -79,9 +79,9 @@ const SUBJECTS: &[Subject] = &[
         goal: "400 ms",
     },
     Subject {
-        name: "mutator: enter and leave native",
+        name: "mutator: blocking section",
         unit: "ns",
-        ours: native,
+        ours: blocking,
         peer: None,
         goal: "15 ns",
     },
@@ -91,7 +91,7 @@ const SUBJECTS: &[Subject] = &[
 
 fn main() -> ExitCode {
     let measures = SUBJECTS.iter().map(|subject| (subject.ours, subject.peer));
-    let medians = match rounds::run(std::env::args().skip(1), measures) {
+    let medians = match benchmark::run(std::env::args().skip(1), measures) {
         Ok(medians) => medians,
         Err(refusal) => {
             eprintln!("error: {refusal}");
@@ -99,7 +99,7 @@ fn main() -> ExitCode {
         }
     };
     println!("{:<34} {:>9} {:>9} {:>6} {:>7}", "", "valk", "peer", "ratio", "goal");
-    for (Subject { name, unit, goal, .. }, Medians { subject: ours, beside: peer, .. }) in
+    for (Subject { name, unit, goal, .. }, Medians { subject: ours, peer, .. }) in
         SUBJECTS.iter().zip(medians)
     {
         let (peer, ratio) = match peer {
@@ -239,7 +239,7 @@ fn crossbeam_owner_and_thief() -> f64 {
     })
 }
 
-/// Counts chains that have ended, and wakes who waits for all.
+/// Counts chains that have ended, and wakes the thread that waits for all.
 struct Countdown {
     left: AtomicUsize,
     waiter: thread::Thread,
@@ -277,7 +277,7 @@ fn milliseconds(begin: impl Fn(Arc<Countdown>)) -> f64 {
 fn pool() -> f64 {
     fn step(pool: Arc<Executor>, left: usize, countdown: Arc<Countdown>) {
         if left == 0 {
-            // Before the end is told, so that the pool is shut down by who waits.
+            // Before the last chain is counted, so that the waiting thread shuts the pool down.
             drop(pool);
             return countdown.ended();
         }
@@ -353,7 +353,7 @@ fn one_queue() -> f64 {
     taken
 }
 
-fn native() -> f64 {
+fn blocking() -> f64 {
     let coordinator = Coordinator::new();
     let mut mutator = coordinator.register().expect("the first");
     nanoseconds(OPERATIONS, || {

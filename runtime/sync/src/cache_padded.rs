@@ -1,7 +1,7 @@
-//! Cache lines of one's own, against false sharing.
+//! Padding against false sharing.
 
-/// Keeps its content on cache lines of its own: 128 bytes, because adjacent lines are fetched in
-/// pairs on x86 and lines are that long on some ARM cores.
+/// Keeps its content on cache lines that hold nothing else: 128 bytes, because x86 fetches adjacent
+/// lines in pairs and some ARM cores have lines of that length.
 #[derive(Default)]
 #[repr(align(128))]
 pub(crate) struct CachePadded<T>(pub(crate) T);

@@ -4,8 +4,8 @@
 //!    `Cancelled`. The first thread that settles it wins; a later one gets its end back.
 //! 2. Checking the state and registering a waiter is one step. A waiter is returned exactly once:
 //!    to the thread that settles the operation, or to the one that unsubscribes it.
-//! 3. Subscribing and unsubscribing cost the same whatever the number of waiters; waiters leave
-//!    in the order in which they came.
+//! 3. A waiter subscribes in constant time and leaves in time that grows with the logarithm of
+//!    their number; an end returns them in the order in which they came.
 //! 4. A request to cancel is a mark on an operation that has not ended. It ends nothing itself.
 //! 5. A cell that is dropped while it is pending drops its waiters.
 //!
@@ -183,7 +183,11 @@ impl<T: Copy, W> CompletionCell<T, W> {
         self.lock().waiters.remove(token)
     }
 
-    /// Exchanges a registered waiter; the new one comes back if the old one is gone.
+    /// Exchanges a registered waiter.
+    ///
+    /// # Errors
+    ///
+    /// The new waiter, if the old one is gone.
     pub fn replace(&self, token: Token, waiter: W) -> Result<W, W> {
         match self.lock().waiters.get_mut(token) {
             Some(registered) => Ok(std::mem::replace(registered, waiter)),
@@ -194,6 +198,11 @@ impl<T: Copy, W> CompletionCell<T, W> {
     /// Number of registered waiters.
     pub fn waiters(&self) -> usize {
         self.lock().waiters.len()
+    }
+
+    /// Calls `look` with the registered waiters, under the lock.
+    pub fn with_waiters<R>(&self, look: impl FnOnce(&Waiters<W>) -> R) -> R {
+        look(&self.lock().waiters)
     }
 
     /// The end and the waiters, to the only owner of the cell.

@@ -5,22 +5,23 @@
 //! Memory Models", `PPoPP` 2013). Rules, cited by the comments in `deque/`:
 //!
 //! 1. Item `i` sits in slot `i mod slots`. `top..bottom` are the items; `top` only grows.
-//! 2. Only the owner writes `bottom`, the slots and the buffer pointer. Everybody moves `top`, by
-//!    compare-exchange from `i` to `i + 1`, and whoever succeeds owns item `i`.
+//! 2. Only the owner writes `bottom`, the slots and the buffer pointer. All threads move `top`, by
+//!    compare-exchange from `i` to `i + 1`, and the thread that succeeds owns item `i`.
 //! 3. The owner takes item `i` without a compare-exchange only after it has lowered `bottom` to `i`
 //!    and then, behind a sequentially consistent fence, seen `top < i`. A thief reads `top`, then,
 //!    behind its fence, `bottom`. Of two such fences one is first, so not both miss the other.
 //! 4. A slot is overwritten only when the owner has acquired a `top` beyond its item. A thief that
 //!    won has read the slot before it released that `top`; one that read later has lost.
-//! 5. A replaced buffer is never written again and is freed with the deque, because a slow thief may
-//!    still read it. Sizes double, so all replaced buffers together are smaller than the current one.
-//! 6. A slot is one machine word, read and written atomically. Losers read words that are being
-//!    overwritten; a plain read of a larger item would be a data race even if it is thrown away.
-//!    [`Word`] is therefore the bound: an item of any size goes into a `Box`.
+//! 5. A replaced buffer is never written again and is freed with the deque, because a slow thief
+//!    may still read it. Sizes double, so all replaced buffers together are smaller than the
+//!    current one.
+//! 6. A slot is one word, read and written atomically. A thief that loses reads a word that is
+//!    being overwritten; a plain read of a larger item would be a data race even if its result is
+//!    dropped. [`Word`] is therefore the bound: an item of any size goes into a `Box`.
 //! 7. The last handle, owner or thief, drops the items that are left.
 //!
 //! `docs/concurrency.md` has the argument for each ordering and the models that hold it in place.
-//! Does not know what an item means, who waits for one, or when all deques are empty.
+//! Does not know what an item means, which thread waits for one, or when all deques are empty.
 
 mod buffer;
 mod shared;

@@ -1,4 +1,4 @@
-//! Lock-free structures of the runtime, each proven by loom models beside its tests.
+//! Lock-free structures of the runtime, each checked by loom models beside its tests.
 //!
 //! 1. Atomics, fences, tracked cells and thread primitives are named in [`shim`] only, so that the
 //!    same source is compiled against `std`, under `cfg(valk_loom)` against loom and under
@@ -9,8 +9,8 @@
 //!
 //! Knows `std`, loom and shuttle. Does not know values, tasks, heaps or reactors.
 
-pub mod cell;
 mod cache_padded;
+pub mod cell;
 pub mod completion;
 pub mod coordinator;
 pub mod deque;

@@ -53,11 +53,11 @@ pub const EXECUTOR_TURNS_BETWEEN_LOOKS: u32 = 61;
 /// pauses are of 0, 1, 3, 7 and so on spins: some microseconds in all.
 pub const EXECUTOR_SEARCHES_MAX: u32 = if cfg!(valk_loom) { 1 } else { 7 };
 
-/// How long a thread that waits for a collection looks for its end before it sleeps. Waking it takes some
-/// 50 µs, and most collections of a nursery less than a millisecond.
+/// How long a thread that waits for a collection spins before it parks. Waking it takes some 50 µs,
+/// and most collections of a nursery less than a millisecond.
 #[cfg(not(valk_loom))]
 pub(crate) const SPIN_MAX: std::time::Duration = std::time::Duration::from_micros(500);
 
-/// Looks after which it offers its processor between two of them: some microseconds.
+/// Spins after which it yields its processor between two of them: some microseconds.
 #[cfg(not(valk_loom))]
 pub(crate) const SPINS_BEFORE_YIELD: u32 = 256;

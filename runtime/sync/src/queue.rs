@@ -1,27 +1,29 @@
 //! Bounded queue for any number of producers and consumers, first in, first out.
 //!
-//! The ring of Dmitry Vyukov ("Bounded MPMC queue", 1024cores.net, 2011), whose slots say
-//! themselves whose turn it is. Rules, cited by the comments in `queue/`:
+//! The ring of Dmitry Vyukov ("Bounded MPMC queue", 1024cores.net, 2011), whose slots have sequence
+//! numbers. Rules, cited by the comments in `queue/`:
 //!
 //! 1. Positions only grow. Position `p` is in slot `p mod slots`, in lap `p / slots`. Producers
-//!    move `tail`, consumers move `head`, each by compare-exchange, and whoever moves it past `p`
-//!    owns position `p` of that end.
-//! 2. The turn of a slot counts what was done to it. In lap `l` it is `2l` while the slot is free
-//!    and `2l + 1` while it is filled. An end is moved past `p` only by a thread that has seen the
-//!    turn of its slot come; so no position is given out before the slot is ready for it.
-//! 3. The owner of a position accesses the slot and then, with release, counts the turn. The next
-//!    owner acquired that turn. So accesses to a slot's value are ordered and exclusive.
-//! 4. An attempt fails only after a look behind a sequentially consistent fence. Of two attempts
+//!    move `tail`, consumers move `head`, each by compare-exchange, and the thread that moves it
+//!    past `p` owns position `p` of that end.
+//! 2. The sequence number of a slot counts its accesses. In lap `l` it is `2l` while the slot is
+//!    free and `2l + 1` while it is filled. An end is moved past `p` only by a thread that has seen
+//!    the number of its slot reach the expected value; so no position is claimed before the slot is
+//!    ready for it.
+//! 3. The owner of a position accesses the slot and then, with release, increments its sequence
+//!    number. The next owner acquired that number. So accesses to a slot's value are ordered and
+//!    exclusive.
+//! 4. An attempt fails only after a read behind a sequentially consistent fence. Of two attempts
 //!    that fail one has the earlier fence, and the other sees what happened before it. So when
 //!    every producer wakes a consumer after its push, and consumers go on until they find nothing,
 //!    no item stays behind.
-//! 5. Nobody waits for anybody: a position whose owner is not done looks, to the other end, as if
-//!    it were still free or still filled. A consumer may find nothing while a later push is
+//! 5. No thread waits for another: a position whose owner is not done looks, to the other end, as
+//!    if it were still free or still filled. A consumer may find nothing while a later push is
 //!    complete; the producer it would have to wait for wakes a consumer too (rule 4).
 //! 6. The queue drops the items that are left.
 //!
 //! `docs/concurrency.md` has the argument for each ordering and the models that hold it in place.
-//! Does not know what an item means and wakes nobody.
+//! Does not know what an item means and wakes no thread.
 
 mod batch;
 mod ring;

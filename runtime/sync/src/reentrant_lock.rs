@@ -1,39 +1,40 @@
-//! ReentrantLock: one owner at a time, who may take further turns inside its own.
+//! A reentrant lock: one owner at a time, which may lock again.
 //!
-//! 1. `owner` is 0 or the key of whose turn it is. Only the owner touches `depth`.
-//! 2. ReentrantLock are short. Who has to wait looks a few times, then sleeps: it counts itself as parked,
-//!    looks once more and waits for a notification.
-//! 3. Who ends its last turn makes `owner` 0 and then looks whether anybody is parked. These two and
-//!    the two steps of rule 2 have one order for all threads, so not both miss the other.
+//! 1. `owner` is 0 or the key of the owner. Only the owner touches `depth`, the number of times
+//!    that it has locked again.
+//! 2. The lock is meant for short critical sections. A waiter spins, then parks: it counts itself
+//!    in `parked`, tries once more and waits for a notification.
+//! 3. The last unlock stores 0 in `owner` and then reads `parked`. These two steps and the two of
+//!    rule 2 have one order for all threads, so at least one side sees the other.
 //!
-//! Knows keys and threads. Does not know what a turn is for.
+//! Knows keys and threads. Does not know what the lock protects.
 
 use crate::shim::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use crate::shim::{AtomicUsize, Condvar, Mutex, UnsafeCell, fence, lock, reached_if, wait};
 use std::fmt;
 use std::hint::spin_loop;
 
-/// Nobody's turn.
+/// The lock has no owner.
 const UNOWNED: usize = 0;
-/// Looks before a thread goes to sleep.
+/// Attempts before a thread parks.
 const SPINS: usize = if cfg!(valk_loom) { 1 } else { 200 };
 
-/// Whose turn it is, shared by reference.
+/// A reentrant lock, shared by reference.
 pub struct ReentrantLock {
     owner: AtomicUsize,
-    /// ReentrantLock inside the owner's first one.
+    /// Times that the owner has locked again.
     depth: UnsafeCell<usize>,
     parked: AtomicUsize,
     parking: Mutex<()>,
     released: Condvar,
 }
 
-// SAFETY: `depth` is accessed by the owner only (rule 1), and owners follow one another: each acquires
-// what the one before has done.
+// SAFETY: `depth` is accessed by the owner only (rule 1), and owners follow one another: each
+// acquires what the one before has done.
 unsafe impl Sync for ReentrantLock {}
 
 impl ReentrantLock {
-    /// Nobody's turn.
+    /// A lock without owner.
     pub fn new() -> Self {
         Self {
             owner: AtomicUsize::new(UNOWNED),
@@ -44,10 +45,10 @@ impl ReentrantLock {
         }
     }
 
-    /// Waits for the turn of `key`, which is not 0 and no other thread's, and takes it. To be released as
-    /// often as it was taken.
+    /// Waits for the lock and takes it for `key`, which is not 0 and no other thread's. The owner
+    /// unlocks as often as it has locked.
     pub fn lock(&self, key: usize) {
-        debug_assert_ne!(key, UNOWNED, "0 is nobody's key");
+        debug_assert_ne!(key, UNOWNED, "0 is no owner's key");
         // Relaxed: only this thread stores its key.
         if self.owner.load(Relaxed) == key {
             // SAFETY: rule 1.
@@ -73,8 +74,8 @@ impl ReentrantLock {
         let mut parking = lock(&self.parking);
         // Relaxed: the fence orders it.
         self.parked.fetch_add(1, Relaxed);
-        // Rule 3: either the fence of `end` comes later and what follows it sees this thread parked, or
-        // it comes earlier and this thread sees that it is nobody's turn.
+        // Rule 3: either the fence of `unlock` comes later and what follows it sees this thread
+        // parked, or it comes earlier and this thread sees that the lock is free.
         fence(SeqCst);
         while !self.claim(key) {
             reached_if(true, "reentrant_lock: a thread parked");
@@ -84,7 +85,7 @@ impl ReentrantLock {
         drop(parking);
     }
 
-    /// Ends the turn that the caller took last.
+    /// Takes back the last `lock` of the caller.
     pub fn unlock(&self) {
         // SAFETY: rule 1.
         let inside = self.depth.with_mut(|depth| unsafe {
@@ -97,7 +98,7 @@ impl ReentrantLock {
         }
         // Release: what this owner did is visible to the next one.
         self.owner.store(UNOWNED, Release);
-        // Rule 3: see `sleep`.
+        // Rule 3: see `park`.
         fence(SeqCst);
         if self.parked.load(Relaxed) > 0 {
             drop(lock(&self.parking));

@@ -1,13 +1,13 @@
 //! The only place that names atomics, fences, tracked cells, shared ownership and threads.
 //!
-//! 1. Normally everything is `std`; under `cfg(valk_loom)` everything is loom's double of it, which explores
-//!    all interleavings of a few threads; under `cfg(valk_shuttle)` shuttle's, which tries random ones of
-//!    many, and takes every ordering for the strongest.
-//! 2. All sides offer the same names, so code above never asks which one it got.
+//! 1. Normally everything is `std`; under `cfg(valk_loom)` it is loom's double, which explores all
+//!    interleavings of a few threads; under `cfg(valk_shuttle)` it is shuttle's, which tries random
+//!    interleavings of many threads and treats every ordering as the strongest.
+//! 2. All three offer the same names, so the code above does not depend on which one it got.
 //! 3. `SingleWriter…` is for atomics with one writer that never loads them; anything else is
-//!    `Atomic…`. To `std` they are the same, to loom they are not. `Statistic…` is for numbers
-//!    that only people read: no structure depends on one, and loom does not see it.
-//! 4. [`reached_if`] and [`ReachedFlag`] let a model prove that the interesting state occurred, and
+//!    `Atomic…`. To `std` they are the same, to loom they are not. `Statistic…` is for counters on
+//!    which no structure depends; loom does not see them.
+//! 4. [`reached_if`] and [`ReachedFlag`] let a model check that a state occurred, and
 //!    [`AccessProbe`] that atomic accesses were ordered. They cost nothing in a normal build.
 //!
 //! For this crate and its models; other crates use the structures built on it.
@@ -27,22 +27,22 @@ pub use scheduled::*;
 pub use modelled::*;
 
 #[cfg(any(valk_loom, valk_shuttle))]
-pub use unhurried::RelaxedPeek;
+pub use untimed::RelaxedPeek;
 
-/// Takes `mutex`. Poison is not asked for: the structures of this crate abort where a panic would
-/// leave their state half-changed, and their critical sections call nobody else's code.
+/// Locks `mutex`, poisoned or not: the structures of this crate abort where a panic would leave
+/// their state half-changed, and their critical sections call no code of their users.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Gives `guard` back, sleeps until `condition` is notified, and takes it again. May wake early.
+/// Unlocks, sleeps until `condition` is notified, and locks again. May wake early.
 pub fn wait<'a, T>(condition: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
     condition.wait(guard).unwrap_or_else(PoisonError::into_inner)
 }
 
 /// As [`wait`], but not beyond `deadline`, if there is one: `false` beside the guard says that it
-/// has passed, and then nobody slept. In a model only a deadline that has passed has a meaning:
-/// loom knows no time, so any other is never reached.
+/// has passed, and then the thread did not sleep. In a model only a deadline that has passed has a
+/// meaning: loom knows no time, so any other is never reached.
 pub fn wait_until<'a, T>(
     condition: &Condvar,
     guard: MutexGuard<'a, T>,
@@ -108,13 +108,13 @@ mod native {
         }
 
         /// Runs `access` on a pointer for writing. Dereferencing it is the caller's obligation:
-        /// nobody else may be active.
+        /// no other access may be active.
         pub fn with_mut<R>(&self, access: impl FnOnce(*mut T) -> R) -> R {
             access(self.0.get())
         }
     }
 
-    /// A flag for probes; in a normal build it does not exist and is never set.
+    /// A flag for `reached_if`; in a normal build it has no size and is never set.
     #[derive(Debug, Default)]
     pub struct ReachedFlag(());
 
@@ -130,35 +130,35 @@ mod native {
         }
     }
 
-    /// Tells loom, in a model, of accesses that must be ordered; does not exist in a normal build.
+    /// Has loom check, in a model, that accesses are ordered; has no size in a normal build.
     #[derive(Debug, Default)]
     pub struct AccessProbe(());
 
     impl AccessProbe {
-        /// The place is read.
+        /// Records a read.
         #[inline]
         pub fn read(&self) {}
 
-        /// The place is overwritten.
+        /// Records a write.
         #[inline]
         pub fn write(&self) {}
     }
 
-    /// A look whether something comes, before one sleeps for it. Nothing depends on it: what a thread
-    /// has seen it asks the mutex again.
+    /// A notification counter that a waiter spins on before it parks. No correctness depends on it:
+    /// the waiter checks its condition again under the mutex.
     #[derive(Debug, Default)]
     pub struct RelaxedPeek {
         notifications: AtomicU64,
     }
 
     impl RelaxedPeek {
-        /// Something has come.
+        /// Counts a notification.
         pub fn notify(&self) {
             self.notifications.fetch_add(1, Ordering::Relaxed);
         }
 
-        /// Gives `guard` back, spins for a moment, and takes it again. Others that want the processor
-        /// get it after a part of that moment.
+        /// Unlocks, spins until a notification or for a bounded time, and locks again. After some
+        /// spins it yields to other threads.
         pub fn spin<'a, T>(
             &self,
             mutex: &'a Mutex<T>,
@@ -187,20 +187,20 @@ mod native {
     pub fn reached_if(_condition: bool, _state: &'static str) {}
 }
 
-/// Where no time passes.
+/// Doubles for builds in which no time passes.
 #[cfg(any(valk_loom, valk_shuttle))]
-mod unhurried {
+mod untimed {
     use super::{Mutex, MutexGuard};
 
-    /// A look before sleeping: it is as if nothing came.
+    /// As the counter of a normal build, but no notification is ever seen.
     #[derive(Debug, Default)]
     pub struct RelaxedPeek(());
 
     impl RelaxedPeek {
-        /// Something has come.
+        /// Counts a notification.
         pub fn notify(&self) {}
 
-        /// Looks for no moment.
+        /// Does not spin.
         pub fn spin<'a, T>(
             &self,
             _mutex: &'a Mutex<T>,
@@ -211,7 +211,7 @@ mod unhurried {
     }
 }
 
-/// Shuttle's threads are coroutines of one, which change at what it can see.
+/// Shuttle runs its threads as coroutines of one, which switch at the operations that it sees.
 #[cfg(valk_shuttle)]
 mod scheduled {
     pub use super::native::{
@@ -294,7 +294,7 @@ mod modelled {
                 #[track_caller]
                 pub fn load(&self, order: Ordering) -> $value {
                     let refused = self.companion.compare_exchange(1, 1, Relaxed, Relaxed);
-                    debug_assert_eq!(refused, Err(0), "nobody writes `companion`");
+                    debug_assert_eq!(refused, Err(0), "no thread writes `companion`");
                     self.value.load(order)
                 }
             }
@@ -315,7 +315,7 @@ mod modelled {
     visible_loads!(AtomicU64, u64);
     visible_loads!(AtomicPtr, *mut T, T);
 
-    /// A flag for probes. Invisible to loom: it adds no access and no happens-before edge.
+    /// A flag for `reached_if`. Invisible to loom: it adds no access and no happens-before edge.
     ///
     /// It also has loom report its owner when that is never dropped.
     #[derive(Debug)]
@@ -345,7 +345,7 @@ mod modelled {
     /// Has loom check that reads and writes of a place are ordered although the place is atomic.
     ///
     /// A race is legal where the reader throws away what it read, so this is off until the model
-    /// calls [`track_access_probes`]: a model in which nobody can lose.
+    /// calls [`track_access_probes`]: a model in which no thief can lose.
     #[derive(Debug)]
     pub struct AccessProbe(UnsafeCell<()>);
 
@@ -363,14 +363,14 @@ mod modelled {
     }
 
     impl AccessProbe {
-        /// The place is read.
+        /// Records a read.
         pub fn read(&self) {
             if TRACK_ACCESS_PROBES.load(Relaxed) {
                 self.0.with(|_| ());
             }
         }
 
-        /// The place is overwritten.
+        /// Records a write.
         pub fn write(&self) {
             if TRACK_ACCESS_PROBES.load(Relaxed) {
                 self.0.with_mut(|_| ());

@@ -1,4 +1,5 @@
-//! Which slots of a slab are free: a stack of indices, shared by reference, without any memory.
+//! The free list of a slab: a stack of slot indices, shared by reference. The slots' memory is
+//! elsewhere.
 //!
 //! The stack of Treiber ("Systems Programming: Coping with Parallelism", IBM RJ 5118, 1986) with a
 //! counted head as in Michael and Scott ("Simple, Fast, and Practical Non-Blocking and Blocking
@@ -11,12 +12,12 @@
 //!    would have to sleep through exactly 2^32 changes, or a multiple, to be fooled.
 //! 3. A link is written only by the thread that puts the slot back, before the exchange that makes
 //!    it the top. Others may read it at any time and forget what they read (rule 2).
-//! 4. Bit `i` of the usage bitmap is set while slot `i` is out. It is set after the slot was taken
-//!    from the stack and cleared before it is put back; of two threads that put a slot back one
-//!    finds the bit cleared and changes nothing.
-//! 5. Whoever takes a slot sees what everybody did to it before putting it back.
-//! 6. The number of slots out is raised after the one and lowered before the other, so it is never
-//!    more than there are.
+//! 4. Bit `i` of the usage bitmap is set while slot `i` is in use. It is set after the slot was
+//!    taken from the stack and cleared before it is put back; of two threads that put a slot back
+//!    one finds the bit cleared and changes nothing.
+//! 5. A thread that takes a slot sees what all threads did to it before they put it back.
+//! 6. The number of slots in use is raised after taking one and lowered before putting one back, so
+//!    it never exceeds the number of slots.
 //!
 //! `docs/concurrency.md` has the argument for each ordering and the models that hold it in place.
 //! Does not know what is in a slot or how large one is.
@@ -35,7 +36,7 @@ use stack::Stack;
 use statistics::Counts;
 use std::fmt;
 
-/// A slot that is out. It has one user until it is put back; a copy is the same slot.
+/// A slot in use. It has one user until it is put back; a copy is the same slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Index(u32);
 
@@ -46,7 +47,7 @@ impl Index {
     }
 }
 
-/// The slot is not out: it was put back before, or it is another slab's. Nothing was changed.
+/// The slot is not in use: it was put back before, or it is another slab's. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotInUse(pub Index);
 
@@ -80,7 +81,7 @@ impl Slab {
         Self { stack: Stack::full(slots), used: Bitmap::new(slots), counts: Counts::default() }
     }
 
-    /// Takes a free slot, the one put back last; `None` when all are out.
+    /// Takes a free slot, the one put back last; `None` when all are in use.
     pub fn acquire(&self) -> Option<Index> {
         let Some(slot) = self.stack.pop() else {
             self.counts.refused();
@@ -94,12 +95,12 @@ impl Slab {
 
     /// Puts a slot back. Its user does not touch it any more.
     ///
-    /// A slot put back twice is noticed unless somebody has taken it in the meantime; then it is
-    /// taken from them.
+    /// A slot put back twice is noticed unless another thread has taken it in the meantime; then
+    /// that thread loses it.
     ///
     /// # Errors
     ///
-    /// [`NotInUse`] when the slot is not out.
+    /// [`NotInUse`] when the slot is not in use.
     pub fn release(&self, index: Index) -> Result<(), NotInUse> {
         if !self.used.clear(index.0) {
             return Err(NotInUse(index));
@@ -114,7 +115,7 @@ impl Slab {
         self.stack.slots()
     }
 
-    /// Whether the slot is out, at some recent moment. An index of another slab is not.
+    /// Whether the slot is in use, at some recent moment. An index of another slab is not.
     pub fn is_in_use(&self, index: Index) -> bool {
         self.used.is_set(index.0)
     }

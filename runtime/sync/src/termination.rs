@@ -1,4 +1,4 @@
-//! When workers that feed each other are all out of work.
+//! Termination detection: when workers that steal from each other are all out of work.
 //!
 //! A worker has a deque of its own, which others steal from. While it has an item in hand or in its
 //! deque it is *busy*; when it has neither and found nothing to steal it *offers* to end. Rules,
@@ -13,12 +13,11 @@
 //!    (S10). That is final.
 //! 4. Offers are counted under one lock. So what any worker did before its last offer is visible to
 //!    every worker after the end.
-//! 5. A worker that has offered looks for work and then sleeps until there is news: the end, or an
-//!    announcement. A busy worker announces that it has more than it can do. An announcement that
-//!    crosses a worker's last look may be missed: that worker does not help until the next one. The
-//!    end does not depend on announcements, because a busy worker does its own work if nobody
-//!    helps.
-//! 6. A detector is for one phase of marking; the next phase has its own (S20).
+//! 5. A worker that has offered looks for work and then sleeps until termination or an
+//!    announcement. A busy worker announces that it has items to steal. A worker may miss an
+//!    announcement that crosses its last look; it does not help until the next one. Termination
+//!    does not depend on announcements, because a busy worker does its own work if no other helps.
+//! 6. A detector serves one phase of marking; the next phase has its own (S20).
 //!
 //! Nothing here waits for time and nothing spins. Knows numbers of workers. Does not know deques,
 //! items or threads.
@@ -27,7 +26,7 @@ use crate::limits::TERMINATION_WORKERS_MAX;
 use crate::shim::{AtomicUsize, Condvar, Mutex, Ordering::Relaxed, lock, reached_if, wait};
 use std::fmt;
 
-/// What an offer led to.
+/// The result of an offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a worker that has to resume is counted as busy until it offers again"]
 pub enum OfferResult {
@@ -52,7 +51,7 @@ pub struct TerminationDetector {
     state: Mutex<State>,
     /// Workers that have offered sleep here.
     sleepers: Condvar,
-    /// Whether anybody has offered, for those who would wake them. A copy of `state.offers`.
+    /// A copy of `state.offers`, for workers that would wake others.
     offers_seen: AtomicUsize,
 }
 
@@ -76,10 +75,11 @@ impl TerminationDetector {
         }
     }
 
-    /// Offers to end. Returns when all workers have offered, or when `sees_work` has said yes.
+    /// Offers to terminate. Returns when all workers have offered, or when `sees_work` has returned
+    /// true.
     ///
     /// The caller is one of the workers, is busy, has no item in hand, has an empty deque, and has
-    /// tried to steal from everybody. `sees_work` looks whether another's deque has an item,
+    /// tried to steal from all others. `sees_work` tells whether another's deque has an item,
     /// without taking it (rule 2); it may be wrong either way for a moment. It is called without a
     /// lock.
     ///
@@ -113,8 +113,8 @@ impl TerminationDetector {
         OfferResult::Ended
     }
 
-    /// A busy worker has an item that another could take: wakes one worker that has offered, if
-    /// any. One load when nobody has.
+    /// Announces an item that another worker could steal: wakes one worker that has offered, if
+    /// any. One load when none has.
     #[inline]
     pub fn announce_work(&self) {
         // Relaxed: a worker that is offering at this moment may be missed (rule 5).
@@ -129,8 +129,8 @@ impl TerminationDetector {
         self.sleepers.notify_one();
     }
 
-    /// Whether a worker has offered lately, for a busy one that could give some of its work away. One
-    /// load; it may be wrong for a moment (rule 5).
+    /// Whether a worker has offered lately, for a busy one that could give some of its work away.
+    /// One load; it may be wrong for a moment (rule 5).
     #[inline]
     pub fn has_idle_worker(&self) -> bool {
         self.offers_seen.load(Relaxed) > 0

@@ -8,6 +8,7 @@ mod collections;
 pub(crate) mod counters;
 mod guards;
 mod instance;
+mod metrics;
 mod parked;
 mod template;
 

@@ -21,6 +21,11 @@ fn bytes(heap: &Heap, value: Value) -> Bytes {
     }
 }
 
+/// The response for a handler whose work was cancelled.
+pub(super) fn cancelled() -> Response {
+    Response::text(503, "Request cancelled")
+}
+
 /// The response for a handler's value.
 pub(super) fn response(vm: &mut Vm, value: Value) -> Response {
     if value.is_error() {

@@ -18,6 +18,9 @@ mod server;
 use valk_lang::SharedVm;
 use valk_lang::builtins::register_table;
 
+/// The target of this crate's log lines.
+const LOG_TARGET: &str = "valk::web";
+
 /// Registers the builtins in a VM that has the `aio/` builtins.
 pub fn register(vm: &SharedVm) {
     let mut vm = vm.borrow_mut();

@@ -1,20 +1,20 @@
 //! `http2/server-listen`, `http2/server-port`, `http2/server-stop`.
 //!
-//! The configuration list of `server-listen` knows `:tls` (0: clear text with prior knowledge,
-//! 1: TLS, the default), `:cert` and `:key` (PEM files; without them the process makes a
-//! certificate), `:host` (address to listen on), `:max-request-body-size`.
+//! `server-listen` takes options: [`LISTEN`]. Clear text means HTTP/2 with prior knowledge. Without
+//! files the process makes a certificate.
 
+use super::LOG_TARGET;
 use super::handler::FunctionHandler;
 use super::receive::PooledBuffers;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use valk_aio::{HandleState, completed, config, failed, machine, settled, system_of};
+use valk_aio::{End, completed, end, failed, is_handle, shared_vm, system_of};
 use valk_heap::{HostObject, Tracer, Value};
 use valk_http2::{Certificate, Counters, Limits, ServerConfig, StopSignal, TokioNetwork, bind};
 use valk_lang::builtins::{fail, wrong_type};
-use valk_lang::elements;
+use valk_lang::property_list::{OptionKey, OptionKind, OptionTable, WrongKind};
 use valk_vm::{Arity, NativeFn, Outcome, Vm, type_name};
 
 /// A listening server in the heap.
@@ -36,28 +36,37 @@ pub(super) const TABLE: &[(&str, Arity, NativeFn)] = &[
     ("http2/server-stop", Arity::Exactly(1), stop),
 ];
 
-/// Configuration keys of `server-listen`.
-const KEYS: &[&str] =
-    &[":tls", ":cert", ":key", ":host", ":max-request-body-size", ":error-handler"];
+/// The options of `http2/server-listen`.
+pub(super) static LISTEN: OptionTable = OptionTable {
+    builtin: "http2/server-listen",
+    wrong_kind: WrongKind::Fails,
+    keys: &[
+        OptionKey::new(":tls", OptionKind::Boolean, "TLS; otherwise clear text."),
+        OptionKey::new(":cert", OptionKind::Text, "PEM file with the certificate."),
+        OptionKey::new(":key", OptionKind::Text, "PEM file with its key."),
+        OptionKey::new(":host", OptionKind::Text, "Address to listen on; all by default."),
+        OptionKey::integer(
+            ":max-request-body-size",
+            (1 << 10, 1 << 30),
+            8 << 20,
+            "bytes",
+            "The largest request body.",
+        )
+        .with_error("max_request_body_size must be between 1KB and 1GB"),
+        OptionKey::new(":error-handler", OptionKind::Ignored, "Has no effect."),
+    ],
+};
 
 /// What a configuration list says, checked.
-fn settings(vm: &mut Vm, list: Value) -> Result<(IpAddr, ServerConfig), String> {
-    warn_unknown_keys(vm, list);
-    let mut text = |key: &str| -> Result<Option<String>, String> {
-        let Some(value) = config(vm, list, key) else { return Ok(None) };
-        match value.as_bytes(&vm.heap) {
-            Some(bytes) => Ok(Some(String::from_utf8_lossy(bytes).into_owned())),
-            None => Err(format!("{key} must be a string, got {}", type_name(value))),
-        }
-    };
-    let host = match text(":host")? {
+fn settings(vm: &Vm, list: Value) -> Result<(IpAddr, ServerConfig), String> {
+    let options = LISTEN.read(vm, list)?;
+    let host = match options.text(":host") {
         None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         Some(host) => host.parse().map_err(|_| {
             format!(":host must be an IP address such as \"127.0.0.1\", got \"{host}\"")
         })?,
     };
-    let files = (text(":cert")?, text(":key")?);
-    let certificate = match files {
+    let certificate = match (options.text(":cert"), options.text(":key")) {
         (None, None) => Certificate::Local,
         (Some(certificate), Some(key)) => {
             Certificate::Files { certificate: PathBuf::from(certificate), key: PathBuf::from(key) }
@@ -66,25 +75,11 @@ fn settings(vm: &mut Vm, list: Value) -> Result<(IpAddr, ServerConfig), String> 
         (None, Some(_)) => return Err(":key needs :cert beside it".to_string()),
     };
     let mut limits = Limits::default();
-    if let Some(value) = config(vm, list, ":max-request-body-size") {
-        let bytes = value.as_integer().filter(|bytes| (1024..=1 << 30).contains(bytes));
-        let bytes = bytes.ok_or("max_request_body_size must be between 1KB and 1GB")?;
-        limits.body_bytes = bytes as usize;
+    if options.is_given(":max-request-body-size") {
+        limits.body_bytes = options.integer(":max-request-body-size") as usize;
     }
-    let clear = config(vm, list, ":tls").is_some_and(|value| value == Value::ZERO);
-    Ok((host, ServerConfig { tls: (!clear).then_some(certificate), limits, receive_buffers: None }))
-}
-
-/// Old programs carry keys that mean nothing here: they are told, and go on.
-fn warn_unknown_keys(vm: &Vm, list: Value) {
-    for pair in elements(list).chunks(2) {
-        let Some(symbol) = pair[0].as_symbol() else { continue };
-        let name = String::from_utf8_lossy(vm.heap.symbols().name(symbol)).into_owned();
-        if !KEYS.contains(&name.as_str()) {
-            let known = KEYS.join(" ");
-            eprintln!("[WARN] http2/server-listen | unknown key {name}; known keys: {known}");
-        }
-    }
+    let is_tls = options.boolean(":tls") != Some(false);
+    Ok((host, ServerConfig { tls: is_tls.then_some(certificate), limits, receive_buffers: None }))
 }
 
 fn listen(vm: &mut Vm, arguments: &[Value]) -> Outcome {
@@ -116,11 +111,11 @@ fn listen(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         Ok(bound) => bound,
         Err(error) => return failed(vm, &format!("Error on Bind: {error}")).into(),
     };
-    let Some(shared) = machine(vm) else { return fail(vm, "no executor is running") };
-    let await_name = vm.intern("aio/await");
-    let await_ = vm.global(await_name).unwrap_or(Value::NIL);
+    let Some(shared) = shared_vm(vm) else {
+        return fail(vm, "http2/server-listen: this program runs without an event loop");
+    };
     let function = vm.heap.root(arguments[2]);
-    let handler = Rc::new(FunctionHandler { vm: shared, function, await_ });
+    let handler = Rc::new(FunctionHandler { vm: shared, function });
     let stop = StopSignal::new();
     let port = bound.local_addr().port();
     let (signal, stopping) = (stop.clone(), system.clone());
@@ -141,7 +136,7 @@ fn listen(vm: &mut Vm, arguments: &[Value]) -> Outcome {
             serving.await
         };
         if let Err(error) = report {
-            eprintln!("[ERROR] http2 | server on port {port} ended: {error}");
+            tracing::error!(target: LOG_TARGET, port, "the server has ended: {error}");
         }
     });
     let server = vm.heap.host(Box::new(ServerObject { port, stop }));
@@ -150,16 +145,17 @@ fn listen(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 
 /// The server that a reference or a listen handle stands for.
 fn server_of<'h>(vm: &'h mut Vm, name: &str, value: Value) -> Result<&'h ServerObject, Outcome> {
-    let target = match settled(vm, value) {
+    let target = match end(vm, value) {
+        Some(End::Completed(server)) => server,
+        Some(End::Failed(error)) => return Err(error.into()),
+        Some(End::Cancelled) => return Err(Outcome::Suspend(value)),
+        None if is_handle(vm, value) => return Err(Outcome::Suspend(value)),
         None => value,
-        Some(HandleState::Completed(server)) => server,
-        Some(HandleState::Failed(error)) => return Err(error.into()),
-        Some(HandleState::Pending) => return Err(Outcome::Suspend(value)),
     };
     if target.host::<ServerObject>(&vm.heap).is_some() {
         return Ok(target.host::<ServerObject>(&vm.heap).expect("checked above"));
     }
-    let text = if settled(vm, value).is_some() {
+    let text = if is_handle(vm, value) {
         format!("{name}: handle result is not a server ref")
     } else {
         format!("{name}: expected Handle or Reference, got {}", type_name(value))

@@ -13,12 +13,12 @@ pub const DEFAULT_HARD_LIMIT_BYTES: usize = 512 << 20;
 /// Objects larger than this, header included, lie apart from the size classes once old, in bytes.
 pub const LARGE_OBJECT_BYTES: usize = 8 << 10;
 /// Objects larger than this are not born in the nursery but old, in bytes. Copying a large
-/// after_collection once is cheaper than mapping memory for every large object that dies young.
+/// survivor once is cheaper than mapping memory for every large object that dies young.
 pub const YOUNG_OBJECT_MAX_BYTES: usize = 64 << 10;
 /// Share of the hard limit above which old memory asks for a full collection, in percent.
 pub(crate) const DEFAULT_THRESHOLD_PERCENT: u8 = 75;
-/// No full collection is asked for below this many old bytes for each mutator that runs: two that make
-/// garbage in one heap shall not stop more often than one in each of two.
+/// No full collection is due below this many old bytes for each running mutator: two mutators that
+/// make garbage in one heap do not stop more often than one in each of two heaps.
 pub(crate) const FULL_FLOOR_BYTES: usize = 16 << 20;
 /// Old memory may grow to this multiple of what the last full collection left.
 const FULL_GROWTH_FACTOR: usize = 2;
@@ -30,17 +30,15 @@ pub(crate) const RESIDENT_FREE_DIVISOR: usize = 2;
 pub(crate) const YOUNG_RESERVE_MAX_BYTES: usize = 64 << 30;
 /// Bytes allocated directly in the old space between two looks at the trigger.
 pub(crate) const TRIGGER_CHECK_BYTES: usize = 16 << 10;
-/// Cells that the leader of a collection follows before it asks for help: waking others takes about
-/// as long.
+/// Cells that the leader traces alone before GC workers take part: waking them takes about as long.
 pub(crate) const SERIAL_TRACE_CELLS: usize = 2048;
-/// Collectors below which one alone is faster: among several, taking or marking a cell is an atomic
-/// operation, which costs about as much as two cells otherwise (docs/performance.md).
+/// With fewer GC workers than this, tracing is serial: in parallel, forwarding or marking a cell is
+/// an atomic operation, which costs about as much as two cells otherwise (docs/performance.md).
 pub(crate) const GC_WORKERS_MIN: usize = 4;
-/// When so many bytes have survived a nursery collection, everybody takes part in the next one from the
-/// start.
+/// When so many bytes have survived a minor collection, the next one is parallel from the start.
 pub(crate) const PARALLEL_SURVIVAL_BYTES: usize = 64 << 10;
-/// Full collections less than this apart, in milliseconds, leave the memory resident that a small heap is
-/// about to fill until the next one.
+/// Full collections less than this apart, in milliseconds, leave the memory resident that a small
+/// heap is about to fill until the next one.
 pub(crate) const FULL_SOON_MS: u128 = 1_000;
 /// Work list kept between collections, in entries.
 pub(crate) const RETAINED_WORK_ENTRIES: usize = 64 << 10;
@@ -59,8 +57,8 @@ pub struct Config {
     /// With a seed, some requests for memory are refused though there is enough: to see what a
     /// program makes of that.
     pub refuse: Option<u64>,
-    /// Threads that can work on the heap at a time, at least 1. Each costs address space of the hard
-    /// limit's size.
+    /// Threads that can work on the heap at a time, at least 1. Each costs address space of the
+    /// hard limit's size.
     pub mutators_max: usize,
     /// False makes every collection full, which then needs no write barrier: a test oracle.
     pub generational: bool,

@@ -1,4 +1,4 @@
-//! What the heap counts. Snapshots; reading them costs nothing to the mutator.
+//! Counters and sizes of a heap, as snapshots. Counting costs the mutators nothing.
 
 use crate::collector::collection::{Collected, Collection};
 
@@ -15,9 +15,10 @@ pub struct Statistics {
     pub collections_full: u64,
     /// Full collections forced because a minor one left the heap over its hard limit.
     pub collections_emergency: u64,
-    /// Of those of the nursery, the ones that a mutator did of its own while others ran.
+    /// Collections of one nursery, by its mutator, while the others ran; counted in
+    /// `collections_minor` too.
     pub collections_local: u64,
-    /// Collections in which stopped mutators helped.
+    /// Collections that GC workers traced in parallel.
     pub collections_parallel: u64,
     /// Times the nursery overflowed before a safepoint came.
     pub nursery_overflows: u64,
@@ -45,12 +46,12 @@ pub struct Statistics {
     pub pause_us_full: u64,
     /// Collections by length; see [`PAUSE_BOUNDS_US`].
     pub pauses: [u64; PAUSE_BOUNDS_US.len() + 1],
-    /// Times from the wish to collect until all other mutators had stopped, by length; see
+    /// Times from the request to collect until all other mutators had stopped, by length; see
     /// [`PAUSE_BOUNDS_US`]. Only of collections of a heap with other mutators.
     pub stops: [u64; PAUSE_BOUNDS_US.len() + 1],
     /// The longest of these times in microseconds.
     pub stop_us_max: u64,
-    /// What the last collection freed of what was in use, in percent, rounded down.
+    /// Share of the bytes in use that the last collection freed, in percent, rounded down.
     pub efficiency_percent: u8,
     /// Bytes in use, garbage included: nursery, old space, large objects, symbols, external.
     pub used_bytes: usize,
@@ -116,12 +117,12 @@ impl Statistics {
         self.collections_minor + self.collections_full
     }
 
-    /// What of the nursery outlived its first collection, in percent, rounded down.
+    /// Share of the nursery that survived its first collection, in percent, rounded down.
     pub fn survival_percent(&self) -> u8 {
         percent(self.promoted_bytes as usize, self.young_collected_bytes as usize)
     }
 
-    /// What of the memory held for old objects no object is in, in percent, rounded down.
+    /// Share of the memory held for old objects that holds none, in percent, rounded down.
     pub fn fragmentation_percent(&self) -> u8 {
         let held = self.committed_bytes - self.nursery_bytes.max(self.young_bytes);
         percent(held.saturating_sub(self.old_bytes), held)

@@ -1,20 +1,22 @@
-//! What is in use, and what may be.
+//! What is in use, what may be, and statistics of both.
 
 use crate::accounting::statistics::{ClassUsage, Statistics};
 use crate::error::{HeapError, OutOfMemory};
 use crate::mutator::heap::Heap;
 use valk_sync::shim::lock;
 
-/// What is allocated without asking for room: the next safepoint sees to it.
+/// Requests up to this size need no [`Heap::room`]: the next safepoint enforces the limit.
 pub const ROOM_UNCHECKED_BYTES: usize = 16 * 1024;
 
 impl Heap {
-    /// Asks whether `bytes` more fit under the hard limit, garbage counted as used. A native that
-    /// is about to allocate more than [`ROOM_UNCHECKED_BYTES`] asks first; when refused, the mutator runs a
-    /// full collection at a safepoint, lets the native ask once more and then raises the error.
+    /// Checks whether `bytes` more fit under the hard limit, garbage counted as used. A builtin
+    /// that is about to allocate more than [`ROOM_UNCHECKED_BYTES`] calls this first. When it
+    /// fails, the mutator runs a full collection at a safepoint, lets the builtin try once more and
+    /// then raises the error.
     ///
     /// # Errors
-    /// When they do not fit. Up to [`ROOM_UNCHECKED_BYTES`] always do, but for faults that are injected.
+    /// When they do not fit. Up to [`ROOM_UNCHECKED_BYTES`] always fit, unless a failure
+    /// is injected.
     pub fn room(&self, bytes: usize) -> Result<(), OutOfMemory> {
         if bytes <= ROOM_UNCHECKED_BYTES && self.refuse.is_none() {
             return Ok(());
@@ -55,7 +57,7 @@ impl Heap {
         self.used_bytes() > self.hard_limit_bytes() || self.injects_failure()
     }
 
-    /// Asks for a collection at the next safepoint if more is in use than allowed.
+    /// Requests a collection at the next safepoint if more is in use than allowed.
     pub fn request_collection_if_over_limit(&mut self) {
         if self.used_bytes() > self.hard_limit_bytes() {
             self.request_collection();

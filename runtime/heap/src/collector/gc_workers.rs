@@ -1,10 +1,10 @@
-//! Several collectors at one work list.
+//! GC workers: the threads of stopped mutators, which trace in parallel.
 //!
-//! 1. Each worker has a tracer and a deque. It begins with what is its own: a mutator's objects are
-//!    in the cache of its processor. What it finds it keeps to itself, until another is out of work:
-//!    then it puts some into its deque, where the other steals it.
-//! 2. A worker without work that finds none offers to end; when all have, nothing is left
-//!    anywhere (`termination`).
+//! 1. Each worker has a tracer and a deque. It begins with the roots of its own mutator, whose
+//!    objects are in the cache of its processor. It keeps the cells that it finds to itself until
+//!    another worker is idle; then it puts some into its deque, where the other steals them.
+//! 2. A worker without cells that finds none to steal offers to terminate; when all have, no cell
+//!    is left anywhere (`termination`).
 //!
 //! Does not know what tracing is.
 
@@ -16,14 +16,14 @@ use valk_sync::deque::{Steal, Stealer, Worker};
 use valk_sync::shim::lock;
 use valk_sync::termination::{OfferResult, TerminationDetector};
 
-/// Cells a worker scans between two looks at whether somebody wants some.
+/// Cells that a worker scans before it checks again whether another worker is idle.
 const CELLS_BETWEEN_IDLE_CHECKS: usize = 64;
-/// Cells that are put into a deque at a time, at most.
+/// Most cells that are put into a deque at a time.
 const BATCH_CELLS_MAX: usize = 256;
-/// A worker with fewer cells keeps them.
+/// A worker with fewer cells keeps them all.
 const BATCH_SOURCE_CELLS_MIN: usize = 16;
 
-/// A collection that several take part in.
+/// A parallel trace.
 pub(crate) struct GcWorkers<'h> {
     pass: Pass,
     young: (usize, usize),
@@ -35,7 +35,8 @@ impl<'h> GcWorkers<'h> {
         GcWorkers { pass, young, old }
     }
 
-    /// Follows what `done` has left, with everybody who has stopped; what was done in all.
+    /// Traces the cells that `done` has left, on all stopped threads. Returns the sum of what was
+    /// done.
     pub fn trace_rest(&self, world: &World<'_>, mut done: TraceResult) -> TraceResult {
         let count = world.participants();
         let mut shares: Vec<Vec<Value>> = vec![Vec::new(); count];
@@ -53,8 +54,8 @@ impl<'h> GcWorkers<'h> {
         done
     }
 
-    /// Has everybody who has stopped call `begin`, which shows roots to its tracer, and follows what that
-    /// found; what was done in all.
+    /// Traces on all stopped threads: each calls `begin`, which shows roots to its tracer, and
+    /// follows what that found. Returns the sum of what was done.
     pub fn trace(
         &self,
         world: &World<'_>,
@@ -112,8 +113,8 @@ impl GcWorker<'_, '_> {
         }
     }
 
-    /// Puts the older half of the work into the deque if somebody is out of work and the deque is
-    /// empty.
+    /// Puts the older half of the work list into the deque if another worker is idle and the deque
+    /// is empty.
     fn share(&mut self) {
         if !self.detector.has_idle_worker() || !self.deque.is_empty() {
             return;

@@ -1,13 +1,16 @@
-//! Collections: when to collect what, and who does it.
+//! Stop-the-world collections, as their leader runs them.
 //!
-//! 1. Minor: the roots, the root table, the globals and the remembered sets are all there is that can
-//!    point into the young region. Full: everything reachable is followed, the remembered sets are
-//!    not needed, and what was not reached is free afterwards.
-//! 2. The mutator that leads a collection does it, in a stopped world, for all nurseries. Where enough
-//!    mutators have stopped that it pays, they take part (`team`): in full ones, and in others when
-//!    much survived the last one; or they help when the leader finds that there is much to do.
-//! 3. A mutator that alone knows its young objects collects its own nursery while others run (`own`).
-//! 4. The coordinator of the heap orders what collectors do with what every mutator did and will do.
+//! 1. Minor: the roots, the root table, the globals and the remembered sets are the only places
+//!    that can refer to the young region. Full: everything reachable is followed, the remembered
+//!    sets are not needed, and cells that were not reached are free afterwards.
+//! 2. The mutator that leads a collection collects all nurseries while the world is stopped. The
+//!    other stopped mutators trace as GC workers (`gc_workers`) where enough of them have stopped:
+//!    from the start in a full collection and when much survived the last one, otherwise once the
+//!    leader finds that there is much to trace.
+//! 3. A mutator whose young objects are unpublished collects its own nursery while others run
+//!    (`local_collection`).
+//! 4. The coordinator of the heap orders what collectors do with what every mutator did and will
+//!    do.
 //!
 //! Does not know what the roots are, nor how cells are followed and moved.
 
@@ -29,14 +32,15 @@ use valk_sync::coordinator::{CollectOutcome, Participant, World};
 use valk_sync::shim::lock;
 
 impl Heap {
-    /// Collects garbage, for all mutators of the heap: they are stopped meanwhile. Or, where
-    /// [`Collection::Auto`] asks for no more, in the nursery of this one while the others run. When another one
-    /// is collecting already this takes part in that, and then collects itself if it was told
-    /// [`Collection::Full`] and that was none. May run native destructors of dead hosts, last of all.
+    /// Collects garbage for all mutators of the heap, which are stopped meanwhile; with
+    /// [`Collection::Auto`], when that is enough, only in the nursery of this mutator, while the
+    /// others run. If another mutator already leads a collection, this one takes part in it, and
+    /// then collects again if it was called with [`Collection::Full`] and that collection was not
+    /// full. Runs the destructors of dead hosts last.
     ///
-    /// Set apart from every other operation in that it invalidates: after it, a `Value` may be
-    /// used only if it was shown by `roots` (and is read again from there), or is reached from
-    /// such a one or from a [`crate::Root`].
+    /// Unlike every other operation, this invalidates values: after it, a `Value` may be used only
+    /// if `roots` showed it (and it is read again from there), or it is reached from such a value
+    /// or from a [`crate::Root`].
     ///
     /// # Safety
     /// The caller uses no `Value`, and nothing that borrows from one, beyond what is said above;
@@ -57,11 +61,13 @@ impl Heap {
         unsafe { self.publish_roots(roots) };
         let shared = Arc::clone(&self.shared);
         let (collected, dead) = loop {
-            let wished = Instant::now();
+            let asked = Instant::now();
             // SAFETY: `lead` runs in the stopped world.
-            match self.mutator.collect(|world| unsafe { lead(&shared, world, &request, wished) }) {
+            match self.mutator.collect(|world| unsafe { lead(&shared, world, &request, asked) }) {
                 CollectOutcome::Led(result) => break result,
-                CollectOutcome::Refused => unreachable!("no heap ends elections"),
+                CollectOutcome::Refused => {
+                    unreachable!("no heap begins the shutdown of its coordinator")
+                }
                 CollectOutcome::Joined => {
                     let last = self.locked().last;
                     if let Some(last) = last
@@ -79,12 +85,12 @@ impl Heap {
     }
 }
 
-/// What the leader of a collection was asked for.
+/// What the leader of a collection is to do.
 struct Request {
     kind: Collection,
     generational: bool,
     forces_full: bool,
-    /// A failure to stay below the hard limit is made up.
+    /// Pretends that the heap is over its hard limit.
     refused: bool,
 }
 
@@ -95,10 +101,10 @@ struct Leader<'a> {
     shared: &'a SharedHeap,
     world: &'a World<'a>,
     common: MutexGuard<'a, LockedState>,
-    parts: Vec<MutatorState<'a>>,
+    states: Vec<MutatorState<'a>>,
 }
 
-/// Collects; what it did and the dead hosts, to be dropped afterwards.
+/// Collects. Returns what it did and the dead hosts, to be dropped afterwards.
 ///
 /// # Safety
 /// The world is stopped and the caller leads it.
@@ -106,15 +112,15 @@ unsafe fn lead(
     shared: &SharedHeap,
     world: &World<'_>,
     request: &Request,
-    wished: Instant,
+    asked: Instant,
 ) -> (Collected, Dead) {
     // SAFETY: the caller's promise.
-    let parts = unsafe { shared.mutator_states() };
+    let states = unsafe { shared.mutator_states() };
     let mut common = shared.lock();
     if world.participants() + world.frozen().count() > 1 {
-        common.statistics.count_stop(wished.elapsed().as_micros() as u64);
+        common.statistics.count_stop(asked.elapsed().as_micros() as u64);
     }
-    Leader { shared, world, common, parts }.collect(request)
+    Leader { shared, world, common, states }.collect(request)
 }
 
 impl Leader<'_> {
@@ -142,7 +148,7 @@ impl Leader<'_> {
             promoted_bytes += more;
             dead = hosts;
         }
-        for wanted in self.parts.iter_mut().filter_map(|part| part.wanted.as_deref_mut()) {
+        for wanted in self.states.iter_mut().filter_map(|state| state.wanted.as_deref_mut()) {
             *wanted = false;
         }
         let used_bytes = self.note_peak();
@@ -163,23 +169,23 @@ impl Leader<'_> {
         (collected, dead)
     }
 
-    /// Whether the last full collection is long enough ago for one that nobody asked for.
+    /// Whether the last full collection is long enough ago for an automatic one.
     fn full_interval_is_over(&self, now: Instant) -> bool {
         let milliseconds = u128::from(self.common.full_interval_ms);
         let last = self.common.last_full;
         last.is_none_or(|last| now.duration_since(last).as_millis() >= milliseconds)
     }
 
-    /// What is in use in all nurseries.
+    /// Bytes in use in all nurseries.
     fn young_bytes(&self) -> usize {
-        self.parts.iter().map(|part| part.young.used_bytes()).sum()
+        self.states.iter().map(|state| state.young.used_bytes()).sum()
     }
 
     fn tenured_bytes(&self) -> usize {
         self.shared.tenured_bytes(&self.common)
     }
 
-    /// What is in use, noted if there was never more.
+    /// Bytes in use; updates the peaks.
     fn note_peak(&mut self) -> usize {
         let young = self.young_bytes();
         let used = young + self.tenured_bytes();
@@ -189,8 +195,8 @@ impl Leader<'_> {
         used
     }
 
-    /// One tracing pass with everything it entails, which the program may have `asked_for`; returns the
-    /// promoted bytes and dead hosts.
+    /// One pass: traces, updates weak values, empties the nurseries and, in a full pass, sweeps.
+    /// Returns the promoted bytes and the dead hosts. The program may have `asked_for` it.
     fn pass(&mut self, pass: Pass, asked_for: bool) -> (usize, Dead) {
         let common = &mut *self.common;
         let old = &self.shared.old;
@@ -212,10 +218,10 @@ impl Leader<'_> {
         common.statistics.updated_slots += done.updated_slots;
         let young = self.shared.young();
         lock(old).update_weak(pass == Pass::Full, |value| after_collection(value, pass, young));
-        for part in &mut self.parts {
+        for state in &mut self.states {
             // Before the sweep: remembered cells may be dead, but are still there.
-            forget(part.remembered);
-            part.young.reset();
+            forget(state.remembered);
+            state.young.reset();
         }
         // Nothing is young.
         self.shared.published.store(false, Ordering::Relaxed);
@@ -232,20 +238,20 @@ impl Leader<'_> {
         let limits = &mut self.common.limits;
         limits.running = self.world.participants();
         limits.rearm(tenured);
-        // Whoever asks for a full collection wants the memory back.
+        // A program that asks for a full collection wants the memory back.
         let is_spent = asked_for || !is_soon;
         let wanted = if is_spent { 0 } else { limits.floor_bytes().saturating_sub(tenured) };
         lock(old).trim(wanted);
         (promoted_bytes, dead)
     }
 
-    /// Traces everything from the roots on, and asks for help when that is much.
+    /// Traces from the roots on this thread, and in parallel once that is much.
     fn trace_serially(&mut self, pass: Pass, old: &SharedOldSpace) -> TraceResult {
         let common = &mut *self.common;
         let work = std::mem::take(&mut common.work);
         let mut tracer = Tracer::new(pass, self.shared.young(), old, work);
-        for part in &mut self.parts {
-            part.begin(&mut tracer);
+        for state in &mut self.states {
+            state.begin(&mut tracer);
         }
         self.shared.globals.trace(&mut tracer);
         common.roots.trace(&mut tracer);
@@ -264,24 +270,25 @@ impl Leader<'_> {
         done
     }
 
-    /// Traces everything, with everybody who has stopped from the start.
+    /// Traces from the roots in parallel, on all threads that have stopped.
     fn trace_in_parallel(&mut self, pass: Pass, old: &SharedOldSpace) -> TraceResult {
         self.common.statistics.collections_parallel += 1;
-        // Nobody but the leader looks after these.
-        let mut is_left: Vec<bool> = self.parts.iter().map(|part| part.roots.is_none()).collect();
-        for slot in self.world.frozen().filter(|slot| *slot < self.parts.len()) {
+        // The leader traces the roots of these slots.
+        let mut is_left: Vec<bool> =
+            self.states.iter().map(|state| state.roots.is_none()).collect();
+        for slot in self.world.frozen().filter(|slot| *slot < self.states.len()) {
             is_left[slot] = true;
         }
-        let parts: Vec<Mutex<SentState<'_, '_>>> =
-            self.parts.iter_mut().map(|part| Mutex::new(SentState(part))).collect();
+        let states: Vec<Mutex<SentState<'_, '_>>> =
+            self.states.iter_mut().map(|state| Mutex::new(SentState(state))).collect();
         let table = Mutex::new(&mut self.common.roots);
         let begin = |participant: Participant, tracer: &mut Tracer<'_>| {
-            let begin = |slot: usize, tracer: &mut Tracer<'_>| lock(&parts[slot]).0.begin(tracer);
+            let begin = |slot: usize, tracer: &mut Tracer<'_>| lock(&states[slot]).0.begin(tracer);
             begin(participant.slot, tracer);
             if participant.index > 0 {
                 return;
             }
-            for slot in (0..parts.len()).filter(|slot| is_left[*slot]) {
+            for slot in (0..states.len()).filter(|slot| is_left[*slot]) {
                 begin(slot, tracer);
             }
             self.shared.globals.trace(tracer);
@@ -291,11 +298,11 @@ impl Leader<'_> {
     }
 }
 
-/// A mutator's part in the hands of another thread than the leader's.
+/// The state of a mutator, sent to another thread than the leader's.
 struct SentState<'p, 'a>(&'p mut MutatorState<'a>);
 
-// SAFETY: the mutator whose part it is has stopped, or is gone, so its roots may be shown by any thread;
-// the leader has them shown by one at a time.
+// SAFETY: the mutator whose state it is has stopped, or is gone, so any thread may trace its roots;
+// the leader lets one thread at a time do so.
 unsafe impl Send for SentState<'_, '_> {}
 
 /// Empties a remembered set.

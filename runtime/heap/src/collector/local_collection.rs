@@ -1,18 +1,21 @@
-//! Collections of one nursery while other mutators run.
+//! Thread-local collection: one mutator collects its nursery while the others run.
 //!
-//! 1. A reference into a nursery is *published* when another mutator might come by it: written to an old
-//!    object, to a global, to the table of roots, to a host, or given away in a way that the heap is
-//!    told of ([`Heap::publish`]). Whoever does any of these says so first, in one flag of the heap, which
-//!    only a collection in a stopped world takes back; after it nothing is young.
-//! 2. While the flag is down, each young object is known to the mutator that made it and to nobody else:
-//!    that mutator's roots and young objects are all that leads to it, and lead to no other's nursery.
-//!    For who comes by a reference of another's has synchronised with it, and sees the flag.
-//! 3. So a mutator that finds the flag down may move its young objects as it likes: nobody else reads or
-//!    writes them or what refers to them. Remembered sets are empty then, as whatever is written
-//!    to an old object raises the flag; an object that is remembered already does so no more, but it
-//!    has.
-//! 4. What it shares with others meanwhile is the old space, where it takes and gives back holes under the
-//!    lock. Marks do not change and no page goes away but in a stopped world, which waits for it.
+//! The scheme of Doligez and Leroy (POPL 1993), with one flag for the whole heap:
+//!
+//! 1. A reference into a nursery is *published* before another mutator can obtain it: when it is
+//!    written to an old object, a global, the table of roots or a host, or passed on in another way
+//!    that the caller reports ([`Heap::publish`]). Publishing sets a flag of the heap. Only a
+//!    collection in a stopped world clears it; after that no object is young.
+//! 2. While the flag is clear, each young object is known only to the mutator that allocated it:
+//!    all references to it are in that mutator's roots and young objects, and it refers to no other
+//!    nursery. A mutator that obtains a reference from another one has synchronised with it, and
+//!    sees the flag.
+//! 3. So a mutator that finds the flag clear may move its young objects: no other mutator reads or
+//!    writes them or the references to them. The remembered sets are empty then, because a write to
+//!    an old object sets the flag. A write to an object that is already remembered does not set it
+//!    again, but the write that remembered the object has.
+//! 4. Concurrent mutators share the old space, where they take and give back holes under its lock.
+//!    Marks change and pages are freed only in a stopped world, which waits for this collection.
 //!
 //! Does not know when to collect.
 
@@ -27,11 +30,12 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 impl Heap {
-    /// Says that others may come by references into this mutator's nursery in a way that the heap does not
-    /// see: before that happens.
+    /// Publishes this mutator's nursery. To be called before another mutator can obtain a reference
+    /// into it in a way that the heap does not see.
     #[inline]
     pub fn publish(&self) {
-        // Relaxed: the way by which others come by the reference orders this before it.
+        // Relaxed: the synchronisation by which another mutator obtains the reference orders this
+        // before it.
         if !self.shared.published.load(Ordering::Relaxed) {
             self.shared.published.store(true, Ordering::Relaxed);
         }
@@ -44,7 +48,8 @@ impl Heap {
         }
     }
 
-    /// Whether this mutator may collect its nursery while others run (rule 3), and that is enough.
+    /// Whether this mutator may collect its nursery while others run (rule 3), and that frees
+    /// enough.
     pub(crate) fn may_collect_locally(&self) -> bool {
         if !self.is_shared || !self.generational || self.mutator.is_asked_to_stop() {
             return false;
@@ -54,7 +59,7 @@ impl Heap {
         }
         debug_assert!(
             self.remembered.is_empty(),
-            "rule 3 of own: nothing was written to old objects"
+            "rule 3 of local_collection: nothing was written to old objects"
         );
         let common = self.locked();
         let tenured = self.shared.tenured_bytes(&common);
@@ -68,7 +73,7 @@ impl Heap {
         let young_bytes = self.young.used_bytes();
         let shared = Arc::clone(&self.shared);
         let work = std::mem::take(&mut self.work);
-        let mut tracer = Tracer::new(Pass::Minor, self.young.lot(), &shared.old, work);
+        let mut tracer = Tracer::new(Pass::Minor, self.young.area(), &shared.old, work);
         roots.trace(&mut tracer);
         tracer.drain(usize::MAX);
         let mut done = tracer.finish();

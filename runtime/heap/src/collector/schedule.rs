@@ -7,7 +7,7 @@ use std::cell::Cell;
 /// Whether collections are forced more often than memory asks for.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Default)]
 pub enum Stress {
-    /// As memory asks.
+    /// When memory requires it.
     #[default]
     Off,
     /// [`crate::Heap::wants_collection`] is always true.
@@ -20,14 +20,14 @@ pub enum Stress {
     },
 }
 
-/// How many forced collections there are for a full one.
+/// One in so many forced collections is full.
 pub(crate) const FULL_ONE_IN: usize = 8;
-/// How many requests there are for a refused one.
+/// One in so many requests is refused.
 pub(crate) const REFUSE_ONE_IN: usize = 4;
 /// Halvings of the nursery, at most, that a random amount of allocation is taken from.
 const HALVINGS_MAX: usize = 13;
 
-/// A reproducible sequence of numbers (splitmix64: Steele, Lea, Flood, 2014).
+/// A reproducible random sequence (splitmix64: Steele, Lea, Flood, 2014).
 #[derive(Clone, Debug)]
 pub(crate) struct ScheduleRng(Cell<u64>);
 

@@ -1,17 +1,18 @@
-//! Unusual schedules of the collector, for finding what ordinary ones hide.
+//! Stress schedules: collections and refusals at unusual moments, for finding what ordinary ones
+//! hide.
 //!
-//! 1. What a seed makes happen depends on the program only: the same seed and program collect at
+//! 1. A seed determines the schedule of a program: the same seed and program collect at
 //!    the same places and refuse the same requests.
-//! 2. Nothing here changes what a program means; [`Config::refuse`](crate::Config) makes it run out
-//!    of memory, which it may at any time.
+//! 2. A schedule does not change what a program means; [`Config::refuse`](crate::Config) makes it
+//!    run out of memory, which it may at any time.
 //!
-//! Knows when and how much, not objects.
+//! Knows when and how much to collect, not objects.
 
 use crate::collector::schedule::{FULL_ONE_IN, REFUSE_ONE_IN, ScheduleRng, Stress};
 use crate::mutator::heap::Heap;
 
 impl Heap {
-    /// Forces collections from now on, or no longer.
+    /// Sets the schedule of forced collections.
     pub fn set_stress(&mut self, stress: Stress) {
         self.stress = stress;
         if let Stress::Random { seed } = stress {
@@ -20,12 +21,12 @@ impl Heap {
         self.renew_requests();
     }
 
-    /// Makes up allocation failures from this seed on, or no longer.
+    /// Injects allocation failures from this seed, or none.
     pub fn set_refuse(&mut self, seed: Option<u64>) {
         self.refuse = seed.map(ScheduleRng::new);
     }
 
-    /// Arranges for the next forced collection, and for the one that was wanted and is still due.
+    /// Schedules the next forced collection, and requests again one that is still due.
     pub(crate) fn renew_requests(&mut self) {
         if let Stress::Random { .. } = self.stress {
             self.young.shorten(self.rng.part_of(self.young.nursery_bytes()));
@@ -35,12 +36,12 @@ impl Heap {
         }
     }
 
-    /// Whether the collection that begins is to be a full one though memory does not ask for it.
+    /// Whether the schedule makes the collection that begins a full one.
     pub(crate) fn forces_full(&self) -> bool {
         matches!(self.stress, Stress::Random { .. }) && self.rng.one_in(FULL_ONE_IN)
     }
 
-    /// Whether a failure is to be made up now.
+    /// Whether the schedule refuses this request.
     pub(crate) fn injects_failure(&self) -> bool {
         self.refuse.as_ref().is_some_and(|rng| rng.one_in(REFUSE_ONE_IN))
     }

@@ -1,18 +1,17 @@
-//! Tracing: follows references, moves live young cells to the old space and, in a full pass, marks
-//! live old cells.
+//! The tracer: follows references, moves live young cells to the old space and, in a full pass,
+//! marks live old cells.
 //!
-//! 1. A minor pass does not follow old cells that it finds; whoever holds a reference into the young
-//!    region is shown to it. A full pass follows everything. Cells arriving from the young region are
-//!    marked on arrival.
-//! 2. A moved cell leaves its new address behind, in its first word. References keep their own quoted
-//!    bit.
-//! 3. Several tracers may be at work (`team`). A young cell belongs to whoever replaces its first word;
-//!    the others throw their copies away. An old cell belongs to whoever sets its mark. So each cell
-//!    is scanned by one tracer, which alone writes to it.
+//! 1. A minor pass does not follow old cells that it finds; the collector shows it every root and
+//!    remembered cell that may refer to the young region. A full pass follows everything. Cells
+//!    promoted from the young region are marked when they arrive.
+//! 2. A moved cell leaves its new address in its first word. References keep their own quoted bit.
+//! 3. Several tracers may run in parallel (`gc_workers`). A young cell belongs to the tracer that
+//!    replaces its first word; the others drop their copies. An old cell belongs to the tracer that
+//!    sets its mark. So each cell is scanned by one tracer, which alone writes to it.
 //! 4. The work list is explicit, so no shape of data exhausts the native stack.
-//! 5. Survivors are promoted at once; ages would be a second destination of what moves.
-//! 6. A tracer fills holes of its own and gives back what is left of them, but for a full pass, after
-//!    which the sweep finds what is free.
+//! 5. Survivors are promoted at once; ages would be a second destination of moving cells.
+//! 6. A tracer fills holes of its own and gives back what is left of them, except in a full pass,
+//!    after which the sweep finds what is free.
 //!
 //! Does not know what the roots are.
 
@@ -40,8 +39,8 @@ pub(crate) enum Pass {
 /// The old space, for tracers that need a hole.
 pub(crate) type SharedOldSpace = Mutex<OldSpace>;
 
-/// What has become of a value when everything that is kept was found: itself, the reference to where it
-/// was moved, or [`Value::UNDEFINED`].
+/// The value after tracing: itself, the reference to where it was moved, or [`Value::UNDEFINED`]
+/// when it was not reached.
 pub(crate) fn after_collection(value: Value, pass: Pass, (base, bytes): (usize, usize)) -> Value {
     if !value.is_reference() {
         return value;
@@ -63,13 +62,13 @@ pub(crate) fn after_collection(value: Value, pass: Pass, (base, bytes): (usize, 
 }
 
 const CACHE_LINE_BYTES: usize = 64;
-/// How far ahead of the fields that it looks at a full pass asks for others.
+/// How far ahead of the fields that it visits a full pass prefetches.
 const PREFETCH_AHEAD_BYTES: usize = 4 * CACHE_LINE_BYTES;
 
-/// How a tracer works: what the inner loops shall not ask for at every cell.
+/// The mode of a tracer, a type so that the inner loops do not branch on it at every cell.
 trait Mode {
     const PASS: Pass;
-    /// Others trace at the same time.
+    /// Other tracers run in parallel.
     const PARALLEL: bool;
 }
 
@@ -114,8 +113,8 @@ pub(crate) struct TraceResult {
     pub updated_slots: u64,
 }
 
-/// What changes at every pair. Loops take it out of the tracer: what no pointer leads to may stay in
-/// registers.
+/// The state that changes at every pair. Loops take it out of the tracer, so that the compiler
+/// keeps it in registers.
 #[derive(Default)]
 struct LoopState {
     work: Vec<Value>,
@@ -153,7 +152,7 @@ pub struct Tracer<'h> {
     young_base: usize,
     young_bytes: usize,
     pass: Pass,
-    /// Others trace at the same time.
+    /// Other tracers run in parallel.
     is_parallel: bool,
     state: LoopState,
     holes: [Hole; CLASS_COUNT],
@@ -182,7 +181,7 @@ impl<'h> Tracer<'h> {
         }
     }
 
-    /// From here on others trace at the same time.
+    /// Other tracers run in parallel from now on.
     pub(crate) fn set_parallel(&mut self) {
         self.is_parallel = true;
     }
@@ -204,17 +203,18 @@ impl<'h> Tracer<'h> {
         self.pass == Pass::Minor
     }
 
-    /// Follows what was found, but not much more than so many cells; true when nothing is left.
+    /// Scans cells of the work list, not many more than `cells`. Returns true when the list is
+    /// empty.
     pub(crate) fn drain(&mut self, cells: usize) -> bool {
         in_mode!(self.drain_in(cells))
     }
 
-    /// Cells found and not scanned, for who shares them with others.
+    /// Cells found and not scanned, for sharing them with other tracers.
     pub(crate) fn work(&mut self) -> &mut Vec<Value> {
         &mut self.state.work
     }
 
-    /// Shows every slot of a cell.
+    /// Visits every slot of a cell.
     pub(crate) fn scan(&mut self, cell: Value) {
         in_mode!(self.scan_one(cell));
     }
@@ -271,7 +271,7 @@ impl<'h> Tracer<'h> {
         }
     }
 
-    /// Shows what is in the box of a host object, to `slice` or `value`.
+    /// Calls the host object, which shows its values to `slice` or `value`.
     #[cold]
     #[inline(never)]
     fn scan_host(&mut self, state: LoopState, address: usize) -> LoopState {
@@ -282,8 +282,8 @@ impl<'h> Tracer<'h> {
         std::mem::take(&mut self.state)
     }
 
-    /// Shows both slots of the pair at `address` and goes on with the tail as long as that is a
-    /// pair found just now: the cells of a list skip the work list and land side by side.
+    /// Visits both slots of the pair at `address` and continues with the tail as long as that is a
+    /// newly found pair: the cells of a list skip the work list and are moved side by side.
     #[inline(always)]
     fn scan_list<M: Mode>(&mut self, state: &mut LoopState, mut address: usize) {
         loop {
@@ -310,7 +310,7 @@ impl<'h> Tracer<'h> {
         }
     }
 
-    /// Shows one value.
+    /// Visits one slot.
     #[inline(always)]
     fn visit_slot<M: Mode, const IN_OBJECT: bool>(
         &mut self,
@@ -346,12 +346,12 @@ impl<'h> Tracer<'h> {
         value.address().wrapping_sub(self.young_base) < self.young_bytes
     }
 
-    /// Makes the young cell at `from`, whose first word was `seen`, one that was moved, if no other
-    /// tracer was faster; otherwise what the other one has put there.
+    /// Replaces the first word of the young cell at `from`, which was `seen`, by `forward`. Returns
+    /// the word found there if another tracer was faster.
     #[inline(always)]
     fn take<M: Mode>(from: usize, seen: u64, forward: u64) -> Result<(), u64> {
-        // SAFETY: the first word of a young cell belongs to the collectors in a stopped world; when
-        // there is one, it writes as it likes.
+        // SAFETY: in a stopped world only tracers access the first word of a young cell; a single
+        // one needs no atomic operation.
         unsafe {
             if M::PARALLEL {
                 object::forward_shared(from, seen, forward)
@@ -366,7 +366,7 @@ impl<'h> Tracer<'h> {
     #[inline(always)]
     fn move_pair<M: Mode>(&mut self, state: &mut LoopState, value: Value) -> (Value, bool) {
         let from = value.address();
-        // SAFETY: a live young cell has an initialised first word, whoever moves it.
+        // SAFETY: a live young cell has an initialised first word, moved or not.
         let head = unsafe { object::load_shared(from) };
         if let Some(to) = forwarding::pair_moved_to(head) {
             return (value.moved_to(to), false);
@@ -457,7 +457,7 @@ impl<'h> Tracer<'h> {
         }
     }
 
-    /// Ends the tracing; what was done, and what is left to do.
+    /// Ends the tracing. Returns what was done, and what is left to do.
     pub(crate) fn finish(self) -> TraceResult {
         let LoopState { work, pairs, moved_pairs, updated_slots } = self.state;
         if self.pass == Pass::Minor {

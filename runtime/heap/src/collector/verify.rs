@@ -1,7 +1,7 @@
-//! The checker: walks everything reachable and asserts what the heap promises.
+//! The heap checker: walks everything reachable and asserts the invariants of the heap.
 //!
 //! 1. Every reference leads to an initialised cell inside one of the spaces.
-//! 2. No cell was freed or moved without its reference having been told.
+//! 2. No reference leads to a cell that was freed or moved.
 //! 3. An old cell that refers to a young one is in the remembered set, once.
 //!
 //! For tests and stress builds: it costs many times a full collection.
@@ -27,7 +27,7 @@ impl Heap {
     /// # Panics
     /// When a rule is broken, with the rule in the message, and when there are other mutators.
     pub fn verify(&mut self, roots: &mut dyn Roots) -> usize {
-        assert_eq!(self.mutators(), 1, "nobody else may be changing what is checked");
+        assert_eq!(self.mutators(), 1, "another mutator may change what is checked");
         self.verify_remembered();
         let shared = Arc::clone(&self.shared);
         let mut work = self.inspect(Vec::new(), |tracer, table| {
@@ -111,7 +111,7 @@ impl Heap {
 
 fn is_logged(cell: Value) -> bool {
     if cell.is_pair() {
-        // SAFETY: only asked of old cells.
+        // SAFETY: the callers pass old cells.
         return unsafe { Page::of(cell.address()) }.is_logged(cell.address());
     }
     cell.header().flags & UNLOGGED == 0

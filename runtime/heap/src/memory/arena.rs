@@ -1,16 +1,17 @@
-//! Memory for things that end together, such as a request's: taken by moving a pointer, given back
-//! all at once.
+//! Arenas: memory for data that ends together, such as a request's. It is taken by moving a pointer
+//! and given back all at once.
 //!
-//! 1. What is allocated is plain data (`Copy`): giving memory back runs no code of its content.
-//! 2. Memory is given back in two ways, each of which the borrow checker lets happen only when
-//!    nobody refers to it any more: [`Arena::reset`] gives back everything, and the end of a
+//! 1. Only plain data (`Copy`) is allocated: giving memory back runs no destructor.
+//! 2. Memory is given back in two ways, each of which the borrow checker permits only when
+//!    no reference to it is left: [`Arena::reset`] gives back everything, and the end of a
 //!    [`Scope::nested`] what was allocated in it; outer scopes cannot allocate meanwhile.
 //! 3. What does not fit the capacity is *overflow*: a block of its own from the process's
 //!    allocator, counted, and given back together with the rest. So a capacity that is too small
 //!    costs time, and shows in [`ArenaStatistics`].
 //! 4. The arena and its overflow never hold more than `limit_bytes`: what goes beyond is refused.
 //!
-//! One thread at a time. Knows nothing of values; the language's objects are born in the nursery.
+//! One thread at a time. Knows nothing of values; objects of the language are allocated in the
+//! nursery.
 
 use crate::error::HeapError;
 use crate::memory::address;
@@ -67,7 +68,7 @@ unsafe impl Send for Block {}
 
 impl Drop for Block {
     fn drop(&mut self) {
-        // SAFETY: allocated with this layout by `allocate`; rule 2: nobody refers to it any more.
+        // SAFETY: allocated with this layout by `allocate`; rule 2: no reference to it is left.
         unsafe { dealloc(self.start.as_ptr(), self.layout) };
     }
 }
@@ -139,7 +140,7 @@ impl Arena {
         self.statistics.set(statistics);
     }
 
-    /// Memory that is initialised, of this layout, and nobody else's until it is given back.
+    /// Initialised memory of this layout, which the caller owns until it is given back.
     fn allocate(&self, layout: Layout) -> Option<NonNull<u8>> {
         if layout.size() == 0 {
             // Nothing needs no place, only an aligned address.
@@ -188,7 +189,7 @@ impl Arena {
         Mark { used: self.used.get(), blocks: self.overflow.borrow().len() }
     }
 
-    /// Gives back what was allocated since `mark`, to which nobody refers any more (rule 2).
+    /// Gives back what was allocated since `mark`, to which no reference is left (rule 2).
     fn give_back(&self, mark: Mark) {
         self.used.set(mark.used);
         let mut overflow = self.overflow.borrow_mut();
@@ -217,7 +218,7 @@ struct Mark {
 /// A part of an arena's time. What is allocated lives as long as the scope's borrow of the arena.
 pub struct Scope<'a> {
     arena: &'a Arena,
-    /// Of an arena or of the scope around, so that nobody else allocates meanwhile.
+    /// Of an arena or of the outer scope, which cannot allocate meanwhile.
     unique: PhantomData<&'a mut Arena>,
 }
 
@@ -226,7 +227,8 @@ impl<'a> Scope<'a> {
     #[must_use]
     pub fn alloc<T: Copy + 'a>(&self, value: T) -> Option<&'a mut T> {
         let memory = self.arena.allocate(Layout::new::<T>())?.cast::<T>();
-        // SAFETY: the memory has the layout of a `T`, is nobody else's, stays for `'a` (rule 2).
+        // SAFETY: the memory has the layout of a `T`, belongs to this call alone, stays for `'a`
+        // (rule 2).
         unsafe {
             memory.write(value);
             Some(&mut *memory.as_ptr())
@@ -237,8 +239,8 @@ impl<'a> Scope<'a> {
     #[must_use]
     pub fn alloc_slice<T: Copy + 'a>(&self, values: &[T]) -> Option<&'a mut [T]> {
         let memory = self.arena.allocate(Layout::for_value(values))?.cast::<T>();
-        // SAFETY: the memory has the layout of `values`, does not overlap them because it is nobody
-        // else's, and stays for `'a` (rule 2).
+        // SAFETY: the memory has the layout of `values`, does not overlap them because it was just
+        // allocated, and stays for `'a` (rule 2).
         unsafe {
             memory.copy_from_nonoverlapping(NonNull::from(values).cast(), values.len());
             Some(&mut *NonNull::slice_from_raw_parts(memory, values.len()).as_ptr())
@@ -250,7 +252,8 @@ impl<'a> Scope<'a> {
     #[must_use]
     pub fn alloc_zeroed(&self, bytes: usize, align: usize) -> Option<&'a mut [u8]> {
         let memory = self.arena.allocate(Layout::from_size_align(bytes, align).ok()?)?;
-        // SAFETY: the memory has that many bytes, is nobody else's, and stays for `'a` (rule 2).
+        // SAFETY: the memory has that many bytes, belongs to this call alone, and stays for `'a`
+        // (rule 2).
         unsafe {
             memory.write_bytes(0, bytes);
             Some(&mut *NonNull::slice_from_raw_parts(memory, bytes).as_ptr())

@@ -1,17 +1,17 @@
-//! Buffers for what comes in from outside: page-aligned, of a fixed capacity, from one mapping, and
-//! their memory goes back to the system when they are put back.
+//! Buffers for received data: page-aligned, of a fixed capacity, from one mapping. Their memory
+//! goes back to the system when they are put back.
 //!
 //! 1. A buffer takes memory as it is filled, so a pool of large buffers costs address space only,
-//!    and filling one neither moves nor copies what is in it already.
+//!    and filling one neither moves nor copies its contents.
 //! 2. Buffers are multiples of [`GRAIN_BYTES`] apart, which every page size divides: no two share a
 //!    page, and each can be given back on its own.
-//! 3. What a buffer shows was written into it since it was taken.
+//! 3. A buffer shows only bytes that were written into it since it was taken.
 //! 4. The memory of buffers that were put back is kept for the next ones up to `retained_bytes` in
-//!    all; what is above goes back to the system at once. `resident` says for each free buffer how
-//!    much of it was kept; it belongs to the buffer's user while that is out, so the pool of items
-//!    orders all access to it.
+//!    all; the rest goes back to the system at once. `resident` holds for each free buffer how much
+//!    of it was kept. It belongs to the buffer's user while the buffer is in use, so the pool of
+//!    items orders all access to it.
 //!
-//! A pool without a free buffer says so; the caller then uses other memory or refuses.
+//! When no buffer is free, `acquire` returns `None`; the caller then uses other memory or refuses.
 
 use crate::error::HeapError;
 use crate::memory::os::{self, GRAIN_BYTES};
@@ -37,7 +37,7 @@ struct PoolState {
 /// Numbers of a [`BufferPool`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BufferStatistics {
-    /// Buffers there are, that are out, were, and were refused.
+    /// Numbers of buffers: all, in use, taken, refused.
     pub buffers: Statistics,
     /// Memory kept for buffers that are free, in bytes.
     pub retained_bytes: usize,
@@ -70,7 +70,7 @@ impl BufferPool {
         })))
     }
 
-    /// Takes an empty buffer; `None`, counted as refused, when all are out.
+    /// Takes an empty buffer; `None`, counted as refused, when all are in use.
     pub fn acquire(&self) -> Option<Buffer> {
         let item = self.0.items.acquire()?;
         // Relaxed: rule 4.
@@ -84,7 +84,7 @@ impl BufferPool {
         self.0.items.item_bytes()
     }
 
-    /// What the pool has counted.
+    /// The counters of the pool.
     pub fn statistics(&self) -> BufferStatistics {
         BufferStatistics {
             buffers: self.0.items.statistics(),
@@ -93,7 +93,7 @@ impl BufferPool {
         }
     }
 
-    /// Which buffers are out.
+    /// Which buffers are in use.
     pub fn usage(&self) -> Usage {
         self.0.items.usage()
     }
@@ -117,7 +117,7 @@ impl fmt::Debug for BufferPool {
     }
 }
 
-/// A buffer that is out, as the bytes written into it. Dropping it puts it back.
+/// A buffer in use, as the bytes written into it. Dropping it puts it back.
 pub struct Buffer {
     item: SlabItem,
     filled: usize,

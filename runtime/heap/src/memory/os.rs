@@ -14,7 +14,8 @@ pub(crate) fn round_to_grains(bytes: usize) -> Option<usize> {
     bytes.checked_next_multiple_of(GRAIN_BYTES)
 }
 
-/// A range of zeroed address space, aligned to [`GRAIN_BYTES`] or more, that takes memory when touched.
+/// A range of zeroed address space, aligned to [`GRAIN_BYTES`] or more, that takes memory when
+/// touched.
 #[derive(Debug)]
 pub(crate) struct Mapping {
     base: usize,
@@ -87,12 +88,11 @@ fn unmap(base: usize, bytes: usize) {
     }
 }
 
-/// Has the memory of a range that is about to be filled ready at once, which costs one call in
-/// place of a fault for each of the system's pages. Where the system cannot do that they come as
-/// faults.
+/// Populates a range that is about to be filled, which costs one call instead of a fault for each
+/// page of the system. Where the system cannot do that, the faults come.
 ///
 /// # Safety
-/// The range lies in a live [`Mapping`] and is a multiple of [`GRAIN_BYTES`].
+/// The range lies in a live [`Mapping`] and begins at a multiple of [`GRAIN_BYTES`].
 pub(crate) unsafe fn commit(base: usize, bytes: usize) {
     // SAFETY: the caller's promise; the contents stay what they are.
     #[cfg(target_os = "linux")]
@@ -101,8 +101,8 @@ pub(crate) unsafe fn commit(base: usize, bytes: usize) {
     let _ = (base, bytes);
 }
 
-/// Asks for memory in huge pages, of which one takes one fault and one entry in the processor's cache of
-/// page tables. Where the system has none there are small ones.
+/// Requests huge pages for a range: one fault and one TLB entry each. Where the system has none, it
+/// uses small ones.
 ///
 /// # Safety
 /// As [`commit`].
@@ -114,8 +114,8 @@ pub(crate) unsafe fn use_huge_pages(base: usize, bytes: usize) {
     let _ = (base, bytes);
 }
 
-/// Asks for memory in the system's smallest pages, so that a range of which little is touched takes
-/// little.
+/// Requests the system's smallest pages for a range, so that it takes little memory when little of
+/// it is touched.
 ///
 /// # Safety
 /// As [`commit`].
@@ -130,7 +130,8 @@ pub(crate) unsafe fn use_small_pages(base: usize, bytes: usize) {
 /// Returns the memory of a range to the system; it reads as zero afterwards and stays usable.
 ///
 /// # Safety
-/// The range lies in a live [`Mapping`], is a multiple of [`GRAIN_BYTES`], and holds nothing needed.
+/// The range lies in a live [`Mapping`], is a multiple of [`GRAIN_BYTES`], and holds
+/// nothing needed.
 #[cfg(target_os = "linux")]
 pub(crate) unsafe fn decommit(base: usize, bytes: usize) {
     // SAFETY: the caller's promise.
@@ -138,8 +139,8 @@ pub(crate) unsafe fn decommit(base: usize, bytes: usize) {
     debug_assert_eq!(result, 0, "madvise of {base:#x}, {bytes} bytes");
 }
 
-/// As above, for systems whose `MADV_DONTNEED` neither clears nor returns memory: a fresh mapping in
-/// place of the old one does both.
+/// As above, for systems whose `MADV_DONTNEED` neither clears nor returns memory: a fresh mapping
+/// in place of the old one does both.
 ///
 /// # Safety
 /// As above.
@@ -156,6 +157,6 @@ pub(crate) unsafe fn decommit(base: usize, bytes: usize) {
             0,
         )
     };
-    // Whoever goes on relies on zeros.
+    // The callers rely on zeros.
     assert_ne!(fresh, libc::MAP_FAILED, "mmap over {base:#x}, {bytes} bytes");
 }

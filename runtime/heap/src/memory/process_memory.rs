@@ -1,20 +1,20 @@
 //! Memory of the whole process, as the operating system counts it.
 //!
-//! Linux tells in `/proc/self/statm`, macOS by `proc_pidinfo`; both count faults in `getrusage`.
-//! What a system does not tell is 0.
+//! Linux reports it in `/proc/self/statm`, macOS by `proc_pidinfo`; both count faults in
+//! `getrusage`. A number that the system does not report is 0.
 
 /// Memory of the process at one moment, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ProcessMemory {
-    /// Memory that is there.
+    /// Memory that is resident.
     pub resident_bytes: usize,
     /// Address space in use.
     pub virtual_bytes: usize,
-    /// MutatorState of the resident memory that other processes may share: files, code. Linux only.
+    /// Part of the resident memory that other processes may share: files, code. Linux only.
     pub shared_bytes: usize,
     /// Address space of data and stacks. Linux only.
     pub data_bytes: usize,
-    /// Memory of the machine.
+    /// Physical memory of the computer.
     pub system_bytes: usize,
     /// Faults that needed no reading since the process began.
     pub faults_minor: u64,
@@ -23,7 +23,7 @@ pub struct ProcessMemory {
 }
 
 impl ProcessMemory {
-    /// What the system says now; numbers it refuses are 0.
+    /// The numbers of the system now, 0 for those that it does not report.
     pub fn now() -> ProcessMemory {
         let page = system_number(libc::_SC_PAGESIZE);
         let sizes = sizes(page);

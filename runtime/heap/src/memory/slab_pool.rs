@@ -1,15 +1,16 @@
-//! Memory in pieces of one size, all in one mapping, that are taken and put back by any thread.
+//! Slab pools: memory in items of one size, in one mapping, which any thread takes and puts back.
 //!
 //! 1. A pool is one anonymous mapping. It takes memory when an item is touched and is unmapped when
-//!    the pool and all its items are gone.
+//!    the pool and all its items are dropped.
 //! 2. An item belongs to its [`SlabItem`], which puts it back when dropped; so it has one user, and
-//!    is put back once. Which items are free is the business of `valk_sync::slab`, whose rule 5
-//!    orders the users of an item.
-//! 3. Nothing of the bookkeeping lies in the mapping: what a user writes cannot damage it.
+//!    is put back once. `valk_sync::slab` tracks which items are free, and its rule 5 orders the
+//!    users of an item.
+//! 3. No bookkeeping lies in the mapping, so a user's writes cannot damage it.
 //! 4. The bytes of an item are always initialised: zero at first, afterwards what its last user
 //!    left, or zero again.
 //!
-//! A pool without a free item says so and counts it; it never grows and never waits.
+//! When no item is free, `acquire` returns `None` and counts it; a pool never grows and never
+//! waits.
 
 use crate::error::HeapError;
 use crate::memory::address;
@@ -67,7 +68,7 @@ impl SlabPool {
         })))
     }
 
-    /// Takes a free item, the one put back last; `None`, counted as refused, when all are out.
+    /// Takes a free item, the one put back last; `None`, counted as refused, when all are in use.
     pub fn acquire(&self) -> Option<SlabItem> {
         let index = self.0.slab.acquire()?;
         Some(SlabItem { index, pool: Arc::clone(&self.0) })
@@ -88,12 +89,12 @@ impl SlabPool {
         self.0.mapping.bytes()
     }
 
-    /// How many items are out, were, and were refused.
+    /// Numbers of items: all, in use, taken, refused.
     pub fn statistics(&self) -> Statistics {
         self.0.slab.statistics()
     }
 
-    /// Which items are out.
+    /// Which items are in use.
     pub fn usage(&self) -> Usage {
         self.0.slab.usage()
     }
@@ -108,7 +109,7 @@ impl fmt::Debug for SlabPool {
     }
 }
 
-/// An item that is out, as its bytes. Dropping it puts it back.
+/// An item in use, as its bytes. Dropping it puts it back.
 pub struct SlabItem {
     index: Index,
     pool: Arc<PoolState>,
@@ -148,7 +149,7 @@ impl DerefMut for SlabItem {
 impl Drop for SlabItem {
     fn drop(&mut self) {
         let put_back = self.pool.slab.release(self.index);
-        assert!(put_back.is_ok(), "rule 2 of slab_pool: item {} was out", self.index.get());
+        assert!(put_back.is_ok(), "rule 2 of slab_pool: item {} was in use", self.index.get());
     }
 }
 

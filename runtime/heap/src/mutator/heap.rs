@@ -1,15 +1,15 @@
-//! The heap as one mutator has it: allocation, the write barrier, root handles, limits and what is
-//! in use.
+//! The handle of one mutator: allocation, the write barrier, globals and root handles.
 //!
 //! 1. A [`Heap`] is a mutator's handle of a heap that several may share (`safepoint`). Its
-//!    nursery and remembered set are its own, the rest lies in `SharedHeap`.
-//! 2. A handle belongs to the thread that made it, and that thread counts as running: others that
-//!    want to collect wait for it, until it polls [`Heap::wants_safepoint`] and stops, or says
-//!    with [`Heap::begin_blocking`] that it touches nothing for a while.
-//! 3. An old cell that may hold a reference into the young region is listed in the remembered set of
-//!    exactly one mutator, and says so (object header, or the page's bit for pairs).
+//!    nursery and remembered set are its own; the rest is in `SharedHeap`.
+//! 2. A handle belongs to the thread that made it, and that thread counts as running: a leader
+//!    waits for it until it polls [`Heap::wants_safepoint`] and stops, or enters a blocking section
+//!    ([`Heap::begin_blocking`]).
+//! 3. An old cell that may hold a reference into the young region is listed in the remembered set
+//!    of exactly one mutator, and is marked as such (in its header, or in the page's bit for
+//!    pairs).
 //!
-//! Which `Value`s live is decided in `collect`; what they mean, elsewhere.
+//! Which `Value`s live is decided in `collector`; what they mean, elsewhere.
 
 use crate::accounting::limits::{Config, TRIGGER_CHECK_BYTES, YOUNG_OBJECT_MAX_BYTES};
 use crate::collector::schedule::{ScheduleRng, Stress};
@@ -39,23 +39,23 @@ pub struct Heap {
     pub(crate) young: Nursery,
     pub(crate) young_base: usize,
     pub(crate) young_bytes: usize,
-    /// Not 0 when this mutator is wanted at a safepoint, or wants one; in `shared`.
+    /// Not 0 when a safepoint is requested; in `shared`.
     pub(crate) poll_flag: NonNull<AtomicUsize>,
     pub(crate) globals: NonNull<AtomicU64>,
-    /// Others have been invited, so there may be other mutators.
+    /// A ticket was made, so there may be other mutators.
     pub(crate) is_shared: bool,
     pub(crate) lock_key: usize,
-    /// A collection is wanted at the next safepoint.
+    /// This mutator has requested a collection at its next safepoint.
     pub(crate) collection_requested: bool,
     pub(crate) generational: bool,
     pub(crate) stress: Stress,
     pub(crate) rng: ScheduleRng,
     pub(crate) refuse: Option<ScheduleRng>,
-    /// Old cells that may refer to young ones and that this mutator has changed.
+    /// Old cells that this mutator has changed and that may refer to young ones.
     pub(crate) remembered: Vec<Value>,
-    /// The work list of its own collections, kept for its capacity.
+    /// The work list of local collections, kept for its capacity.
     pub(crate) work: Vec<Value>,
-    /// What this mutator has declared of [`LockedState::external_bytes`].
+    /// The part of [`LockedState::external_bytes`] that this mutator has declared.
     pub(crate) external_bytes: usize,
     /// Bytes allocated directly in the old space since the trigger was last looked at.
     pub(crate) unchecked_bytes: usize,
@@ -83,7 +83,7 @@ impl Heap {
         Ok(heap)
     }
 
-    /// The handle of a mutator that has just registered.
+    /// The handle of a mutator that has just been registered.
     pub(crate) fn over(mutator: Mutator, shared: Arc<SharedHeap>) -> Heap {
         // SAFETY: registered a moment ago, and running since.
         let (young, remembered) = unsafe { shared.attach(mutator.slot()) };
@@ -127,7 +127,7 @@ impl Heap {
         self.shared.slots()
     }
 
-    /// What is shared and under the lock. Held for a moment only (rule 3 of `shared`).
+    /// The state under the lock, held briefly (rule 3 of `shared_heap`).
     pub(crate) fn locked(&self) -> std::sync::MutexGuard<'_, LockedState> {
         self.shared.lock()
     }
@@ -165,7 +165,7 @@ impl Heap {
         Value::from_pair_address(at, quoted)
     }
 
-    /// A new list cell whose address will never change: for forms read from source.
+    /// A new list cell in the old space, whose address never changes: for forms read from source.
     pub fn old_cons(&mut self, head: Value, tail: Value, quoted: bool) -> Value {
         let at = self.allocate_old(PAIR_BYTES);
         // SAFETY: the old space has just given out a pair's memory at `at`.
@@ -206,8 +206,8 @@ impl Heap {
         Value::from_object_address(at)
     }
 
-    /// The bytes of a string that nobody else has seen as a value of the language: a table of the
-    /// runtime's own, which the caller alone uses at the moment.
+    /// The bytes of a string that the runtime uses as a table of its own and that only the caller
+    /// uses at the moment, so that no program has it as a value.
     ///
     /// # Panics
     /// When this is not a string.
@@ -215,14 +215,13 @@ impl Heap {
     pub fn bytes_mut(&mut self, string: Value) -> &mut [u8] {
         assert!(string.is_string(), "bytes of {string:?}, expected a String");
         let length = string.object_len();
-        // SAFETY: a string's header is followed by `len` initialised bytes; the exclusive borrow
-        // of the heap excludes collections and every slice made by this handle's `as_bytes`; that no
-        // other mutator has it is the caller's business.
+        // SAFETY: a string's header is followed by `len` initialised bytes; the exclusive borrow of
+        // the heap excludes collections and every slice made by this handle's `as_bytes`; the
+        // caller makes sure that no other mutator has it.
         unsafe { std::slice::from_raw_parts_mut(object::bytes_of(string.address()), length) }
     }
 
-    /// A random number, the same for the life of the heap: for hashes that outsiders cannot
-    /// predict.
+    /// A random number, the same for the life of the heap: for hashes that clients cannot predict.
     #[inline]
     pub fn hash_seed(&self) -> u64 {
         self.shared.hash_seed
@@ -235,8 +234,8 @@ impl Heap {
     pub fn string_from(&mut self, length: usize, fill: impl FnOnce(&mut [u8])) -> Value {
         let at = self.allocate_string(length);
         let bytes = object::bytes_of(at);
-        // SAFETY: the string's bytes are fresh memory of that length, initialised here before
-        // they are borrowed, and nobody else has seen them.
+        // SAFETY: the string's bytes are fresh memory of that length, initialised here before they
+        // are borrowed, and no other thread has them.
         fill(unsafe {
             bytes.write_bytes(0, length);
             std::slice::from_raw_parts_mut(bytes, length)
@@ -351,7 +350,7 @@ impl Heap {
         at
     }
 
-    /// Goes on in the overflow room and asks for a collection.
+    /// Allocates in the overflow room and requests a collection.
     fn bump_slow(&mut self, bytes: usize) -> Option<usize> {
         self.request_collection();
         if !self.young.overflows() {
@@ -462,8 +461,8 @@ impl Heap {
         }
     }
 
-    /// Assigns field `index` of an object with fields without a look at the object, which may be far
-    /// away.
+    /// Assigns field `index` of an object with fields without reading the object, which may not be
+    /// in the cache.
     ///
     /// # Safety
     /// The field exists, and `value` is no reference.
@@ -476,7 +475,7 @@ impl Heap {
         };
     }
 
-    /// Before anybody else has the pair, for pairs are read without precautions.
+    /// Before another mutator has the pair: reads of pairs are not atomic.
     #[cold]
     #[inline(never)]
     fn write_pair(&mut self, pair: Value, index: usize, value: Value) {
@@ -493,8 +492,8 @@ impl Heap {
         value.address().wrapping_sub(self.young_base) < self.young_bytes
     }
 
-    /// Stores 16 bits beside the object's length, for whoever made the object, before anybody else
-    /// has it.
+    /// Stores 16 bits beside the object's length, before another mutator has the object. Their
+    /// meaning is the caller's.
     pub fn set_aux(&mut self, object: Value, aux: u16) {
         assert!(object.is_object(), "{object:?} has no header");
         // SAFETY: an object begins with a header.
@@ -572,7 +571,7 @@ impl Heap {
 
 impl Drop for Heap {
     fn drop(&mut self) {
-        // A leader may be looking at this mutator's part.
+        // A leader may be using this mutator's state.
         self.mutator.end_blocking();
         let own = std::mem::take(&mut self.external_bytes);
         self.locked().external_bytes -= own;

@@ -1,7 +1,7 @@
 //! Requests of other threads to a mutator: to end what it is doing, or to let another task run.
 //!
 //! 1. Every mutator has a flag for each of the two. A thread that holds its [`Interrupt`] or its
-//!    [`PreemptFlag`] may set the flag, and then rings the mutator's poll flag.
+//!    [`PreemptFlag`] may set it, and then requests a poll.
 //! 2. The mutator takes a request when it looks at the flag. A request made twice is one.
 //! 3. A request that was not taken is seen again: acknowledging the poll flag leaves it set then.
 //!

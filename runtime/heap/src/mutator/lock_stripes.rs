@@ -2,12 +2,12 @@
 //!
 //! 1. A mutator holds a [`StripeGuard`] while it reads or changes such data and drops it before its
 //!    next safepoint. The guard covers either every stripe or the stripe of one object.
-//! 2. A mutator that holds all stripes may lock further ones. A mutator that holds the stripe of one
-//!    object locks no other. So no circle of waiting mutators can form.
+//! 2. A mutator that holds all stripes may lock further ones. A mutator that holds the stripe of
+//!    one object locks no other. So no circle of waiting mutators can form.
 //! 3. The guard locks nothing while the heap has had one mutator only.
 //!
-//! The [`STRIPE_COUNT`] stripes are shared by all heaps of the process. Locking all of them takes them
-//! in order. Does not know the data.
+//! The [`STRIPE_COUNT`] stripes are shared by all heaps of the process. Locking all of them takes
+//! them in order. Does not know the data.
 
 use crate::values::value::Value;
 use std::sync::LazyLock;

@@ -1,7 +1,8 @@
-//! Becoming a mutator, and meeting the others: safepoints, stops, native code.
+//! Safepoints, stops and blocking sections of a mutator.
 //!
-//! A mutator polls one word, its poll_flag. When that is not 0 somebody wants something: the mutator
-//! itself a collection, another one the world stopped, whoever holds its [`Interrupt`] an end.
+//! A mutator polls one word, its poll flag. The word is not 0 when the mutator itself wants a
+//! collection, when another one leads a collection, or when a holder of its [`Interrupt`] has
+//! requested the end of the evaluation.
 
 use crate::mutator::heap::Heap;
 use crate::mutator::interrupt::{Interrupt, PreemptFlag};
@@ -11,7 +12,7 @@ use std::sync::atomic::Ordering;
 use valk_sync::coordinator::BlockingSection;
 
 impl Heap {
-    /// Whether this mutator wants to collect.
+    /// Whether this mutator has requested a collection.
     #[inline(always)]
     pub fn wants_collection(&self) -> bool {
         self.collection_requested
@@ -22,8 +23,8 @@ impl Heap {
     /// [stop](Heap::stop). One word is read.
     #[inline(always)]
     pub fn wants_safepoint(&self) -> bool {
-        // SAFETY: the word lives as long as the poll_flag in `interrupt`. Relaxed: reasons are looked
-        // for after the answer.
+        // SAFETY: the word lives as long as the flag in `interrupt`. Relaxed: reasons are read
+        // after the acknowledgement.
         unsafe { self.poll_flag.as_ref() }.load(Ordering::Relaxed) != 0
     }
 
@@ -51,13 +52,13 @@ impl Heap {
         self.mutator.is_asked_to_stop()
     }
 
-    /// Asks for a collection at the next safepoint.
+    /// Requests a collection at the next safepoint.
     pub(crate) fn request_collection(&mut self) {
         self.collection_requested = true;
         self.interrupt.poll_flag().request();
     }
 
-    /// The handle by which other threads interrupt the mutator.
+    /// The handle with which other threads interrupt the mutator.
     pub fn interrupt(&self) -> &Interrupt {
         &self.interrupt
     }
@@ -67,7 +68,7 @@ impl Heap {
         &self.preempt_flag
     }
 
-    /// Tells every mutator of this heap to come to a safepoint.
+    /// Requests that every mutator of this heap come to a safepoint.
     pub fn request_safepoints(&self) {
         self.shared.coordinator.request_all();
     }
@@ -84,25 +85,25 @@ impl Heap {
         self.renew_requests();
     }
 
-    /// Says that this mutator touches nothing of the heap until [`Heap::end_blocking`], so that others
-    /// collect without waiting for it.
+    /// Enters a blocking section: this mutator touches nothing of the heap until
+    /// [`Heap::end_blocking`], and collections do not wait for it.
     ///
     /// # Safety
-    /// As [`Heap::collect`]; also, until [`Heap::end_blocking`] has returned, neither this handle nor what
-    /// `roots` shows is moved or used by anything but collections.
+    /// As [`Heap::collect`]; also, until [`Heap::end_blocking`] has returned, neither this
+    /// handle nor what `roots` shows is moved or used by anything but collections.
     pub unsafe fn begin_blocking(&mut self, roots: &mut dyn Roots) {
         // SAFETY: the caller's promise.
         unsafe { self.publish_roots(roots) };
         self.mutator.begin_blocking();
     }
 
-    /// Comes back from [`Heap::begin_blocking`], after any collection under way.
+    /// Leaves the blocking section of [`Heap::begin_blocking`], after any collection under way.
     pub fn end_blocking(&mut self) {
         self.mutator.end_blocking();
         self.renew_requests();
     }
 
-    /// Runs `call` as native code: it touches no heap object and may block for any time.
+    /// Runs `call` in a blocking section: it touches no heap object and may block for any time.
     ///
     /// # Safety
     /// As [`Heap::collect`].
@@ -116,24 +117,24 @@ impl Heap {
         result
     }
 
-    /// Tells leaders where this mutator's part is.
+    /// Publishes where leaders find the state of this mutator.
     ///
     /// # Safety
-    /// The caller stops or enters native code next; until it goes on, neither `self` nor what
-    /// `roots` shows is moved or used.
+    /// The caller stops or enters a blocking section next; until it goes on, neither
+    /// `self` nor what `roots` shows is moved or used.
     #[expect(clippy::transmute_ptr_to_ptr, reason = "a cast does not extend a lifetime")]
     pub(crate) unsafe fn publish_roots(&mut self, roots: &mut dyn Roots) {
         let roots: *mut (dyn Roots + '_) = roots;
-        let view = MutatorPointers {
+        let pointers = MutatorPointers {
             young: &raw mut self.young,
             remembered: &raw mut self.remembered,
             wanted: &raw mut self.collection_requested,
-            // SAFETY: only the lifetime changes; nobody uses it longer than the caller promises.
+            // SAFETY: only the lifetime changes; leaders use it no longer than the caller promises.
             roots: unsafe {
                 std::mem::transmute::<*mut (dyn Roots + '_), *mut (dyn Roots + 'static)>(roots)
             },
         };
         // SAFETY: this mutator runs, and the caller promises the rest.
-        unsafe { self.shared.show(self.mutator.slot(), view) };
+        unsafe { self.shared.publish_pointers(self.mutator.slot(), pointers) };
     }
 }

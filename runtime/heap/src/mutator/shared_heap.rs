@@ -1,15 +1,18 @@
-//! What the mutators of one heap share, and what each shows to a collection.
+//! The state that all mutators of a heap share, and what each exposes to a collection.
 //!
-//! 1. The young region is one reservation with a *lot* for each slot of the coordinator; the nursery
-//!    of a mutator is its lot. So "young" is one comparison whoever's nursery it is.
-//! 2. A mutator keeps its bump pointer and its remembered set with itself. When it leaves, what is
-//!    in its lot stays there until the next collection, and whoever gets the slot goes on behind it.
-//! 3. `LockedState` is under one lock and the old space under another, taken after it where both are. Nobody
-//!    holds either at a safepoint or while it waits for anything: so the leader of a collection finds
-//!    them free.
-//! 4. A *view* tells a leader where a mutator's part is. The mutator puts it there before it stops or
-//!    enters native code, the leader uses it while the world is stopped, and what it points to does
-//!    not move in between.
+//! 1. The young region is one reservation with a *nursery slot* for each slot of the coordinator,
+//!    so "young" is one comparison for the nurseries of all mutators.
+//! 2. A mutator keeps its bump pointer and its remembered set in its own handle. When it leaves,
+//!    the cells in its nursery stay until the next collection, and the next mutator of the slot
+//!    allocates behind them.
+//! 3. `LockedState` is under one lock and the old space under another; where both are taken, that
+//!    of the old space is taken second. No thread holds either at a safepoint or while it waits, so
+//!    the leader of a collection finds them free.
+//! 4. *Mutator pointers* tell a leader where the state of a mutator is. The mutator publishes them
+//!    before it stops or enters a blocking section, the leader uses them while the world is
+//!    stopped, and their targets do not move in between.
+//!
+//! Does not know how cells are traced.
 
 use crate::accounting::limits::{
     Config, GC_WORKERS_MIN, Limits, SERIAL_TRACE_CELLS, YOUNG_RESERVE_MAX_BYTES,
@@ -35,7 +38,7 @@ use valk_sync::coordinator::Coordinator;
 use valk_sync::limits::MUTATORS_MAX;
 use valk_sync::shim::lock;
 
-/// The parts of a heap that are under the lock.
+/// The states of a heap that are under the lock.
 pub(crate) struct LockedState {
     pub roots: RootTable,
     pub limits: Limits,
@@ -56,7 +59,7 @@ pub(crate) struct LockedState {
     pub gc_workers_min: usize,
 }
 
-/// A mutator's part as a leader finds it.
+/// Where a leader finds the state of a stopped mutator.
 pub(crate) struct MutatorPointers {
     pub young: *mut Nursery,
     pub remembered: *mut Vec<Value>,
@@ -64,12 +67,12 @@ pub(crate) struct MutatorPointers {
     pub roots: *mut dyn Roots,
 }
 
-/// What belongs to a slot.
+/// The nursery of one slot of the coordinator.
 struct NurserySlot {
-    /// What the last mutator of the slot left behind; in use by the mutator, if there is one.
+    /// As the last mutator of the slot left it; stale while the slot has a mutator.
     young: Nursery,
     remembered: Vec<Value>,
-    view: Option<MutatorPointers>,
+    pointers: Option<MutatorPointers>,
 }
 
 pub(crate) struct SharedHeap {
@@ -79,17 +82,17 @@ pub(crate) struct SharedHeap {
     pub hash_seed: u64,
     /// Under a lock of its own, taken after that of `common` where both are.
     pub old: SharedOldSpace,
-    /// Since the world was stopped last, a mutator may have let others have a reference into its nursery
-    /// (`own`).
+    /// Since the world was last stopped, a mutator may have published a reference into its nursery
+    /// (`local_collection`).
     pub published: AtomicBool,
     young: Mapping,
     nursery_slots: Box<[UnsafeCell<NurserySlot>]>,
     common: Mutex<LockedState>,
 }
 
-// SAFETY: `common` is under its lock, and what is in it is moved between threads (hosts are `Send`).
-// A lot is accessed by the mutator that owns its slot while it runs, and by the leader of a
-// collection while it does not (rule 4); the coordinator orders the two.
+// SAFETY: `common` is under its lock, and what is in it is moved between threads (hosts are
+// `Send`). A nursery slot is accessed by the mutator that owns it while it runs, and by the leader
+// of a collection while it does not (rule 4); the coordinator orders the two.
 unsafe impl Send for SharedHeap {}
 // SAFETY: as above.
 unsafe impl Sync for SharedHeap {}
@@ -101,19 +104,19 @@ impl SharedHeap {
         let reserve = config.hard_limit_bytes.min(YOUNG_RESERVE_MAX_BYTES);
         let wanted = reserve.max(config.nursery_bytes).max(1);
         let refused = || HeapError::Map { bytes: wanted, errno: libc::ENOMEM };
-        let lot_bytes = os::round_to_grains(wanted).ok_or_else(refused)?;
-        let young = Mapping::new(lot_bytes.checked_mul(mutators).ok_or_else(refused)?)?;
-        let lot = |slot| NurserySlot {
-            young: Nursery::new(young.base() + slot * lot_bytes, lot_bytes, config.nursery_bytes),
+        let slot_bytes = os::round_to_grains(wanted).ok_or_else(refused)?;
+        let young = Mapping::new(slot_bytes.checked_mul(mutators).ok_or_else(refused)?)?;
+        let nursery_slot = |slot| NurserySlot {
+            young: Nursery::new(young.base() + slot * slot_bytes, slot_bytes, config.nursery_bytes),
             remembered: Vec::new(),
-            view: None,
+            pointers: None,
         };
         Ok(SharedHeap {
             coordinator: Coordinator::new(),
             symbols: SymbolTable::new(),
             globals: Globals::new()?,
             hash_seed: RandomState::new().hash_one(0),
-            nursery_slots: (0..mutators).map(|slot| UnsafeCell::new(lot(slot))).collect(),
+            nursery_slots: (0..mutators).map(|slot| UnsafeCell::new(nursery_slot(slot))).collect(),
             young,
             old: Mutex::new(OldSpace::new()),
             published: AtomicBool::new(false),
@@ -143,7 +146,7 @@ impl SharedHeap {
         old.used_bytes() + self.off_heap_bytes(common, &old)
     }
 
-    /// What is in use beside the spaces.
+    /// Bytes in use outside the spaces.
     pub fn off_heap_bytes(&self, common: &LockedState, old: &OldSpace) -> usize {
         self.symbols.bytes() + old.host_external_bytes() + common.external_bytes
     }
@@ -158,90 +161,90 @@ impl SharedHeap {
         self.nursery_slots.len()
     }
 
-    /// Takes over what is in a slot.
+    /// Takes the nursery of a slot.
     ///
     /// # Safety
     /// The caller runs as the mutator of `slot` and has just become that.
     pub unsafe fn attach(&self, slot: usize) -> (Nursery, Vec<Value>) {
         // SAFETY: the caller's promise; no leader looks before this mutator stops.
-        let lot = unsafe { &mut *self.nursery_slots[slot].get() };
-        (lot.young.clone(), std::mem::take(&mut lot.remembered))
+        let slot = unsafe { &mut *self.nursery_slots[slot].get() };
+        (slot.young.clone(), std::mem::take(&mut slot.remembered))
     }
 
-    /// Leaves a slot with what is in it.
+    /// Gives the nursery of a slot back.
     ///
     /// # Safety
     /// The caller runs as the mutator of `slot` and ends being that without another safepoint.
     pub unsafe fn detach(&self, slot: usize, young: Nursery, remembered: Vec<Value>) {
         // SAFETY: the caller's promise.
-        let lot = unsafe { &mut *self.nursery_slots[slot].get() };
-        *lot = NurserySlot { young, remembered, view: None };
+        let slot = unsafe { &mut *self.nursery_slots[slot].get() };
+        *slot = NurserySlot { young, remembered, pointers: None };
     }
 
-    /// Whether that many bytes at `address` are of what mutators that have left did not take along.
+    /// Whether that many bytes at `address` lie in the nursery of a mutator that has left.
     ///
     /// # Safety
     /// No mutator comes or goes meanwhile.
     pub unsafe fn is_in_abandoned_nursery(&self, address: usize, bytes: usize) -> bool {
-        self.nursery_slots.iter().any(|lot| {
-            // SAFETY: the caller's promise; a lot with a mutator is not changed by it.
-            let lot = unsafe { &*lot.get() };
-            lot.view.is_none() && lot.young.holds(address, bytes)
+        self.nursery_slots.iter().any(|slot| {
+            // SAFETY: the caller's promise; a slot with a mutator is not changed by it.
+            let slot = unsafe { &*slot.get() };
+            slot.pointers.is_none() && slot.young.holds(address, bytes)
         })
     }
 
-    /// Tells leaders where the part of a mutator is.
+    /// Publishes where leaders find the state of a mutator.
     ///
     /// # Safety
-    /// The caller runs as the mutator of `slot`. What the view points to stays valid and is not
-    /// used by anybody else while this mutator is stopped or in native code.
-    pub unsafe fn show(&self, slot: usize, view: MutatorPointers) {
+    /// The caller runs as the mutator of `slot`. The targets of the pointers stay valid,
+    /// and only leaders use them while this mutator is stopped or in a blocking section.
+    pub unsafe fn publish_pointers(&self, slot: usize, pointers: MutatorPointers) {
         // SAFETY: the caller's promise.
-        unsafe { (*self.nursery_slots[slot].get()).view = Some(view) };
+        unsafe { (*self.nursery_slots[slot].get()).pointers = Some(pointers) };
     }
 
-    /// The parts of all slots, with or without a mutator.
+    /// The states of all slots, with or without a mutator.
     ///
     /// # Safety
-    /// The caller leads a collection, the world is stopped, and what an earlier call returned is not
-    /// used any more.
+    /// The caller leads a collection, the world is stopped, and what an earlier call
+    /// returned is not used any more.
     pub unsafe fn mutator_states(&self) -> Vec<MutatorState<'_>> {
-        let parts = self.nursery_slots.iter().map(|lot| {
-            // SAFETY: the caller's promise: no mutator accesses its lot.
-            let lot = unsafe { &mut *lot.get() };
-            match &lot.view {
-                // SAFETY: rule 4: the mutator of this slot is stopped, so its view is valid.
-                Some(view) => unsafe {
+        let states = self.nursery_slots.iter().map(|slot| {
+            // SAFETY: the caller's promise: no mutator accesses its slot.
+            let slot = unsafe { &mut *slot.get() };
+            match &slot.pointers {
+                // SAFETY: rule 4: the mutator of this slot is stopped, so its pointers are valid.
+                Some(pointers) => unsafe {
                     MutatorState {
-                        young: &mut *view.young,
-                        remembered: &mut *view.remembered,
-                        wanted: Some(&mut *view.wanted),
-                        roots: Some(&mut *view.roots),
+                        young: &mut *pointers.young,
+                        remembered: &mut *pointers.remembered,
+                        wanted: Some(&mut *pointers.wanted),
+                        roots: Some(&mut *pointers.roots),
                     }
                 },
                 None => MutatorState {
-                    young: &mut lot.young,
-                    remembered: &mut lot.remembered,
+                    young: &mut slot.young,
+                    remembered: &mut slot.remembered,
                     wanted: None,
                     roots: None,
                 },
             }
         });
-        parts.collect()
+        states.collect()
     }
 }
 
-/// A slot as the leader of a collection sees it.
+/// The state of a slot, for the leader of a collection.
 pub(crate) struct MutatorState<'a> {
     pub young: &'a mut Nursery,
     pub remembered: &'a mut Vec<Value>,
-    /// Absent without a mutator, as the roots.
+    /// Absent without a mutator, like the roots.
     pub wanted: Option<&'a mut bool>,
     pub roots: Option<&'a mut dyn Roots>,
 }
 
 impl MutatorState<'_> {
-    /// Shows the roots of the mutator and, where old cells are not followed, what it remembers.
+    /// Shows the roots of the mutator and, in a minor pass, its remembered cells.
     pub fn begin(&mut self, tracer: &mut Tracer<'_>) {
         if let Some(roots) = &mut self.roots {
             roots.trace(tracer);

@@ -1,4 +1,4 @@
-//! Registering further mutators of a heap.
+//! Registering further mutators of a heap, from any thread.
 
 use crate::collector::schedule::Stress;
 use crate::error::TooManyMutators;
@@ -7,7 +7,7 @@ use crate::mutator::shared_heap::SharedHeap;
 use std::sync::Arc;
 use valk_sync::coordinator::RegisterError;
 
-/// The right to become a further mutator of a heap, from any thread.
+/// Registers further mutators of a heap. May be sent to any thread.
 #[derive(Clone)]
 pub struct MutatorTicket {
     shared: Arc<SharedHeap>,
@@ -16,7 +16,7 @@ pub struct MutatorTicket {
 }
 
 impl MutatorTicket {
-    /// Becomes a mutator, after any collection under way.
+    /// Registers the calling thread as a mutator, after any collection under way.
     ///
     /// # Errors
     /// When the heap has as many mutators as it was made for.
@@ -24,7 +24,9 @@ impl MutatorTicket {
         let full = TooManyMutators { most: self.shared.slots() };
         let mutator = self.shared.coordinator.register().map_err(|refusal| match refusal {
             RegisterError::Full => full,
-            RegisterError::ShuttingDown => unreachable!("no heap ends registration"),
+            RegisterError::ShuttingDown => {
+                unreachable!("no heap begins the shutdown of its coordinator")
+            }
         })?;
         if mutator.slot() >= self.shared.slots() {
             return Err(full);
@@ -38,7 +40,7 @@ impl MutatorTicket {
 }
 
 impl Heap {
-    /// For a thread that is to work on this heap as well.
+    /// A ticket with which other threads register as mutators of this heap.
     pub fn mutator_ticket(&mut self) -> MutatorTicket {
         self.is_shared = true;
         MutatorTicket {

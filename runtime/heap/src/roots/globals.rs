@@ -1,11 +1,11 @@
 //! Global variables: one word per symbol, shared by all mutators of a heap.
 //!
-//! 1. The words lie in one reservation that never moves, so that whoever runs code reads them
-//!    through a pointer. A variable exists once [`Globals::ensure`] has gone past its symbol; until
-//!    somebody writes it, it is undefined.
-//! 2. A write publishes what it refers to (release), a read sees that (acquire).
+//! 1. The words lie in one reservation that never moves, so that native code and the interpreter
+//!    read them through a pointer. A variable exists once [`Globals::ensure`] has passed its
+//!    symbol; until the first write it is undefined.
+//! 2. A write publishes what it refers to (release), a read acquires it.
 //!
-//! Does not know what is bound or by whom.
+//! Does not know what the variables are bound to.
 
 use crate::collector::tracer::Tracer;
 use crate::error::HeapError;
@@ -63,7 +63,7 @@ impl Globals {
         for index in from..to {
             self.word(index).store(Value::UNDEFINED.bits(), Ordering::Relaxed);
         }
-        // Nothing changes when somebody else was faster.
+        // The maximum stays when another mutator was faster.
         self.existing.fetch_max(to, Ordering::Release);
     }
 

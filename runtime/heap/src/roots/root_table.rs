@@ -1,4 +1,4 @@
-//! Roots: what the mutator shows to a collection, and the table of rooted references.
+//! The table of rooted references.
 //!
 //! A [`Root`] keeps one value alive from one native call to the next (handler closures, pending
 //! results, timers). It is an index with a generation: released slots are reused, most recently

@@ -4,12 +4,12 @@
 //!    runs of slots that the last full collection left unmarked, finding the next hole in the mark
 //!    bitmap only when it gets there (lazy sweep: free memory is not touched before its reuse).
 //! 2. Objects above [`LARGE_OBJECT_BYTES`] have a page of their own, or, above what a page holds, a
-//!    mapping of their own that begins like a page. Of a page that was not resident, such an object
-//!    takes only the memory that it fills.
-//! 3. During a full collection the marks are incomplete. Allocation takes holes that were found before
-//!    it, at least those of one page for each class, and after them fresh pages.
-//! 4. Empty pages are kept for reuse by any class, all but a few of them returned to the system: first
-//!    whole chunks, which may be huge pages of the system; those are not torn.
+//!    mapping of their own that begins like a page. Of a page that was not resident, a small one of
+//!    these takes only the memory that it fills; a larger one counts as the whole page.
+//! 3. During a full collection the marks are incomplete. Allocation takes holes that were found
+//!    before it, at least those of one page for each class, and after them fresh pages.
+//! 4. Empty pages are kept for reuse by any class, all but a few of them returned to the system:
+//!    first whole chunks, which may be huge pages of the system; those are not torn.
 //! 5. Hosts are listed; a full collection hands the boxes of unmarked ones to its caller.
 //!
 //! Does not know references between objects, roots or the nursery.
@@ -35,6 +35,9 @@ const CHUNK_PAGES: usize = CHUNK_BYTES / PAGE_BYTES;
 pub(crate) const SMALL_CHUNKS: usize = 2;
 /// Large objects are accounted in these units, bytes.
 const LARGE_UNIT_BYTES: usize = 4 << 10;
+/// A large object that fills this much of a page takes the whole page, in bytes: then the page may
+/// be a part of a huge page, which costs fewer faults.
+const WHOLE_PAGE_BYTES_MIN: usize = PAGE_BYTES / 4 * 3;
 
 /// The allocator of one size class.
 #[derive(Clone, Default)]
@@ -116,8 +119,8 @@ pub(crate) struct OldSpace {
     large_committed_bytes: usize,
     /// Addresses of all host objects.
     hosts: Vec<usize>,
-    /// Of these, the ones with weak values: those made since the last collection, whose values may be
-    /// young, and the others.
+    /// Of these, the ones with weak values: those made since the last collection, whose values may
+    /// be young, and the others.
     weak_fresh: Vec<usize>,
     weak: Vec<usize>,
     host_external_bytes: usize,
@@ -194,7 +197,7 @@ impl OldSpace {
         }
     }
 
-    /// Takes back what is left of a hole.
+    /// Takes back the rest of a hole.
     pub fn give_back(&mut self, number: usize, hole: Hole) {
         let class = &mut self.classes[number];
         class.slots_taken -= (hole.end - hole.cursor) / class.slot_bytes;
@@ -206,7 +209,7 @@ impl OldSpace {
         let base = self.empty_page();
         let class = &mut self.classes[number];
         class.slots_total += slots_per_page(class.slot_bytes);
-        // SAFETY: an empty page is a part of a mapped chunk and used by nobody.
+        // SAFETY: an empty page is a part of a mapped chunk, and nothing uses it.
         let page = unsafe { Page::format(base, class.slot_bytes, number as u32) };
         self.pages.push(page);
         page
@@ -214,7 +217,7 @@ impl OldSpace {
 
     fn empty_page(&mut self) -> usize {
         if self.resident.is_empty() && self.decommitted.is_empty() {
-            let is_huge = self.chunks.len() >= SMALL_CHUNKS && self.huge_pages.wanted();
+            let is_huge = self.chunks.len() >= SMALL_CHUNKS && self.huge_pages.wants_huge_page();
             self.add_chunk(is_huge);
         }
         if let Some(base) = self.resident.pop() {
@@ -229,6 +232,9 @@ impl OldSpace {
 
     /// A page for a large object that fills `bytes` of it, and how much memory it takes (rule 2).
     fn page_of_large(&mut self, bytes: usize) -> (usize, usize) {
+        if bytes == PAGE_BYTES {
+            return (self.empty_page(), PAGE_BYTES);
+        }
         if let Some(base) = self.resident.pop() {
             return (base, PAGE_BYTES);
         }
@@ -236,20 +242,19 @@ impl OldSpace {
             self.add_chunk(false);
         }
         let base = self.decommitted.pop();
-        (base.expect("a chunk has just been added when there was no page"), bytes)
+        let base = base.expect("a chunk has just been added when there was no page");
+        // SAFETY: the range begins a page of a chunk and is no longer than that.
+        unsafe { os::commit(base, bytes) };
+        (base, bytes)
     }
 
-    /// Adds the pages of a chunk, which are resident if it is a huge page of the system.
+    /// Maps a chunk and adds its pages: resident ones if it is a huge page of the system.
     fn add_chunk(&mut self, is_huge: bool) {
         let chunk = Mapping::aligned(CHUNK_BYTES, CHUNK_BYTES);
         let chunk = chunk.unwrap_or_else(|error| panic!("{error}"));
         let base = chunk.base();
         let pages = (base..base + CHUNK_BYTES).step_by(PAGE_BYTES).rev();
-        if !is_huge {
-            // SAFETY: the range is the chunk.
-            unsafe { os::use_small_pages(base, CHUNK_BYTES) };
-            self.decommitted.extend(pages);
-        } else {
+        if is_huge {
             let began = Instant::now();
             // SAFETY: the range is the chunk.
             unsafe {
@@ -258,6 +263,10 @@ impl OldSpace {
             }
             self.huge_pages.report(began.elapsed());
             self.resident.extend(pages);
+        } else {
+            // SAFETY: the range is the chunk.
+            unsafe { os::use_small_pages(base, CHUNK_BYTES) };
+            self.decommitted.extend(pages);
         }
         self.chunks.push(chunk);
     }
@@ -266,8 +275,11 @@ impl OldSpace {
     #[inline(never)]
     fn allocate_large(&mut self, bytes: usize) -> usize {
         let total = PAYLOAD_OFFSET + bytes;
-        let used_bytes = total.next_multiple_of(LARGE_UNIT_BYTES);
+        let mut used_bytes = total.next_multiple_of(LARGE_UNIT_BYTES);
         let ((base, committed_bytes), mapping) = if total <= PAGE_BYTES {
+            if used_bytes >= WHOLE_PAGE_BYTES_MIN {
+                used_bytes = PAGE_BYTES;
+            }
             (self.page_of_large(used_bytes), None)
         } else {
             let mapping = Mapping::new(total).unwrap_or_else(|error| panic!("{error}"));
@@ -291,9 +303,9 @@ impl OldSpace {
         }
     }
 
-    /// Brings weak values up to date after everything was traced, before anything is freed: `now` gives
-    /// what has become of one. In a full pass hosts that were not reached are forgotten; in a minor
-    /// one only new ones can have young values.
+    /// Updates weak values after tracing and before anything is freed: `now` returns the value
+    /// after the collection. A full pass forgets hosts that were not reached; in a minor one only
+    /// new hosts can have young values.
     pub fn update_weak(&mut self, full: bool, now: impl Fn(Value) -> Value) {
         let mut hosts = std::mem::take(&mut self.weak_fresh);
         if full {
@@ -315,7 +327,8 @@ impl OldSpace {
         small + self.large_bytes
     }
 
-    /// At least [`OldSpace::used_bytes`], by no more than the holes that are open, and at once.
+    /// An upper bound of [`OldSpace::used_bytes`], too high by no more than the open holes, in
+    /// constant time.
     pub fn used_bytes_bound(&self) -> usize {
         self.taken_bytes + self.large_bytes
     }
@@ -350,8 +363,9 @@ impl OldSpace {
         }
     }
 
-    /// Closes all pages of a class, and keeps the holes that are open or, if none is, those of a page
-    /// that has some. Otherwise every full collection would move what survives into a page of its own.
+    /// Closes all pages of a class, and keeps the holes that are open or, if none is, those of a
+    /// page that has some. Otherwise every full collection would move what survives into a page of
+    /// its own.
     fn retain_holes(&mut self, number: usize) {
         let class = &mut self.classes[number];
         let hole = Hole { cursor: class.cursor, end: class.end };
@@ -428,10 +442,10 @@ impl OldSpace {
         self.resident.push(page.base());
     }
 
-    /// Returns empty pages to the system but for a reserve: so many bytes as are `wanted` soon, at least a
-    /// part of what is in use, because a heap that has just shrunk often grows again, and a page
-    /// costs more to fault in than to fill.
-    /// Chunks without a page in use go first, and go whole (rule 4).
+    /// Returns empty pages to the system except a reserve: the bytes that are `wanted` soon, and at
+    /// least a part of what is in use, because a heap that has just shrunk often grows again, and a
+    /// page costs more to fault in than to fill. Chunks without a page in use go first, and go
+    /// whole (rule 4).
     pub fn trim(&mut self, wanted: usize) {
         let least = RESIDENT_FREE_PAGES.max(self.pages.len() / RESIDENT_FREE_DIVISOR);
         let reserve = least.max(wanted / PAGE_BYTES);
@@ -469,7 +483,8 @@ impl OldSpace {
                 external += host::off_heap_bytes(unsafe { &*host });
                 return true;
             }
-            // SAFETY: the pointer came from `Box::into_raw`; leaving the list, nobody uses it again.
+            // SAFETY: the pointer came from `Box::into_raw`; no other use follows once it leaves
+            // the list.
             dead.push(unsafe { Box::from_raw(host) });
             false
         });

@@ -3,7 +3,7 @@
 //! 1. An address inside the first 64 KiB of a page leads to the page by masking. A large object is
 //!    the only slot of a longer page of its own and begins in those 64 KiB.
 //! 2. The mark bit of a slot (one bit per granule, used at slot starts) says "live at the last full
-//!    collection"; slots handed out since then are recognised by the frontier: below it, unmarked
+//!    collection"; slots allocated since then are recognised by the frontier: below it, unmarked
 //!    slots have been given to the allocator as part of a hole.
 //! 3. The logged bit of a pair says "in the remembered set"; objects keep that in their header.
 
@@ -22,7 +22,7 @@ pub(crate) type Bitmap = [u64; BITMAP_WORDS];
 
 #[repr(C, align(16))]
 struct PageHeader {
-    /// Changed by collections only, read by whoever holds the heap's lock as well.
+    /// Changed by collections only; also read under the heap's lock.
     marks: UnsafeCell<Bitmap>,
     /// Changed by every mutator.
     logged: [AtomicU64; BITMAP_WORDS],
@@ -49,7 +49,7 @@ pub(crate) const fn slots_per_page(slot_bytes: usize) -> usize {
 pub(crate) struct Page(usize);
 
 impl Page {
-    /// ReentrantLock a mapped range into an empty page.
+    /// Turns a mapped range into an empty page.
     ///
     /// # Safety
     /// `base` is the page-aligned start of a mapped range of at least a page that nothing uses.
@@ -122,7 +122,7 @@ impl Page {
         fresh
     }
 
-    /// The same, while other collectors mark as well.
+    /// The same, while other tracers mark in parallel.
     #[inline]
     pub fn mark_shared(self, address: usize) -> bool {
         let (word, bit) = Page::bit(address);

@@ -97,7 +97,7 @@ valk_harness::test! {
         let again = filled(&pool, 1);
         assert_eq!(again.as_ptr() as usize, place);
         let second: *const u8 = std::ptr::with_exposed_provenance(place + 1);
-        // SAFETY: the second byte of a buffer that is out and has a grain; nobody writes it.
+        // SAFETY: the second byte of a buffer that is out and has a grain; no thread writes it.
         assert_eq!(unsafe { second.read() }, 0);
     }
 
@@ -157,7 +157,7 @@ valk_harness::test! {
             })
             .collect();
         for thread in threads {
-            thread.join().expect("nobody else wrote into a buffer");
+            thread.join().expect("a buffer has one writer");
         }
         let seen = pool.statistics();
         assert_eq!(seen.buffers.in_use, 0);

@@ -66,7 +66,7 @@ valk_harness::test! {
 }
 
 valk_harness::test! {
-    fn helped_collections_keep_the_same() {
+    fn parallel_collections_keep_the_same() {
         for seed in 20..26 {
             let config = Config { mutators_max: 3, ..small_config() };
             let mut world = World::new(config, seed);

@@ -179,7 +179,7 @@ valk_harness::test! {
 }
 
 valk_harness::test! {
-    fn machine_code_gives_back_a_cursor_that_has_moved_on() {
+    fn native_code_gives_back_a_cursor_that_has_moved_on() {
         let mut heap = super::small_heap();
         let (cursor, limit) = (heap.native_context().cursor, heap.native_context().limit);
         let wrong = if cfg!(debug_assertions) { &[cursor - 16, limit + 16][..] } else { &[] };

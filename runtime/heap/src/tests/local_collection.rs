@@ -39,10 +39,10 @@ fn assert_list(mut list: Value, first: i64) {
 /// Old objects to do something with: a cell, a host, a pair.
 type Old = [Value; 3];
 /// Something done with a young value and old objects.
-type Deed = fn(&mut Heap, Value, Old);
+type Operation = fn(&mut Heap, Value, Old);
 
 /// What others may come by.
-const PUBLISHED: &[(&str, Deed)] = &[
+const PUBLISHED: &[(&str, Operation)] = &[
     ("a reference in an old cell", |heap, young, [cell, ..]| heap.write(cell, 0, young)),
     // What is written to the cell from now on is not seen.
     ("an old reference in an old cell", |heap, _, [cell, _, pair]| heap.write(cell, 0, pair)),
@@ -74,7 +74,7 @@ const PUBLISHED: &[(&str, Deed)] = &[
 ];
 
 /// What they may not.
-const KEPT: &[(&str, Deed)] = &[
+const KEPT: &[(&str, Operation)] = &[
     ("a number in an old cell", |heap, _, [cell, ..]| heap.write(cell, 0, Value::ONE)),
     ("a reference in a young cell", |heap, young, _| {
         let cell = heap.fields(Kind::Cell, &[Value::NIL]);
@@ -102,7 +102,7 @@ valk_harness::test! {
         let other = thread::spawn(move || {
             let mut heap = mutator_ticket.register().expect("room for it");
             let own = list(&mut heap, 7);
-            running.send(()).expect("somebody waits");
+            running.send(()).expect("the main thread waits");
             // Runs, and comes to no safepoint.
             is_ended.recv().expect("the other one ends it");
             assert_list(own, 7);
@@ -129,17 +129,17 @@ valk_harness::test! {
         assert!(seen.used_bytes_peak >= seen.used_bytes && seen.young_bytes_peak >= 320);
         end.send(()).expect("it waits");
         other.join().expect("no panic");
-        // It has left its list in its lot.
+        // Its list is still in its nursery.
         let collected = collect(&mut heap, Collection::Minor, &mut roots);
         assert_eq!(collected.young_bytes, 160);
         assert!(heap.verify(&mut roots) >= 20);
     }
 
     fn what_others_may_come_by_stops_the_world() {
-        for (name, deed, publishes) in PUBLISHED
+        for (name, operation, publishes) in PUBLISHED
             .iter()
-            .map(|(name, deed)| (name, deed, true))
-            .chain(KEPT.iter().map(|(name, deed)| (name, deed, false)))
+            .map(|(name, operation)| (name, operation, true))
+            .chain(KEPT.iter().map(|(name, operation)| (name, operation, false)))
         {
             let mut heap = heap_of(2);
             let _invitation = heap.mutator_ticket();
@@ -152,7 +152,7 @@ valk_harness::test! {
             assert!(heap.may_collect_locally());
             roots[3] = list(&mut heap, 50);
             let old = [roots[0], roots[1], roots[2]];
-            deed(&mut heap, roots[3], old);
+            operation(&mut heap, roots[3], old);
             assert_eq!(heap.may_collect_locally(), !publishes, "{name}");
             collect(&mut heap, Collection::Auto, &mut roots);
             let own = u64::from(!publishes);
@@ -175,7 +175,7 @@ valk_harness::test! {
         while !heap.mutator.is_asked_to_stop() {
             thread::yield_now();
         }
-        // The answer to the poll_flag, which rings once, must not be the end of it.
+        // The acknowledgement of the one request must not be the end of it.
         assert!(!collect(&mut heap, Collection::Auto, &mut roots).led);
         assert!(other.join().expect("no panic"));
         assert_eq!(heap.statistics().collections_local, 0);
@@ -184,7 +184,7 @@ valk_harness::test! {
 
     fn other_collections_stop_the_world() {
         let mut heap = heap_of(2);
-        assert!(!heap.may_collect_locally(), "nobody else has been invited");
+        assert!(!heap.may_collect_locally(), "there was no other mutator");
         let _invitation = heap.mutator_ticket();
         assert!(heap.may_collect_locally());
         let mut roots = [list(&mut heap, 3)];

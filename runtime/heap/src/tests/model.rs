@@ -33,7 +33,7 @@ pub struct Recorded {
 
 impl HostObject for Recorded {
     fn trace(&mut self, tracer: &mut Tracer<'_>) {
-        tracer.slice(self.values.get_mut().expect("nobody panics with it"));
+        tracer.slice(self.values.get_mut().expect("no holder panics"));
     }
     fn type_name(&self) -> &'static str {
         "recorded"
@@ -42,7 +42,7 @@ impl HostObject for Recorded {
 
 impl Drop for Recorded {
     fn drop(&mut self) {
-        self.dropped.lock().expect("nobody panics with it").push(self.number);
+        self.dropped.lock().expect("no holder panics").push(self.number);
     }
 }
 
@@ -168,7 +168,7 @@ impl World {
                 slots[index] = slot;
                 self.heap.touch_host(object);
                 let host = object.host::<Recorded>(&self.heap).expect("a host");
-                host.values.lock().expect("nobody panics with it")[index] = value;
+                host.values.lock().expect("no holder panics")[index] = value;
             }
             _ => {}
         }
@@ -194,7 +194,7 @@ impl World {
             Kind::Pair => object.tail(),
             Kind::Host => {
                 let host = object.host::<Recorded>(&self.heap).expect("a host");
-                host.values.lock().expect("nobody panics with it")[index]
+                host.values.lock().expect("no holder panics")[index]
             }
             _ => object.field(index),
         }

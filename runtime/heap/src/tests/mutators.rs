@@ -132,25 +132,25 @@ valk_harness::test! {
             // SAFETY: `roots` is not used until this returns.
             unsafe {
                 heap.blocking(&mut roots, || {
-                    to_main.send(()).expect("somebody listens");
-                    from_main.recv().expect("somebody sends");
+                    to_main.send(()).expect("the receiver waits");
+                    from_main.recv().expect("the sender is alive");
                 });
             }
             assert_ne!(roots[0].address(), before, "moved out of the nursery");
             assert_eq!(sum(roots[0]), 4950);
             // SAFETY: `roots` and `heap` are left alone until `resume`.
             unsafe { heap.begin_blocking(&mut roots) };
-            to_main.send(()).expect("somebody listens");
-            from_main.recv().expect("somebody sends");
+            to_main.send(()).expect("the receiver waits");
+            from_main.recv().expect("the sender is alive");
             heap.end_blocking();
             assert_eq!(sum(roots[0]), 4950);
         });
         for _ in 0..2 {
-            from_other.recv().expect("somebody sends");
-            // Nobody but this thread can go on: it does not wait.
+            from_other.recv().expect("the sender is alive");
+            // Only this thread can go on: it does not wait.
             collect(&mut heap, Collection::Full, &mut [Value::NIL; 2]);
             collect(&mut heap, Collection::Minor, &mut [Value::NIL; 2]);
-            to_other.send(()).expect("somebody listens");
+            to_other.send(()).expect("the receiver waits");
         }
         // SAFETY: nothing is rooted.
         unsafe { heap.blocking(&mut (), || other.join().expect("no panic")) };
@@ -246,10 +246,10 @@ valk_harness::test! {
         let led = full(&mut heap);
         // SAFETY: nothing is rooted.
         let theirs = unsafe { heap.blocking(&mut (), || other.join().expect("no panic")) };
-        assert_eq!(heap.statistics().collections(), led + theirs, "each is counted by who led it");
+        assert_eq!(heap.statistics().collections(), led + theirs, "each is counted by its leader");
     }
 
-    fn stopped_mutators_help_with_much_work() {
+    fn stopped_mutators_trace_much_work_in_parallel() {
         let mut heap = heap_of(2);
         let mutator_ticket = heap.mutator_ticket();
         heap.locked().gc_workers_min = 2;
@@ -342,7 +342,7 @@ valk_harness::test! {
         assert!(heap.wants_safepoint() && other.wants_safepoint());
         let interrupt: Interrupt = other.interrupt().clone();
         drop(other);
-        // A ring for nobody, and who comes next does not hear it.
+        // A request without a mutator; the next one of the slot does not see it.
         interrupt.request();
         let next = heap.mutator_ticket().register().expect("room for it");
         assert!(!next.wants_safepoint());
@@ -351,7 +351,7 @@ valk_harness::test! {
     fn the_checker_wants_to_be_alone() {
         let mut heap = heap_of(2);
         let other = heap.mutator_ticket().register().expect("room for it");
-        assert!(panic_message(|| heap.verify(&mut ())).contains("nobody else"));
+        assert!(panic_message(|| heap.verify(&mut ())).contains("another mutator may change"));
         drop(other);
         assert_eq!(heap.verify(&mut ()), 0);
     }

@@ -110,9 +110,9 @@ valk_harness::test! {
         let (fast, slow) = (Duration::from_micros(100), Duration::from_millis(5));
         let mut pages = HugePagePolicy::new();
         let mut without = |took: Duration| {
-            assert!(pages.wanted());
+            assert!(pages.wants_huge_page());
             pages.report(took);
-            let count = (0..1000).take_while(|_| !pages.wanted()).count();
+            let count = (0..1000).take_while(|_| !pages.wants_huge_page()).count();
             pages.report(fast);
             count
         };
@@ -120,7 +120,7 @@ valk_harness::test! {
         let mut pages = HugePagePolicy::new();
         let mut again = || {
             pages.report(slow);
-            (0..1000).take_while(|_| !pages.wanted()).count()
+            (0..1000).take_while(|_| !pages.wants_huge_page()).count()
         };
         assert_eq!([again(), again(), again(), again(), again()], [8, 16, 32, 64, 64]);
     }

@@ -142,7 +142,7 @@ valk_harness::test! {
 const THREADS: usize = 4;
 const STRIPES: usize = if cfg!(miri) { 20 } else { 20_000 };
 
-/// Threads take items of one pool, write into them and see nobody else's writing.
+/// Threads take items of one pool, write into them and do not see the writes of others.
 fn share(threads: usize) {
     let pool = SlabPool::new(5, 128).expect("small");
     let (start, failed) = (Arc::new(Barrier::new(threads)), Arc::new(AtomicBool::new(false)));

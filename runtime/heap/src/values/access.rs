@@ -1,6 +1,7 @@
 //! The contents of strings and hosts, borrowed together with the heap.
 //!
-//! The borrow of the heap excludes collections, so the contents neither move nor go away while it lasts.
+//! The borrow of the heap excludes collections, so the contents neither move nor go away while it
+//! lasts.
 
 use crate::mutator::heap::Heap;
 use crate::values::host::{self, HostObject};
@@ -14,7 +15,7 @@ impl Value {
     /// When this is not a string.
     #[inline]
     pub fn bytes(self, heap: &Heap) -> &[u8] {
-        self.as_bytes(heap).expect("Value::bytes was asked of a value that is not a String")
+        self.as_bytes(heap).expect("Value::bytes of a value that is not a String")
     }
 
     /// The bytes, if this is a string. The heap is borrowed so that no collection can happen

@@ -1,7 +1,7 @@
 //! Host objects: native objects that the heap owns.
 //!
-//! A host is a header followed by the two words of a `Box<dyn HostObject>`. It lies in the old space.
-//! Does not know when it is traced or dropped.
+//! A host is a header followed by the two words of a `Box<dyn HostObject>`. It lies in the old
+//! space. Does not know when it is traced or dropped.
 
 use crate::collector::tracer::Tracer;
 use crate::memory::address::at;

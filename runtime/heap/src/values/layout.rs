@@ -1,7 +1,7 @@
-//! How values, cells and the nursery look to machine code, which is made by the machine's compiler
-//! and reads them without the functions of this crate.
+//! The layout of values, cells and the nursery for native code, which the VM's compiler generates
+//! and which accesses them without the functions of this crate.
 //!
-//! What stands here is the same as in `value` and `object`, by construction; see there.
+//! The constants are derived from `value` and `object`.
 
 use crate::values::object::{self, Header, Kind};
 use crate::values::value;
@@ -43,8 +43,8 @@ pub const fn header(kind: Kind, fields: u32) -> u64 {
     kind as u64 | (fields as u64) << 32
 }
 
-/// What a mutator's machine code works with. Valid until the heap is used in another way; then
-/// [`crate::Heap::set_cursor`] must have been given [`NativeContext::cursor`].
+/// The state of a mutator that its native code works on. Valid until the heap is used in another
+/// way; before that, [`crate::Heap::set_cursor`] takes [`NativeContext::cursor`] back.
 #[derive(Debug)]
 #[repr(C)]
 pub struct NativeContext {

@@ -1,4 +1,4 @@
-//! Object layouts: what lies behind a reference, word by word.
+//! Object layouts: the words of each kind of cell.
 //!
 //! | cell | layout |
 //! |---|---|
@@ -8,15 +8,16 @@
 //! | Integer (boxed) | header, the 64 bits |
 //! | Host | header, the two words of a `Box<dyn HostObject>` |
 //!
-//! 1. Every cell is 16-byte aligned and a multiple of 16 bytes long. Addresses have at most 56 bits.
-//! 2. `kind` is a [`Kind`] from creation on; only the collector, in the nursery, overwrites it
-//!    ([`FORWARDED`]) and only until the nursery is emptied.
-//! 3. [`UNLOGGED`] is set exactly on old objects that are not in a remembered set. It is the one part
-//!    of a header that mutators change, so they read and write that byte apart, atomically.
-//! 4. Fields are written and read atomically: a write publishes what it refers to. Pairs do not
-//!    change once somebody else may have them, and neither do strings.
+//! 1. Every cell is 16-byte aligned and a multiple of 16 bytes long. Addresses have at most 56
+//!    bits.
+//! 2. `kind` is a [`Kind`] from creation on; only the collector overwrites it, in the nursery
+//!    (`forwarding`) and only until the nursery is emptied.
+//! 3. [`UNLOGGED`] is set exactly on old objects that are not in a remembered set. It is the one
+//!    part of a header that mutators change, so they read and write that byte apart, atomically.
+//! 4. Fields are written and read atomically: a write publishes what it refers to. Pairs and
+//!    strings do not change once another mutator may have them.
 //!
-//! The only module besides `value` that dereferences a cell. Does not know spaces or collections.
+//! Does not know values, spaces or collections.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
@@ -188,10 +189,10 @@ pub(crate) unsafe fn aux_at(address: usize) -> u16 {
     unsafe { at::<u16>(address + std::mem::offset_of!(Header, aux)).read() }
 }
 
-/// Writes them, before anybody else has the object.
+/// Writes the 16 bits beside the length.
 ///
 /// # Safety
-/// As [`kind_at`], and nobody else has the object.
+/// As [`kind_at`], and no other mutator has the object.
 pub(crate) unsafe fn set_aux_at(address: usize, aux: u16) {
     // SAFETY: the caller's promise; they are a part of the header.
     unsafe { at::<u16>(address + std::mem::offset_of!(Header, aux)).write(aux) }
@@ -325,7 +326,7 @@ unsafe fn flags_of<'a>(address: usize) -> &'a AtomicU8 {
 /// `address` is that of an initialised object.
 #[inline(always)]
 pub(crate) unsafe fn is_unlogged(address: usize) -> bool {
-    // SAFETY: the caller's promise. Relaxed: who changes it looks again.
+    // SAFETY: the caller's promise. Relaxed: `log` checks it again.
     unsafe { flags_of(address) }.load(Ordering::Relaxed) & UNLOGGED != 0
 }
 
@@ -338,18 +339,18 @@ pub(crate) unsafe fn log(address: usize) -> bool {
     unsafe { flags_of(address) }.fetch_and(!UNLOGGED, Ordering::Relaxed) & UNLOGGED != 0
 }
 
-/// The first word of a young cell, which another collector may be taking.
+/// The first word of a young cell, which another tracer may be forwarding.
 ///
 /// # Safety
 /// As [`load`].
 #[inline(always)]
 pub(crate) unsafe fn load_shared(address: usize) -> u64 {
-    // SAFETY: the caller's promise. Relaxed: of a cell that was taken only the address is used.
+    // SAFETY: the caller's promise. Relaxed: of a forwarded cell only the address is used.
     unsafe { &*at::<AtomicU64>(address) }.load(Ordering::Relaxed)
 }
 
-/// Takes a young cell whose first word was `seen` by putting `forward` in its place; what is there
-/// instead when another collector was faster.
+/// Replaces the first word of a young cell, which was `seen`, by `forward`. Returns the word found
+/// there if another tracer was faster.
 ///
 /// # Safety
 /// As [`store`].
@@ -357,7 +358,8 @@ pub(crate) unsafe fn load_shared(address: usize) -> u64 {
 pub(crate) unsafe fn forward_shared(address: usize, seen: u64, forward: u64) -> Result<(), u64> {
     // SAFETY: the caller's promise.
     let word = unsafe { &*at::<AtomicU64>(address) };
-    // Relaxed: who finds the word uses the address in it, not what lies there.
+    // Relaxed: a tracer that finds the word uses the address in it, not the contents of the cell
+    // there.
     word.compare_exchange(seen, forward, Ordering::Relaxed, Ordering::Relaxed).map(drop)
 }
 

@@ -10,7 +10,7 @@
 //! Rules the accessors that dereference rely on:
 //!
 //! 1. A pointer-tagged word is only made by the heap, for a cell it has initialised.
-//! 2. A collection ends the life of every `Value` it was not shown (the contract of
+//! 2. A collection invalidates every `Value` that was not shown to it (the contract of
 //!    [`crate::Heap::collect`]), as does dropping the heap. Debug builds poison what was freed, so
 //!    following a stale `Value` panics there.
 //!
@@ -66,7 +66,8 @@ impl Value {
     pub const ZERO: Value = Value::fixnum(0);
     /// The integer 1.
     pub const ONE: Value = Value::fixnum(1);
-    /// What the collector leaves in the head of a pair that it has moved, but for the address.
+    /// The mark in the head of a pair that the collector has moved; the address replaces the
+    /// payload.
     pub(crate) const FORWARD: Value = immediate(KIND_FORWARD, 0);
 
     /// Smallest integer that needs no box.
@@ -83,7 +84,8 @@ impl Value {
     /// The value that [`Value::bits`] was taken from.
     ///
     /// # Safety
-    /// `bits` came from [`Value::bits`] and, if it is a reference, no collection has happened since.
+    /// `bits` came from [`Value::bits`] and, if it is a reference, no collection has
+    /// happened since.
     #[inline(always)]
     pub const unsafe fn from_bits(bits: u64) -> Value {
         Value(bits)
@@ -376,7 +378,7 @@ impl Value {
         Value(unsafe { object::load_field(object::field_address(self.address(), index)) })
     }
 
-    /// The 16 bits beside an object's length that belong to whoever made the object.
+    /// The 16 bits beside an object's length, whose meaning the creator of the object chooses.
     #[inline(always)]
     pub fn aux(self) -> u16 {
         debug_assert!(self.object_kind() != POISON as u8, "an object that a collection has freed");

@@ -114,6 +114,34 @@ valk_harness::test! {
 }
 
 valk_harness::test! {
+    fn streams_that_were_reset_are_remembered_for_a_time() {
+        /// Error codes of the resets that a refused request with a late body gets.
+        async fn resets(reset_stream_memory: Duration) -> Vec<u32> {
+            let limits =
+                Limits { connection_header_bytes: 0, reset_stream_memory, ..Limits::default() };
+            let server = TestServer::hello(limits);
+            let mut pipe = server.pipe(1 << 16);
+            // With a field a: b, which has no room.
+            let block = [GET_BLOCK, &[0, 1, b'a', 1, b'b']].concat();
+            let head = frame(HEADERS, END_HEADERS, 1, &block);
+            pipe.write_all(&greeting(&head)).await.unwrap();
+            settle().await;
+            pipe.write_all(&frame(DATA, 0, 1, b"late")).await.unwrap();
+            settle().await;
+            server.stop.stop();
+            let frames = talk(pipe, &[]).await;
+            server.finish().await;
+            frames.iter().filter(|frame| frame.kind == RST_STREAM).map(Frame::code).collect()
+        }
+        virtual_time(async {
+            let (refused_stream, stream_closed) = (7, 5);
+            assert_eq!(resets(Duration::MAX).await, [refused_stream]);
+            assert_eq!(resets(Duration::ZERO).await, [refused_stream, stream_closed]);
+        });
+    }
+}
+
+valk_harness::test! {
     fn windows_are_the_configured_ones() {
         virtual_time(async {
             let limits = Limits {

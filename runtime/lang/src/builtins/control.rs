@@ -1,7 +1,7 @@
 //! Builtins that decide what is evaluated next, and what comes of errors.
 
 mod capture;
-mod context;
+pub(super) mod context;
 mod continuations;
 mod errors;
 mod forms;

@@ -138,6 +138,26 @@ impl<W> Waiters<W> {
         }
     }
 
+    /// Bytes that the list takes beside the cell.
+    pub fn bytes(&self) -> usize {
+        match &self.places {
+            Places::Empty(_) | Places::One(..) => 0,
+            Places::Many(queue) => {
+                size_of::<Queue<W>>() + queue.places.capacity() * size_of::<(u64, Option<W>)>()
+            }
+        }
+    }
+
+    /// The waiters in order of arrival.
+    pub fn iter(&self) -> impl Iterator<Item = &W> {
+        let (one, many) = match &self.places {
+            Places::Empty(_) => (None, None),
+            Places::One(_, waiter) => (Some(waiter), None),
+            Places::Many(queue) => (None, Some(queue.places.iter())),
+        };
+        one.into_iter().chain(many.into_iter().flatten().filter_map(|(_, waiter)| waiter.as_ref()))
+    }
+
     /// The waiters in order of arrival, to be changed in place.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut W> {
         let (one, many) = match &mut self.places {

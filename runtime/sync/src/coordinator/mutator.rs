@@ -13,7 +13,7 @@ use std::marker::PhantomData;
 pub struct Mutator {
     shared: Arc<Shared>,
     slot: usize,
-    /// [`Mutator::begin_blocking`] was called and not yet taken back.
+    /// Between [`Mutator::begin_blocking`] and [`Mutator::end_blocking`].
     is_blocking: bool,
     /// May change threads, but belongs to one at a time.
     not_sync: PhantomData<Cell<()>>,
@@ -30,19 +30,19 @@ impl Mutator {
         self.slot
     }
 
-    /// Whether somebody waits for this mutator to reach a safepoint.
+    /// Whether a leader waits for this mutator to reach a safepoint.
     #[inline]
     pub fn is_asked_to_stop(&self) -> bool {
         !self.shared.may_run(self.slot)
     }
 
-    /// The poll_flag by which others call this mutator to a safepoint.
+    /// The flag by which other threads request that this mutator come to a safepoint.
     pub fn poll_flag(&self) -> PollFlag {
         PollFlag { shared: Arc::clone(&self.shared), slot: self.slot }
     }
 
-    /// A point at which every root of this mutator is where a collector finds it. One load, unless a
-    /// collection was requested; then this thread helps with it and returns when it is over.
+    /// A point at which every root of this mutator is where a collector finds it. One load, unless
+    /// a collection was requested; then this thread helps with it and returns when it is over.
     #[inline]
     pub fn safepoint(&mut self) {
         if self.is_asked_to_stop() {
@@ -50,8 +50,8 @@ impl Mutator {
         }
     }
 
-    /// Stops the world, runs `work` in it and resumes, unless another mutator is at it already: then
-    /// this one takes part in that collection. Also a safepoint.
+    /// Stops the world, runs `work` in it and resumes. If another mutator already leads a
+    /// collection, this one takes part in that instead. Also a safepoint.
     ///
     /// # Panics
     ///
@@ -60,29 +60,30 @@ impl Mutator {
         self.shared.collect(self.slot, work)
     }
 
-    /// Enters a blocking section, which touches no heap object and may block for any time, until the guard
-    /// is dropped. Dropping the guard waits for the end of a collection under way.
+    /// Enters a blocking section, which lasts until the guard is dropped: the thread touches no
+    /// heap object and may block for any time. Dropping the guard waits for the end of a collection
+    /// under way.
     pub fn enter_blocking(&mut self) -> BlockingSection<'_> {
         self.shared.enter_blocking(self.slot);
         BlockingSection { mutator: self }
     }
 
-    /// Enters a blocking section, for whoever cannot hold a guard until the end of it; a second call does
-    /// nothing. Until [`Mutator::end_blocking`] nothing else may be asked of this mutator but to end.
+    /// Enters a blocking section without a guard; a second call does nothing. Until
+    /// [`Mutator::end_blocking`] the mutator may only be dropped.
     pub fn begin_blocking(&mut self) {
         if !std::mem::replace(&mut self.is_blocking, true) {
             self.shared.enter_blocking(self.slot);
         }
     }
 
-    /// Comes back from [`Mutator::begin_blocking`], after any collection under way.
+    /// Leaves the blocking section of [`Mutator::begin_blocking`], after any collection under way.
     pub fn end_blocking(&mut self) {
         if std::mem::replace(&mut self.is_blocking, false) {
             self.shared.leave_blocking(self.slot);
         }
     }
 
-    /// Runs `call` as a blocking section.
+    /// Runs `call` in a blocking section.
     pub fn blocking<R>(&mut self, call: impl FnOnce() -> R) -> R {
         let _native = self.enter_blocking();
         call()
@@ -108,7 +109,7 @@ impl fmt::Debug for Mutator {
     }
 }
 
-/// Calls a mutator to a safepoint, from any thread (rule 9 of `coordinator`).
+/// Requests, from any thread, that a mutator come to a safepoint (rule 9 of `coordinator`).
 #[derive(Clone)]
 pub struct PollFlag {
     shared: Arc<Shared>,
@@ -116,24 +117,23 @@ pub struct PollFlag {
 }
 
 impl PollFlag {
-    /// Has the mutator look what is wanted of it, soon. What is wanted is published before.
+    /// Requests a safepoint. The caller has published the reason.
     pub fn request(&self) {
         self.shared.request(self.slot);
     }
 
-    /// Whether somebody rang since the last answer. One load.
+    /// Whether there was a request since the last acknowledgement. One load.
     pub fn is_requested(&self) -> bool {
         self.shared.is_requested(self.slot)
     }
 
-    /// For the mutator, which looks afterwards what is wanted: makes the poll_flag ready for the next
-    /// ring. Whether somebody had rung.
+    /// Clears the flag; the mutator then looks for reasons. Returns whether there was a request.
     pub fn acknowledge(&self) -> bool {
         self.shared.acknowledge(self.slot)
     }
 
-    /// The word that is not 0 while somebody has rung, for polling without a detour. It lives as
-    /// long as this poll_flag or a clone of it.
+    /// The word of the flag, not 0 while there is a request, for inlined polling. It lives as long
+    /// as this handle or a clone of it.
     pub fn word(&self) -> &AtomicUsize {
         self.shared.poll_flag(self.slot)
     }
@@ -145,7 +145,7 @@ impl fmt::Debug for PollFlag {
     }
 }
 
-/// Proof that a mutator is in a blocking section.
+/// A mutator in a blocking section, which ends when this is dropped.
 #[derive(Debug)]
 pub struct BlockingSection<'a> {
     mutator: &'a mut Mutator,

@@ -1,4 +1,4 @@
-//! The words of all slots, the lock, and who waits for whom.
+//! The words and poll flags of all slots, the lock, and which thread waits for which.
 
 use super::spin_condvar::SpinCondvar;
 use super::state::{Slots, State};
@@ -9,20 +9,20 @@ use crate::limits::MUTATORS_MAX;
 use crate::shim::Ordering::{Acquire, Relaxed, Release};
 use crate::shim::{AtomicUsize, Mutex, MutexGuard, lock, reached_if};
 
-/// The mutator runs a blocking section and touches no heap object. Set and cleared by the mutator.
+/// The mutator is in a blocking section and touches no heap object. Set and cleared by the mutator.
 const SAFE: usize = 1;
 /// A leader wants the world to stop. Set and cleared by leaders, under the lock.
 const STOP: usize = 2;
 /// Neither: the mutator may touch the heap.
 const RUNNING: usize = 0;
 
-/// A poll_flag that was not rung since its mutator last answered, and one that was.
+/// A poll flag without a request since its mutator last acknowledged, and one with.
 const CLEAR: usize = 0;
 const REQUESTED: usize = 1;
 
 /// What all handles of a coordinator share.
 pub(super) struct Shared {
-    /// One word per slot, on a line of its own: polling and native calls of one mutator do not
+    /// One word per slot, on a line of its own: polls and blocking sections of one mutator do not
     /// disturb another's.
     words: Box<[CachePadded<AtomicUsize>]>,
     /// One per slot (rule 9).
@@ -30,7 +30,7 @@ pub(super) struct Shared {
     state: Mutex<State>,
     /// The leader waits here, for awaited members and for the ends of rounds.
     leader: SpinCondvar,
-    /// Everybody else waits here: for rounds, for Idle, for members to leave.
+    /// All other threads wait here: for rounds, for Idle, for members to leave.
     others: SpinCondvar,
 }
 
@@ -57,20 +57,21 @@ impl Shared {
         &self.poll_flags[slot].0
     }
 
-    /// Rings for `slot` (rule 9).
+    /// Sets the poll flag of `slot` (rule 9).
     pub(super) fn request(&self, slot: usize) {
-        // Release: the mutator that answers sees why it was rung for.
+        // Release: the mutator that acknowledges sees the reason.
         self.poll_flag(slot).store(REQUESTED, Release);
     }
 
-    /// Whether somebody rang for `slot`. Relaxed: what it was about is read after the answer.
+    /// Whether the poll flag of `slot` is set. Relaxed: the reason is read after the
+    /// acknowledgement.
     pub(super) fn is_requested(&self, slot: usize) -> bool {
         self.poll_flag(slot).load(Relaxed) == REQUESTED
     }
 
-    /// Makes the poll_flag of `slot` ready for the next ring; whether it had been rung.
+    /// Clears the poll flag of `slot`; whether it was set.
     pub(super) fn acknowledge(&self, slot: usize) -> bool {
-        // Acquire: pairs with `ring`.
+        // Acquire: pairs with `request`.
         self.poll_flag(slot).swap(CLEAR, Acquire) == REQUESTED
     }
 
@@ -83,8 +84,8 @@ impl Shared {
     pub(super) fn register(&self) -> Result<usize, RegisterError> {
         let mut state = self.lock_idle();
         let slot = state.admit()?;
-        // Relaxed: nobody else touches the word of a slot without owner, and the lock orders this
-        // before any leader that finds the new member.
+        // Relaxed: no other thread touches the word of a slot without owner, and the lock orders
+        // this before any leader that finds the new member.
         self.word(slot).store(RUNNING, Relaxed);
         Ok(slot)
     }
@@ -131,7 +132,8 @@ impl Shared {
         if word.compare_exchange(SAFE, RUNNING, Acquire, Relaxed).is_err() {
             reached_if(true, "blocking: waited for the end of a collection");
             let idle = self.lock_idle();
-            // Relaxed: without a leader nobody else touches the word, and the lock orders the rest.
+            // Relaxed: without a leader no other thread touches the word, and the lock orders the
+            // rest.
             word.store(RUNNING, Relaxed);
             drop(idle);
         }
@@ -188,7 +190,7 @@ impl Shared {
         }
     }
 
-    /// Ends the collection and lets everybody go on (rule 6).
+    /// Ends the collection and lets all members go on (rule 6).
     fn resume(&self, others: Slots) {
         let mut state = self.lock();
         state.resume();
@@ -227,7 +229,7 @@ impl Shared {
         }
     }
 
-    /// Wakes the leader when nobody is awaited any more.
+    /// Wakes the leader when no member is awaited any more.
     fn notify_leader(&self, state: &State) {
         if !state.is_awaited() {
             self.leader.notify_one();

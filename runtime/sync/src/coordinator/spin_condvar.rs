@@ -1,12 +1,12 @@
-//! What threads wait for: each looks for a moment whether it comes, and sleeps if it does not.
+//! A condition variable whose waiters spin for a moment before they park.
 //!
-//! Waking a thread that sleeps takes as long as a small collection. Threads that slept through each of
-//! them would hardly run between two: whoever is awake fills its nursery in that time and asks for the
-//! next one.
+//! Waking a parked thread takes as long as a small collection. If waiters parked at each
+//! collection, they would hardly run between two: the threads that stayed awake would fill their
+//! nurseries in that time and request the next one.
 
 use crate::shim::{Condvar, Mutex, MutexGuard, RelaxedPeek, wait};
 
-/// A condition on what a mutex guards. Whoever may have changed it for somebody tells so.
+/// A condition on what a mutex guards. A thread that may have made it true notifies.
 pub(super) struct SpinCondvar {
     sleepers: Condvar,
     peek: RelaxedPeek,
@@ -17,7 +17,7 @@ impl SpinCondvar {
         Self { sleepers: Condvar::new(), peek: RelaxedPeek::default() }
     }
 
-    /// Waits, with the guard given back meanwhile, until `is_blocked` no longer holds.
+    /// Waits, without the lock, until `is_blocked` no longer holds.
     pub fn wait_while<'a, T>(
         &self,
         mutex: &'a Mutex<T>,
@@ -33,13 +33,13 @@ impl SpinCondvar {
         guard
     }
 
-    /// Tells one that waits.
+    /// Wakes one waiter.
     pub fn notify_one(&self) {
         self.peek.notify();
         self.sleepers.notify_one();
     }
 
-    /// Tells all that wait.
+    /// Wakes all waiters.
     pub fn notify_all(&self) {
         self.peek.notify();
         self.sleepers.notify_all();

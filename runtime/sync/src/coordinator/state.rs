@@ -1,5 +1,6 @@
-//! What the lock protects: the phase, the sets of slots, and the current round. Transitions only;
-//! waiting and waking are in `shared`.
+//! What the lock protects: the phase, the sets of slots, and the current round.
+//!
+//! Transitions only; waiting and waking are in `shared`.
 
 use super::RegisterError;
 use super::world::Job;
@@ -110,13 +111,13 @@ impl State {
         self.cycle
     }
 
-    /// Moves the phase along the one way there is.
+    /// Moves the phase, which has one successor.
     fn advance(&mut self, from: Phase, to: Phase) {
-        assert_eq!(self.phase, from, "rule 1 of coordinator: the way to {to:?} is from {from:?}");
+        assert_eq!(self.phase, from, "rule 1 of coordinator: {to:?} follows {from:?}");
         self.phase = to;
     }
 
-    /// Gives out the lowest free slot.
+    /// Takes the lowest free slot.
     pub(super) fn admit(&mut self) -> Result<usize, RegisterError> {
         assert!(self.is_idle(), "rule 2 of coordinator: members are fixed");
         if self.shutting_down {
@@ -128,7 +129,7 @@ impl State {
         Ok(slot)
     }
 
-    /// Takes a slot back.
+    /// Frees a slot.
     pub(super) fn dismiss(&mut self, slot: usize) {
         assert!(self.is_idle(), "rule 2 of coordinator: members are fixed");
         self.members.remove(slot);
@@ -168,10 +169,10 @@ impl State {
         self.stopped.len()
     }
 
-    /// Nobody runs any more; the number of participants and the frozen slots.
+    /// No member runs any more; returns the number of participants and the frozen slots.
     pub(super) fn world_stopped(&mut self, leader: usize) -> (usize, Slots) {
         self.advance(Phase::Requested, Phase::Stopped);
-        assert!(self.awaited.is_empty(), "rule 3 of coordinator: nobody is awaited");
+        assert!(self.awaited.is_empty(), "rule 3 of coordinator: no member is awaited");
         let mut frozen = self.members.without(self.stopped);
         frozen.remove(leader);
         (self.participants(), frozen)

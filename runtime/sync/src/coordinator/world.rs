@@ -1,4 +1,4 @@
-//! The stopped world as its leader sees it, and the rounds in which everybody works.
+//! The stopped world as its leader sees it, and the rounds in which all participants work.
 
 use super::shared::Shared;
 use super::state::Slots;
@@ -41,8 +41,8 @@ impl<'a> World<'a> {
         self.participants
     }
 
-    /// Slots of the mutators in a blocking section, in ascending order. Their threads take no part, so the
-    /// leader looks after their roots.
+    /// Slots of the mutators in a blocking section, in ascending order. Their threads take no part,
+    /// so the leader traces their roots.
     pub fn frozen(&self) -> impl Iterator<Item = usize> {
         self.frozen.iter()
     }
@@ -71,7 +71,7 @@ impl fmt::Debug for World<'_> {
     }
 }
 
-/// A borrowed closure without its type and its lifetime: it lies on the leader's stack.
+/// A borrowed closure, type and lifetime erased: it lies on the leader's stack.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Job {
     closure: *const (),
@@ -88,7 +88,8 @@ impl Job {
         ///
         /// `closure` must point to a live `F`.
         unsafe fn call<F: Fn(Participant)>(closure: *const (), participant: Participant) {
-            // SAFETY: `new` pairs this function with a pointer to an `F`, which the caller says lives.
+            // SAFETY: `new` pairs this function with a pointer to an `F`, which the caller says
+            // lives.
             (unsafe { &*closure.cast::<F>() })(participant);
         }
         Self { closure: std::ptr::from_ref(closure).cast(), call: call::<F> }

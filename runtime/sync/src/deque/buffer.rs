@@ -6,7 +6,7 @@ use std::ptr;
 /// Room for one word.
 struct Slot {
     word: SingleWriterPtr<()>,
-    /// Probe: in models without losers, reading and overwriting must be ordered (rule 4).
+    /// In models in which no thief can lose, reading and overwriting must be ordered (rule 4).
     probe: AccessProbe,
 }
 
@@ -27,7 +27,8 @@ pub(super) struct Buffer {
 }
 
 impl Buffer {
-    /// An empty buffer of `slots` slots, a power of two, on the heap. [`Buffer::free`] takes it back.
+    /// An empty buffer of `slots` slots, a power of two, on the heap. [`Buffer::free`] takes it
+    /// back.
     pub(super) fn allocate(slots: usize, predecessor: Option<*mut Buffer>) -> *mut Buffer {
         assert!(slots.is_power_of_two(), "rule 1 of deque: slot indices are masked");
         Box::into_raw(Box::new(Self {
@@ -41,8 +42,8 @@ impl Buffer {
     ///
     /// # Safety
     ///
-    /// `buffer` must come from [`Buffer::allocate`], must not have been freed, and nobody may use
-    /// it or its predecessors any more.
+    /// `buffer` must come from [`Buffer::allocate`], must not have been freed, and no thread may
+    /// use it or its predecessors any more.
     pub(super) unsafe fn free(buffer: *mut Buffer) {
         let mut next = Some(buffer);
         while let Some(buffer) = next {

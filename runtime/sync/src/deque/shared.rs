@@ -43,7 +43,7 @@ impl<T: Word> Drop for Shared<T> {
         for index in self.top.0.load(Relaxed)..self.bottom.0.load(Relaxed) {
             // SAFETY: rule 5: the current buffer is freed below, not before.
             let word = unsafe { &*buffer }.read(index);
-            // SAFETY: rule 2: nobody took the items of `top..bottom`, and nobody is left to.
+            // SAFETY: rule 2: no thread took the items of `top..bottom`, and no handle is left to.
             drop(unsafe { T::from_word(word) });
         }
         // SAFETY: `allocate` made the chain, and no handle is left that could read it.

@@ -1,4 +1,4 @@
-//! Items that travel as one machine word.
+//! Items that fit one word.
 
 use std::ptr;
 use std::sync::Arc;

@@ -14,18 +14,18 @@ use std::fmt;
 /// Dropping it leaves the items to the thieves.
 pub struct Worker<T: Word> {
     shared: Arc<Shared<T>>,
-    /// What `shared.bottom` holds between operations: nobody else writes it (rule 2).
+    /// The value of `shared.bottom` between operations: only the owner writes it (rule 2).
     bottom: Cell<isize>,
     /// A past value of `shared.top`, acquired. `top` only grows, so this errs towards "full".
     top_seen: Cell<isize>,
-    /// What `shared.buffer` holds: nobody else writes it (rule 2).
+    /// The value of `shared.buffer`: only the owner writes it (rule 2).
     buffer: Cell<*mut Buffer>,
     /// The buffer never grows beyond this.
     slots_max: usize,
 }
 
-// SAFETY: the raw pointer is the buffer that `shared` keeps alive, and `Worker` is the only one who
-// writes through it, from whichever thread holds it. Items may change threads: `Word: Send`.
+// SAFETY: the raw pointer is the buffer that `shared` keeps alive, and only the `Worker` writes
+// through it, on the thread that holds it. Items may change threads: `Word: Send`.
 unsafe impl<T: Word> Send for Worker<T> {}
 
 impl<T: Word> Worker<T> {

@@ -34,6 +34,11 @@ impl Seat {
         self.0.lane()
     }
 
+    /// Whether a task waits anywhere, at some recent moment. Costs less than looking for it.
+    pub fn sees_work(&self) -> bool {
+        self.0.sees_work()
+    }
+
     /// Runs one task to its end: the own oldest one, an injected one or one of another worker.
     /// Returns false if none was found.
     pub fn run_next(&self) -> bool {
@@ -78,7 +83,7 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        Worker::resign();
+        self.0.resign();
     }
 }
 

@@ -57,10 +57,14 @@ impl Worker {
         own
     }
 
-    /// The calling thread has no worker any more.
-    pub(super) fn resign() {
+    /// The calling thread's worker is this one no more.
+    pub(super) fn resign(self: &Rc<Self>) {
+        let forget = |current: &RefCell<Option<Rc<Self>>>| {
+            let is_own = current.borrow().as_ref().is_some_and(|known| Rc::ptr_eq(known, self));
+            if is_own { current.borrow_mut().take() } else { None }
+        };
         // A thread that ends may have destroyed its locals.
-        let _ = CURRENT.try_with(|current| current.borrow_mut().take());
+        drop(CURRENT.try_with(forget));
     }
 
     /// The calling thread's worker, if it is one of this pool.
@@ -74,6 +78,12 @@ impl Worker {
 
     pub(super) fn lane(&self) -> usize {
         self.lane
+    }
+
+    /// Whether a task waits anywhere, at some recent moment.
+    pub(super) fn sees_work(&self) -> bool {
+        self.shared.signals().has_injected()
+            || self.shared.lanes.iter().any(|lane| !lane.0.stealer.is_empty())
     }
 
     /// Runs the next task that waits anywhere. Returns false if there is none, or if the worker

@@ -1,4 +1,4 @@
-//! Positions that a consumer owns: their items are taken one by one, whatever happens in between.
+//! A claimed range of positions: its items are taken one by one, or dropped.
 
 use super::ring::Ring;
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! The slots, their sequences and the two ends (rules 1 to 4).
+//! The slots, their sequence numbers and the two ends (rules 1 to 4).
 
 use super::batch::Batch;
 use crate::cache_padded::CachePadded;
@@ -9,12 +9,12 @@ use std::mem::MaybeUninit;
 
 /// Room for one item.
 struct Slot<T> {
-    /// What was done to the slot so far (rule 2).
+    /// Number of accesses so far (rule 2).
     sequence: AtomicU64,
     item: UnsafeCell<MaybeUninit<T>>,
 }
 
-/// What a slot must be for an end to move past it.
+/// The state of a slot in which an end may move past it.
 #[derive(Clone, Copy)]
 enum SlotState {
     /// Wanted by producers.
@@ -76,8 +76,9 @@ impl<T> Ring<T> {
         Batch::new(self, position..position + count)
     }
 
-    /// Moves `end` past the next slots if they are of this `state`, at most `max` of them, at least
-    /// one. The first position and their number, or `None` when the first slot is not of that state.
+    /// Moves `end` past the next slots if they are in this `state`, at most `max` of them, at least
+    /// one. The first position and their number, or `None` when the first slot is not of that
+    /// state.
     fn claim(&self, end: &AtomicU64, state: SlotState, max: usize) -> Option<(u64, u64)> {
         let mut position = end.load(Relaxed);
         let mut fenced = false;
@@ -85,8 +86,9 @@ impl<T> Ring<T> {
             match self.progress(position, state) {
                 Equal => {
                     let count = self.run_length(position, state, max);
-                    // Relaxed: the sequences were acquired, and positions order nothing. Success means
-                    // that nobody moved the end since, for it never comes back to a position.
+                    // Relaxed: the sequence numbers were acquired, and positions order nothing.
+                    // Success means that no thread moved the end since, for it never comes back to
+                    // a position.
                     let next = position + count;
                     match end.compare_exchange_weak(position, next, Relaxed, Relaxed) {
                         Ok(_) => return Some((position, count)),
@@ -94,13 +96,14 @@ impl<T> Ring<T> {
                     }
                     reached_if(true, "queue: lost a position");
                 }
-                // Somebody has moved the end already, which the acquired sequence makes visible.
+                // Another thread has moved the end already, which the acquired sequence number
+                // makes visible.
                 Greater => {
                     reached_if(true, "queue: looked at an old position");
                     position = end.load(Relaxed);
                 }
                 Less if fenced => return None,
-                // Rule 4: a failure is told only after a look behind a fence.
+                // Rule 4: an attempt fails only after a read behind a fence.
                 Less => {
                     fence(SeqCst);
                     fenced = true;
@@ -110,7 +113,7 @@ impl<T> Ring<T> {
         }
     }
 
-    /// Consecutive slots from `position`, the first of which is known to be of this `state`.
+    /// Consecutive slots from `position`, the first of which is known to be in this `state`.
     fn run_length(&self, position: u64, state: SlotState, max: usize) -> u64 {
         let more = (1..max as u64).take_while(|ahead| {
             // Stops after one round at the latest: the first slot is a lap behind by then.
@@ -119,14 +122,14 @@ impl<T> Ring<T> {
         1 + more.count() as u64
     }
 
-    /// How far the slot of `position` has come, against what `state` asks for there (rule 2).
+    /// Compares the slot of `position` with what `state` requires there (rule 2).
     fn progress(&self, position: u64, state: SlotState) -> std::cmp::Ordering {
-        // Acquire: what the last owner of the slot did to its item is done (rule 3).
+        // Acquire: the last owner of the slot is done with its item (rule 3).
         let sequence = self.slot(position).sequence.load(Acquire);
         sequence.cmp(&self.expected_sequence(position, state))
     }
 
-    /// The sequence at which the slot of `position` is free, or filled, for that position.
+    /// The sequence number at which the slot of `position` is free, or filled, for that position.
     fn expected_sequence(&self, position: u64, state: SlotState) -> u64 {
         let lap = position >> self.slots().trailing_zeros();
         2 * lap + state as u64
@@ -156,7 +159,7 @@ impl<T> Ring<T> {
         item
     }
 
-    /// Ends the sequence of the slot's owner, who found it of this `state` (rule 3).
+    /// Ends the access of the slot's owner, which found it in this `state` (rule 3).
     fn advance_sequence(&self, position: u64, state: SlotState) {
         // Release: pairs with the acquiring load of the next owner, at the other end.
         self.slot(position).sequence.store(self.expected_sequence(position, state) + 1, Release);

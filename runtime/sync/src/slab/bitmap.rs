@@ -1,4 +1,4 @@
-//! One bit per slot, set while the slot is out (rule 4).
+//! One bit per slot, set while the slot is in use (rule 4).
 
 use crate::shim::{AtomicU64, Ordering::Relaxed};
 

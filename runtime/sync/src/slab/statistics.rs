@@ -1,5 +1,6 @@
-//! What people want to know about a slab. Nothing depends on these numbers, so every access is
-//! relaxed and models do not see them.
+//! Counters of a slab.
+//!
+//! No structure depends on these numbers, so every access is relaxed and models do not see them.
 
 use crate::cache_padded::CachePadded;
 use crate::shim::{Ordering::Relaxed, StatisticU64};
@@ -7,11 +8,11 @@ use crate::shim::{Ordering::Relaxed, StatisticU64};
 /// Numbers of a slab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Statistics {
-    /// Slots there are.
+    /// Number of slots.
     pub slots: usize,
-    /// Slots that are out.
+    /// Slots in use.
     pub in_use: usize,
-    /// Most slots that were out at a time.
+    /// Most slots that were in use at a time.
     pub high_water: usize,
     /// Slots taken since the beginning.
     pub acquired: u64,
@@ -42,7 +43,7 @@ impl Statistics {
     }
 }
 
-/// The numbers that change, away from the head that everybody competes for.
+/// The counters, on lines apart from the head of the stack, which is contended.
 #[derive(Default)]
 pub(super) struct Counts(CachePadded<Numbers>);
 

@@ -1,11 +1,11 @@
-//! A picture of which slots were out at some moment: how it differs from an earlier one, and how
-//! it looks from afar.
+//! A snapshot of which slots were in use: how it differs from an earlier one, and its summary in
+//! buckets.
 //!
 //! Plain data. Knows nothing of the slab it was taken from.
 
 use std::fmt::Write;
 
-/// Which slots were out. Taken word by word while slots come and go.
+/// Which slots were in use. Taken word by word while slots come and go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Usage {
     slots: usize,
@@ -24,10 +24,10 @@ pub struct Run {
     pub bytes: usize,
 }
 
-/// Part of a slab, counted.
+/// Counts of a range of slots.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bucket {
-    /// Slots that were out.
+    /// Slots that were in use.
     pub used: usize,
     /// Slots that were free.
     pub free: usize,
@@ -38,17 +38,17 @@ impl Usage {
         Self { slots, words: words.collect() }
     }
 
-    /// Slots there are.
+    /// Number of slots.
     pub fn slots(&self) -> usize {
         self.slots
     }
 
-    /// Whether the slot was out. A slot there is not was not.
+    /// Whether the slot was in use; false for a number beyond the slab.
     pub fn is_in_use(&self, slot: usize) -> bool {
         self.words.get(slot / 64).is_some_and(|word| word >> (slot % 64) & 1 == 1)
     }
 
-    /// Slots that were out.
+    /// Slots that were in use.
     pub fn in_use(&self) -> usize {
         self.words.iter().map(|word| word.count_ones() as usize).sum()
     }

@@ -65,7 +65,7 @@ valk_harness::test! {
 }
 
 valk_harness::test! {
-    fn a_mutator_that_only_polls_stops_and_one_in_native_code_is_frozen() {
+    fn a_mutator_that_only_polls_stops_and_one_in_a_blocking_section_is_frozen() {
         let coordinator = Coordinator::new();
         let mut leader = coordinator.register().expect("a free slot");
         let over = std::sync::Arc::new(AtomicUsize::new(0));
@@ -170,7 +170,7 @@ valk_harness::test! {
         assert_eq!(joining.join().expect("no rule was broken"), CollectOutcome::Joined);
     }
 
-    fn entering_native_code_answers_a_request() {
+    fn entering_a_blocking_section_answers_a_request() {
         let coordinator = Coordinator::new();
         let mut leader = coordinator.register().expect("a free slot");
         let mut other = coordinator.register().expect("a free slot");
@@ -206,6 +206,6 @@ valk_harness::test! {
         assert!(poll_flag.is_requested() && poll_flag.acknowledge() && !poll_flag.acknowledge() && !poll_flag.is_requested());
         other.begin_blocking();
         drop(other);
-        assert_eq!(coordinator.members(), 1, "a is_blocking one may end");
+        assert_eq!(coordinator.members(), 1, "a mutator in a blocking section may end");
     }
 }

@@ -1,4 +1,4 @@
-//! ReentrantLock on threads of the system.
+//! The reentrant lock on threads of the system.
 
 use crate::reentrant_lock::ReentrantLock;
 use std::cell::UnsafeCell;
@@ -10,14 +10,14 @@ struct Counter {
     count: UnsafeCell<usize>,
 }
 
-// SAFETY: the count is accessed in turns.
+// SAFETY: the count is accessed under the lock.
 unsafe impl Sync for Counter {}
 
 impl Counter {
     fn add(&self, key: usize) {
         self.lock.lock(key);
         self.lock.lock(key);
-        // SAFETY: it is this thread's turn.
+        // SAFETY: this thread has the lock.
         unsafe { *self.count.get() += 1 };
         self.lock.unlock();
         self.lock.unlock();
@@ -25,7 +25,7 @@ impl Counter {
 }
 
 valk_harness::test! {
-    fn no_turn_is_lost_and_no_thread_sleeps_for_ever() {
+    fn no_increment_is_lost_and_every_thread_gets_the_lock() {
         const ROUNDS: usize = 20_000;
         let counter = Arc::new(Counter { lock: ReentrantLock::default(), count: UnsafeCell::new(0) });
         let threads: Vec<_> = (1..5)
@@ -38,7 +38,7 @@ valk_harness::test! {
             thread.join().expect("no panic");
         }
         counter.lock.lock(9);
-        // SAFETY: it is this thread's turn.
+        // SAFETY: this thread has the lock.
         assert_eq!(unsafe { *counter.count.get() }, 4 * ROUNDS);
         assert!(format!("{:?}", counter.lock).contains("owner: 9"));
     }

@@ -1,4 +1,4 @@
-//! The free list with one thread, its edges, and one stress run bounded by a count of turns.
+//! The free list with one thread, its edges, and one stress run bounded by a count of iterations.
 
 use crate::limits::SLAB_SLOTS_MAX;
 use crate::shim::thread;

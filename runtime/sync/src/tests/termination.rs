@@ -23,7 +23,7 @@ valk_harness::test! {
         let detector = TerminationDetector::new(1);
         detector.announce_work();
         assert_eq!((detector.workers(), detector.offers()), (1, 0));
-        assert_eq!(detector.offer_termination(|| panic!("there is nobody to steal from")), OfferResult::Ended);
+        assert_eq!(detector.offer_termination(|| panic!("there is no worker to steal from")), OfferResult::Ended);
         assert_eq!(detector.offers(), 1);
         let message = panic_of(|| detector.offer_termination(|| false));
         assert!(message.contains("rule 3 of termination"), "{message}");
@@ -56,7 +56,8 @@ valk_harness::test! {
 /// Long enough for a thread to reach what it waits for; nothing is asserted about it.
 const A_WHILE: std::time::Duration = std::time::Duration::from_millis(30);
 
-/// A thread that offers with a look that says what `work` says, and tells of each look.
+/// A thread that offers to terminate; it sees work when `work` says so, and reports each time it
+/// looks.
 fn offering(
     detector: &Arc<TerminationDetector>,
     work: &Arc<AtomicBool>,
@@ -78,7 +79,7 @@ valk_harness::test! {
         let (other, looks) = offering(&detector, &Arc::default());
         looks.recv().expect("it looks before it sleeps");
         std::thread::sleep(A_WHILE);
-        assert_eq!(detector.offer_termination(|| panic!("there is nobody left to look at")), OfferResult::Ended);
+        assert_eq!(detector.offer_termination(|| panic!("there is no worker left to look at")), OfferResult::Ended);
         assert_eq!(other.join().expect("no rule was broken"), OfferResult::Ended);
         assert_eq!(detector.offers(), 2);
     }
@@ -119,7 +120,7 @@ valk_harness::test! {
 const STRESS_ITEMS: usize = if cfg!(miri) { 200 } else { 60_000 };
 const STRESS_WORKERS: usize = 4;
 
-/// Takes one item from somebody else.
+/// Steals one item from another worker.
 fn steal(others: &[Stealer<usize>]) -> Option<usize> {
     for other in others {
         loop {

@@ -18,7 +18,7 @@ use valk_sync::termination::{OfferResult, TerminationDetector};
 
 /// The faults.
 pub const MODELS: &[Model] = &[
-    planted("planted::queue_turn_before_item", Violation, turn_before_item),
+    planted("planted::queue_sequence_before_item", Violation, sequence_before_item),
     planted("planted::queue_consumer_pops_once", Violation, consumer_pops_once),
     planted("planted::completion_looks_before_locking", Violation, looks_before_locking),
     planted("planted::completion_never_settled", Violation, never_settled),
@@ -37,8 +37,8 @@ unsafe impl Sync for Tracked {}
 // SAFETY: as above.
 unsafe impl Send for Tracked {}
 
-/// A slot whose producer counts the turn before it writes the item.
-fn turn_before_item() {
+/// A slot whose producer increments the sequence number before it writes the item.
+fn sequence_before_item() {
     let slot = Arc::new((AtomicUsize::new(0), Tracked(UnsafeCell::new(0))));
     let theirs = slot.clone();
     let producer = spawn(move || {
@@ -84,7 +84,7 @@ fn looks_before_locking() {
     assert_eq!(called.load(Relaxed), 1, "the observer is called once");
 }
 
-/// Nobody ends the operation: who waits for it waits for ever.
+/// No thread ends the operation: its waiter waits for ever.
 fn never_settled() {
     Completion::<(), ()>::new().wait();
 }
@@ -162,7 +162,7 @@ fn worker_never_offers() {
     let _result = TerminationDetector::new(2).offer_termination(|| false);
 }
 
-/// The premise of E2: with one worker nobody is left to run what a task waits for.
+/// The premise of E2: with one worker no thread is left to run what a task waits for.
 fn task_waits_for_its_worker() {
     let pool = Arc::new(Executor::new(&Options::default()).expect("loom has threads"));
     let inside = pool.clone();
@@ -172,31 +172,32 @@ fn task_waits_for_its_worker() {
     outer.expect("there is room").wait();
 }
 
-/// Rule 4 without its fences: the sleeper overlooks the item, and who pushes it the sleeper.
+/// Rule 4 without its fences: the sleeper overlooks the item, and the thread that pushes it the
+/// sleeper.
 fn sleeper_without_a_fence() {
     let deque = Worker::<usize>::with_slots(2, 2);
     let thief = deque.stealer();
     let shared = Arc::new((AtomicUsize::new(0), Mutex::new(false), Condvar::new()));
     let theirs = shared.clone();
     let thread = spawn(move || {
-        let (asleep, woken, told) = &*theirs;
+        let (is_parked, woken, notified) = &*theirs;
         let mut is_woken = lock(woken);
-        asleep.store(1, Relaxed);
+        is_parked.store(1, Relaxed);
         while thief.is_empty() && !*is_woken {
-            is_woken = wait(told, is_woken);
+            is_woken = wait(notified, is_woken);
         }
     });
     deque.push(1).expect("there is room");
-    let (asleep, woken, told) = &*shared;
-    if asleep.load(Relaxed) > 0 {
+    let (is_parked, woken, notified) = &*shared;
+    if is_parked.load(Relaxed) > 0 {
         *lock(woken) = true;
-        told.notify_one();
+        notified.notify_one();
     }
     thread.join().expect("loom reports the deadlock first");
 }
 
-/// Rule 6 with an addition in place of the exchange: of two who forbid, one sees a begin that is
-/// none.
+/// Rule 6 with an addition in place of the exchange: of two threads that forbid, one sees a begin
+/// that is none.
 fn begin_is_taken_back() {
     const FORBIDDEN: usize = 2;
     const TURN: usize = 1;

@@ -1,8 +1,8 @@
 //! Models of the safepoint coordinator.
 //!
 //! Each member has a cell of "heap" that loom tracks: its mutator writes it while running, and
-//! whoever leads a collection writes all of them. Loom reports any two accesses that the coordinator
-//! did not order, which is S7: in a stopped world no mutator is at the heap.
+//! the leader of a collection writes all of them. Loom reports any two accesses that the
+//! coordinator did not order, which is S7: in a stopped world no mutator is at the heap.
 
 use crate::model::{Model, Set};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -93,7 +93,7 @@ const WAITED: &str = "blocking: waited for the end of a collection";
 // States recorded here.
 const HELPED: &str = "a stopped mutator took part in a round";
 const FROZEN: &str = "a member was frozen in a blocking section";
-const ACKNOWLEDGED: &str = "a mutator heard its poll_flag";
+const ACKNOWLEDGED: &str = "a mutator acknowledged its poll flag";
 const LED: &str = "a collection was led";
 const LATE: &str = "a thread registered after the collection";
 const LEFT: &str = "a member left before the collection";
@@ -162,7 +162,7 @@ fn run(mutator: &mut Mutator, heap: &Heap, safepoints: usize) {
 
 fn lead(mutator: &mut Mutator, heap: &Heap) {
     let outcome = mutator.collect(|world| heap.collect(world));
-    assert_eq!(outcome, CollectOutcome::Led(()), "nobody else collects");
+    assert_eq!(outcome, CollectOutcome::Led(()), "no other mutator collects");
 }
 
 /// Leader and one mutator with a safepoint: the world stops and resumes.
@@ -179,7 +179,8 @@ fn one_mutator() {
     assert_eq!(coordinator.members(), 0);
 }
 
-/// A mutator that looks at nothing but its poll_flag: whoever hears it finds that it is asked to stop.
+/// A mutator that reads nothing but its poll flag: after it acknowledges a request it finds that it
+/// is asked to stop.
 fn poll_flag() {
     let (coordinator, heap) = (Coordinator::new(), Heap::new(2));
     let (mut leader, mut other) = (member(&coordinator), member(&coordinator));
@@ -199,7 +200,8 @@ fn poll_flag() {
     thread.join().expect("loom reports a panic first");
 }
 
-/// Both ask: one leads, the other, whose wish is also its safepoint, takes part. Both return (L6).
+/// Both request a collection: one leads, the other, whose request is also its safepoint, takes
+/// part. Both return (L6).
 fn two_leaders() {
     let (coordinator, heap) = (Coordinator::new(), Heap::new(2));
     let (mut first, mut second) = (member(&coordinator), member(&coordinator));
@@ -208,7 +210,7 @@ fn two_leaders() {
     let mine = heap_and_collect(&mut first, &heap);
     first.leave();
     let theirs = thread.join().expect("loom reports a panic first");
-    assert_ne!(mine, theirs, "S1: one led, the other's wish was its part in that");
+    assert_ne!(mine, theirs, "S1: one led, the other took part");
 }
 
 fn heap_and_collect(mutator: &mut Mutator, heap: &Heap) -> bool {
@@ -219,8 +221,8 @@ fn heap_and_collect(mutator: &mut Mutator, heap: &Heap) -> bool {
     outcome == CollectOutcome::Led(())
 }
 
-/// In each round everybody writes its own cell; in the next it reads everybody's (S8). Each round
-/// has one arrival per participant (S4).
+/// In each round every participant writes its own cell; in the next it reads all cells (S8). Each
+/// round has one arrival per participant (S4).
 fn rounds() {
     let (coordinator, heap) = (Coordinator::new(), Heap::new(2));
     let (mut leader, mut other) = (member(&coordinator), member(&coordinator));
@@ -240,7 +242,7 @@ fn rounds() {
         assert_eq!(arrivals.load(Relaxed), count, "S4: one arrival each");
         world.parallel(|participant| {
             arrive(participant);
-            // One at a time, by index: the other's turn is ordered by nothing but the round.
+            // One at a time, by index: nothing but the round orders the other's access.
             let seen = heap.cells[1 - participant.slot].with(|cell| {
                 // SAFETY: loom checks it: written in the round before, by the other.
                 unsafe { *cell }
@@ -335,7 +337,8 @@ fn blocking() {
     thread.join().expect("loom reports a panic first");
 }
 
-/// BlockingSection code that ends only after the collection has: the collection does not wait for it (L5).
+/// A blocking section that ends only after the collection has: the collection does not wait for
+/// it (L5).
 fn blocking_for_ever() {
     let (coordinator, heap) = (Coordinator::new(), Heap::new(2));
     let (mut leader, mut other) = (member(&coordinator), member(&coordinator));
@@ -368,7 +371,7 @@ fn shutdown() {
         let outcome = other.collect(|world| shared.collect(world));
         reached_if(outcome == CollectOutcome::Led(()), LED);
         reached_if(outcome == CollectOutcome::Refused, REFUSED);
-        assert_ne!(outcome, CollectOutcome::Joined, "nobody else collects");
+        assert_ne!(outcome, CollectOutcome::Joined, "no other mutator collects");
     });
     heap.mutate(&main);
     coordinator.begin_shutdown();

@@ -169,7 +169,7 @@ fn finish(
         let (stolen, _handle) = thief.join().expect("loom reports a thief's panic first");
         taken.extend(stolen);
     }
-    // Nobody else is left, so these pops take everything.
+    // No other thread is left, so these pops take everything.
     taken.extend(std::iter::from_fn(|| deque.pop()).map(Ticket::redeem));
     taken.sort_unstable();
     assert_eq!(taken, (0..items).collect::<Vec<_>>(), "items out against items in");
@@ -216,8 +216,8 @@ fn same_index_again() {
 }
 
 /// The edge from `steal` to the `push` that reuses the slot (rule 4). loom never lets a load read
-/// from a store that comes later in the execution, so a slot read too late would look right; instead
-/// it checks that the slot's read and its overwriting are ordered. No thief can lose here.
+/// from a store that comes later in the execution, so a slot read too late would look right;
+/// instead it checks that the slot's read and its overwriting are ordered. No thief can lose here.
 fn reuse_happens_after_steal() {
     track_access_probes();
     let (deque, ledger) = deque(2, 2, 3);
@@ -275,7 +275,7 @@ fn grow_then_pop<const ATTEMPTS: usize>() {
     finish(deque, ledger, 2, &[popped], vec![thief]);
 }
 
-/// The owner leaves items, after growing; whoever goes last drops them and both buffers.
+/// The owner leaves items, after growing; the last handle drops them and both buffers.
 fn drop_with_items() {
     let (deque, ledger) = deque(1, 2, 2);
     let thief = deque.stealer();

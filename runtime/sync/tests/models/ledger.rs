@@ -24,7 +24,7 @@ struct Entry {
     dropped: AtomicUsize,
 }
 
-// SAFETY: `content` is accessed by whoever owns the one ticket of this entry; that this is so is
+// SAFETY: `content` is accessed by the owner of the one ticket of this entry; that this is so is
 // what the models check, and loom reports the access when it is not.
 unsafe impl Sync for Entry {}
 // SAFETY: as above.
@@ -50,7 +50,7 @@ impl Ledger {
     pub fn issue(&self, id: usize) -> Ticket {
         let entry = &self.0[id];
         assert_eq!(entry.issued.fetch_add(1, Relaxed), 0, "the model issues item {id} twice");
-        // SAFETY: the ticket does not exist yet, so nobody else may look.
+        // SAFETY: the ticket does not exist yet, so no other thread may look.
         entry.content.with_mut(|cell| unsafe { *cell = content(id) });
         Ticket(entry.clone())
     }

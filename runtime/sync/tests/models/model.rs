@@ -15,7 +15,7 @@ use valk_sync::shim;
 /// failure, never a pass.
 const BRANCHES_MAX: usize = 5_000;
 
-/// A model takes longer than this on no machine we know; a child that does is a failure.
+/// No model takes longer than this on any computer we know; a child that does is a failure.
 pub const TIME_LIMIT: Duration = Duration::from_mins(30);
 
 /// When a model is run.

@@ -28,7 +28,7 @@ pub const MODELS: &[Model] = &[
         states: &["a state that does not exist"],
         ..planted("planted::unreached", Fault::Unreached, || ())
     },
-    planted("planted::mutator_ignores_native", Fault::Violation, mutator_ignores_native),
+    planted("planted::mutator_ignores_blocking", Fault::Violation, mutator_ignores_blocking),
     planted("planted::mutator_without_safepoint", Fault::Violation, mutator_without_safepoint),
     planted("planted::panic_in_a_round", Fault::Violation, panic_in_a_round),
     planted("planted::count_not_on_file", Fault::Count, || ()),
@@ -70,7 +70,7 @@ fn two_members() -> (Mutator, Mutator) {
 }
 
 /// A mutator that touches the heap in a blocking section; S7 is broken by the mutator.
-fn mutator_ignores_native() {
+fn mutator_ignores_blocking() {
     let (mut leader, mut other) = two_members();
     let heap = Arc::new(Unguarded(UnsafeCell::new(0)));
     let shared = heap.clone();
@@ -90,7 +90,7 @@ fn mutator_without_safepoint() {
     drop(other);
 }
 
-/// R8: the process dies; nobody is left in the round.
+/// R8: the process aborts; no thread is left in the round.
 fn panic_in_a_round() {
     let (mut leader, mut other) = two_members();
     let thread = thread::spawn(move || other.safepoint());

@@ -203,7 +203,7 @@ fn two_producers_one_slot() {
     finish(&queue, ledger, 2, &[back]);
 }
 
-/// Two consumers, two items that were there before: nobody goes without.
+/// Two consumers, two items that were there before: each gets one.
 fn two_consumers() {
     let (queue, ledger) = queue(2, 2);
     push(&queue, (0..2).map(|id| ledger.issue(id)));
@@ -214,7 +214,7 @@ fn two_consumers() {
     finish(&queue, ledger, 2, &[mine, theirs]);
 }
 
-/// Two producers, two free slots: nobody is refused.
+/// Two producers, two free slots: neither is refused.
 fn two_producers() {
     let (queue, ledger) = queue(2, 2);
     let ticket = ledger.issue(1);

@@ -1,7 +1,7 @@
-//! Models of turns: one owner at a time, and nobody sleeps for ever.
+//! Models of the reentrant lock: one owner at a time, and no thread parks for ever.
 //!
-//! What a turn protects is a cell that loom tracks: it reports two accesses that were not ordered. A
-//! thread that sleeps for ever is a deadlock, which loom reports too.
+//! The lock protects a cell that loom tracks, which reports two accesses that were not ordered.
+//! A thread that sleeps for ever is a deadlock, which loom reports too.
 
 use crate::model::{Model, Set};
 use valk_sync::reentrant_lock::ReentrantLock;
@@ -55,39 +55,39 @@ impl Protected {
         })
     }
 
-    fn turn(&self, key: usize) {
+    fn add_locked(&self, key: usize) {
         self.lock.lock(key);
         self.add();
         self.lock.unlock();
     }
 }
 
-fn contend(others: usize, turn: fn(&Protected, usize)) {
+fn contend(others: usize, add: fn(&Protected, usize)) {
     let shared = Protected::new();
     let threads: Vec<_> = (0..others)
         .map(|number| {
             let shared = shared.clone();
-            spawn(move || turn(&shared, number + 2))
+            spawn(move || add(&shared, number + 2))
         })
         .collect();
-    turn(&shared, 1);
+    add(&shared, 1);
     for thread in threads {
         thread.join().expect("loom reports a panic first");
     }
     shared.lock.lock(1);
-    assert_eq!(shared.add(), others + 2, "each turn counts");
+    assert_eq!(shared.add(), others + 2, "each increment counts");
     shared.lock.unlock();
 }
 
 fn two() {
-    contend(1, Protected::turn);
+    contend(1, Protected::add_locked);
 }
 
 fn three() {
-    contend(2, Protected::turn);
+    contend(2, Protected::add_locked);
 }
 
-/// The outer turn lasts until it is released.
+/// The lock is free after the last unlock only.
 fn nested() {
     contend(1, |shared, key| {
         shared.lock.lock(key);

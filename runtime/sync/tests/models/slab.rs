@@ -99,8 +99,8 @@ impl Slots {
         self.cells[index.get()].with_mut(|cell| unsafe { *cell += 1 });
     }
 
-    /// Takes all that is free, when nobody else is at it: what is out and what is not is all there
-    /// is.
+    /// Takes all that is free, while no other thread uses the slab: what is out and what is not is
+    /// all there is.
     fn finish(&self, out: usize) {
         let numbers = self.slab.statistics();
         assert_eq!(numbers.in_use, out);
@@ -123,7 +123,7 @@ fn hand_over() {
     slots.finish(usize::from(taken));
 }
 
-/// One slot, two who want it: one gets it.
+/// One slot, two threads that take it: one gets it.
 fn two_takers_one_slot() {
     let slots = Slots::new(1);
     let theirs = slots.clone();
@@ -135,7 +135,7 @@ fn two_takers_one_slot() {
     slots.finish(1);
 }
 
-/// Two threads put the same slot back: one of them is told.
+/// Two threads put the same slot back: one of them gets an error.
 fn put_back_twice() {
     let slots = Slots::new(2);
     let index = slots.take().expect("two slots");
@@ -165,8 +165,8 @@ fn same_head_again() {
     slots.finish(out);
 }
 
-/// Two threads put back, one on top of the other; who takes both is ordered after both, although
-/// the lower one was put under it by an exchange of somebody else.
+/// Two threads put back, one on top of the other; a thread that takes both is ordered after both,
+/// although the lower one was put under it by an exchange of another thread.
 fn passed_on_below_the_top() {
     let slots = Slots::new(2);
     let out = [slots.take().expect("two slots"), slots.take().expect("one slot")];

@@ -1,7 +1,7 @@
 //! Models of the end of parallel work, named after the collector's invariants.
 //!
-//! Items are tickets: who takes one reads its content, and when a worker ends every item there ever
-//! was must have been done, visibly (S10).
+//! Items are tickets: a worker that takes one reads its content, and when a worker ends every item
+//! there ever was must have been done, visibly (S10).
 
 use crate::ledger::{Ledger, Ticket};
 use crate::model::{Model, Set};
@@ -167,7 +167,7 @@ fn one_item_one_child() {
     chain(2, 2);
 }
 
-/// Three workers, one item: a thief that took it is busy, so nobody ends before it is done.
+/// Three workers, one item: a thief that took it is busy, so no worker ends before it is done.
 fn three_workers() {
     chain(3, 1);
 }
@@ -209,7 +209,8 @@ impl Results {
     }
 }
 
-/// Each worker writes, offers once and reads everybody's: nothing but the detector is in between.
+/// Each worker writes, offers once and reads the writes of all: nothing but the detector is in
+/// between.
 fn results_are_visible() {
     let (phase, results) = (Phase::new(2, 0), Results::new(2));
     let worker = |number: usize, phase: Arc<Phase>, results: Arc<Results>| {

@@ -1,10 +1,10 @@
 //! Random schedules of 9 to 33 threads on this crate's structures, by shuttle.
 //!
-//! Loom explores all interleavings of three or four threads; what takes more of them to go wrong is looked
-//! for here. Orderings are not: shuttle takes each for the strongest.
+//! Loom explores all interleavings of three or four threads; what takes more of them to go wrong is
+//! looked for here. Orderings are not: shuttle takes each for the strongest.
 //!
-//! Built by `ci/shuttle` with `--cfg valk_shuttle`. In any other build this target runs nothing and says
-//! so.
+//! Built by `ci/shuttle` with `--cfg valk_shuttle`. In any other build this target runs nothing and
+//! says so.
 
 #[cfg(valk_shuttle)]
 mod runner;

@@ -80,8 +80,8 @@ pub fn main(scenarios: &[Scenario]) -> ExitCode {
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Whether a scenario keeps its rules under all schedules of a scheduler. A schedule that breaks one is
-/// printed by shuttle.
+/// Whether a scenario keeps its rules under all schedules of a scheduler. A schedule that breaks
+/// one is printed by shuttle.
 fn under(scenario: &Scenario, scheduler: impl Scheduler + 'static) -> bool {
     let mut config = Config::new();
     config.silence_warnings = true;

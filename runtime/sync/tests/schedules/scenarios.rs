@@ -73,7 +73,7 @@ fn thieves() {
     assert_eq!(found, (0..ITEMS).collect::<Vec<_>>(), "each item once");
 }
 
-/// Each item arrives once; whoever takes several of a producer's takes them in their order.
+/// Each item arrives once; a consumer that takes several of a producer's takes them in their order.
 fn queue() {
     const PRODUCERS: usize = 8;
     const ITEMS: usize = 3;
@@ -191,8 +191,8 @@ fn slab() {
 /// What only running mutators and leaders of a stopped world may touch.
 struct Heap(UnsafeCell<Vec<usize>>);
 
-// SAFETY: that is what the coordinator is for: a mutator touches its own number while it runs, a leader
-// all of them while nobody does.
+// SAFETY: that is what the coordinator is for: a mutator touches its own number while it runs, a
+// leader all of them while no mutator does.
 unsafe impl Send for Heap {}
 // SAFETY: as above.
 unsafe impl Sync for Heap {}
@@ -211,7 +211,7 @@ impl Heap {
         self.0.with_mut(|numbers| unsafe { (&mut *numbers)[slot] = before + 1 });
     }
 
-    /// A leader looks at all, twice: nobody changes them meanwhile.
+    /// A leader reads all, twice: no mutator changes them meanwhile.
     fn inspect(&self) {
         // SAFETY: the world is stopped.
         let look = || self.0.with(|numbers| unsafe { (*numbers).clone() });
@@ -221,7 +221,7 @@ impl Heap {
     }
 }
 
-/// Everybody wants to collect, and everybody helps.
+/// All mutators request collections, and all take part.
 fn coordinator() {
     const MUTATORS: usize = 8;
     let coordinator = Coordinator::new();

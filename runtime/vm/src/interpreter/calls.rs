@@ -149,7 +149,12 @@ impl Vm {
     /// The value of a fiber that is ended where it stands.
     #[cold]
     pub(crate) fn interrupted(&mut self, fiber: &Fiber) -> Value {
-        let error = self.error(INTERRUPTED);
+        self.ended(fiber, INTERRUPTED)
+    }
+
+    /// The error of this text, located where a fiber stands.
+    pub(crate) fn ended(&mut self, fiber: &Fiber, text: &str) -> Value {
+        let error = self.error(text);
         self.locate(fiber, error);
         error
     }

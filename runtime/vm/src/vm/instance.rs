@@ -295,8 +295,16 @@ impl Vm {
     /// # Panics
     /// When the fiber has finished or is running.
     pub fn interrupt(&mut self, id: FiberId) -> Value {
+        self.interrupt_with(id, crate::interpreter::calls::INTERRUPTED)
+    }
+
+    /// The same, with the text of the error.
+    ///
+    /// # Panics
+    /// When the fiber has finished or is running.
+    pub fn interrupt_with(&mut self, id: FiberId, text: &str) -> Value {
         let fiber = self.fibers[id.0].take().expect("the fiber waits");
-        let error = self.interrupted(&fiber);
+        let error = self.ended(&fiber, text);
         self.release(id, &fiber);
         error
     }

@@ -125,6 +125,13 @@ fn remaining_us(vm: &mut Vm) -> Option<i64> {
     Some(at - now_us(vm))
 }
 
+/// The time until the deadline of the running fiber's context, zero when it has passed; `None`
+/// without one.
+pub fn remaining_deadline(vm: &mut Vm) -> Option<Duration> {
+    let remaining_us = remaining_us(vm)?;
+    Some(Duration::from_micros(remaining_us.max(0) as u64))
+}
+
 fn deadline(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     if let Some(error) = no_arguments(vm, "ctx/deadline", arguments) {
         return error;

@@ -5,6 +5,7 @@ use crate::runtime::Language;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use valk_heap::Value;
+use valk_log::Level;
 use valk_vm::{Arity, Outcome, Vm};
 
 /// The global that decides the exit status.
@@ -37,11 +38,11 @@ fn stack_depth(_: &mut Vm, _: &[Value]) -> Outcome {
     Outcome::Depth
 }
 
-/// Sets how much the command says of its own work; the level itself is the result.
+/// Sets the least important level of log lines that is shown; its name is the result.
 fn set_log_level(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let level = string!(vm, arguments[0]);
-    let level = String::from_utf8_lossy(&level).into_owned();
-    vm.extension::<Language>().log_level = Some(level);
+    let level = Level::from_name(&String::from_utf8_lossy(&level));
+    vm.extension::<Language>().log_threshold.set(level);
     arguments[0].into()
 }
 

@@ -1,0 +1,16 @@
+//! Test cases: what a test is written with, and what it says about itself.
+//!
+//! 1. `authoring` holds the macros; each leaves a registration for `definition`, which makes the
+//!    sorted list of all tests.
+//! 2. `fixture`, `skip` and `context` are what a test body may call.
+//! 3. `account` is the body's own report of how it ended, with the place that `panics` kept.
+//!
+//! Does not know how a test is run, nor whether its account is accepted.
+
+pub mod account;
+pub mod authoring;
+pub mod context;
+pub mod definition;
+pub mod fixture;
+pub mod panics;
+pub mod skip;

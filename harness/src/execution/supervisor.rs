@@ -1,0 +1,273 @@
+//! The supervisor: a process that forks and supervises one test at a time.
+//!
+//! 1. A request arrives on the channel, a test is forked, the result goes back. A closed channel ends
+//!    the supervisor and every process that it started.
+//! 2. The supervisor adopts orphans. So every child that it still has after a test was left behind by
+//!    that test, whatever group, session or descriptors the child gave itself.
+//! 3. Time is measured by the monotonic clock against a fixed deadline; output does not move it.
+//!
+//! Collects the evidence; `verdict` judges it.
+
+use std::io::{self, PipeReader, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use super::job::Job;
+use super::output_buffer::OutputBuffer;
+use super::plan::Plan;
+use super::{channel, child, processes};
+use crate::cases::definition::TestDefinition;
+use crate::ffi::{self, Pid, Wait};
+use crate::verdicts::result::TestResult;
+use crate::verdicts::token::{self, Identity, MAX_TOKEN_BYTES};
+use crate::verdicts::verdict::{Evidence, Judgement, Overrun, Verdict, judge};
+
+/// Bytes read from a stream at once.
+const READ_BYTES: usize = 64 << 10;
+
+/// Serves requests until the runner closes the channel.
+pub fn serve(channel: UnixStream, plan: &Plan, number: usize) {
+    if let Err(error) = ffi::adopt_orphans() {
+        eprintln!("harness: orphans of tests cannot be adopted: {error}");
+        return;
+    }
+    let mut supervisor =
+        Supervisor { channel: Some(channel), plan, number, scratch: PathBuf::new(), scratches: 0 };
+    supervisor.make_scratch();
+    while let Some(identity) = supervisor.next_request() {
+        let reply = supervisor.run(identity);
+        let channel = supervisor.channel.as_mut().expect("only forked children drop the channel");
+        if channel::send_result(channel, &reply).is_err() {
+            return;
+        }
+    }
+}
+
+struct Supervisor<'a> {
+    /// `None` only in forked children.
+    channel: Option<UnixStream>,
+    plan: &'a Plan,
+    number: usize,
+    /// The running test's `TMPDIR`.
+    scratch: PathBuf,
+    /// Counts the directories used up, to name the next.
+    scratches: usize,
+}
+
+/// A forked test and what has been read from it.
+struct Running {
+    pid: Pid,
+    ended: OwnedFd,
+    started: Instant,
+    stdout: Option<PipeReader>,
+    stderr: Option<PipeReader>,
+    token: Option<PipeReader>,
+    stdout_buffer: OutputBuffer,
+    stderr_buffer: OutputBuffer,
+    token_bytes: Vec<u8>,
+    /// Target of reads; its pages are not touched before the first read.
+    read_buffer: Vec<u8>,
+}
+
+impl Supervisor<'_> {
+    fn next_request(&mut self) -> Option<Identity> {
+        self.channel.as_mut().and_then(|channel| channel::receive_request(channel).ok())
+    }
+
+    fn run(&mut self, identity: Identity) -> TestResult {
+        let plan = self.plan;
+        let test = &plan.tests[identity.test as usize];
+        let result = match self.start(test, identity) {
+            Ok(running) => self.supervise(running, test, identity),
+            Err(error) => TestResult::new(Judgement::new(
+                Verdict::Fail,
+                format!("the test could not be started: {error}"),
+            )),
+        };
+        self.clear_scratch();
+        result
+    }
+
+    /// Gives the next test an empty `TMPDIR`. One that stayed empty serves again, because making
+    /// and removing directories costs as much as forking.
+    fn clear_scratch(&mut self) {
+        let untouched =
+            std::fs::read_dir(&self.scratch).is_ok_and(|mut entries| entries.next().is_none());
+        if !untouched {
+            // What cannot be removed now is tried again at the end of the run.
+            let _ = std::fs::remove_dir_all(&self.scratch);
+            self.scratches += 1;
+            self.make_scratch();
+        }
+    }
+
+    fn make_scratch(&mut self) {
+        self.scratch = self.plan.scratch.join(format!("{}-{}", self.number, self.scratches));
+        if let Err(error) = std::fs::create_dir(&self.scratch) {
+            eprintln!("harness: no TMPDIR {}: {error}", self.scratch.display());
+        }
+        ffi::set_env("TMPDIR", &self.scratch);
+    }
+
+    /// Forks the test.
+    fn start(&mut self, test: &TestDefinition, identity: Identity) -> io::Result<Running> {
+        let (token, token_end) = io::pipe()?;
+        let (mut stdout, mut stderr, mut outputs) = (None, None, None);
+        if self.plan.capture {
+            let (out, out_end) = io::pipe()?;
+            let (err, err_end) = io::pipe()?;
+            (stdout, stderr, outputs) = (Some(out), Some(err), Some((out_end, err_end)));
+        }
+        let (mut token, mut token_end) = (Some(token), Some(token_end));
+        let (plan, channel, supervisor) = (self.plan, &mut self.channel, std::process::id() as Pid);
+        let started = Instant::now();
+        let pid = ffi::fork(&mut || {
+            // The child must not hold what only the supervisor may hold.
+            drop((channel.take(), stdout.take(), stderr.take(), token.take()));
+            let job = Job { test, identity, plan, supervisor };
+            child::enter(&job, outputs.take(), token_end.take().expect("runs once"));
+        })?;
+        Ok(Running {
+            pid,
+            ended: ffi::process_descriptor(pid)?,
+            started,
+            stdout,
+            stderr,
+            token,
+            stdout_buffer: OutputBuffer::default(),
+            stderr_buffer: OutputBuffer::default(),
+            token_bytes: Vec::new(),
+            read_buffer: vec![0; READ_BYTES],
+        })
+    }
+
+    /// Waits for the end of a test, collects the evidence and judges it.
+    fn supervise(
+        &self,
+        mut running: Running,
+        test: &TestDefinition,
+        identity: Identity,
+    ) -> TestResult {
+        let mut threads = String::new();
+        let overrun = self.watch(&mut running, self.plan.limit_ms(test), &mut threads);
+        let status = match ffi::wait(Some(running.pid)) {
+            Wait::Ended(_, status) => status,
+            // A test that reaps its own process is impossible; treat it as an unclean end.
+            Wait::Running | Wait::NoChild => ExitStatus::from_raw(0xff00),
+        };
+        let duration_us = running.started.elapsed().as_micros() as u64;
+        let leaked = processes::sweep();
+        while running.read_ready(None, Some(Duration::ZERO)).any {}
+
+        let account = token::receive(&running.token_bytes, identity);
+        let (subtests, seed_used) = match &account {
+            Ok(account) => (account.subtests.clone(), account.seed_used),
+            Err(_) => (Vec::new(), false),
+        };
+        let judgement = judge(&Evidence { account, status, overrun, leaked });
+        let mut result = TestResult::new(judgement);
+        if result.verdict().is_red() || self.plan.keep_output {
+            result.stdout = running.stdout_buffer.into_text();
+            result.stderr = running.stderr_buffer.into_text();
+        }
+        TestResult { duration_us, threads, subtests, seed_used, ..result }
+    }
+
+    /// Returns when the process has ended; enforces the time limit.
+    fn watch(&self, running: &mut Running, limit_ms: u64, threads: &mut String) -> Option<Overrun> {
+        let channel = self.channel.as_ref().map(AsFd::as_fd);
+        let mut deadline = running.started + Duration::from_millis(limit_ms);
+        let mut overrun: Option<Overrun> = None;
+        loop {
+            let wait = deadline.saturating_duration_since(Instant::now());
+            let ready = running.read_ready(channel, Some(wait));
+            if ready.ended {
+                return overrun;
+            }
+            if ready.channel {
+                abandon(running.pid);
+            }
+            if Instant::now() < deadline {
+                continue;
+            }
+            let grace = Duration::from_millis(self.plan.grace_ms);
+            deadline += grace.max(Duration::from_millis(1));
+            match &mut overrun {
+                None => {
+                    *threads = processes::describe_threads(running.pid);
+                    ffi::kill_group(running.pid, ffi::SIGTERM);
+                    let grace_ms = self.plan.grace_ms;
+                    overrun = Some(Overrun { limit_ms, grace_ms, killed: false });
+                }
+                Some(overrun) => {
+                    overrun.killed = true;
+                    ffi::kill_group(running.pid, ffi::SIGKILL);
+                    // The group may not exist (yet): the process itself always does.
+                    ffi::kill(running.pid, ffi::SIGKILL);
+                }
+            }
+        }
+    }
+}
+
+/// Ends the test and the supervisor: the runner is gone, so the result has no reader.
+fn abandon(pid: Pid) -> ! {
+    ffi::kill_group(pid, ffi::SIGKILL);
+    ffi::kill(pid, ffi::SIGKILL);
+    ffi::wait(Some(pid));
+    processes::sweep();
+    ffi::exit_now(1)
+}
+
+/// What a call of `poll` found.
+struct Ready {
+    any: bool,
+    ended: bool,
+    channel: bool,
+}
+
+impl Running {
+    /// Waits for something to happen and reads what has arrived.
+    fn read_ready(&mut self, channel: Option<BorrowedFd<'_>>, timeout: Option<Duration>) -> Ready {
+        fn fd(stream: Option<&PipeReader>) -> Option<BorrowedFd<'_>> {
+            stream.map(AsFd::as_fd)
+        }
+        let ended = channel.is_some().then(|| self.ended.as_fd());
+        let streams = [fd(self.stdout.as_ref()), fd(self.stderr.as_ref()), fd(self.token.as_ref())];
+        let [ended, channel, out, err, token] =
+            ffi::poll([ended, channel, streams[0], streams[1], streams[2]], timeout);
+        if out {
+            read_some(&mut self.stdout, &mut self.read_buffer, |bytes| {
+                self.stdout_buffer.push(bytes);
+            });
+        }
+        if err {
+            read_some(&mut self.stderr, &mut self.read_buffer, |bytes| {
+                self.stderr_buffer.push(bytes);
+            });
+        }
+        if token {
+            read_some(&mut self.token, &mut self.read_buffer, |bytes| {
+                // Beyond the bound one byte too many is kept, which voids the token.
+                let room = (MAX_TOKEN_BYTES + 1).saturating_sub(self.token_bytes.len());
+                self.token_bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            });
+        }
+        Ready { any: out || err || token, ended, channel }
+    }
+}
+
+/// Reads once from a stream that is ready; drops the stream at its end.
+fn read_some(stream: &mut Option<PipeReader>, buffer: &mut [u8], mut take: impl FnMut(&[u8])) {
+    let Some(reader) = stream else { return };
+    match reader.read(buffer) {
+        Ok(0) => *stream = None,
+        Ok(n) => take(&buffer[..n]),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+        Err(_) => *stream = None,
+    }
+}

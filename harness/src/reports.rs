@@ -1,0 +1,12 @@
+//! Reports of a run: ledger, `JUnit` file, terminal summary.
+//!
+//! 1. The `ledger` is the record that everything else can be made from; `merge` joins the ledgers
+//!    of many test binaries into one report and one exit status.
+//! 2. `summary` is the text on the terminal, `junit` the file for other tools.
+//! 3. `test_binary` names the binary, its report files and the command that runs one test again.
+
+pub mod junit;
+pub mod ledger;
+pub mod merge;
+pub mod summary;
+pub mod test_binary;

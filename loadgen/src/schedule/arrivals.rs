@@ -1,0 +1,182 @@
+//! When requests are due and which paths they have: pure arithmetic from a seed, no clock.
+//!
+//! 1. Every connection has an arrival process of its own; time is nanoseconds since the run's origin.
+//! 2. Constant arrivals interleave the connections evenly. Poisson arrivals of N connections are
+//!    independent processes of rate R/N, whose sum is a Poisson process of rate R. So the arrivals of
+//!    one connection depend on no other.
+//! 3. The same seed, rate and number of connections give the same arrivals and the same paths.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// `SplitMix64` (Steele, Lea, Flood, 2014): small, seedable, good enough to spread load.
+#[derive(Clone, Debug)]
+pub struct SplitMix64(u64);
+
+impl SplitMix64 {
+    /// A generator whose stream is a function of seed and connection.
+    pub fn new(seed: u64, connection: u64) -> Self {
+        let mut mixer = SplitMix64(seed ^ connection.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        SplitMix64(mixer.next_u64())
+    }
+
+    /// The next 64 bits.
+    pub fn next_u64(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// Uniform in (0, 1]: never zero, so its logarithm is finite.
+    fn next_unit(&mut self) -> f64 {
+        ((self.next_u64() >> 11) + 1) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+/// Shape of the arrival process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrivals {
+    /// Evenly spaced.
+    Constant,
+    /// Exponential gaps: independent users.
+    Poisson,
+}
+
+/// The requested paths with their weights.
+#[derive(Clone, Debug)]
+pub struct PathMix {
+    /// `cumulative[i]` is the sum of the weights of the paths up to `i`.
+    cumulative: Vec<u64>,
+}
+
+impl PathMix {
+    /// A mix of as many paths as there are weights. Weights are positive.
+    pub fn new(weights: &[u32]) -> Self {
+        assert!(!weights.is_empty() && !weights.contains(&0), "path weights are positive");
+        let mut total = 0;
+        let cumulative = weights
+            .iter()
+            .map(|w| {
+                total += u64::from(*w);
+                total
+            })
+            .collect();
+        PathMix { cumulative }
+    }
+
+    fn pick(&self, random: &mut SplitMix64) -> u32 {
+        let total = self.cumulative[self.cumulative.len() - 1];
+        let draw = random.next_u64() % total;
+        self.cumulative.partition_point(|sum| *sum <= draw) as u32
+    }
+}
+
+/// One due request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// When it should leave, in nanoseconds since the origin.
+    pub due_ns: u64,
+    /// Index into the list of paths.
+    pub path: u32,
+}
+
+/// The arrival process of a whole group, divided between its connections.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    /// Shape.
+    pub arrivals: Arrivals,
+    /// Requests per second over all connections.
+    pub rate: f64,
+    /// First possible arrival, nanoseconds since the origin.
+    pub start_ns: u64,
+    /// No arrival at or after this.
+    pub end_ns: u64,
+    /// Number of connections.
+    pub connections: u32,
+    /// Seed of gaps and paths.
+    pub seed: u64,
+    /// Paths to draw from.
+    pub paths: PathMix,
+}
+
+impl Schedule {
+    /// The arrivals of one connection, in order of time.
+    pub fn of_connection(&self, connection: u32) -> ConnectionArrivals {
+        let random = SplitMix64::new(self.seed, u64::from(connection));
+        ConnectionArrivals {
+            schedule: self.clone(),
+            number: connection,
+            index: 0,
+            elapsed_ns: 0.0,
+            random,
+        }
+    }
+
+    /// The connections of all arrivals, in order of time.
+    pub fn merged(&self) -> MergedArrivals {
+        let mut connections: Vec<ConnectionArrivals> =
+            (0..self.connections).map(|connection| self.of_connection(connection)).collect();
+        let heap = connections
+            .iter_mut()
+            .enumerate()
+            .filter_map(|(i, arrivals)| arrivals.next().map(|a| Reverse((a.due_ns, i))))
+            .collect();
+        MergedArrivals { connections, heap }
+    }
+}
+
+/// Iterator over the arrivals of one connection.
+#[derive(Clone, Debug)]
+pub struct ConnectionArrivals {
+    schedule: Schedule,
+    number: u32,
+    index: u64,
+    elapsed_ns: f64,
+    random: SplitMix64,
+}
+
+impl Iterator for ConnectionArrivals {
+    type Item = Arrival;
+
+    fn next(&mut self) -> Option<Arrival> {
+        let s = &self.schedule;
+        let offset_ns = match s.arrivals {
+            Arrivals::Constant => {
+                let global = self.index * u64::from(s.connections) + u64::from(self.number);
+                global as f64 * 1e9 / s.rate
+            }
+            Arrivals::Poisson => {
+                let mean_gap_ns = 1e9 * f64::from(s.connections) / s.rate;
+                self.elapsed_ns -= self.random.next_unit().ln() * mean_gap_ns;
+                self.elapsed_ns
+            }
+        };
+        let due_ns = s.start_ns.saturating_add(offset_ns as u64);
+        if due_ns >= s.end_ns {
+            return None;
+        }
+        self.index += 1;
+        Some(Arrival { due_ns, path: s.paths.pick(&mut self.random) })
+    }
+}
+
+/// Iterator over `(due_ns, connection)` of a whole schedule.
+#[derive(Debug)]
+pub struct MergedArrivals {
+    connections: Vec<ConnectionArrivals>,
+    heap: BinaryHeap<Reverse<(u64, usize)>>,
+}
+
+impl Iterator for MergedArrivals {
+    type Item = (u64, usize);
+
+    fn next(&mut self) -> Option<(u64, usize)> {
+        let Reverse((due_ns, connection)) = self.heap.pop()?;
+        if let Some(next) = self.connections[connection].next() {
+            self.heap.push(Reverse((next.due_ns, connection)));
+        }
+        Some((due_ns, connection))
+    }
+}

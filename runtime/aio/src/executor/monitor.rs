@@ -1,0 +1,135 @@
+//! Time slices: the thread that notices fibers which have run for long while others wait.
+//!
+//! 1. An executor counts the beginnings and the ends of resumptions: an odd count that has not
+//!    changed since the last look belongs to a fiber that has run for a whole slice.
+//! 2. Such a fiber is asked to leave at its next safepoint, if there is anything else that it
+//!    keeps waiting. Code that runs pays nothing for that.
+//! 3. The thread looks rarely while no fiber runs for long, and sleeps while no executor has run
+//!    any for a while. The first resumption after that wakes it.
+
+use super::{ExecutorState, Pool};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, Weak};
+use std::time::Duration;
+use valk_sync::shim::lock;
+
+/// How long a fiber runs while others wait.
+pub(crate) const SLICE: Duration = Duration::from_micros(200);
+
+/// Time between two looks while no fiber runs for long.
+const CALM: Duration = Duration::from_millis(1);
+
+/// Looks in a row at which nothing ran, after which the thread sleeps.
+const QUIET_LOOKS_MAX: u32 = 100;
+
+/// The thread, as executors see it.
+#[derive(Default)]
+pub(crate) struct Monitor {
+    is_asleep: AtomicBool,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    is_started: bool,
+    is_woken: bool,
+    is_ending: bool,
+}
+
+impl Monitor {
+    /// Starts the thread, if it is not. Without one there are no slices, and programs still run.
+    pub fn start(&self, pool: &Arc<Pool>) {
+        let mut state = lock(&self.state);
+        if std::mem::replace(&mut state.is_started, true) {
+            return;
+        }
+        let pool = Arc::downgrade(pool);
+        let thread = std::thread::Builder::new().name("valk-monitor".to_owned());
+        if let Err(error) = thread.spawn(move || watch(&pool)) {
+            tracing::warn!(target: crate::LOG_TARGET, "no thread for time slices: {error}");
+        }
+    }
+
+    /// A fiber begins to run.
+    pub fn wake(&self) {
+        if self.is_asleep.load(Ordering::Relaxed) {
+            lock(&self.state).is_woken = true;
+            self.changed.notify_one();
+        }
+    }
+
+    /// Ends the thread.
+    pub fn end(&self) {
+        lock(&self.state).is_ending = true;
+        self.changed.notify_one();
+    }
+
+    /// Sleeps for `time`, or until a fiber runs. Returns false at the end.
+    fn sleep(&self, time: Option<Duration>) -> bool {
+        let state = lock(&self.state);
+        if state.is_ending {
+            return false;
+        }
+        if let Some(time) = time {
+            drop(state);
+            std::thread::sleep(time);
+            return !lock(&self.state).is_ending;
+        }
+        self.is_asleep.store(true, Ordering::Relaxed);
+        // The wake-up may be lost to a resumption that began before it saw the flag; the time
+        // bounds what that costs.
+        let bound = Duration::from_millis(50);
+        let (mut state, _) = self
+            .changed
+            .wait_timeout_while(state, bound, |state| !state.is_woken && !state.is_ending)
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        self.is_asleep.store(false, Ordering::Relaxed);
+        state.is_woken = false;
+        !state.is_ending
+    }
+}
+
+/// Whether a fiber that runs there keeps others waiting.
+fn keeps_others_waiting(pool: &Pool, state: &ExecutorState) -> bool {
+    // The fiber itself is alive by the event that it runs for, unless it is the program's own.
+    let own = usize::from(state.index > 0);
+    pool.alive() > own || pool.signal().is_some() || pool.is_stopping() || pool.is_ending()
+}
+
+/// The thread's life.
+fn watch(pool: &Weak<Pool>) {
+    let mut seen: Vec<u64> = Vec::new();
+    let mut quiet = 0_u32;
+    loop {
+        let Some(pool) = pool.upgrade() else { return };
+        let (mut ran, mut long) = (false, false);
+        for state in pool.all() {
+            let index = state.index as usize;
+            if seen.len() <= index {
+                seen.resize(index + 1, 0);
+            }
+            let resumptions = state.resumptions.load(Ordering::Relaxed);
+            let is_same = std::mem::replace(&mut seen[index], resumptions) == resumptions;
+            let is_running = resumptions % 2 == 1;
+            ran |= is_running || !is_same;
+            if is_running && is_same {
+                long = true;
+                if let Some(flag) = state.preempt.get()
+                    && keeps_others_waiting(&pool, &state)
+                {
+                    flag.request();
+                }
+            }
+        }
+        quiet = if ran { 0 } else { quiet.saturating_add(1) };
+        let time = match (long, quiet) {
+            (true, _) => Some(SLICE),
+            (false, 0..QUIET_LOOKS_MAX) => Some(CALM),
+            (false, _) => None,
+        };
+        if !pool.monitor.sleep(time) {
+            return;
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Executor 0: the event loop runs while the program's own fiber waits.
+//!
+//! 1. A form that never waits never enters the event loop.
+//! 2. A wait of the program's own fiber ends with its handle, or because the program ends: by
+//!    `exit` elsewhere, by a signal, or because nothing is alive that could end it.
+//! 3. SIGTERM, and SIGINT of a program, end it with 128 and the signal's number, unless it waits
+//!    for a system to stop (`aio/run`): then it goes on when the systems have stopped.
+
+use super::serve::{self, Entered};
+use super::{ExecutorState, Pool, here, run};
+use crate::event::Target;
+use crate::handle::{self, Waiter};
+use crate::interrupt::Interrupts;
+use crate::system;
+use std::io;
+use std::rc::Rc;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::runtime::Runtime;
+use tokio::task::LocalSet;
+use tokio::time::Instant;
+use valk_heap::{Root, Value};
+use valk_lang::{Driver, Language, SharedVm};
+use valk_sync::cell::End;
+use valk_vm::{FiberId, Vm};
+
+/// How long a program that has ended lets its functions finish.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long they then have to notice that they are to leave.
+const INTERRUPTION: Duration = Duration::from_millis(500);
+
+/// The error of a wait that nothing can end.
+const NOTHING_ALIVE: &str = "await: nothing can end this wait: no function runs or can go on, no \
+                             timer is pending and no system runs";
+
+/// A program's driver: its fiber, and every task it starts, on this thread.
+pub struct Executor {
+    runtime: Runtime,
+    tasks: Rc<LocalSet>,
+    state: Arc<ExecutorState>,
+    pub(crate) interrupts: Option<Interrupts>,
+    has_ended_program: bool,
+}
+
+/// Why the program's fiber is not to wait any longer.
+enum Ended {
+    /// Its handle has ended.
+    Handle,
+    /// SIGINT at a prompt.
+    Interrupted,
+    /// The program ends.
+    Program,
+    /// Nothing can end the wait.
+    NothingAlive,
+}
+
+impl Pool {
+    /// The program's thread has nothing to do: if that may be the end of its wait, it looks.
+    pub fn program_is_idle(&self) {
+        if self.alive() == 0 || self.signal().is_some() || self.is_stopping() || self.is_finishing()
+        {
+            self.program_idle.notify_one();
+        }
+    }
+}
+
+impl Executor {
+    /// An executor for this VM; tasks of its programs are spawned here.
+    ///
+    /// # Errors
+    /// When the system refuses a reactor.
+    pub fn new(vm: &SharedVm) -> io::Result<Executor> {
+        let runtime = serve::reactor()?;
+        let tasks = Rc::new(LocalSet::new());
+        let state = here(&vm.borrow());
+        tasks.spawn_local(serve::serve(Rc::downgrade(vm), Arc::clone(&state)));
+        system::install_reactor(vm, &tasks, &runtime);
+        Ok(Executor { runtime, tasks, state, interrupts: None, has_ended_program: false })
+    }
+
+    /// The executors of the program.
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.state.pool
+    }
+
+    /// The status with which a signal ended the program.
+    pub fn signal_status(&self) -> Option<u8> {
+        self.state.pool.ended_by_signal().map(|signal| (128 + signal) as u8)
+    }
+
+    /// Whether `exit` elsewhere or a signal ended a wait of the program. The error that its fiber then
+    /// gave is not the program's.
+    pub fn has_ended_program(&self) -> bool {
+        self.has_ended_program
+    }
+
+    /// Lets functions on other executors finish, but not for long, then stops every system that
+    /// the program left running and waits for them; each has its own deadline.
+    pub fn finish(&mut self, vm: &SharedVm) {
+        let pool = Arc::clone(&self.state.pool);
+        let entered = Entered::new(vm, &self.state);
+        pool.begin_finishing();
+        let deadline = Instant::now() + PATIENCE;
+        if pool.has_open_jobs() {
+            self.tasks.block_on(&self.runtime, async {
+                while pool.has_open_jobs() && pool.signal().is_none() {
+                    let idle = pool.program_idle.notified();
+                    if tokio::time::timeout_at(deadline, idle).await.is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        system::stop_all(&mut vm.borrow_mut());
+        if pool.any_system_running() {
+            self.tasks.block_on(&self.runtime, async {
+                while pool.any_system_running() {
+                    pool.program_idle.notified().await;
+                }
+            });
+        }
+        drop(entered);
+        serve::blocked_while(vm, || pool.end(INTERRUPTION));
+        serve::leave_seat();
+    }
+
+    /// Why the wait for `task` is over, if it is.
+    fn ended(&self, vm: &SharedVm, task: &Root) -> Option<Ended> {
+        let vm = &mut *vm.borrow_mut();
+        let task = vm.heap.resolve(task);
+        if handle::has_ended(vm, task) {
+            return Some(Ended::Handle);
+        }
+        if self.interrupts.as_ref().is_some_and(Interrupts::take) {
+            return Some(Ended::Interrupted);
+        }
+        let pool = &self.state.pool;
+        if pool.signal().is_some() {
+            // This finds out whether the program waits for one of them.
+            system::stop_all(vm);
+            if !pool.is_graceful() {
+                pool.end_by_signal();
+                return Some(Ended::Program);
+            }
+        }
+        if !self.state.is_inbox_empty() {
+            return None;
+        }
+        if pool.is_stopping() && !pool.any_system_running() {
+            return Some(Ended::Program);
+        }
+        (pool.alive() == 0).then_some(Ended::NothingAlive)
+    }
+
+    /// Runs the event loop until the program's fiber is not to wait any longer.
+    fn wait(&self, vm: &SharedVm, task: &Root) -> Ended {
+        vm.borrow_mut().extension::<Language>().output.flush();
+        let _entered = Entered::new(vm, &self.state);
+        self.tasks.block_on(&self.runtime, async {
+            let waker = std::future::poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+            {
+                let vm = &mut *vm.borrow_mut();
+                let task = vm.heap.resolve(task);
+                // An end that has come already is seen next.
+                let _ = handle::subscribe(vm, task, Waiter::Task(waker));
+            }
+            loop {
+                if let Some(ended) = self.ended(vm, task) {
+                    return ended;
+                }
+                let idle = woken(self.state.pool.program_idle.notified());
+                match &self.interrupts {
+                    None => idle.await,
+                    Some(interrupts) => tokio::select! {
+                        biased;
+                        () = interrupts.wake.notified() => {}
+                        () = idle => {}
+                    },
+                }
+            }
+        })
+    }
+}
+
+/// Completes when `notified` does, or when the task is woken for another reason.
+async fn woken(notified: impl Future<Output = ()>) {
+    let mut notified = pin!(notified);
+    let mut is_registered = false;
+    std::future::poll_fn(|cx| {
+        let is_notified = notified.as_mut().poll(cx).is_ready();
+        if is_notified || std::mem::replace(&mut is_registered, true) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+}
+
+impl Driver for Executor {
+    fn run(&mut self, vm: &SharedVm, fiber: FiberId) -> Value {
+        let task = {
+            let vm = &mut *vm.borrow_mut();
+            let task = handle::new_handle(vm);
+            vm.heap.root(task)
+        };
+        let value = vm.borrow().heap.resolve(&task);
+        run::start(vm, fiber, Target::Program(value));
+        let is_over = handle::has_ended(&vm.borrow(), value_of(vm, &task));
+        let ended = if is_over { Ended::Handle } else { self.wait(vm, &task) };
+        self.has_ended_program |= matches!(ended, Ended::Program);
+        let vm = &mut *vm.borrow_mut();
+        let task = vm.heap.release(task);
+        let text = match ended {
+            Ended::Handle => {
+                return match handle::end(vm, task) {
+                    Some(End::Completed(value) | End::Failed(value)) => value,
+                    Some(End::Cancelled) | None => vm.error("async operation cancelled"),
+                };
+            }
+            Ended::Interrupted | Ended::Program => valk_vm::INTERRUPTED,
+            Ended::NothingAlive => NOTHING_ALIVE,
+        };
+        // The error tells where the fiber waits, so it is taken before the fiber goes.
+        let error = interrupt(vm, task, text);
+        handle::cancel(vm, task);
+        error
+    }
+}
+
+fn value_of(vm: &SharedVm, root: &Root) -> Value {
+    vm.borrow().heap.resolve(root)
+}
+
+/// Ends the fiber that computes `task`, if it waits for a handle; the error that stands for its
+/// value.
+fn interrupt(vm: &mut Vm, task: Value, text: &str) -> Value {
+    let awaiting = handle::handle_of(&vm.heap, task).and_then(|task| task.body().awaiting.take());
+    let waiter = awaiting.and_then(|(awaited, token)| handle::unsubscribe(vm, awaited, token));
+    match waiter {
+        Some(Waiter::Fiber(parked)) => {
+            let fiber = vm.attach(parked.fiber);
+            vm.interrupt_with(fiber, text)
+        }
+        _ => vm.error(text),
+    }
+}

@@ -1,0 +1,220 @@
+//! The event loop of an executor, and the life of the threads of executors 1 and up.
+//!
+//! 1. A turn processes at most [`EVENTS_PER_TURN`] events and timers and a few jobs, then the
+//!    reactor and the tasks of the host have theirs.
+//! 2. While the thread waits in its reactor its VM is in a blocked state (rule 5 of [`super`]).
+
+use super::{ExecutorState, Pool, idle, run};
+use crate::system;
+use std::cell::RefCell;
+use std::io;
+use std::rc::{Rc, Weak};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::LocalSet;
+use valk_lang::{Language, SharedVm};
+use valk_sync::executor::Seat;
+use valk_sync::shim::lock;
+use valk_vm::{ParkedVm, Vm, VmTemplate};
+
+/// Events, and timers, that are processed in one turn.
+pub(crate) const EVENTS_PER_TURN: usize = 256;
+
+/// Jobs that are taken in one turn.
+const JOBS_PER_TURN: usize = 8;
+
+/// What a thread knows of its executor.
+#[derive(Default)]
+struct Thread {
+    vm: Weak<RefCell<Vm>>,
+    state: Option<Arc<ExecutorState>>,
+    /// While the thread waits.
+    blocked: Option<ParkedVm>,
+}
+
+thread_local! {
+    static THREAD: RefCell<Thread> = RefCell::default();
+    /// The right to run jobs of the pool.
+    pub(super) static SEAT: RefCell<Option<Seat>> = const { RefCell::new(None) };
+}
+
+/// Gives the calling thread its seat in the pool.
+pub(super) fn take_seat(seat: Seat) {
+    SEAT.set(Some(seat));
+}
+
+/// Gives the seat of the calling thread back.
+pub(super) fn leave_seat() {
+    SEAT.set(None);
+}
+
+/// A reactor whose thread is in a blocked state while it waits.
+pub(super) fn reactor() -> io::Result<Runtime> {
+    Builder::new_current_thread()
+        .enable_all()
+        .on_thread_park(|| {
+            THREAD.with_borrow_mut(|thread| {
+                thread.blocked = thread.vm.upgrade().and_then(|vm| ParkedVm::new(&vm));
+            });
+        })
+        .on_thread_unpark(|| THREAD.with_borrow_mut(|thread| thread.blocked = None))
+        .build()
+}
+
+/// While it exists the calling thread's event loop is that of one VM.
+pub(super) struct Entered {
+    before: Option<Thread>,
+}
+
+impl Entered {
+    pub fn new(vm: &SharedVm, state: &Arc<ExecutorState>) -> Entered {
+        let thread = Thread { vm: Rc::downgrade(vm), state: Some(Arc::clone(state)), blocked: None };
+        Entered { before: Some(THREAD.replace(thread)) }
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        if let Some(before) = self.before.take() {
+            THREAD.set(before);
+        }
+    }
+}
+
+/// Calls `call` with the VM of the calling thread.
+pub(super) fn with_thread_vm(call: impl FnOnce(&SharedVm, &Arc<ExecutorState>)) {
+    let known = THREAD.with_borrow(|thread| thread.vm.upgrade().zip(thread.state.clone()));
+    if let Some((vm, state)) = known {
+        call(&vm, &state);
+    }
+}
+
+/// Calls `wait`, which may block for any time and touches no value.
+pub(crate) fn blocked_while<R>(vm: &SharedVm, wait: impl FnOnce() -> R) -> R {
+    vm.borrow_mut().outside(wait)
+}
+
+/// The event loop, until the VM is gone or the pool has shut down.
+pub(super) async fn serve(vm: Weak<RefCell<Vm>>, state: Arc<ExecutorState>) {
+    loop {
+        // The VM owns this task, so the task does not own the VM while it waits.
+        let Some(shared) = vm.upgrade() else { return };
+        let worked = turn(&shared, &state);
+        if state.pool.is_ending() && state.index > 0 {
+            return;
+        }
+        if worked {
+            drop(shared);
+            tokio::task::yield_now().await;
+            continue;
+        }
+        let next_us = {
+            let vm = &mut *shared.borrow_mut();
+            state.local(vm).timers.next_us()
+        };
+        drop(shared);
+        if state.index == 0 {
+            state.pool.program_is_idle();
+        }
+        if !idle::wait(&state, next_us).await {
+            return;
+        }
+    }
+}
+
+/// Does what there is to do now, within limits. Returns false if there was nothing.
+fn turn(vm: &SharedVm, state: &Arc<ExecutorState>) -> bool {
+    let mut worked = fire_timers(vm, state);
+    for _ in 0..EVENTS_PER_TURN {
+        let Some(event) = state.take() else { break };
+        run::process(vm, state, event);
+        worked = true;
+    }
+    for _ in 0..JOBS_PER_TURN {
+        let ran = SEAT.with_borrow(|seat| {
+            seat.as_ref().is_some_and(|seat| seat.sees_work() && seat.run_next())
+        });
+        if !ran {
+            break;
+        }
+        worked = true;
+    }
+    // What a task of the host has caused meanwhile.
+    run::settle_urgent(vm, state);
+    if state.pool.signal().is_some() {
+        system::stop_all(&mut vm.borrow_mut());
+    }
+    worked
+}
+
+/// Fires the timers that are due.
+fn fire_timers(vm: &SharedVm, state: &Arc<ExecutorState>) -> bool {
+    let now_us = state.now_us();
+    let mut fired = false;
+    for _ in 0..EVENTS_PER_TURN {
+        let due = {
+            let vm = &mut *vm.borrow_mut();
+            state.local(vm).timers.due(vm, now_us)
+        };
+        let Some((id, handle)) = due else { break };
+        // What it causes is alive before the timer is not.
+        state.pool.add_live();
+        state.events.fetch_add(1, Ordering::Relaxed);
+        crate::combinators::timer_fired(&mut vm.borrow_mut(), handle, id);
+        run::settle_urgent(vm, state);
+        state.pool.end_live();
+        fired = true;
+    }
+    fired
+}
+
+/// What a new thread makes its VM from.
+#[derive(Clone)]
+pub(super) struct ThreadStart {
+    template: VmTemplate,
+    language: Arc<Mutex<Language>>,
+    pool: std::sync::Weak<Pool>,
+}
+
+impl ThreadStart {
+    pub fn new(vm: &mut Vm, pool: &Arc<Pool>) -> ThreadStart {
+        let language = vm.extension::<Language>().of_same_program();
+        ThreadStart {
+            template: vm.template(),
+            language: Arc::new(Mutex::new(language)),
+            pool: Arc::downgrade(pool),
+        }
+    }
+
+    /// The life of a thread of the pool.
+    pub fn serve(self, seat: Seat) {
+        let Some(pool) = self.pool.upgrade() else { return };
+        let index = seat.index() as u16;
+        let mut vm = self.template.instantiate().expect("a pool has no more executors than mutators");
+        *vm.extension::<Language>() = lock(&self.language).of_same_program();
+        let state = Arc::new(ExecutorState::new(index, Arc::clone(&pool)));
+        state.install(&mut vm);
+        let vm: SharedVm = Rc::new(RefCell::new(vm));
+        let runtime = match reactor() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                tracing::error!(target: crate::LOG_TARGET, "executor {index} has no reactor: {error}");
+                return;
+            }
+        };
+        let tasks = Rc::new(LocalSet::new());
+        system::install_reactor(&vm, &tasks, &runtime);
+        let entered = Entered::new(&vm, &state);
+        take_seat(seat);
+        pool.add(&state);
+        drop(pool);
+        tasks.block_on(&runtime, serve(Rc::downgrade(&vm), Arc::clone(&state)));
+        // Tasks hold the VM, and are dropped before it, while it is no blocked mutator.
+        system::remove_reactor(&vm);
+        drop(tasks);
+        drop(runtime);
+        SEAT.set(None);
+        drop(entered);
+    }
+}
