@@ -7,7 +7,6 @@ pub mod builtins;
 mod calls;
 mod compile;
 mod diagnose;
-mod host;
 mod nearest;
 mod output;
 mod print;
@@ -15,6 +14,7 @@ pub mod property_list;
 pub mod reference;
 mod runtime;
 mod source;
+mod time_and_seeds;
 
 pub use builtins::{STRING_BYTES_MAX, collector_report, remaining_deadline};
 
@@ -22,11 +22,11 @@ pub use builtins::{STRING_BYTES_MAX, collector_report, remaining_deadline};
 const LOG_TARGET: &str = "valk::lang";
 
 pub use compile::elements;
-pub use host::{HostClock, Seeds, TimeSource};
 pub use nearest::nearest;
 pub use output::Output;
 pub use print::{Style, display, print, repr};
 pub use runtime::{Driver, Language, NoWaiting, Ran, Runtime, SharedVm};
+pub use time_and_seeds::{HostClock, Seeds, TimeSource};
 
 #[cfg(test)]
 mod tests;

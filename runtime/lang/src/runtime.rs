@@ -9,10 +9,10 @@ use crate::builtins;
 use crate::builtins::process_exit_code as EXIT_CODE;
 use crate::compile::{self, Names};
 use crate::diagnose::diagnose;
-use crate::host::{HostClock, Seeds};
 use crate::output::Output;
 use crate::print::repr;
 use crate::source::{self, SharedSources};
+use crate::time_and_seeds::{HostClock, Seeds};
 use std::cell::{RefCell, RefMut};
 use std::path::Path;
 use std::rc::Rc;
@@ -42,7 +42,7 @@ pub struct Language {
     pub metrics: Registry,
     /// What `sys/log/set-level` sets.
     pub log_threshold: Threshold,
-    /// `exit` was called: whoever waits for events stops.
+    /// `exit` was called: drivers stop waiting for events.
     pub stopping: Arc<AtomicBool>,
 }
 
@@ -69,8 +69,8 @@ impl Language {
     }
 }
 
-/// A VM that the code waiting for events shares with whoever runs programs. Borrowed for the
-/// time of one resumption, never while waiting.
+/// A VM that a driver and its embedder share. It is borrowed for one resumption, never while a
+/// driver waits.
 pub type SharedVm = Rc<RefCell<Vm>>;
 
 /// Runs a fiber until its function returns.
