@@ -78,7 +78,6 @@ const FILE_STEMS: &[(&str, &str)] = &[
     ("errand", "job"),
     ("glance", "relaxed_peek"),
     ("huge", "huge_page_policy"),
-    ("link", "persistent"),
     ("own", "local_collection"),
     ("rounds", "benchmark"),
     ("signal", "spin_condvar"),
