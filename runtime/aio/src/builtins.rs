@@ -46,7 +46,8 @@ pub fn register_with(vm: &SharedVm, clock: Clock) {
     let language = vm.extension::<Language>();
     language.clock = HostClock::new(clock);
     let stopping = Arc::clone(&language.stopping);
-    let pool = Arc::new(Pool::new(stopping, clock));
+    let output = language.output.clone();
+    let pool = Arc::new(Pool::new(stopping, clock, output));
     let state = Arc::new(ExecutorState::new(0, Arc::clone(&pool)));
     state.install(vm);
     pool.add(&state);

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
 use valk_heap::Root;
-use valk_lang::SharedVm;
+use valk_lang::{Output, SharedVm};
 use valk_sync::executor as stealing;
 use valk_sync::executor::{Options, Reason, Statistics};
 use valk_sync::shim::lock;
@@ -38,6 +38,8 @@ const PANICKED: &str = "the runtime failed while it ran this function; please re
 pub(crate) struct Pool {
     /// The time of all executors.
     pub clock: ExecutorClock,
+    /// What the program prints.
+    pub output: Output,
     executors: Mutex<Vec<Weak<ExecutorState>>>,
     jobs: OnceLock<stealing::Executor>,
     alive: AtomicUsize,
@@ -63,9 +65,10 @@ pub(crate) struct Pool {
 
 impl Pool {
     /// A pool of executor 0 alone.
-    pub fn new(stopping: Arc<AtomicBool>, clock: ExecutorClock) -> Pool {
+    pub fn new(stopping: Arc<AtomicBool>, clock: ExecutorClock, output: Output) -> Pool {
         Pool {
             clock,
+            output,
             executors: Mutex::default(),
             jobs: OnceLock::new(),
             alive: AtomicUsize::new(0),

@@ -115,6 +115,8 @@ pub(super) async fn serve(vm: Weak<RefCell<Vm>>, state: Arc<ExecutorState>) {
             state.local(vm).timers.next_us()
         };
         drop(shared);
+        // What callbacks have printed is not to wait for the next print.
+        state.pool.output.flush();
         if state.index == 0 {
             state.pool.program_is_idle();
         }
