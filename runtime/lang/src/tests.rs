@@ -5,7 +5,7 @@ mod continuations;
 mod diagnose;
 mod embedding;
 mod output;
-mod property_list;
 mod primitives;
+mod property_list;
 mod reference;
 mod reference_names;
