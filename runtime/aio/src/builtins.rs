@@ -54,6 +54,7 @@ pub fn register_with(vm: &SharedVm, clock: Clock) {
     for table in TABLES {
         register_table(vm, table);
     }
+    forms::register_rewrites(vm);
 }
 
 /// A check that failed, with the outcome that says so.

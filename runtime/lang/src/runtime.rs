@@ -7,7 +7,7 @@
 
 use crate::builtins;
 use crate::builtins::process_exit_code as EXIT_CODE;
-use crate::compile::{self, Names};
+use crate::compile::{self, Names, Rewrite};
 use crate::diagnose::diagnose;
 use crate::output::Output;
 use crate::print::repr;
@@ -323,6 +323,13 @@ impl Runtime {
         let code = vm.global(symbol)?.as_integer()?;
         Some(code as u8)
     }
+}
+
+/// Has the compiler rewrite literal uses of a registered builtin. VMs that were made before do not.
+pub fn register_rewrite(vm: &mut Vm, name: &str, rewrite: Rewrite) {
+    let mut names = std::mem::take(&mut vm.extension::<Language>().names);
+    Arc::make_mut(&mut names).add_rewrite(vm, name, rewrite);
+    vm.extension::<Language>().names = names;
 }
 
 /// Compiles and runs one form.
