@@ -68,6 +68,8 @@ pub(crate) struct ExecutorState {
     pub preempt: OnceLock<PreemptFlag>,
     /// Resumptions that began and ended; odd while a fiber runs.
     pub resumptions: AtomicU64,
+    /// Fibers that were preempted here.
+    pub slices_used: AtomicU64,
     /// Events and timers processed here.
     pub events: AtomicU64,
 }
@@ -123,6 +125,7 @@ impl ExecutorState {
             core: OnceLock::new(),
             preempt: OnceLock::new(),
             resumptions: AtomicU64::new(0),
+            slices_used: AtomicU64::new(0),
             events: AtomicU64::new(0),
         }
     }
@@ -167,6 +170,11 @@ impl ExecutorState {
     /// Takes the oldest event. It counts as alive until [`Pool::end_live`].
     fn take(&self) -> Option<Event> {
         lock(&self.inbox).pop_front()
+    }
+
+    /// Number of events that wait.
+    pub fn inbox_len(&self) -> usize {
+        lock(&self.inbox).len()
     }
 
     /// Whether no event waits.
