@@ -17,7 +17,7 @@ use std::cell::{RefCell, RefMut};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use valk_diagnostics::{Code, Diagnostic, FileId};
 use valk_heap::{Config, Heap, HeapError, Root, Value};
 use valk_log::Threshold;
@@ -44,6 +44,8 @@ pub struct Language {
     pub log_threshold: Threshold,
     /// `exit` was called: drivers stop waiting for events.
     pub stopping: Arc<AtomicBool>,
+    /// The status that `exit` was called with; 0 before.
+    pub exit_status: Arc<AtomicU8>,
 }
 
 impl Language {
@@ -60,6 +62,7 @@ impl Language {
             metrics: self.metrics.clone(),
             log_threshold: self.log_threshold.clone(),
             stopping: Arc::clone(&self.stopping),
+            exit_status: Arc::clone(&self.exit_status),
         }
     }
 

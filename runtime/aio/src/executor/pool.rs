@@ -13,12 +13,12 @@ use crate::event::{Event, HostCall, Job, JobObject};
 use crate::system::{self, SystemList};
 use crate::time::ExecutorClock;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
 use valk_heap::Root;
-use valk_lang::{Output, SharedVm};
+use valk_lang::{Language, Output, SharedVm};
 use valk_sync::executor as stealing;
 use valk_sync::executor::{Options, Reason, Statistics};
 use valk_sync::shim::lock;
@@ -47,6 +47,8 @@ pub(crate) struct Pool {
     open_jobs: AtomicUsize,
     /// Set by `exit`.
     stopping: Arc<AtomicBool>,
+    /// The status that it was called with.
+    exit_status: Arc<AtomicU8>,
     /// The program has ended: what it left behind is waited for.
     is_finishing: AtomicBool,
     /// The executors end.
@@ -65,15 +67,16 @@ pub(crate) struct Pool {
 
 impl Pool {
     /// A pool of executor 0 alone.
-    pub fn new(stopping: Arc<AtomicBool>, clock: ExecutorClock, output: Output) -> Pool {
+    pub fn new(language: &Language, clock: ExecutorClock) -> Pool {
         Pool {
             clock,
-            output,
+            output: language.output.clone(),
+            exit_status: Arc::clone(&language.exit_status),
             executors: Mutex::default(),
             jobs: OnceLock::new(),
             alive: AtomicUsize::new(0),
             open_jobs: AtomicUsize::new(0),
-            stopping,
+            stopping: Arc::clone(&language.stopping),
             is_finishing: AtomicBool::new(false),
             is_ending: AtomicBool::new(false),
             signal: AtomicI32::new(0),
@@ -144,6 +147,14 @@ impl Pool {
     /// Whether `exit` was called.
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// The status of a program that ends now, if it is to end.
+    pub fn end_status(&self) -> Option<i32> {
+        if let Some(signal) = self.signal() {
+            return Some(128 + signal);
+        }
+        self.is_stopping().then(|| i32::from(self.exit_status.load(Ordering::Relaxed)))
     }
 
     /// Stops every system if `exit` was called or a signal came.
