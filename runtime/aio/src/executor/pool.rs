@@ -13,7 +13,7 @@ use crate::event::{Event, HostCall, Job, JobObject};
 use crate::system::{self, SystemList};
 use crate::time::ExecutorClock;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -43,6 +43,8 @@ pub(crate) struct Pool {
     executors: Mutex<Vec<Weak<ExecutorState>>>,
     jobs: OnceLock<stealing::Executor>,
     alive: AtomicUsize,
+    /// Wake-ups of Rust tasks by handles.
+    wakes: AtomicU64,
     /// Functions handed over that have not ended.
     open_jobs: AtomicUsize,
     /// Set by `exit`.
@@ -75,6 +77,7 @@ impl Pool {
             executors: Mutex::default(),
             jobs: OnceLock::new(),
             alive: AtomicUsize::new(0),
+            wakes: AtomicU64::new(0),
             open_jobs: AtomicUsize::new(0),
             stopping: Arc::clone(&language.stopping),
             is_finishing: AtomicBool::new(false),
@@ -123,6 +126,16 @@ impl Pool {
     /// How much may cause something to happen.
     pub fn alive(&self) -> usize {
         self.alive.load(Ordering::Acquire)
+    }
+
+    /// A handle wakes a Rust task.
+    pub fn count_wake(&self) {
+        self.wakes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Wake-ups of Rust tasks by handles so far.
+    pub fn wakes(&self) -> u64 {
+        self.wakes.load(Ordering::Relaxed)
     }
 
     /// Has the program's thread look around.
@@ -224,6 +237,11 @@ impl Pool {
                 flag.request();
             }
         }
+    }
+
+    /// Functions that wait for an executor.
+    pub fn waiting_jobs(&self) -> usize {
+        self.jobs.get().map_or(0, stealing::Executor::waiting)
     }
 
     /// What the executors have done for functions that were handed over.
@@ -340,7 +358,7 @@ fn work(vm: &SharedVm, state: &Arc<ExecutorState>, root: Root) {
     // A defect of the runtime must not make others wait for ever.
     if catch_unwind(AssertUnwindSafe(runs)).is_err() {
         let vm = &mut *vm.borrow_mut();
-        let target = state.local(vm).running.pop();
+        let target = state.local().running.pop();
         if let Some(target) = target {
             let error = vm.error(PANICKED);
             run::deliver(vm, target, error);
