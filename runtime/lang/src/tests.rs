@@ -9,4 +9,5 @@ mod primitives;
 mod property_list;
 mod reference;
 mod reference_names;
+mod rewrites;
 mod time_and_seeds;
