@@ -53,6 +53,12 @@ const IDENTIFIERS: &[(&str, &str)] = &[
     ("Footprint", "AccessProbe"),
     ("Glance", "RelaxedPeek"),
     ("OwnLine", "CachePadded"),
+    // The VM and the language.
+    ("MachineCode", "NativeCode"),
+    ("machine_code", "native_code"),
+    ("Machines", "VmGroup"),
+    ("look_at_guards", "refresh_guards"),
+    ("is_lambda_value", "is_binder_value"),
     // The test harness.
     ("Errand", "Job"),
     ("errand", "job"),
@@ -74,12 +80,15 @@ const IDENTIFIERS: &[(&str, &str)] = &[
 
 /// Old names of files without extension, each with what to use instead.
 const FILE_STEMS: &[(&str, &str)] = &[
+    ("asleep", "parked"),
     ("dial", "dialer"),
     ("errand", "job"),
     ("glance", "relaxed_peek"),
     ("huge", "huge_page_policy"),
+    ("itself", "self_tail_call"),
     ("own", "local_collection"),
     ("rounds", "benchmark"),
+    ("seed", "template"),
     ("signal", "spin_condvar"),
     ("slot", "supervisor"),
     ("spool", "output_buffer"),

@@ -1,4 +1,5 @@
-//! Conformance tables (tests/conformance/*.txt) and the embedding API.
+//! Tests of the language: the conformance tables (tests/conformance/*.txt), its parts, and the embedding
+//! API.
 
 mod conformance;
 mod continuations;
