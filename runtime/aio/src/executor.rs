@@ -66,8 +66,8 @@ pub(crate) struct ExecutorState {
     pub resumptions: AtomicU64,
     /// Events and timers processed here.
     pub events: AtomicU64,
-    /// Zero of the timers' clock.
-    epoch: Instant,
+    /// Zero of the timers' clock: when it was first asked, inside the reactor.
+    epoch: OnceLock<Instant>,
 }
 
 impl std::fmt::Debug for ExecutorState {
@@ -119,7 +119,7 @@ impl ExecutorState {
             preempt: OnceLock::new(),
             resumptions: AtomicU64::new(0),
             events: AtomicU64::new(0),
-            epoch: Instant::now(),
+            epoch: OnceLock::new(),
         }
     }
 
@@ -138,14 +138,18 @@ impl ExecutorState {
         lock(&self.local)
     }
 
+    fn epoch(&self) -> Instant {
+        *self.epoch.get_or_init(Instant::now)
+    }
+
     /// Microseconds since the clock of the timers started.
     pub fn now_us(&self) -> u64 {
-        self.epoch.elapsed().as_micros() as u64
+        self.epoch().elapsed().as_micros() as u64
     }
 
     /// When a time of the timers' clock is.
     pub fn instant(&self, at_us: u64) -> Instant {
-        self.epoch + Duration::from_micros(at_us)
+        self.epoch() + Duration::from_micros(at_us)
     }
 
     /// Adds an event and wakes the thread. `vm` is that of the calling thread.
@@ -219,10 +223,14 @@ pub(crate) fn call_cleanup(vm: &mut Vm, function: Value, arguments: &[Value]) {
 const YIELD_FIELDS: usize = 2;
 
 /// The outcome of a builtin whose result is `value`, after the functions that it has caused to be
-/// called have run, each to its end or to where it waits.
+/// called have run, each to its end or to where it waits. A fiber that it has cancelled leaves.
 pub(crate) fn after_urgent(vm: &mut Vm, value: Value) -> Outcome {
     let state = here(vm);
-    if state.local(vm).urgent.is_empty() {
+    let (is_calm, target) = {
+        let local = state.local(vm);
+        (local.urgent.is_empty(), local.running.last().copied())
+    };
+    if is_calm && !target.is_some_and(|target| target.is_cancelled(vm)) {
         return value.into();
     }
     let mark = vm.embedder;

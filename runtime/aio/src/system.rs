@@ -238,6 +238,12 @@ pub fn stop_all(vm: &mut Vm) {
     }
 }
 
+/// Whether no system of the runtime runs any more.
+#[cfg(test)]
+pub(crate) fn all_have_stopped(vm: &mut Vm) -> bool {
+    !lock(&pool(vm).systems).any_running()
+}
+
 /// The system a value refers to.
 pub fn system_of(vm: &Vm, value: Value) -> Option<System> {
     value.host::<System>(&vm.heap).cloned()

@@ -7,6 +7,7 @@ use crate::{
 mod handles;
 mod start_options;
 mod threads;
+mod trees;
 
 use valk_heap::{Config, Value};
 use valk_lang::{Driver, NoWaiting, Output, Ran, Runtime};

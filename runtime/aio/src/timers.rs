@@ -185,6 +185,13 @@ impl Timers {
             .collect()
     }
 
+    /// Number of timers pending that end with a system.
+    #[cfg(test)]
+    pub fn pending_of_systems(&self) -> usize {
+        let is_of_system = |entry: &&Entry| entry.is_used && entry.system != NO_SYSTEM;
+        self.entries.iter().filter(is_of_system).count()
+    }
+
     pub fn trace(&mut self, tracer: &mut Tracer<'_>) {
         tracer.slice(&mut self.pages);
     }

@@ -71,7 +71,21 @@ impl Executor {
     /// # Errors
     /// When the system refuses a reactor.
     pub fn new(vm: &SharedVm) -> io::Result<Executor> {
-        let runtime = serve::reactor()?;
+        Executor::with_reactor(vm, serve::reactor(false)?)
+    }
+
+    /// An executor in virtual time: its clock moves when nothing else happens, to the next timer.
+    /// Fibers have no time slices; [`Vm::set_safepoint_budget`] may give them some.
+    ///
+    /// # Errors
+    /// When the system refuses a reactor.
+    pub fn simulated(vm: &SharedVm) -> io::Result<Executor> {
+        let executor = Executor::with_reactor(vm, serve::reactor(true)?)?;
+        executor.state.pool.monitor.disable();
+        Ok(executor)
+    }
+
+    fn with_reactor(vm: &SharedVm, runtime: Runtime) -> io::Result<Executor> {
         let tasks = Rc::new(LocalSet::new());
         let state = here(&vm.borrow());
         tasks.spawn_local(serve::serve(Rc::downgrade(vm), Arc::clone(&state)));
@@ -200,6 +214,7 @@ fn waits_for_system(vm: &Vm, task: Value) -> bool {
 
 impl Driver for Executor {
     fn run(&mut self, vm: &SharedVm, fiber: FiberId) -> Value {
+        let clock = self.runtime.enter();
         let task = {
             let vm = &mut *vm.borrow_mut();
             let task = handle::new_handle(vm);
@@ -208,6 +223,7 @@ impl Driver for Executor {
         let value = vm.borrow().heap.resolve(&task);
         run::start(vm, fiber, Target::Program(value));
         let is_over = handle::has_ended(&vm.borrow(), value_of(vm, &task));
+        drop(clock);
         let ended = if is_over { Ended::Handle } else { self.wait(vm, &task) };
         let vm = &mut *vm.borrow_mut();
         let task = vm.heap.release(task);
@@ -225,6 +241,25 @@ impl Driver for Executor {
         let error = interrupt(vm, task, text);
         handle::cancel(vm, task);
         error
+    }
+}
+
+#[cfg(test)]
+impl Executor {
+    /// Checks that no function is to be called and no event to be processed; the timers pending.
+    pub(crate) fn check_nothing_left(&self, vm: &SharedVm) -> usize {
+        let vm = &mut *vm.borrow_mut();
+        assert!(self.state.is_inbox_empty(), "events are left");
+        let local = self.state.local(vm);
+        assert!(local.urgent.is_empty() && local.interrupted.is_empty(), "functions are left");
+        assert!(local.running.is_empty(), "a fiber runs");
+        local.timers.pending()
+    }
+
+    /// Timers pending that end with a system.
+    pub(crate) fn pending_of_systems(&self, vm: &SharedVm) -> usize {
+        let vm = &mut *vm.borrow_mut();
+        self.state.local(vm).timers.pending_of_systems()
     }
 }
 

@@ -1,0 +1,199 @@
+//! Random trees of combinators in virtual time, beside a model of what they are to do.
+//!
+//! 1. A seed gives a program; it runs on an executor whose clock moves when nothing else does, and
+//!    on the [`model`]. What they print, how each handle ends, and who still waits for it are equal.
+//! 2. In the end nothing is left: no function to be called, no timer beyond those that the model
+//!    has, no root.
+//! 3. A failure prints the seed and the program, made smaller. `VALK_TREES_SEED` repeats it,
+//!    `VALK_TREES` says how many seeds are tried from there.
+
+mod model;
+mod program;
+
+use crate::handle::handle_of;
+use crate::{End, Executor, register, system};
+use model::{Model, State, Undecided};
+use program::{Choices, Program, Statement, text};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use valk_heap::{Config, Stress, Value};
+use valk_lang::{Output, Ran, Runtime};
+
+/// When every program has ended, in virtual milliseconds.
+const END_MS: u64 = 60_000_000_000;
+
+/// What came of a program.
+#[derive(Debug, PartialEq, Eq)]
+struct Outcome {
+    output: String,
+    states: Vec<Option<State>>,
+    timers: usize,
+}
+
+fn modelled(program: &Program) -> Result<Outcome, Undecided> {
+    let model = Model::run(program, END_MS)?;
+    let states = model.states();
+    let timers = model.endless_timers();
+    Ok(Outcome { output: model.output, states, timers })
+}
+
+fn state(runtime: &Runtime, value: Value) -> Option<State> {
+    let vm = runtime.vm();
+    let handle = handle_of(&vm.heap, value)?;
+    let repr = |value| String::from_utf8(valk_lang::display(&vm.heap, value)).expect("text");
+    let end = handle.cell.end();
+    let is_cancelled = end == Some(End::Cancelled);
+    let end = match end {
+        None | Some(End::Cancelled) => None,
+        Some(End::Completed(value)) => Some(Ok(repr(value))),
+        Some(End::Failed(value)) => Some(Err((!value.is_undefined()).then(|| repr(value)))),
+    };
+    Some(State { end, is_cancelled, waiters: handle.cell.waiters() })
+}
+
+/// Runs a program on the executor.
+fn run(program: &Program, stress: Stress) -> Outcome {
+    let mut runtime = Runtime::new(Config::default(), Output::memory()).expect("a heap");
+    register(&runtime.vm);
+    let mut executor = Executor::simulated(&runtime.vm).expect("a reactor");
+    runtime.vm().heap.set_stress(stress);
+    let text = text(program, END_MS);
+    let ran = runtime.run_text("tree", text.as_bytes(), &mut executor);
+    let output = String::from_utf8(runtime.take_output()).expect("text");
+    if let Ran::Failed(error, _) = ran {
+        panic!("the program failed: {}\n{output}", runtime.repr(error));
+    }
+    let states = (0..program.names)
+        .map(|name| {
+            let value = {
+                let mut vm = runtime.vm();
+                let name = vm.intern(&format!("h{name}"));
+                vm.global(name).expect("every name is defined")
+            };
+            state(&runtime, value)
+        })
+        .collect();
+    let timers = executor.check_nothing_left(&runtime.vm);
+    runtime.run_text("stop", b"(aio/stop sys) (aio/run sys)", &mut executor);
+    assert_eq!(executor.pending_of_systems(&runtime.vm), 0, "a stopped system has timers");
+    executor.finish(&runtime.vm);
+    assert!(system::all_have_stopped(&mut runtime.vm()));
+    Outcome { output, states, timers }
+}
+
+/// What is wrong with a program; `None` if it has no outcome or all is well.
+fn fault(program: &Program, stress: Stress) -> Result<bool, String> {
+    let Ok(expected) = modelled(program) else { return Ok(false) };
+    let ran = catch_unwind(AssertUnwindSafe(|| run(program, stress)));
+    let got = ran.map_err(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default()
+    })?;
+    if got == expected {
+        return Ok(true);
+    }
+    let mut report = String::new();
+    for (number, (got, expected)) in lines(&got.output).zip(lines(&expected.output)).enumerate() {
+        if got != expected {
+            report.push_str(&format!("line {number}: got `{got}`, expected `{expected}`\n"));
+            break;
+        }
+        if got.is_empty() {
+            break;
+        }
+    }
+    for (name, (got, expected)) in got.states.iter().zip(&expected.states).enumerate() {
+        if got != expected {
+            report.push_str(&format!("h{name}: got {got:?}, expected {expected:?}\n"));
+        }
+    }
+    report.push_str(&format!("timers: got {}, expected {}\n", got.timers, expected.timers));
+    report.push_str(&format!("--- got\n{}--- expected\n{}", got.output, expected.output));
+    Err(report)
+}
+
+/// The lines of a text, and then empty ones.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().chain(std::iter::repeat(""))
+}
+
+/// A smaller program with a fault, found by leaving statements out.
+fn shrunk(program: &Program, stress: Stress) -> Program {
+    let mut smallest = program.clone();
+    let mut goes_on = true;
+    while goes_on {
+        goes_on = false;
+        for candidate in program::smaller(&smallest) {
+            if fault(&candidate, stress).is_err() {
+                smallest = candidate;
+                goes_on = true;
+                break;
+            }
+        }
+    }
+    smallest
+}
+
+fn stress_of(seed: u64) -> Stress {
+    match seed % 16 {
+        0 => Stress::EverySafepoint,
+        1 | 2 => Stress::Random { seed },
+        _ => Stress::Off,
+    }
+}
+
+/// How many handles the program of a seed has, about.
+fn size_of_seed(seed: u64) -> usize {
+    let mut choices = Choices::new(!seed);
+    match choices.below(64) {
+        0 => 1000,
+        1..8 => 100 + choices.below(200),
+        8..24 => 30 + choices.below(70),
+        _ => 3 + choices.below(27),
+    }
+}
+
+fn check(seed: u64, size: usize) -> bool {
+    let program = program::program(seed, size);
+    let stress = if size > 300 { Stress::Off } else { stress_of(seed) };
+    match fault(&program, stress) {
+        Ok(has_outcome) => has_outcome,
+        Err(_) => {
+            std::panic::set_hook(Box::new(|_| {}));
+            let program = shrunk(&program, stress);
+            let _ = std::panic::take_hook();
+            let report = fault(&program, stress).err().unwrap_or_default();
+            panic!("seed {seed}, {size} handles:\n{}\n{report}", text(&program, END_MS));
+        }
+    }
+}
+
+fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).map_or(default, |text| text.parse().expect("a number"))
+}
+
+valk_harness::test! {
+    #[timeout_ms = 86_400_000]
+    fn trees_of_combinators_do_what_the_model_does() {
+        let (first, many) = (number("VALK_TREES_SEED", 1), number("VALK_TREES", 150));
+        let mut compared = 0;
+        for seed in first..first + many {
+            compared += u64::from(check(seed, size_of_seed(seed)));
+        }
+        println!("{compared} of {many} trees compared, the others have no one outcome");
+        assert!(many < 10 || compared * 10 >= many * 8, "{compared} of {many} have an outcome");
+    }
+}
+
+valk_harness::test! {
+    fn a_large_tree_does_what_the_model_does() {
+        assert!((1..9).any(|seed| check(seed, 1000)), "none of them has an outcome");
+    }
+
+    fn a_tree_made_smaller_has_fewer_statements() {
+        let program = program::program(3, 20);
+        let smaller = program::smaller(&program);
+        assert!(smaller.iter().any(|other| other.statements.len() < program.statements.len()));
+        let is_definition = |statement: &&Statement| matches!(statement, Statement::Define(..));
+        assert!(program.statements.iter().filter(is_definition).count() > 3);
+    }
+}
