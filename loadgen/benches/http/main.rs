@@ -113,8 +113,8 @@ fn measure(arguments: &Arguments) -> Result<(), String> {
         rate: arguments.rate,
     };
     for round in 0..arguments.rounds as usize {
-        for turn in 0..recipes.len() {
-            let index = (round + turn) % recipes.len();
+        for offset in 0..recipes.len() {
+            let index = (round + offset) % recipes.len();
             let sample = sample(&recipes[index], load)
                 .map_err(|reason| format!("{}: {reason}", recipes[index].name))?;
             rows[index].samples.push(sample);

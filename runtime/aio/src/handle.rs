@@ -12,7 +12,7 @@
 //! Does not know what a builtin is called, nor what a combinator does with its inputs.
 
 use crate::combinators::{self, Node};
-use crate::event::{Event, Parked};
+use crate::event::{Event, Parked, Target};
 use crate::executor::{self, ANY_EXECUTOR};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -39,6 +39,13 @@ pub(crate) enum Waiter {
     },
 }
 
+impl Waiter {
+    /// Whether it is the program's own fiber.
+    pub fn is_program(&self) -> bool {
+        matches!(self, Waiter::Fiber(parked) if matches!(parked.target, Target::Program(_)))
+    }
+}
+
 /// What belongs to a handle until it ends.
 #[derive(Debug, Default)]
 pub(crate) struct Body {
@@ -47,7 +54,7 @@ pub(crate) struct Body {
     /// Where the fiber that computes the result waits.
     pub awaiting: Option<(Value, Token)>,
     /// Functions to be called if it is cancelled, in order of registration.
-    pub on_cancel: Option<Box<Vec<Value>>>,
+    pub on_cancel: Vec<Value>,
 }
 
 /// A handle, as an object of the heap.
@@ -85,9 +92,7 @@ impl HostObject for Handle {
         if let Some((handle, _)) = &mut body.awaiting {
             tracer.value(handle);
         }
-        if let Some(functions) = &mut body.on_cancel {
-            tracer.slice(functions);
-        }
+        tracer.slice(&mut body.on_cancel);
     }
 
     fn type_name(&self) -> &'static str {
@@ -210,9 +215,9 @@ pub fn settle(vm: &mut Vm, handle: Value, end: End<Value>) -> bool {
     for waiter in waiters {
         notify(vm, waiter, end);
     }
-    if let (End::Cancelled, Some(functions)) = (end, body.on_cancel) {
+    if end == End::Cancelled {
         // The one that was registered last runs first.
-        for function in functions.into_iter().rev() {
+        for function in body.on_cancel.into_iter().rev() {
             executor::call_cleanup(vm, function, &[]);
         }
     }

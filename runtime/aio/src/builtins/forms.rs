@@ -44,6 +44,15 @@ fn call(vm: &mut Vm, name: &str, arguments: &[Value]) -> Value {
     form(vm, &items)
 }
 
+/// The code whose value is `value`.
+fn quoted(vm: &mut Vm, value: Value) -> Value {
+    if value.is_pair() {
+        return value.with_quoted(true);
+    }
+    let quote = vm.heap.intern(b"quote");
+    form(vm, &[quote, value])
+}
+
 /// The function with these parameters and this body.
 fn lambda(vm: &mut Vm, parameters: &[Value], body: Value) -> Value {
     let parameters =
@@ -146,7 +155,7 @@ fn body(vm: &mut Vm, body: Value) -> Value {
         [expression] if body.is_quoted() && expression.is_pair() && !expression.is_quoted() => {
             expression
         }
-        _ => call(vm, "quote", &[body]),
+        _ => quoted(vm, body),
     }
 }
 
@@ -194,8 +203,7 @@ fn bind_all(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     if let Some(error) = arguments.iter().find(|value| value.is_error()) {
         return (*error).into();
     }
-    let handles: Vec<Value> =
-        arguments[1..].iter().map(|value| as_handle(vm, *value)).collect();
+    let handles: Vec<Value> = arguments[1..].iter().map(|value| as_handle(vm, *value)).collect();
     let all = group::start(vm, GroupKind::All, &handles);
     let result = combinators::chain(vm, ChainKind::Spread, all, arguments[0]);
     now(vm, result)
@@ -203,7 +211,9 @@ fn bind_all(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 
 /// Calls `function` with each element of `list`, and then the group over what it returned.
 pub(super) fn traverse(vm: &mut Vm, function: Value, list: Value) -> Outcome {
-    let quoted = [function, list].map(|value| call(vm, "quote", &[value]));
-    let mapped = call(vm, "map", &quoted);
+    let map = vm.intern("map");
+    let Some(map) = vm.global(map) else { return fail(vm, "aio/traverse: `map` is not bound") };
+    let (function, list) = (quoted(vm, function), quoted(vm, list));
+    let mapped = form(vm, &[map, function, list]);
     Outcome::Evaluate(call(vm, TRAVERSED, &[mapped]))
 }

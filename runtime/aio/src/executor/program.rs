@@ -8,21 +8,23 @@
 
 use super::serve::{self, Entered};
 use super::{ExecutorState, Pool, here, run};
+use crate::builtins::register_with;
 use crate::event::Target;
 use crate::handle::{self, Waiter};
 use crate::interrupt::Interrupts;
 use crate::system;
 use std::io;
-use std::rc::Rc;
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::runtime::Runtime;
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 use valk_heap::{Root, Value};
 use valk_lang::{Driver, Language, SharedVm};
+use valk_net::Clock;
 use valk_sync::cell::End;
 use valk_vm::{FiberId, Vm};
 
@@ -41,6 +43,7 @@ pub struct Executor {
     tasks: Rc<LocalSet>,
     state: Arc<ExecutorState>,
     pub(crate) interrupts: Option<Interrupts>,
+    has_ended_program: bool,
 }
 
 /// Why the program's fiber is not to wait any longer.
@@ -74,13 +77,18 @@ impl Executor {
         Executor::with_reactor(vm, serve::reactor(false)?)
     }
 
-    /// An executor in virtual time: its clock moves when nothing else happens, to the next timer.
-    /// Fibers have no time slices; [`Vm::set_safepoint_budget`] may give them some.
+    /// Registers the builtins in the first VM of a runtime, and makes an executor in virtual time:
+    /// its clock moves when nothing else happens, to the next timer. Fibers have no time slices;
+    /// [`Vm::set_safepoint_budget`] may give them some.
     ///
     /// # Errors
     /// When the system refuses a reactor.
     pub fn simulated(vm: &SharedVm) -> io::Result<Executor> {
-        let executor = Executor::with_reactor(vm, serve::reactor(true)?)?;
+        let runtime = serve::reactor(true)?;
+        let entered = runtime.enter();
+        register_with(vm, Clock::simulated(SystemTime::UNIX_EPOCH));
+        drop(entered);
+        let executor = Executor::with_reactor(vm, runtime)?;
         executor.state.pool.monitor.disable();
         Ok(executor)
     }
@@ -90,7 +98,7 @@ impl Executor {
         let state = here(&vm.borrow());
         tasks.spawn_local(serve::serve(Rc::downgrade(vm), Arc::clone(&state)));
         system::install_reactor(vm, &tasks, &runtime);
-        Ok(Executor { runtime, tasks, state, interrupts: None })
+        Ok(Executor { runtime, tasks, state, interrupts: None, has_ended_program: false })
     }
 
     /// The executors of the program.
@@ -101,6 +109,12 @@ impl Executor {
     /// The status with which a signal ended the program.
     pub fn signal_status(&self) -> Option<u8> {
         self.state.pool.ended_by_signal().map(|signal| (128 + signal) as u8)
+    }
+
+    /// Whether `exit` elsewhere or a signal ended a wait of the program. The error that its fiber then
+    /// gave is not the program's.
+    pub fn has_ended_program(&self) -> bool {
+        self.has_ended_program
     }
 
     /// Lets functions on other executors finish, but not for long, then stops every system that
@@ -144,9 +158,13 @@ impl Executor {
             return Some(Ended::Interrupted);
         }
         let pool = &self.state.pool;
-        if pool.signal().is_some() && !waits_for_system(vm, task) {
-            pool.end_by_signal();
-            return Some(Ended::Program);
+        if pool.signal().is_some() {
+            // This finds out whether the program waits for one of them.
+            system::stop_all(vm);
+            if !pool.is_graceful() {
+                pool.end_by_signal();
+                return Some(Ended::Program);
+            }
         }
         if !self.state.is_inbox_empty() {
             return None;
@@ -202,16 +220,6 @@ async fn woken(notified: impl Future<Output = ()>) {
     .await;
 }
 
-/// Whether the fiber that computes `task` waits for a system to stop.
-fn waits_for_system(vm: &Vm, task: Value) -> bool {
-    let awaited = handle::handle_of(&vm.heap, task)
-        .and_then(|task| task.body().awaiting)
-        .and_then(|(awaited, _)| handle::handle_of(&vm.heap, awaited));
-    awaited.is_some_and(|handle| {
-        handle.body().node.as_ref().is_some_and(|node| node.is_end_of_system())
-    })
-}
-
 impl Driver for Executor {
     fn run(&mut self, vm: &SharedVm, fiber: FiberId) -> Value {
         let clock = self.runtime.enter();
@@ -225,6 +233,7 @@ impl Driver for Executor {
         let is_over = handle::has_ended(&vm.borrow(), value_of(vm, &task));
         drop(clock);
         let ended = if is_over { Ended::Handle } else { self.wait(vm, &task) };
+        self.has_ended_program |= matches!(ended, Ended::Program);
         let vm = &mut *vm.borrow_mut();
         let task = vm.heap.release(task);
         let text = match ended {

@@ -71,7 +71,8 @@ pub(super) struct Entered {
 
 impl Entered {
     pub fn new(vm: &SharedVm, state: &Arc<ExecutorState>) -> Entered {
-        let thread = Thread { vm: Rc::downgrade(vm), state: Some(Arc::clone(state)), blocked: None };
+        let thread =
+            Thread { vm: Rc::downgrade(vm), state: Some(Arc::clone(state)), blocked: None };
         Entered { before: Some(THREAD.replace(thread)) }
     }
 }
@@ -193,7 +194,8 @@ impl ThreadStart {
     pub fn serve(self, seat: Seat) {
         let Some(pool) = self.pool.upgrade() else { return };
         let index = seat.index() as u16;
-        let mut vm = self.template.instantiate().expect("a pool has no more executors than mutators");
+        let mut vm =
+            self.template.instantiate().expect("a pool has no more executors than mutators");
         *vm.extension::<Language>() = lock(&self.language).of_same_program();
         let state = Arc::new(ExecutorState::new(index, Arc::clone(&pool)));
         state.install(&mut vm);

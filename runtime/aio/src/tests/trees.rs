@@ -11,7 +11,7 @@ mod model;
 mod program;
 
 use crate::handle::handle_of;
-use crate::{End, Executor, register, system};
+use crate::{End, Executor, system};
 use model::{Model, State, Undecided};
 use program::{Choices, Program, Statement, text};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -53,7 +53,6 @@ fn state(runtime: &Runtime, value: Value) -> Option<State> {
 /// Runs a program on the executor.
 fn run(program: &Program, stress: Stress) -> Outcome {
     let mut runtime = Runtime::new(Config::default(), Output::memory()).expect("a heap");
-    register(&runtime.vm);
     let mut executor = Executor::simulated(&runtime.vm).expect("a reactor");
     runtime.vm().heap.set_stress(stress);
     let text = text(program, END_MS);

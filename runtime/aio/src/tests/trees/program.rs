@@ -530,6 +530,7 @@ pub fn smaller(program: &Program) -> Vec<Program> {
                     }
                 }
             }
+            Statement::Bind(_) => {}
             _ => {
                 statements.remove(place);
                 all.push(Program { statements, ..*program });
