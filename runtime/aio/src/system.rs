@@ -98,6 +98,11 @@ pub(crate) struct SystemList {
 }
 
 impl SystemList {
+    /// Has no signal watched: a simulated program is ended by its host.
+    pub fn ignore_signals(&mut self) {
+        self.is_watching_signals = true;
+    }
+
     /// Whether a system has not stopped yet.
     pub fn any_running(&self) -> bool {
         self.list.iter().any(|system| !system.has_stopped())

@@ -26,6 +26,7 @@ use valk_heap::{Root, Value};
 use valk_lang::{Driver, Language, SharedVm};
 use valk_net::Clock;
 use valk_sync::cell::End;
+use valk_sync::shim::lock;
 use valk_vm::{FiberId, Vm};
 
 /// How long a program that has ended lets its functions finish.
@@ -90,6 +91,7 @@ impl Executor {
         drop(entered);
         let executor = Executor::with_reactor(vm, runtime)?;
         executor.state.pool.monitor.disable();
+        lock(&executor.state.pool.systems).ignore_signals();
         Ok(executor)
     }
 

@@ -148,9 +148,10 @@ impl<'a> Expander<'a> {
             return self.add(Node::Single(inner), list);
         }
         // A form that a builtin made of its arguments means that builtin, whatever its name is
-        // bound to here.
+        // bound to here. So do functions and sequences in it, which see the variables around them.
         if let Some((symbol, inline)) = self.names.inline_value(self.vm, items[0])
-            && list.with_quoted(false) == self.root.with_quoted(false)
+            && (list.with_quoted(false) == self.root.with_quoted(false)
+                || matches!(inline, Inline::Lambda | Inline::Do))
             && let Some(id) = self.inlined(inline, symbol, &items[1..], list)
         {
             return id;

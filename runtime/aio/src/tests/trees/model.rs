@@ -588,16 +588,21 @@ impl Model {
         if let Some(frame) = fiber.frames.last_mut() {
             frame.given = answer;
         }
+        let mut is_between = false;
+        if self.is_dead(fiber.target) {
+            return;
+        }
         loop {
             self.steps += 1;
-            if self.is_dead(fiber.target) {
+            if is_between && self.is_dead(fiber.target) {
                 return;
             }
-            if !self.urgent.is_empty() {
+            if is_between && !self.urgent.is_empty() {
                 let given = fiber.frames.last().map_or(Item::Nil, |frame| frame.given.clone());
                 self.interrupted.push((fiber, given));
                 return;
             }
+            is_between = false;
             let Some(frame) = fiber.frames.last_mut() else { return };
             if let Some((name, function, next, many, values)) = &mut frame.traversal {
                 if *next < *many {
@@ -611,6 +616,7 @@ impl Model {
                     let inputs = values.iter().map(handle_in).collect();
                     let id = self.group(GroupKind::All, inputs);
                     self.names[name] = Some(id);
+                    is_between = true;
                 }
                 continue;
             }
@@ -645,6 +651,7 @@ impl Model {
                     let rest = Function { binds: vec![*name], ..frame.function.clone() };
                     let result = self.chain(Chained::Then, id, rest);
                     give(&mut fiber, result);
+                    is_between = true;
                 }
                 Step::BindAll(names) => {
                     let inputs: Vec<Id> =
@@ -653,11 +660,15 @@ impl Model {
                     let all = self.group(GroupKind::All, inputs);
                     let result = self.chain(Chained::Spread, all, rest);
                     give(&mut fiber, result);
+                    is_between = true;
                 }
                 Step::Make(name, Expression::Traverse(many, body)) if *many > 0 => {
                     frame.traversal = Some((*name, function(body), 0, *many, Vec::new()));
                 }
-                _ => self.step(frame, step),
+                _ => {
+                    self.step(frame, step);
+                    is_between = lets_functions_run(step);
+                }
             }
         }
     }
@@ -1136,6 +1147,24 @@ fn handle_in(item: &Item) -> Id {
     match item {
         Item::Handle(id) => *id,
         other => panic!("a traversal gives handles, not {other:?}"),
+    }
+}
+
+/// Whether a step lets the functions that wait run before it is over.
+fn lets_functions_run(step: &Step) -> bool {
+    match step {
+        Step::Cancel(_) | Step::OnCancel(..) => true,
+        Step::Make(_, expression) => !matches!(
+            expression,
+            Expression::Pure(_)
+                | Expression::Fail(_)
+                | Expression::Promise
+                | Expression::Never
+                | Expression::Sleep(_)
+                | Expression::Schedule(..)
+                | Expression::Interval(..)
+        ),
+        _ => false,
     }
 }
 

@@ -161,7 +161,7 @@ pub fn program(seed: u64, size: usize) -> Program {
     let mut statements = Vec::new();
     while generator.left > size / 4 {
         let visible = generator.outer.clone();
-        let statement = generator.statement(&visible, 0);
+        let statement = generator.statement(&visible, 0, false);
         if let Statement::Define(name, _) = statement {
             generator.outer.push(name);
         }
@@ -194,7 +194,8 @@ impl Generator {
         }
     }
 
-    fn statement(&mut self, visible: &[Name], depth: usize) -> Statement {
+    /// A statement; one of a fiber that `waits` may wait.
+    fn statement(&mut self, visible: &[Name], depth: usize, waits: bool) -> Statement {
         let choice = if visible.is_empty() { 99 } else { self.choices.below(100) };
         let any = |this: &mut Self| match this.outer.is_empty() {
             true => this.one_of(visible),
@@ -203,7 +204,7 @@ impl Generator {
         };
         match choice {
             0..10 => Statement::Cancel(any(self)),
-            10..20 if depth > 0 => Statement::Await(any(self)),
+            10..20 if waits => Statement::Await(any(self)),
             20..30 if !self.promises.is_empty() => {
                 let promises = self.promises.clone();
                 let promise = promises[self.choices.below(promises.len())];
@@ -214,7 +215,7 @@ impl Generator {
                 Statement::OnCancel(name, self.body(visible, depth + 1, false, false))
             }
             _ => {
-                let expression = self.expression(visible, depth);
+                let expression = self.expression(visible, depth, waits);
                 let name = self.name();
                 if expression == Expression::Promise && depth == 0 {
                     self.promises.push(name);
@@ -239,11 +240,9 @@ impl Generator {
         let mut statements = Vec::new();
         let many = if depth > DEPTH_MAX { 0 } else { self.choices.below(4) };
         for _ in 0..many {
-            let statement = self.statement(&visible, depth);
-            match statement {
-                Statement::Define(name, _) => visible.push(name),
-                Statement::Await(_) if !waits => continue,
-                _ => {}
+            let statement = self.statement(&visible, depth, waits);
+            if let Statement::Define(name, _) = statement {
+                visible.push(name);
             }
             statements.push(statement);
         }
@@ -256,8 +255,8 @@ impl Generator {
     }
 
     /// A body that gives a handle whenever it can.
-    fn handle_body(&mut self, visible: &[Name], depth: usize, has_parameter: bool) -> Body {
-        let mut body = self.body(visible, depth, has_parameter, true);
+    fn handle_body(&mut self, visible: &[Name], depth: usize, waits: bool) -> Body {
+        let mut body = self.body(visible, depth, true, waits);
         let name = self.name();
         let expression = match self.choices.below(3) {
             0 => Expression::Fail(Payload::Error(self.choices.below(1000))),
@@ -289,7 +288,7 @@ impl Generator {
         body
     }
 
-    fn expression(&mut self, visible: &[Name], depth: usize) -> Expression {
+    fn expression(&mut self, visible: &[Name], depth: usize, waits: bool) -> Expression {
         self.left = self.left.saturating_sub(1);
         let choice = if visible.is_empty() { self.choices.below(20) } else { self.choices.below(100) };
         match choice {
@@ -331,7 +330,7 @@ impl Generator {
             },
             80..84 => {
                 let many = self.choices.below(4);
-                Expression::Traverse(many, self.handle_body(visible, depth + 1, true))
+                Expression::Traverse(many, self.handle_body(visible, depth + 1, waits))
             }
             84..90 => Expression::Bracket {
                 acquire: self.one_of(visible),
@@ -351,7 +350,7 @@ impl Generator {
     fn bindings(&mut self, visible: &[Name], depth: usize) -> Vec<(Name, Expression)> {
         let many = 1 + self.choices.below(3);
         let binding = |this: &mut Self| {
-            let expression = this.expression(visible, depth + 1);
+            let expression = this.expression(visible, depth + 1, true);
             (this.name(), expression)
         };
         (0..many).map(|_| binding(self)).collect()
@@ -362,11 +361,12 @@ impl Generator {
 pub fn text(program: &Program, end_ms: u64) -> String {
     let mut text = String::from("(def {sys} (aio/await (aio/start)))\n");
     for name in 0..program.names {
-        let _ = writeln!(text, "(def {{h{name}}} ())");
+        let _ = write!(text, "(def {{h{name}}} ())");
     }
     for body in 0..program.bodies {
-        let _ = writeln!(text, "(def {{k{body}}} 0)");
+        let _ = write!(text, "(def {{k{body}}} 0)");
     }
+    text.push('\n');
     for statement in &program.statements {
         text.push_str(&statement_text(statement, ""));
         text.push('\n');
@@ -519,7 +519,16 @@ pub fn smaller(program: &Program) -> Vec<Program> {
     for place in 0..program.statements.len() {
         let mut statements = program.statements.clone();
         match &statements[place] {
-            Statement::Define(_, Expression::Pure(Payload::Number(0))) => {}
+            Statement::Define(name, Expression::Pure(Payload::Number(0))) => {
+                let name = *name;
+                statements.remove(place);
+                let text: String =
+                    statements.iter().map(|other| statement_text(other, "")).collect();
+                let is_used = [" ", ")", "}"].iter().any(|end| text.contains(&format!("h{name}{end}")));
+                if !is_used {
+                    all.push(Program { statements, ..*program });
+                }
+            }
             Statement::Define(name, _) => {
                 let name = *name;
                 for expression in [Expression::Pure(Payload::Number(0)), Expression::Never] {
