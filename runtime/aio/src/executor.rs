@@ -280,6 +280,11 @@ pub(crate) fn restart_timer(vm: &mut Vm, id: TimerId, after: Duration) {
     state.arrived.notify_one();
 }
 
+/// A timer that has fired fires no more, and is kept for its system.
+pub(crate) fn timer_is_over(vm: &Vm) {
+    here(vm).pool.end_live();
+}
+
 /// Forgets a timer; `is_timed` says whether it had a time.
 pub(crate) fn cancel_timer(vm: &mut Vm, executor: u16, id: TimerId, is_timed: bool) {
     let state = here(vm);

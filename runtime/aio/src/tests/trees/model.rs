@@ -354,9 +354,10 @@ impl Model {
         Ok(model)
     }
 
-    /// Operations of the system that end only by being cancelled.
+    /// Operations of the system that have not ended.
     pub fn endless_timers(&self) -> usize {
-        let is_endless = |node: &&Node| matches!(node.kind, Some(Kind::Timer(None, None, None)));
+        let is_endless =
+            |node: &&Node| matches!(node.kind, Some(Kind::Timer(..) | Kind::Retry { .. }));
         self.nodes.iter().filter(is_endless).count()
     }
 
