@@ -37,11 +37,11 @@ impl HostObject for Page {
     }
 }
 
-/// Names a timer of one executor.
+/// Names a timer of one executor. Of those that are due at once, the one started first fires first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct TimerId {
-    index: u32,
     generation: u32,
+    index: u32,
 }
 
 #[derive(Clone, Copy)]

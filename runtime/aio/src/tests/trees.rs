@@ -70,7 +70,7 @@ fn run(program: &Program, stress: Stress) -> Outcome {
             let value = {
                 let mut vm = runtime.vm();
                 let name = vm.intern(&format!("h{name}"));
-                vm.global(name).expect("every name is defined")
+                vm.global(name).unwrap_or(Value::NIL)
             };
             state(&runtime, value)
         })
@@ -83,9 +83,12 @@ fn run(program: &Program, stress: Stress) -> Outcome {
     Outcome { output, states, timers }
 }
 
-/// What is wrong with a program; `None` if it has no outcome or all is well.
+/// Whether a program has an outcome.
+///
+/// # Errors
+/// What is wrong with it.
 fn fault(program: &Program, stress: Stress) -> Result<bool, String> {
-    let expected = match modelled(program) { Ok(expected) => expected, Err(why) => { if std::env::var_os("VALK_TREES").is_some() { eprintln!("WHY {why:?}"); } return Ok(false) } };
+    let Ok(expected) = modelled(program) else { return Ok(false) };
     let ran = catch_unwind(AssertUnwindSafe(|| run(program, stress)));
     let got = ran.map_err(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
@@ -168,7 +171,7 @@ fn check(seed: u64, size: usize) -> bool {
             let program = shrunk(&program, stress);
             let _ = std::panic::take_hook();
             let report = fault(&program, stress).err().unwrap_or_default();
-            panic!("seed {seed}, {size} handles:\n{}\n{report}", text(&program, END_MS));
+            panic!("seed {seed}, {size} handles: {report}--- program\n{}", text(&program, END_MS));
         }
     }
 }
@@ -180,14 +183,13 @@ fn number(variable: &str, default: u64) -> u64 {
 valk_harness::test! {
     #[timeout_ms = 86_400_000]
     fn trees_of_combinators_do_what_the_model_does() {
-        let (first, many) = (number("VALK_TREES_SEED", 1), number("VALK_TREES", 150));
+        let (first, many) = (number("VALK_TREES_SEED", 1), number("VALK_TREES", 60));
         let mut compared = 0;
         for seed in first..first + many {
-            if many > 1 && std::env::var_os("VALK_TREES").is_some() { eprintln!("seed {seed} size {} {:?}", size_of_seed(seed), std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap()); }
             compared += u64::from(check(seed, size_of_seed(seed)));
         }
-        println!("{compared} of {many} trees compared, the others have no one outcome");
-        assert!(many < 10 || compared * 10 >= many * 8, "{compared} of {many} have an outcome");
+        println!("seeds from {first}: {compared} of {many} trees ended in time and agree");
+        assert!(compared * 10 >= many * 9, "{compared} of {many} trees ended in time");
     }
 }
 

@@ -5,7 +5,7 @@
 //! 2. Functions that a step has caused to be called run before that step is over, each to its end
 //!    or to where it waits, in the order in which they were caused.
 //! 3. Cancelling goes downward: the operation ends, then what only it observed does.
-//! 4. Two timers that are due at once have no order; a program with such has no outcome here.
+//! 4. Of timers that are due at once the one that was started first fires first.
 //!
 //! Is written from the rules of the language, not from the code that it judges.
 
@@ -17,6 +17,9 @@ use std::fmt::Write;
 use std::rc::Rc;
 
 type Id = usize;
+
+/// When a timer fires, and its number.
+type Due = (u64, u64);
 
 /// Longest pause of a retry, in milliseconds.
 const PAUSE_MAX_MS: u64 = 30_000;
@@ -150,7 +153,7 @@ struct Input {
 enum Retry {
     Calling,
     Attempt(Input),
-    Pause(u64),
+    Pause(Due),
 }
 
 #[derive(Debug)]
@@ -164,12 +167,12 @@ enum Stage {
 enum Kind {
     Promise,
     /// When it is due, its function, its period.
-    Timer(Option<u64>, Option<Function>, Option<u64>),
+    Timer(Option<Due>, Option<Function>, Option<u64>),
     Chain { kind: Chained, source: Input, function: Function, is_called: bool },
     Function,
     Adopt(Input),
     Group { kind: GroupKind, inputs: Vec<Input>, left: usize, failure: Option<Item> },
-    Within(Input, u64),
+    Within(Input, Due),
     Retry { function: Function, attempts: u64, base: u64, is_constant: bool, begun: u64, at: Retry },
     Bracket { release: Function, use_: Function, stage: Stage },
 }
@@ -208,8 +211,6 @@ struct Call {
 /// Why a program has no outcome.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Undecided {
-    /// Two timers are due at once.
-    Tie,
     /// It has not ended after so many steps or that time.
     TooLong,
 }
@@ -222,11 +223,11 @@ pub struct Model {
     inbox: VecDeque<Event>,
     urgent: VecDeque<Call>,
     interrupted: Vec<(Fiber, Item)>,
-    timers: BTreeMap<u64, Id>,
+    timers: BTreeMap<Due, Id>,
+    timers_started: u64,
     now: u64,
     tokens: u64,
     steps: usize,
-    is_tied: bool,
     pub output: String,
 }
 
@@ -340,16 +341,17 @@ impl Model {
                     return Err(Undecided::TooLong);
                 }
             }
-            if model.is_tied {
-                return Err(Undecided::Tie);
-            }
-            let Some((due, id)) = model.timers.pop_first() else { break };
+            let Some((&(due, _), _)) = model.timers.first_key_value() else { break };
             if due >= end_ms {
                 return Err(Undecided::TooLong);
             }
             model.now = due;
-            model.timer_fired(id);
-            model.settle_urgent();
+            // All that are due, and then what that has caused.
+            while let Some(first) = model.timers.first_entry().filter(|first| first.key().0 == due) {
+                let ((_, number), id) = first.remove_entry();
+                model.timer_fired(id, number);
+                model.settle_urgent();
+            }
         }
         Ok(model)
     }
@@ -391,11 +393,10 @@ impl Model {
         id
     }
 
-    fn timer(&mut self, after: u64, id: Id) -> u64 {
-        let due = self.now + after.max(1);
-        if self.timers.insert(due, id).is_some() {
-            self.is_tied = true;
-        }
+    fn timer(&mut self, after: u64, id: Id) -> Due {
+        self.timers_started += 1;
+        let due = (self.now + after.max(1), self.timers_started);
+        self.timers.insert(due, id);
         due
     }
 
@@ -1115,11 +1116,14 @@ impl Model {
         }
     }
 
-    fn timer_fired(&mut self, id: Id) {
+    fn timer_fired(&mut self, id: Id, number: u64) {
         let Some(kind) = self.nodes[id].kind.take() else { return };
         match kind {
             Kind::Timer(_, Some(function), period) => {
-                let due = period.map(|period| self.timer(period, id));
+                let due = period.map(|period| (self.now + period, number));
+                if let Some(due) = due {
+                    self.timers.insert(due, id);
+                }
                 self.nodes[id].kind = Some(Kind::Timer(due, Some(function.clone()), period));
                 self.call(&function, Vec::new(), id);
             }

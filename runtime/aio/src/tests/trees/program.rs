@@ -8,6 +8,7 @@
 //!
 //! Does not know what any of it does.
 
+use std::collections::HashSet;
 use std::fmt::Write;
 
 /// The number of a handle's variable.
@@ -359,19 +360,19 @@ impl Generator {
 
 /// The program as text. Its last form waits until nothing more happens.
 pub fn text(program: &Program, end_ms: u64) -> String {
+    let statements: Vec<String> =
+        program.statements.iter().map(|statement| statement_text(statement, "")).collect();
+    let statements = statements.join("\n");
+    let used: HashSet<&str> = statements.split([' ', '(', ')', '{', '}', '\n']).collect();
     let mut text = String::from("(def {sys} (aio/await (aio/start)))\n");
-    for name in 0..program.names {
-        let _ = write!(text, "(def {{h{name}}} ())");
+    let names = (0..program.names).map(|name| (format!("h{name}"), "()"));
+    let counts = (0..program.bodies).map(|body| (format!("k{body}"), "0"));
+    for (name, value) in names.chain(counts) {
+        if used.contains(name.as_str()) {
+            let _ = write!(text, "(def {{{name}}} {value}) ");
+        }
     }
-    for body in 0..program.bodies {
-        let _ = write!(text, "(def {{k{body}}} 0)");
-    }
-    text.push('\n');
-    for statement in &program.statements {
-        text.push_str(&statement_text(statement, ""));
-        text.push('\n');
-    }
-    let _ = writeln!(text, "(aio/await (aio/sleep sys {end_ms}))");
+    let _ = write!(text, "\n{statements}\n(aio/await (aio/sleep sys {end_ms}))\n");
     text
 }
 
