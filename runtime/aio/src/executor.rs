@@ -291,10 +291,14 @@ pub(crate) fn call_cleanup(vm: &mut Vm, function: Value, arguments: &[Value]) {
 const YIELD_FIELDS: usize = 2;
 
 /// The outcome of a builtin whose result is `value`, after the functions that it has caused to be
-/// called have run, each to its end or to where it waits.
+/// called have run, each to its end or to where it waits. A fiber that it has cancelled leaves.
 pub(crate) fn after_urgent(vm: &mut Vm, value: Value) -> Outcome {
     let state = here(vm);
-    if state.local().urgent.is_empty() {
+    let (is_calm, target) = {
+        let local = state.local();
+        (local.urgent.is_empty(), local.running.last().copied())
+    };
+    if is_calm && !target.is_some_and(|target| target.is_cancelled(vm)) {
         return value.into();
     }
     let mark = vm.embedder;
@@ -349,6 +353,11 @@ pub(crate) fn restart_timer(vm: &mut Vm, id: TimerId, after: Duration) {
     let at_us = state.now_us().saturating_add(after.as_micros() as u64);
     state.local().timers.restart(id, at_us);
     state.arrived.notify_one();
+}
+
+/// A timer that has fired fires no more, and is kept for its system.
+pub(crate) fn timer_is_over(vm: &Vm) {
+    here(vm).pool.end_live();
 }
 
 /// Forgets a timer; `is_timed` says whether it had a time.

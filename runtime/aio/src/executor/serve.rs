@@ -49,10 +49,12 @@ pub(super) fn leave_seat() {
     SEAT.set(None);
 }
 
-/// A reactor whose thread is in a blocked state while it waits.
-pub(super) fn reactor() -> io::Result<Runtime> {
+/// A reactor whose thread is in a blocked state while it waits. A `paused` clock moves only when
+/// there is nothing else to do, to the next timer.
+pub(super) fn reactor(paused: bool) -> io::Result<Runtime> {
     Builder::new_current_thread()
         .enable_all()
+        .start_paused(paused)
         .on_thread_park(|| {
             THREAD.with_borrow_mut(|thread| {
                 thread.blocked = thread.vm.upgrade().and_then(|vm| ParkedVm::new(&vm));
@@ -208,7 +210,7 @@ impl ThreadStart {
         let state = Arc::new(ExecutorState::new(index, Arc::clone(&pool)));
         state.install(&mut vm);
         let vm: SharedVm = Rc::new(RefCell::new(vm));
-        let runtime = match reactor() {
+        let runtime = match reactor(false) {
             Ok(runtime) => runtime,
             Err(error) => {
                 tracing::error!(target: crate::LOG_TARGET, "executor {index} has no reactor: {error}");
