@@ -42,6 +42,7 @@ pub fn register(vm: &SharedVm) {
     for table in TABLES {
         register_table(vm, table);
     }
+    forms::rewrite_literal_uses(vm);
 }
 
 /// A check that failed, with the outcome that says so.

@@ -209,12 +209,6 @@ pub(crate) fn call_soon(vm: &mut Vm, call: Call) {
     state.arrived.notify_one();
 }
 
-/// Has a function called that nothing waits for, whatever becomes of its cause.
-pub(crate) fn call_cleanup(vm: &mut Vm, function: Value, arguments: &[Value]) {
-    let call = Call::new(vm, function, arguments, Target::Cleanup);
-    call_soon(vm, call);
-}
-
 /// Length of the record that stands for "go on with this after the urgent events".
 const YIELD_FIELDS: usize = 2;
 

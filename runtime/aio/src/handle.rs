@@ -12,7 +12,7 @@
 //! Does not know what a builtin is called, nor what a combinator does with its inputs.
 
 use crate::combinators::{self, Node};
-use crate::event::{Event, Parked};
+use crate::event::{Call, Event, Parked};
 use crate::executor::{self, ANY_EXECUTOR};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -46,8 +46,9 @@ pub(crate) struct Body {
     pub node: Option<Box<Node>>,
     /// Where the fiber that computes the result waits.
     pub awaiting: Option<(Value, Token)>,
-    /// Functions to be called if it is cancelled, in order of registration.
-    pub on_cancel: Option<Box<Vec<Value>>>,
+    /// Calls to be made if it is cancelled, in order of registration, each in the request context
+    /// that it was registered in.
+    pub on_cancel: Option<Box<Vec<Call>>>,
 }
 
 /// A handle, as an object of the heap.
@@ -85,8 +86,8 @@ impl HostObject for Handle {
         if let Some((handle, _)) = &mut body.awaiting {
             tracer.value(handle);
         }
-        if let Some(functions) = &mut body.on_cancel {
-            tracer.slice(functions);
+        for call in body.on_cancel.iter_mut().flat_map(|calls| calls.iter_mut()) {
+            call.trace(tracer);
         }
     }
 
@@ -210,10 +211,10 @@ pub fn settle(vm: &mut Vm, handle: Value, end: End<Value>) -> bool {
     for waiter in waiters {
         notify(vm, waiter, end);
     }
-    if let (End::Cancelled, Some(functions)) = (end, body.on_cancel) {
+    if let (End::Cancelled, Some(calls)) = (end, body.on_cancel) {
         // The one that was registered last runs first.
-        for function in functions.into_iter().rev() {
-            executor::call_cleanup(vm, function, &[]);
+        for call in calls.into_iter().rev() {
+            executor::call_soon(vm, call);
         }
     }
     true

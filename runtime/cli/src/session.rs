@@ -98,10 +98,12 @@ impl Session {
         }
     }
 
-    /// Prints what went wrong; the value when nothing did.
+    /// Prints what went wrong; the value when nothing did. A program that was ended has failed
+    /// at nothing.
     fn report(&mut self, ran: Ran, reporter: &Reporter) -> Option<Value> {
         match ran {
             Ran::Value(value) => Some(value),
+            Ran::Failed(..) if self.has_ended() => None,
             Ran::Failed(error, diagnostic) => {
                 let line = format!("{}\n", self.runtime.repr(error));
                 self.print(line.as_bytes());
@@ -165,9 +167,14 @@ impl Session {
         status
     }
 
-    /// The exit status the program asked for.
+    /// The exit status the program asked for, or that of the signal which ended it.
     pub fn exit_code(&self) -> Option<u8> {
-        self.runtime.exit_code()
+        self.runtime.exit_code().or_else(|| self.executor.signal_status())
+    }
+
+    /// Whether `exit` in another function, or a signal, has ended the program while it waited.
+    pub fn has_ended(&self) -> bool {
+        self.executor.has_ended_program()
     }
 
     /// Stops what the program left running and passes on its output.

@@ -32,6 +32,9 @@ mod text;
 mod vectors;
 mod weak;
 
+use crate::Language;
+use crate::compile::Rewrite;
+use std::sync::Arc;
 use valk_heap::Value;
 use valk_vm::{Arity, NativeFn, NativeKind, Outcome, ReflectiveFn, Vm, type_name};
 
@@ -85,6 +88,18 @@ pub fn register_table(vm: &mut Vm, table: &[(&'static str, Arity, NativeFn)]) {
     for (name, arity, run) in table {
         vm.define_native(name, *arity, NativeKind::Plain(*run));
     }
+}
+
+/// Has calls of a builtin with literal arguments compiled as what `rewrite` makes of them, so that
+/// they see the variables around them without asking for these by name.
+///
+/// # Panics
+/// When the builtin is not registered.
+pub fn rewrite_uses(vm: &mut Vm, name: &str, rewrite: Rewrite) {
+    let symbol = vm.intern(name);
+    let builtin = vm.builtin(name).expect("a registered builtin");
+    let names = &mut vm.extension::<Language>().names;
+    Arc::make_mut(names).rewrite_uses(symbol, builtin, rewrite);
 }
 
 /// The outcome for a value of a wrong type: the error itself, or a type error.

@@ -20,7 +20,7 @@ pub use builtins::{STRING_BYTES_MAX, collector_report, remaining_deadline};
 /// The target of this crate's log lines.
 const LOG_TARGET: &str = "valk::lang";
 
-pub use compile::elements;
+pub use compile::{Rewrite, elements};
 pub use nearest::nearest;
 pub use output::Output;
 pub use print::{Style, display, print, repr};

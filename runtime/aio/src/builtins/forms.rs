@@ -1,7 +1,8 @@
 //! `aio/let` and `aio/do`: sequences of operations as code.
 //!
 //! 1. Both rewrite their quoted arguments to functions in functions, so every variable is visible
-//!    in all that follows, and evaluate that in the caller's environment.
+//!    in all that follows. Literal arguments are rewritten when the form around them is compiled;
+//!    others when they are there, and evaluated in the caller's environment.
 //! 2. What is rewritten to are builtins whose names no program can write (they contain spaces).
 //! 3. A handle as the last value is adopted; a value is the result as it is.
 
@@ -11,7 +12,7 @@ use crate::combinators::group::{self, GroupKind};
 use crate::combinators::{self};
 use crate::handle::{completed, is_handle};
 use valk_heap::Value;
-use valk_lang::builtins::fail;
+use valk_lang::builtins::{fail, rewrite_uses};
 use valk_lang::elements;
 use valk_vm::{Arity, NativeFn, Outcome, Vm};
 
@@ -91,9 +92,15 @@ fn sequence(vm: &mut Vm, statements: &[Value]) -> Value {
 }
 
 /// The code that runs `body` as an operation.
-fn running(vm: &mut Vm, body: Value) -> Outcome {
+fn running(vm: &mut Vm, body: Value) -> Value {
     let function = lambda(vm, &[], body);
-    Outcome::Evaluate(call(vm, RUN, &[function]))
+    call(vm, RUN, &[function])
+}
+
+/// The code of an `aio/do` with these statements.
+fn do_code(vm: &mut Vm, statements: Value) -> Value {
+    let body = sequence(vm, &elements(statements));
+    running(vm, body)
 }
 
 fn do_(vm: &mut Vm, arguments: &[Value]) -> Outcome {
@@ -104,8 +111,7 @@ fn do_(vm: &mut Vm, arguments: &[Value]) -> Outcome {
             let text = "aio/do: argument must be a qexpr {stmt1 stmt2 ...}";
             return Err(fail(vm, text));
         }
-        let body = sequence(vm, &elements(statements));
-        Ok(running(vm, body))
+        Ok(Outcome::Evaluate(do_code(vm, statements)))
     };
     outcome(start(vm))
 }
@@ -146,8 +152,30 @@ fn body(vm: &mut Vm, body: Value) -> Value {
         [expression] if body.is_quoted() && expression.is_pair() && !expression.is_quoted() => {
             expression
         }
-        _ => call(vm, "quote", &[body]),
+        _ => literal(vm, body),
     }
+}
+
+/// Code whose value is `value`.
+fn literal(vm: &mut Vm, value: Value) -> Value {
+    if value.is_list() {
+        return value.with_quoted(true);
+    }
+    let quote = vm.heap.intern(b"quote");
+    form(vm, &[quote, value])
+}
+
+/// The code of an `aio/let`.
+fn let_code(vm: &mut Vm, bindings: Value, result: Value) -> Checked<Value> {
+    let groups = groups(vm, bindings)?;
+    let mut code = body(vm, result);
+    for group in groups.into_iter().rev() {
+        let (variables, expressions): (Vec<Value>, Vec<Value>) = group.into_iter().unzip();
+        let function = lambda(vm, &variables, code);
+        let arguments: Vec<Value> = std::iter::once(function).chain(expressions).collect();
+        code = call(vm, BIND_ALL, &arguments);
+    }
+    Ok(running(vm, code))
 }
 
 fn let_(vm: &mut Vm, arguments: &[Value]) -> Outcome {
@@ -157,17 +185,30 @@ fn let_(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         if !bindings.is_list() {
             return Err(fail(vm, "aio/let: bindings must be {((var expr) … :then (var expr) …)}"));
         }
-        let groups = groups(vm, bindings)?;
-        let mut code = body(vm, result);
-        for group in groups.into_iter().rev() {
-            let (variables, expressions): (Vec<Value>, Vec<Value>) = group.into_iter().unzip();
-            let function = lambda(vm, &variables, code);
-            let arguments: Vec<Value> = std::iter::once(function).chain(expressions).collect();
-            code = call(vm, BIND_ALL, &arguments);
-        }
-        Ok(running(vm, code))
+        Ok(Outcome::Evaluate(let_code(vm, bindings, result)?))
     };
     outcome(start(vm))
+}
+
+/// Whether code gives this list as it is.
+fn is_literal(code: Value) -> bool {
+    code.is_nil() || code.is_pair() && code.is_quoted()
+}
+
+/// Has uses with literal arguments rewritten when they are compiled (rule 1).
+pub(super) fn rewrite_literal_uses(vm: &mut Vm) {
+    rewrite_uses(vm, "aio/do", |vm, arguments| match *arguments {
+        [statements] if statements.is_pair() && statements.is_quoted() => {
+            Some(do_code(vm, statements))
+        }
+        _ => None,
+    });
+    rewrite_uses(vm, "aio/let", |vm, arguments| match *arguments {
+        [bindings, result] if is_literal(bindings) && is_literal(result) => {
+            let_code(vm, bindings, result).ok()
+        }
+        _ => None,
+    });
 }
 
 fn run(vm: &mut Vm, arguments: &[Value]) -> Outcome {
@@ -203,7 +244,9 @@ fn bind_all(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 
 /// Calls `function` with each element of `list`, and then the group over what it returned.
 pub(super) fn traverse(vm: &mut Vm, function: Value, list: Value) -> Outcome {
-    let quoted = [function, list].map(|value| call(vm, "quote", &[value]));
-    let mapped = call(vm, "map", &quoted);
+    let name = vm.intern("map");
+    let Some(map) = vm.global(name) else { return fail(vm, "aio/traverse: `map` is not bound") };
+    let items = literal(vm, list);
+    let mapped = form(vm, &[map, function, items]);
     Outcome::Evaluate(call(vm, TRAVERSED, &[mapped]))
 }

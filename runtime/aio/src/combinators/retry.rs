@@ -28,7 +28,7 @@ pub(crate) struct Retry {
     options: RetryOptions,
     /// Attempts begun.
     attempts: u64,
-    system: u32,
+    system: System,
     wait: Wait,
 }
 
@@ -81,7 +81,7 @@ pub(crate) fn start(
     options: RetryOptions,
 ) -> Value {
     let retry =
-        Retry { function, options, attempts: 0, system: system.id(), wait: Wait::Function };
+        Retry { function, options, attempts: 0, system: system.clone(), wait: Wait::Function };
     let node = Node::new(vm, Kind::Retry(retry));
     let handle = with_node(vm, node);
     if system.is_stopping() {
@@ -151,7 +151,12 @@ fn decide(vm: &mut Vm, handle: Value, mut node: Box<Node>, attempt_end: End<Valu
         settle(vm, handle, end);
         return;
     }
-    let (pause, system) = (retry.pause(), retry.system);
+    if retry.system.is_stopping() {
+        // Nothing more begins, so the attempt that the stop has ended was the last one.
+        settle(vm, handle, End::Cancelled);
+        return;
+    }
+    let (pause, system) = (retry.pause(), retry.system.id());
     let timer = executor::start_timer(vm, handle, system, Some(pause));
     parts(&mut node).wait = Wait::Pause(timer);
     put(vm, handle, node);

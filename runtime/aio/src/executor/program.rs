@@ -41,6 +41,8 @@ pub struct Executor {
     tasks: Rc<LocalSet>,
     state: Arc<ExecutorState>,
     pub(crate) interrupts: Option<Interrupts>,
+    /// A wait ended because the program did.
+    has_ended_program: bool,
 }
 
 /// Why the program's fiber is not to wait any longer.
@@ -76,7 +78,7 @@ impl Executor {
         let state = here(&vm.borrow());
         tasks.spawn_local(serve::serve(Rc::downgrade(vm), Arc::clone(&state)));
         system::install_reactor(vm, &tasks, &runtime);
-        Ok(Executor { runtime, tasks, state, interrupts: None })
+        Ok(Executor { runtime, tasks, state, interrupts: None, has_ended_program: false })
     }
 
     /// The executors of the program.
@@ -87,6 +89,12 @@ impl Executor {
     /// The status with which a signal ended the program.
     pub fn signal_status(&self) -> Option<u8> {
         self.state.pool.ended_by_signal().map(|signal| (128 + signal) as u8)
+    }
+
+    /// Whether a wait of the program ended because `exit` was called elsewhere or a signal came. What
+    /// the program would have done next is not done.
+    pub fn has_ended_program(&self) -> bool {
+        self.has_ended_program
     }
 
     /// Lets functions on other executors finish, but not for long, then stops every system that
@@ -209,6 +217,7 @@ impl Driver for Executor {
         run::start(vm, fiber, Target::Program(value));
         let is_over = handle::has_ended(&vm.borrow(), value_of(vm, &task));
         let ended = if is_over { Ended::Handle } else { self.wait(vm, &task) };
+        self.has_ended_program |= matches!(ended, Ended::Program);
         let vm = &mut *vm.borrow_mut();
         let task = vm.heap.release(task);
         let text = match ended {

@@ -4,12 +4,33 @@ use super::{ExecutorState, yielded};
 use crate::combinators;
 use crate::event::{Call, Event, Parked, Target};
 use crate::handle::{self, Waiter, awaited, end_of, handle_of, settle, subscribe};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use valk_heap::Value;
 use valk_lang::SharedVm;
 use valk_sync::cell::End;
 use valk_vm::{FiberId, Step, Vm};
+
+/// The value of a function during which the runtime itself failed.
+const PANICKED: &str = "the runtime failed while it ran this function; please report it";
+
+/// Does something that runs fibers. A defect of the runtime in it ends the fiber that runs with an
+/// error, and not the event loop, for which others wait.
+pub(super) fn guarded(vm: &SharedVm, state: &Arc<ExecutorState>, runs: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(runs)).is_ok() {
+        return;
+    }
+    let vm = &mut *vm.borrow_mut();
+    // An odd number would count as a fiber that runs.
+    let resumptions = state.resumptions.load(Ordering::Relaxed);
+    state.resumptions.store(resumptions.next_multiple_of(2), Ordering::Relaxed);
+    let target = state.local(vm).running.pop();
+    if let Some(target) = target {
+        let error = vm.error(PANICKED);
+        deliver(vm, target, error);
+    }
+}
 
 /// Processes one event, and then everything urgent that it caused.
 pub(super) fn process(vm: &SharedVm, state: &Arc<ExecutorState>, event: Event) {
@@ -29,7 +50,9 @@ pub(super) fn settle_urgent(vm: &SharedVm, state: &Arc<ExecutorState>) {
         };
         match (event, interrupted) {
             (Some(event), _) => perform(vm, state, event),
-            (None, Some((parked, answer))) => resume(vm, state, parked, answer),
+            (None, Some((parked, answer))) => {
+                guarded(vm, state, || resume(vm, state, parked, answer));
+            }
             (None, None) => return,
         }
     }
@@ -37,6 +60,11 @@ pub(super) fn settle_urgent(vm: &SharedVm, state: &Arc<ExecutorState>) {
 
 fn perform(vm: &SharedVm, state: &Arc<ExecutorState>, event: Event) {
     state.events.fetch_add(1, Ordering::Relaxed);
+    guarded(vm, state, || dispatch(vm, state, event));
+    state.pool.end_live();
+}
+
+fn dispatch(vm: &SharedVm, state: &Arc<ExecutorState>, event: Event) {
     match event {
         Event::Resume(parked, answer) => resume(vm, state, *parked, answer),
         Event::Call(call) => call_function(vm, state, *call, state.index),
@@ -51,7 +79,6 @@ fn perform(vm: &SharedVm, state: &Arc<ExecutorState>, event: Event) {
         Event::StopSystem(system) => stop_system(&mut vm.borrow_mut(), state, system),
         Event::Host(call) => call(vm),
     }
-    state.pool.end_live();
 }
 
 /// Cancels what a system has pending on this executor.

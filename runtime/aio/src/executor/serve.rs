@@ -161,7 +161,9 @@ fn fire_timers(vm: &SharedVm, state: &Arc<ExecutorState>) -> bool {
         // What it causes is alive before the timer is not.
         state.pool.add_live();
         state.events.fetch_add(1, Ordering::Relaxed);
-        crate::combinators::timer_fired(&mut vm.borrow_mut(), handle, id);
+        run::guarded(vm, state, || {
+            crate::combinators::timer_fired(&mut vm.borrow_mut(), handle, id);
+        });
         run::settle_urgent(vm, state);
         state.pool.end_live();
         fired = true;

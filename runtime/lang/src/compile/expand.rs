@@ -63,7 +63,7 @@ impl<'a> Expander<'a> {
         form: Value,
         environment: Value,
     ) -> Expander<'a> {
-        let mut shadowed = bound_names(names, form);
+        let mut shadowed = bound_names(vm, names, form);
         let around = environment::names(environment).into_iter().filter_map(Value::as_symbol);
         shadowed.extend(around.filter(|symbol| names.is_inlined(*symbol)));
         Expander {
@@ -150,7 +150,8 @@ impl<'a> Expander<'a> {
         // A form that a builtin made of its arguments means that builtin, whatever its name is
         // bound to here.
         if let Some((symbol, inline)) = self.names.inline_value(self.vm, items[0])
-            && list.with_quoted(false) == self.root.with_quoted(false)
+            && (list.with_quoted(false) == self.root.with_quoted(false)
+                || matches!(inline, Inline::Lambda | Inline::Do))
             && let Some(id) = self.inlined(inline, symbol, &items[1..], list)
         {
             return id;
@@ -164,6 +165,13 @@ impl<'a> Expander<'a> {
                 && let Some(id) = self.inlined(inline, symbol, &items[1..], list)
             {
                 return id;
+            }
+            if !self.shadowed.contains(&symbol)
+                && let Some(rewrite) = self.names.rewrite(self.vm, symbol)
+                && let Some(form) = rewrite(self.vm, &items[1..])
+            {
+                self.shadowed.extend(bound_names(self.vm, self.names, form));
+                return self.application(form);
             }
         }
         let head = self.expand(items[0]);
@@ -518,7 +526,7 @@ fn symbols(list: Value) -> Option<Vec<SymbolId>> {
 
 /// Inlinable names that stand in a list some form of `form` binds: formals, targets of `=`, `def`
 /// and `fun`. Found by looking, not by understanding, so there may be a few too many.
-fn bound_names(names: &Names, form: Value) -> HashSet<SymbolId> {
+fn bound_names(vm: &Vm, names: &Names, form: Value) -> HashSet<SymbolId> {
     let mut found = HashSet::new();
     let mut pending = vec![form];
     while let Some(mut list) = pending.pop() {
@@ -528,8 +536,9 @@ fn bound_names(names: &Names, form: Value) -> HashSet<SymbolId> {
             if item.is_pair() {
                 pending.push(item);
             }
+            let made = || names.inline_value(vm, item).map(|(symbol, _)| symbol);
             if first
-                && let Some(head) = item.as_symbol()
+                && let Some(head) = item.as_symbol().or_else(made)
                 && names.is_inlined(head)
                 && list.tail().is_pair()
             {

@@ -87,6 +87,10 @@ fn inlined() -> impl Iterator<Item = (&'static str, Inline)> {
     primitives.chain(FORMS.iter().copied())
 }
 
+/// Rewrites the literal arguments of a call to a form that stands for it; `None` when they have
+/// another shape.
+pub type Rewrite = fn(&mut Vm, &[Value]) -> Option<Value>;
+
 /// Head of the internal form that holds a file's forms; unreadable, so programs cannot write it.
 pub const LOADED_FORMS: &str = "loaded forms";
 
@@ -111,10 +115,12 @@ pub enum Special {
 }
 
 /// Symbol ids of everything above; made once per VM.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Names {
     inlined: HashMap<SymbolId, (Inline, Value)>,
     special: HashMap<SymbolId, Special>,
+    /// Builtins of crates above whose literal use is code.
+    rewritten: HashMap<SymbolId, (Rewrite, Value)>,
     /// Builtins whose first argument names variables.
     pub binders: Vec<SymbolId>,
     /// The builtins that derive a context with a value, and one with a deadline.
@@ -164,6 +170,17 @@ impl Names {
         names
     }
 
+    /// Has literal uses of a builtin rewritten from now on.
+    pub fn rewrite_uses(&mut self, symbol: SymbolId, builtin: Value, rewrite: Rewrite) {
+        self.rewritten.insert(symbol, (rewrite, builtin));
+    }
+
+    /// How uses of this name are rewritten, if its global is untouched.
+    pub fn rewrite(&self, vm: &Vm, symbol: SymbolId) -> Option<Rewrite> {
+        let (rewrite, builtin) = self.rewritten.get(&symbol)?;
+        (vm.global(symbol) == Some(*builtin)).then_some(*rewrite)
+    }
+
     /// The special form of this name.
     pub fn special(&self, symbol: SymbolId) -> Option<Special> {
         self.special.get(&symbol).copied()
@@ -182,8 +199,8 @@ impl Names {
         (vm.global(symbol) == Some(*builtin)).then_some(*inline)
     }
 
-    /// True for names that [`Names::inline`] may answer for.
+    /// True for names that [`Names::inline`] or [`Names::rewrite`] may answer for.
     pub fn is_inlined(&self, symbol: SymbolId) -> bool {
-        self.inlined.contains_key(&symbol)
+        self.inlined.contains_key(&symbol) || self.rewritten.contains_key(&symbol)
     }
 }
