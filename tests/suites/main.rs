@@ -8,6 +8,7 @@ mod fuzzing;
 mod guide;
 mod reference;
 mod repl;
+mod rooting;
 mod rows;
 mod scale;
 mod service;

@@ -19,8 +19,8 @@ mod program;
 mod run;
 mod serve;
 
+pub use pool::{EXECUTORS_MAX, JOBS_WAITING_MAX, executors, spawn_on};
 pub(crate) use pool::{Pool, pool, submit};
-pub use pool::{executors, spawn_on, EXECUTORS_MAX, JOBS_WAITING_MAX};
 pub use program::Executor;
 pub(crate) use run::start;
 
@@ -66,8 +66,6 @@ pub(crate) struct ExecutorState {
     pub resumptions: AtomicU64,
     /// Events and timers processed here.
     pub events: AtomicU64,
-    /// Zero of the timers' clock.
-    epoch: Instant,
 }
 
 impl std::fmt::Debug for ExecutorState {
@@ -119,7 +117,6 @@ impl ExecutorState {
             preempt: OnceLock::new(),
             resumptions: AtomicU64::new(0),
             events: AtomicU64::new(0),
-            epoch: Instant::now(),
         }
     }
 
@@ -140,12 +137,12 @@ impl ExecutorState {
 
     /// Microseconds since the clock of the timers started.
     pub fn now_us(&self) -> u64 {
-        self.epoch.elapsed().as_micros() as u64
+        self.pool.clock.now_us()
     }
 
     /// When a time of the timers' clock is.
     pub fn instant(&self, at_us: u64) -> Instant {
-        self.epoch + Duration::from_micros(at_us)
+        self.pool.clock.instant(at_us)
     }
 
     /// Adds an event and wakes the thread. `vm` is that of the calling thread.
@@ -276,11 +273,11 @@ pub(crate) fn restart_timer(vm: &mut Vm, id: TimerId, after: Duration) {
 /// Forgets a timer; `is_timed` says whether it had a time.
 pub(crate) fn cancel_timer(vm: &mut Vm, executor: u16, id: TimerId, is_timed: bool) {
     let state = here(vm);
-    if state.index != executor {
-        post(vm, executor, Event::CancelTimer(id));
-    } else {
+    if state.index == executor {
         let mut local = state.local(vm);
         local.timers.cancel(vm, id);
+    } else {
+        post(vm, executor, Event::CancelTimer(id));
     }
     if is_timed {
         state.pool.end_live();

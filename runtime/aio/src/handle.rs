@@ -12,7 +12,7 @@
 //! Does not know what a builtin is called, nor what a combinator does with its inputs.
 
 use crate::combinators::{self, Node};
-use crate::event::{Call, Event, Parked};
+use crate::event::{Call, Event, Parked, Target};
 use crate::executor::{self, ANY_EXECUTOR};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -39,6 +39,13 @@ pub(crate) enum Waiter {
     },
 }
 
+impl Waiter {
+    /// Whether it is the program's own fiber.
+    pub fn is_program(&self) -> bool {
+        matches!(self, Waiter::Fiber(parked) if matches!(parked.target, Target::Program(_)))
+    }
+}
+
 /// What belongs to a handle until it ends.
 #[derive(Debug, Default)]
 pub(crate) struct Body {
@@ -48,7 +55,7 @@ pub(crate) struct Body {
     pub awaiting: Option<(Value, Token)>,
     /// Calls to be made if it is cancelled, in order of registration, each in the request context
     /// that it was registered in.
-    pub on_cancel: Option<Box<Vec<Call>>>,
+    pub on_cancel: Vec<Call>,
 }
 
 /// A handle, as an object of the heap.
@@ -86,7 +93,7 @@ impl HostObject for Handle {
         if let Some((handle, _)) = &mut body.awaiting {
             tracer.value(handle);
         }
-        for call in body.on_cancel.iter_mut().flat_map(|calls| calls.iter_mut()) {
+        for call in &mut body.on_cancel {
             call.trace(tracer);
         }
     }
@@ -211,9 +218,9 @@ pub fn settle(vm: &mut Vm, handle: Value, end: End<Value>) -> bool {
     for waiter in waiters {
         notify(vm, waiter, end);
     }
-    if let (End::Cancelled, Some(calls)) = (end, body.on_cancel) {
+    if end == End::Cancelled {
         // The one that was registered last runs first.
-        for call in calls.into_iter().rev() {
+        for call in body.on_cancel.into_iter().rev() {
             executor::call_soon(vm, call);
         }
     }

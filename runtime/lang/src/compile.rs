@@ -9,9 +9,9 @@ mod emit;
 mod expand;
 mod forms;
 mod frame;
-mod itself;
 mod names;
 mod node;
+mod self_tail_call;
 
 pub use expand::elements;
 pub use names::{CONTEXT_MAKERS, LOADED_FORMS, Names, Rewrite};

@@ -14,6 +14,7 @@ pub mod property_list;
 pub mod reference;
 mod runtime;
 mod source;
+mod time_and_seeds;
 
 pub use builtins::{STRING_BYTES_MAX, collector_report, remaining_deadline};
 
@@ -25,6 +26,7 @@ pub use nearest::nearest;
 pub use output::Output;
 pub use print::{Style, display, print, repr};
 pub use runtime::{Driver, Language, NoWaiting, Ran, Runtime, SharedVm};
+pub use time_and_seeds::{HostClock, Seeds, TimeSource};
 
 #[cfg(test)]
 mod tests;

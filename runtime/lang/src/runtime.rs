@@ -12,12 +12,12 @@ use crate::diagnose::diagnose;
 use crate::output::Output;
 use crate::print::repr;
 use crate::source::{self, SharedSources};
+use crate::time_and_seeds::{HostClock, Seeds};
 use std::cell::{RefCell, RefMut};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 use valk_diagnostics::{Code, Diagnostic, FileId};
 use valk_heap::{Config, Heap, HeapError, Root, Value};
 use valk_log::Threshold;
@@ -32,15 +32,17 @@ pub struct Language {
     pub(crate) sources: SharedSources,
     /// The program's output.
     pub output: Output,
-    /// Zero of `time-us`.
-    pub(crate) start: Option<Instant>,
+    /// The time, as the host tells it.
+    pub clock: HostClock,
+    /// Where random numbers begin.
+    pub seeds: Seeds,
     /// What the program was started with, for `args`.
     pub arguments: Vec<String>,
     /// The program's metrics.
     pub metrics: Registry,
     /// What `sys/log/set-level` sets.
     pub log_threshold: Threshold,
-    /// `exit` was called: whoever waits for events stops.
+    /// `exit` was called: drivers stop waiting for events.
     pub stopping: Arc<AtomicBool>,
 }
 
@@ -52,12 +54,18 @@ impl Language {
             names: Arc::clone(&self.names),
             sources: self.sources.clone(),
             output: self.output.clone(),
-            start: self.start,
+            clock: self.clock.clone(),
+            seeds: self.seeds.clone(),
             arguments: self.arguments.clone(),
             metrics: self.metrics.clone(),
             log_threshold: self.log_threshold.clone(),
             stopping: Arc::clone(&self.stopping),
         }
+    }
+
+    /// The names that the compiler knows, to add to.
+    pub(crate) fn names_mut(&mut self) -> &mut Names {
+        Arc::make_mut(&mut self.names)
     }
 
     /// Whether `exit` was called.
@@ -66,8 +74,8 @@ impl Language {
     }
 }
 
-/// A VM that the code waiting for events shares with whoever runs programs. Borrowed for the
-/// time of one resumption, never while waiting.
+/// A VM that a driver and its embedder share. It is borrowed for one resumption, never while a
+/// driver waits.
 pub type SharedVm = Rc<RefCell<Vm>>;
 
 /// Runs a fiber until its function returns.

@@ -94,7 +94,7 @@ fn final_response(vm: &mut Vm, ended: End<Value>) -> Response {
     };
     if value.is_error() {
         let text = valk_lang::repr(&vm.heap, value);
-        tracing::warn!(target: super::LOG_TARGET, "handler answered with an error: {text}");
+        tracing::warn!(target: super::LOG_TARGET, "the handler returned an error: {text}");
     }
     response(vm, value)
 }

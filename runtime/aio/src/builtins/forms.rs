@@ -235,8 +235,7 @@ fn bind_all(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     if let Some(error) = arguments.iter().find(|value| value.is_error()) {
         return (*error).into();
     }
-    let handles: Vec<Value> =
-        arguments[1..].iter().map(|value| as_handle(vm, *value)).collect();
+    let handles: Vec<Value> = arguments[1..].iter().map(|value| as_handle(vm, *value)).collect();
     let all = group::start(vm, GroupKind::All, &handles);
     let result = combinators::chain(vm, ChainKind::Spread, all, arguments[0]);
     now(vm, result)

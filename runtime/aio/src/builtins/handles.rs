@@ -70,11 +70,11 @@ fn await_checked(vm: &mut Vm, arguments: &[Value]) -> Checked<Outcome> {
     })
 }
 
-/// What a deadline cuts short, a sleep, ends at the deadline: it is given this long to be seen.
-const DEADLINE_GRACE: Duration = Duration::from_millis(1);
+/// An operation that ends at the deadline itself ends before a wait for it does.
+const AFTER_DEADLINE: Duration = Duration::from_millis(1);
 
 fn deadline(vm: &mut Vm, value: Value, left: Duration) -> Outcome {
-    Outcome::Suspend(within(vm, value, left + DEADLINE_GRACE, AtTimeout::Deadline))
+    Outcome::Suspend(within(vm, value, left + AFTER_DEADLINE, AtTimeout::Deadline))
 }
 
 fn status_name(vm: &mut Vm, value: Value) -> Option<&'static str> {
@@ -165,7 +165,7 @@ fn on_cancel_checked(vm: &mut Vm, arguments: &[Value]) -> Checked<Outcome> {
         if status.is_terminal() {
             (status == Status::Cancelled).then_some(call)
         } else {
-            body.on_cancel.get_or_insert_default().push(call);
+            body.on_cancel.push(call);
             None
         }
     };

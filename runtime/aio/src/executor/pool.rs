@@ -11,12 +11,13 @@
 use super::{ANY_EXECUTOR, ExecutorState, here, monitor::Monitor, run, serve};
 use crate::event::{Event, HostCall, Job, JobObject};
 use crate::system::{self, SystemList};
+use crate::time::ExecutorClock;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
 use valk_heap::Root;
-use valk_lang::SharedVm;
+use valk_lang::{Output, SharedVm};
 use valk_sync::executor as stealing;
 use valk_sync::executor::{Options, Reason, Statistics};
 use valk_sync::shim::lock;
@@ -31,6 +32,10 @@ pub const JOBS_WAITING_MAX: usize = 1 << 20;
 
 /// What the executors of one runtime share.
 pub(crate) struct Pool {
+    /// The time of all executors.
+    pub clock: ExecutorClock,
+    /// What the program prints.
+    pub output: Output,
     executors: Mutex<Vec<Weak<ExecutorState>>>,
     jobs: OnceLock<stealing::Executor>,
     alive: AtomicUsize,
@@ -44,6 +49,8 @@ pub(crate) struct Pool {
     is_ending: AtomicBool,
     /// The signal that ends the program; 0 for none.
     signal: AtomicI32,
+    /// The program waited for a system to stop when the signal came, and ends by itself.
+    is_graceful: AtomicBool,
     /// The program ended because of the signal.
     is_ended_by_signal: AtomicBool,
     /// Told whenever the program's thread has nothing to do.
@@ -54,8 +61,10 @@ pub(crate) struct Pool {
 
 impl Pool {
     /// A pool of executor 0 alone.
-    pub fn new(stopping: Arc<AtomicBool>) -> Pool {
+    pub fn new(stopping: Arc<AtomicBool>, clock: ExecutorClock, output: Output) -> Pool {
         Pool {
+            clock,
+            output,
             executors: Mutex::default(),
             jobs: OnceLock::new(),
             alive: AtomicUsize::new(0),
@@ -64,6 +73,7 @@ impl Pool {
             is_finishing: AtomicBool::new(false),
             is_ending: AtomicBool::new(false),
             signal: AtomicI32::new(0),
+            is_graceful: AtomicBool::new(false),
             is_ended_by_signal: AtomicBool::new(false),
             program_idle: Notify::new(),
             systems: Mutex::default(),
@@ -165,6 +175,16 @@ impl Pool {
     /// The signal that ends the program.
     pub fn signal(&self) -> Option<i32> {
         Some(self.signal.load(Ordering::Relaxed)).filter(|signal| *signal != 0)
+    }
+
+    /// Notes that the program waits for a system that stops because of the signal.
+    pub fn set_graceful(&self) {
+        self.is_graceful.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the program ends by itself after the signal.
+    pub fn is_graceful(&self) -> bool {
+        self.is_graceful.load(Ordering::Relaxed)
     }
 
     /// Notes that the program ended because of the signal.
@@ -298,7 +318,7 @@ fn work(vm: &SharedVm, state: &Arc<ExecutorState>, root: Root) {
         object.host::<JobObject>(&vm.heap).and_then(|job| lock(&job.0).take())
     };
     run::guarded(vm, state, || match job {
-        Some(Job::Call(call)) => run::call_function(vm, state, *call, ANY_EXECUTOR),
+        Some(Job::Call(call)) => run::call_function(vm, state, &call, ANY_EXECUTOR),
         Some(Job::Resume(parked, answer)) => run::resume(vm, state, *parked, answer),
         None => {}
     });

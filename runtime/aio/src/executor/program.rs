@@ -13,8 +13,8 @@ use crate::handle::{self, Waiter};
 use crate::interrupt::Interrupts;
 use crate::system;
 use std::io;
-use std::rc::Rc;
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -41,7 +41,6 @@ pub struct Executor {
     tasks: Rc<LocalSet>,
     state: Arc<ExecutorState>,
     pub(crate) interrupts: Option<Interrupts>,
-    /// A wait ended because the program did.
     has_ended_program: bool,
 }
 
@@ -91,8 +90,8 @@ impl Executor {
         self.state.pool.ended_by_signal().map(|signal| (128 + signal) as u8)
     }
 
-    /// Whether a wait of the program ended because `exit` was called elsewhere or a signal came. What
-    /// the program would have done next is not done.
+    /// Whether `exit` elsewhere or a signal ended a wait of the program. The error that its fiber then
+    /// gave is not the program's.
     pub fn has_ended_program(&self) -> bool {
         self.has_ended_program
     }
@@ -138,9 +137,13 @@ impl Executor {
             return Some(Ended::Interrupted);
         }
         let pool = &self.state.pool;
-        if pool.signal().is_some() && !waits_for_system(vm, task) {
-            pool.end_by_signal();
-            return Some(Ended::Program);
+        if pool.signal().is_some() {
+            // This finds out whether the program waits for one of them.
+            system::stop_all(vm);
+            if !pool.is_graceful() {
+                pool.end_by_signal();
+                return Some(Ended::Program);
+            }
         }
         if !self.state.is_inbox_empty() {
             return None;
@@ -194,16 +197,6 @@ async fn woken(notified: impl Future<Output = ()>) {
         }
     })
     .await;
-}
-
-/// Whether the fiber that computes `task` waits for a system to stop.
-fn waits_for_system(vm: &Vm, task: Value) -> bool {
-    let awaited = handle::handle_of(&vm.heap, task)
-        .and_then(|task| task.body().awaiting)
-        .and_then(|(awaited, _)| handle::handle_of(&vm.heap, awaited));
-    awaited.is_some_and(|handle| {
-        handle.body().node.as_ref().is_some_and(|node| node.is_end_of_system())
-    })
 }
 
 impl Driver for Executor {

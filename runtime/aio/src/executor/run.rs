@@ -67,7 +67,7 @@ fn perform(vm: &SharedVm, state: &Arc<ExecutorState>, event: Event) {
 fn dispatch(vm: &SharedVm, state: &Arc<ExecutorState>, event: Event) {
     match event {
         Event::Resume(parked, answer) => resume(vm, state, *parked, answer),
-        Event::Call(call) => call_function(vm, state, *call, state.index),
+        Event::Call(call) => call_function(vm, state, &call, state.index),
         Event::Input { node, input } => {
             combinators::input_ended(&mut vm.borrow_mut(), node, input as usize);
         }
@@ -100,7 +100,7 @@ pub(super) fn resume(vm: &SharedVm, state: &Arc<ExecutorState>, parked: Parked, 
 }
 
 /// Calls a function on a new fiber, which waits as one of executor `home`.
-pub(super) fn call_function(vm: &SharedVm, state: &Arc<ExecutorState>, call: Call, home: u16) {
+pub(super) fn call_function(vm: &SharedVm, state: &Arc<ExecutorState>, call: &Call, home: u16) {
     let id = {
         let vm = &mut *vm.borrow_mut();
         let id = vm.spawn(call.function, &call.arguments);
@@ -171,13 +171,7 @@ fn leave(vm: &mut Vm, state: &ExecutorState) -> Target {
     state.local(vm).running.pop().expect("a fiber that runs has a target")
 }
 
-fn after(
-    vm: &mut Vm,
-    state: &Arc<ExecutorState>,
-    fiber: FiberId,
-    step: Step,
-    home: u16,
-) -> Next {
+fn after(vm: &mut Vm, state: &Arc<ExecutorState>, fiber: FiberId, step: Step, home: u16) -> Next {
     match step {
         Step::Done(value) => {
             let target = leave(vm, state);

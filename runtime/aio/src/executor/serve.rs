@@ -69,7 +69,8 @@ pub(super) struct Entered {
 
 impl Entered {
     pub fn new(vm: &SharedVm, state: &Arc<ExecutorState>) -> Entered {
-        let thread = Thread { vm: Rc::downgrade(vm), state: Some(Arc::clone(state)), blocked: None };
+        let thread =
+            Thread { vm: Rc::downgrade(vm), state: Some(Arc::clone(state)), blocked: None };
         Entered { before: Some(THREAD.replace(thread)) }
     }
 }
@@ -114,6 +115,8 @@ pub(super) async fn serve(vm: Weak<RefCell<Vm>>, state: Arc<ExecutorState>) {
             state.local(vm).timers.next_us()
         };
         drop(shared);
+        // What callbacks have printed is not to wait for the next print.
+        state.pool.output.flush();
         if state.index == 0 {
             state.pool.program_is_idle();
         }
@@ -193,7 +196,8 @@ impl ThreadStart {
     pub fn serve(self, seat: Seat) {
         let Some(pool) = self.pool.upgrade() else { return };
         let index = seat.index() as u16;
-        let mut vm = self.template.instantiate().expect("a pool has no more executors than mutators");
+        let mut vm =
+            self.template.instantiate().expect("a pool has no more executors than mutators");
         *vm.extension::<Language>() = lock(&self.language).of_same_program();
         let state = Arc::new(ExecutorState::new(index, Arc::clone(&pool)));
         state.install(&mut vm);
