@@ -54,7 +54,7 @@ pub fn register_with(vm: &SharedVm, clock: Clock) {
     for table in TABLES {
         register_table(vm, table);
     }
-    forms::rewrite_literal_uses(vm);
+    forms::register_rewrites(vm);
 }
 
 /// A check that failed, with the outcome that says so.

@@ -46,6 +46,10 @@ pub(crate) struct Local {
     pub urgent: VecDeque<Event>,
     /// Fibers that wait for those, with what they go on with.
     pub interrupted: Vec<(Parked, Value)>,
+    /// Inputs of nodes of this executor that a cancellation under way has ended. Empty in between.
+    pub ended_inputs: VecDeque<(Value, u32)>,
+    /// A cancellation is under way.
+    pub is_cancelling: bool,
     /// Targets of the fibers that run: one, but for nested calls of the host.
     pub running: Vec<Target>,
     pub timers: Timers,
@@ -64,6 +68,8 @@ pub(crate) struct ExecutorState {
     pub preempt: OnceLock<PreemptFlag>,
     /// Resumptions that began and ended; odd while a fiber runs.
     pub resumptions: AtomicU64,
+    /// Fibers that were preempted here.
+    pub slices_used: AtomicU64,
     /// Events and timers processed here.
     pub events: AtomicU64,
 }
@@ -93,6 +99,9 @@ impl HostObject for Core {
         for target in &mut local.running {
             target.trace(tracer);
         }
+        for (node, _) in &mut local.ended_inputs {
+            tracer.value(node);
+        }
         local.timers.trace(tracer);
     }
 
@@ -116,6 +125,7 @@ impl ExecutorState {
             core: OnceLock::new(),
             preempt: OnceLock::new(),
             resumptions: AtomicU64::new(0),
+            slices_used: AtomicU64::new(0),
             events: AtomicU64::new(0),
         }
     }
@@ -162,6 +172,11 @@ impl ExecutorState {
         lock(&self.inbox).pop_front()
     }
 
+    /// Number of events that wait.
+    pub fn inbox_len(&self) -> usize {
+        lock(&self.inbox).len()
+    }
+
     /// Whether no event waits.
     pub fn is_inbox_empty(&self) -> bool {
         lock(&self.inbox).is_empty()
@@ -195,6 +210,35 @@ pub(crate) fn post(vm: &mut Vm, executor: u16, event: Event) {
         Some(other) => other.post(vm, event),
         None => state.post(vm, event),
     }
+}
+
+/// Tells the node of `handle` that an input has ended: at once in a cancellation on this executor, so
+/// that its effects are there when it returns, else by an event.
+pub(crate) fn notify_node(vm: &mut Vm, executor: u16, node: Value, input: u32) {
+    let state = here(vm);
+    if state.index == executor {
+        let mut local = state.local(vm);
+        if local.is_cancelling {
+            local.ended_inputs.push_back((node, input));
+            return;
+        }
+    }
+    post(vm, executor, Event::Input { node, input });
+}
+
+/// Performs a cancellation, and then what it means for the nodes of this executor.
+pub(crate) fn cancelling(vm: &mut Vm, cancel: impl FnOnce(&mut Vm)) {
+    let state = here(vm);
+    let is_nested = std::mem::replace(&mut state.local(vm).is_cancelling, true);
+    cancel(vm);
+    if is_nested {
+        return;
+    }
+    loop {
+        let Some((node, input)) = state.local(vm).ended_inputs.pop_front() else { break };
+        crate::combinators::input_ended(vm, node, input as usize);
+    }
+    state.local(vm).is_cancelling = false;
 }
 
 /// Has `call` performed before the running builtin returns, if that returns by [`after_urgent`];

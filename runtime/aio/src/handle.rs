@@ -232,7 +232,7 @@ fn notify(vm: &mut Vm, waiter: Waiter, end: End<Value>) {
     match waiter {
         Waiter::Task(waker) => waker.wake(),
         Waiter::Input { node, executor, input } => {
-            executor::post(vm, executor, Event::Input { node, input });
+            executor::notify_node(vm, executor, node, input);
         }
         Waiter::Fiber(parked) => {
             let answer = awaited(vm, end);
@@ -251,8 +251,14 @@ pub fn cancel(vm: &mut Vm, handle: Value) -> bool {
     if !handle_of(&vm.heap, handle).is_some_and(is_open) {
         return false;
     }
+    executor::cancelling(vm, |vm| cancel_tree(vm, handle));
+    executor::interrupt_cancelled(vm);
+    true
+}
+
+fn cancel_tree(vm: &mut Vm, root: Value) {
     // A list in place of recursion: trees may be deep.
-    let mut pending = vec![handle];
+    let mut pending = vec![root];
     while let Some(handle) = pending.pop() {
         vm.heap.touch_host(handle);
         let Some(object) = handle_of(&vm.heap, handle) else { continue };
@@ -271,8 +277,6 @@ pub fn cancel(vm: &mut Vm, handle: Value) -> bool {
             pending.extend(unobserved(vm, awaited));
         }
     }
-    executor::interrupt_cancelled(vm);
-    true
 }
 
 /// The handle, if it has not ended, nothing waits for it any more, and only its observers have a

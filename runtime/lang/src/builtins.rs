@@ -11,8 +11,6 @@ pub use host::memory::collector_report;
 pub use host::process::EXIT_CODE as process_exit_code;
 pub use row::{fail, truth, wrong_type};
 
-use crate::Language;
-use crate::compile::Rewrite;
 use valk_vm::{Arity, NativeFn, NativeKind, Vm};
 
 /// Registers every core builtin.
@@ -36,15 +34,4 @@ pub fn register_table(vm: &mut Vm, table: &[(&'static str, Arity, NativeFn)]) {
     for (name, arity, run) in table {
         vm.define_native(name, *arity, NativeKind::Plain(*run));
     }
-}
-
-/// Has calls of a builtin with literal arguments compiled as what `rewrite` makes of them, so that
-/// they see the variables around them without asking for these by name.
-///
-/// # Panics
-/// When the builtin is not registered.
-pub fn rewrite_uses(vm: &mut Vm, name: &str, rewrite: Rewrite) {
-    let symbol = vm.intern(name);
-    let builtin = vm.builtin(name).expect("a registered builtin");
-    vm.extension::<Language>().names_mut().rewrite_uses(symbol, builtin, rewrite);
 }

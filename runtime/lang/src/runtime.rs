@@ -7,7 +7,7 @@
 
 use crate::builtins;
 use crate::builtins::process_exit_code as EXIT_CODE;
-use crate::compile::{self, Names};
+use crate::compile::{self, Names, Rewrite};
 use crate::diagnose::diagnose;
 use crate::output::Output;
 use crate::print::repr;
@@ -61,11 +61,6 @@ impl Language {
             log_threshold: self.log_threshold.clone(),
             stopping: Arc::clone(&self.stopping),
         }
-    }
-
-    /// The names that the compiler knows, to add to.
-    pub(crate) fn names_mut(&mut self) -> &mut Names {
-        Arc::make_mut(&mut self.names)
     }
 
     /// Whether `exit` was called.
@@ -328,6 +323,13 @@ impl Runtime {
         let code = vm.global(symbol)?.as_integer()?;
         Some(code as u8)
     }
+}
+
+/// Has the compiler rewrite literal uses of a registered builtin. VMs that were made before do not.
+pub fn register_rewrite(vm: &mut Vm, name: &str, rewrite: Rewrite) {
+    let mut names = std::mem::take(&mut vm.extension::<Language>().names);
+    Arc::make_mut(&mut names).add_rewrite(vm, name, rewrite);
+    vm.extension::<Language>().names = names;
 }
 
 /// Compiles and runs one form.

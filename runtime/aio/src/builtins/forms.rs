@@ -1,8 +1,8 @@
 //! `aio/let` and `aio/do`: sequences of operations as code.
 //!
-//! 1. Both rewrite their quoted arguments to functions in functions, so every variable is visible
-//!    in all that follows. Literal arguments are rewritten when the form around them is compiled;
-//!    others when they are there, and evaluated in the caller's environment.
+//! 1. Their quoted arguments are rewritten to functions in functions, so every variable is visible in
+//!    all that follows. What is written literally the compiler rewrites, so it sees the variables
+//!    around it; what is computed is rewritten when it is called and sees global ones.
 //! 2. What is rewritten to are builtins whose names no program can write (they contain spaces).
 //! 3. A handle as the last value is adopted; a value is the result as it is.
 
@@ -12,8 +12,8 @@ use crate::combinators::group::{self, GroupKind};
 use crate::combinators::{self};
 use crate::handle::{completed, is_handle};
 use valk_heap::Value;
-use valk_lang::builtins::{fail, rewrite_uses};
-use valk_lang::elements;
+use valk_lang::builtins::fail;
+use valk_lang::{elements, register_rewrite};
 use valk_vm::{Arity, NativeFn, Outcome, Vm};
 
 pub(super) const TABLE: &[(&str, Arity, NativeFn)] = &[
@@ -43,6 +43,15 @@ fn call(vm: &mut Vm, name: &str, arguments: &[Value]) -> Value {
     let head = vm.builtin(name).expect("builtins that forms are rewritten to are registered");
     let items: Vec<Value> = std::iter::once(head).chain(arguments.iter().copied()).collect();
     form(vm, &items)
+}
+
+/// A form whose value is `value` itself.
+fn quoted(vm: &mut Vm, value: Value) -> Value {
+    if value.is_symbol() || value.is_pair() && !value.is_quoted() {
+        let quote = vm.heap.intern(b"quote");
+        return form(vm, &[quote, value]);
+    }
+    value
 }
 
 /// The function with these parameters and this body.
@@ -97,10 +106,27 @@ fn running(vm: &mut Vm, body: Value) -> Value {
     call(vm, RUN, &[function])
 }
 
-/// The code of an `aio/do` with these statements.
-fn do_code(vm: &mut Vm, statements: Value) -> Value {
-    let body = sequence(vm, &elements(statements));
-    running(vm, body)
+/// A quoted list that is written where an argument stands.
+fn is_literal(form: Value) -> bool {
+    form.is_nil() || form.is_pair() && form.is_quoted()
+}
+
+/// Has the compiler rewrite what is written literally, so that it sees the variables around it.
+pub(super) fn register_rewrites(vm: &mut Vm) {
+    register_rewrite(vm, "aio/do", |vm, arguments| match *arguments {
+        [statements] if statements.is_pair() && is_literal(statements) => {
+            let body = sequence(vm, &elements(statements));
+            Some(running(vm, body))
+        }
+        _ => None,
+    });
+    register_rewrite(vm, "aio/let", |vm, arguments| match *arguments {
+        [bindings, result] if is_literal(bindings) && is_literal(result) => {
+            let code = nested(vm, bindings, result).ok()?;
+            Some(running(vm, code))
+        }
+        _ => None,
+    });
 }
 
 fn do_(vm: &mut Vm, arguments: &[Value]) -> Outcome {
@@ -111,7 +137,8 @@ fn do_(vm: &mut Vm, arguments: &[Value]) -> Outcome {
             let text = "aio/do: argument must be a qexpr {stmt1 stmt2 ...}";
             return Err(fail(vm, text));
         }
-        Ok(Outcome::Evaluate(do_code(vm, statements)))
+        let body = sequence(vm, &elements(statements));
+        Ok(Outcome::Evaluate(running(vm, body)))
     };
     outcome(start(vm))
 }
@@ -152,30 +179,8 @@ fn body(vm: &mut Vm, body: Value) -> Value {
         [expression] if body.is_quoted() && expression.is_pair() && !expression.is_quoted() => {
             expression
         }
-        _ => literal(vm, body),
+        _ => quoted(vm, body),
     }
-}
-
-/// Code whose value is `value`.
-fn literal(vm: &mut Vm, value: Value) -> Value {
-    if value.is_list() {
-        return value.with_quoted(true);
-    }
-    let quote = vm.heap.intern(b"quote");
-    form(vm, &[quote, value])
-}
-
-/// The code of an `aio/let`.
-fn let_code(vm: &mut Vm, bindings: Value, result: Value) -> Checked<Value> {
-    let groups = groups(vm, bindings)?;
-    let mut code = body(vm, result);
-    for group in groups.into_iter().rev() {
-        let (variables, expressions): (Vec<Value>, Vec<Value>) = group.into_iter().unzip();
-        let function = lambda(vm, &variables, code);
-        let arguments: Vec<Value> = std::iter::once(function).chain(expressions).collect();
-        code = call(vm, BIND_ALL, &arguments);
-    }
-    Ok(running(vm, code))
 }
 
 fn let_(vm: &mut Vm, arguments: &[Value]) -> Outcome {
@@ -185,30 +190,23 @@ fn let_(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         if !bindings.is_list() {
             return Err(fail(vm, "aio/let: bindings must be {((var expr) … :then (var expr) …)}"));
         }
-        Ok(Outcome::Evaluate(let_code(vm, bindings, result)?))
+        let code = nested(vm, bindings, result)?;
+        Ok(Outcome::Evaluate(running(vm, code)))
     };
     outcome(start(vm))
 }
 
-/// Whether code gives this list as it is.
-fn is_literal(code: Value) -> bool {
-    code.is_nil() || code.is_pair() && code.is_quoted()
-}
-
-/// Has uses with literal arguments rewritten when they are compiled (rule 1).
-pub(super) fn rewrite_literal_uses(vm: &mut Vm) {
-    rewrite_uses(vm, "aio/do", |vm, arguments| match *arguments {
-        [statements] if statements.is_pair() && statements.is_quoted() => {
-            Some(do_code(vm, statements))
-        }
-        _ => None,
-    });
-    rewrite_uses(vm, "aio/let", |vm, arguments| match *arguments {
-        [bindings, result] if is_literal(bindings) && is_literal(result) => {
-            let_code(vm, bindings, result).ok()
-        }
-        _ => None,
-    });
+/// The groups of bindings as functions in functions around the body.
+fn nested(vm: &mut Vm, bindings: Value, result: Value) -> Checked<Value> {
+    let groups = groups(vm, bindings)?;
+    let mut code = body(vm, result);
+    for group in groups.into_iter().rev() {
+        let (variables, expressions): (Vec<Value>, Vec<Value>) = group.into_iter().unzip();
+        let function = lambda(vm, &variables, code);
+        let arguments: Vec<Value> = std::iter::once(function).chain(expressions).collect();
+        code = call(vm, BIND_ALL, &arguments);
+    }
+    Ok(code)
 }
 
 fn run(vm: &mut Vm, arguments: &[Value]) -> Outcome {
@@ -243,9 +241,8 @@ fn bind_all(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 
 /// Calls `function` with each element of `list`, and then the group over what it returned.
 pub(super) fn traverse(vm: &mut Vm, function: Value, list: Value) -> Outcome {
-    let name = vm.intern("map");
-    let Some(map) = vm.global(name) else { return fail(vm, "aio/traverse: `map` is not bound") };
-    let items = literal(vm, list);
-    let mapped = form(vm, &[map, function, items]);
+    let arguments = [function, list].map(|value| quoted(vm, value));
+    let map = vm.heap.intern(b"map");
+    let mapped = form(vm, &[map, arguments[0], arguments[1]]);
     Outcome::Evaluate(call(vm, TRAVERSED, &[mapped]))
 }

@@ -4,8 +4,8 @@
 //!    changed since the last look belongs to a fiber that has run for a whole slice.
 //! 2. Such a fiber is asked to leave at its next safepoint, if there is anything else that it
 //!    keeps waiting. Code that runs pays nothing for that.
-//! 3. The thread looks rarely while no fiber runs for long, and sleeps while no executor has run
-//!    any for a while. The first resumption after that wakes it.
+//! 3. The thread looks rarely while no fiber runs, and sleeps while no executor has run any for a
+//!    while. The first resumption after that wakes it.
 
 use super::{ExecutorState, Pool};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +16,7 @@ use valk_sync::shim::lock;
 /// How long a fiber runs while others wait.
 pub(crate) const SLICE: Duration = Duration::from_micros(200);
 
-/// Time between two looks while no fiber runs for long.
+/// Time between two looks while no fiber runs.
 const CALM: Duration = Duration::from_millis(1);
 
 /// Looks in a row at which nothing ran, after which the thread sleeps.
@@ -103,7 +103,7 @@ fn watch(pool: &Weak<Pool>) {
     let mut quiet = 0_u32;
     loop {
         let Some(pool) = pool.upgrade() else { return };
-        let (mut ran, mut long) = (false, false);
+        let (mut ran, mut is_running_now) = (false, false);
         for state in pool.all() {
             let index = state.index as usize;
             if seen.len() <= index {
@@ -113,17 +113,17 @@ fn watch(pool: &Weak<Pool>) {
             let is_same = std::mem::replace(&mut seen[index], resumptions) == resumptions;
             let is_running = resumptions % 2 == 1;
             ran |= is_running || !is_same;
-            if is_running && is_same {
-                long = true;
-                if let Some(flag) = state.preempt.get()
-                    && keeps_others_waiting(&pool, &state)
-                {
-                    flag.request();
-                }
+            is_running_now |= is_running;
+            if is_running
+                && is_same
+                && let Some(flag) = state.preempt.get()
+                && keeps_others_waiting(&pool, &state)
+            {
+                flag.request();
             }
         }
         quiet = if ran { 0 } else { quiet.saturating_add(1) };
-        let time = match (long, quiet) {
+        let time = match (is_running_now, quiet) {
             (true, _) => Some(SLICE),
             (false, 0..QUIET_LOOKS_MAX) => Some(CALM),
             (false, _) => None,

@@ -184,6 +184,7 @@ fn after(vm: &mut Vm, state: &Arc<ExecutorState>, fiber: FiberId, step: Step, ho
             Next::Leave
         }
         Step::Preempted => {
+            state.slices_used.fetch_add(1, Ordering::Relaxed);
             let target = leave(vm, state);
             if target.is_cancelled(vm) {
                 abandon(vm, state, fiber, home);

@@ -129,10 +129,17 @@ pub(super) async fn serve(vm: Weak<RefCell<Vm>>, state: Arc<ExecutorState>) {
 /// Does what there is to do now, within limits. Returns false if there was nothing.
 fn turn(vm: &SharedVm, state: &Arc<ExecutorState>) -> bool {
     let mut worked = fire_timers(vm, state);
-    for _ in 0..EVENTS_PER_TURN {
+    // What comes meanwhile waits for the next turn, and a fiber that has used its slice ends this one:
+    // the reactor is not to wait for more than that.
+    let slices = state.slices_used.load(Ordering::Relaxed);
+    let is_over = || state.slices_used.load(Ordering::Relaxed) != slices;
+    for _ in 0..state.inbox_len().min(EVENTS_PER_TURN) {
         let Some(event) = state.take() else { break };
         run::process(vm, state, event);
         worked = true;
+        if is_over() {
+            return true;
+        }
     }
     for _ in 0..JOBS_PER_TURN {
         let ran = SEAT.with_borrow(|seat| {
@@ -142,6 +149,9 @@ fn turn(vm: &SharedVm, state: &Arc<ExecutorState>) -> bool {
             break;
         }
         worked = true;
+        if is_over() {
+            return true;
+        }
     }
     // What a task of the host has caused meanwhile.
     run::settle_urgent(vm, state);

@@ -33,6 +33,8 @@ pub struct Expander<'a> {
     pub reflective: bool,
     /// The form to expand.
     root: Value,
+    /// What is expanded was made by a [`Rewrite`](crate::Rewrite): builtins in it stand for themselves.
+    is_rewritten: bool,
     /// Inlined names that this form or a scope around it binds.
     shadowed: HashSet<SymbolId>,
     /// Scopes from the outermost function or `let` inwards.
@@ -63,7 +65,7 @@ impl<'a> Expander<'a> {
         form: Value,
         environment: Value,
     ) -> Expander<'a> {
-        let mut shadowed = bound_names(vm, names, form);
+        let mut shadowed = bound_names(names, form);
         let around = environment::names(environment).into_iter().filter_map(Value::as_symbol);
         shadowed.extend(around.filter(|symbol| names.is_inlined(*symbol)));
         Expander {
@@ -73,6 +75,7 @@ impl<'a> Expander<'a> {
             arena: Arena::default(),
             reflective: false,
             root: form,
+            is_rewritten: false,
             shadowed,
             scopes: Vec::new(),
             mentions: Vec::new(),
@@ -150,8 +153,7 @@ impl<'a> Expander<'a> {
         // A form that a builtin made of its arguments means that builtin, whatever its name is
         // bound to here.
         if let Some((symbol, inline)) = self.names.inline_value(self.vm, items[0])
-            && (list.with_quoted(false) == self.root.with_quoted(false)
-                || matches!(inline, Inline::Lambda | Inline::Do))
+            && (self.is_rewritten || list.with_quoted(false) == self.root.with_quoted(false))
             && let Some(id) = self.inlined(inline, symbol, &items[1..], list)
         {
             return id;
@@ -161,22 +163,30 @@ impl<'a> Expander<'a> {
                 return self.special(special, &items, list);
             }
             if !self.shadowed.contains(&symbol)
+                && let Some(rewrite) = self.names.rewrite(self.vm, symbol)
+                && let Some(form) = rewrite(self.vm, &items[1..])
+            {
+                return self.rewritten(form);
+            }
+            if !self.shadowed.contains(&symbol)
                 && let Some(inline) = self.names.inline(self.vm, symbol)
                 && let Some(id) = self.inlined(inline, symbol, &items[1..], list)
             {
                 return id;
             }
-            if !self.shadowed.contains(&symbol)
-                && let Some(rewrite) = self.names.rewrite(self.vm, symbol)
-                && let Some(form) = rewrite(self.vm, &items[1..])
-            {
-                self.shadowed.extend(bound_names(self.vm, self.names, form));
-                return self.application(form);
-            }
         }
         let head = self.expand(items[0]);
         let arguments = items[1..].iter().map(|form| self.expand(*form)).collect();
         self.add(Node::Call(head, arguments), list)
+    }
+
+    /// Expands what a rewriting has made of a form.
+    fn rewritten(&mut self, form: Value) -> NodeId {
+        self.shadowed.extend(bound_names(self.names, form));
+        let before = std::mem::replace(&mut self.is_rewritten, true);
+        let id = self.expand(form);
+        self.is_rewritten = before;
+        id
     }
 
     fn special(&mut self, special: Special, items: &[Value], list: Value) -> NodeId {
@@ -526,7 +536,7 @@ fn symbols(list: Value) -> Option<Vec<SymbolId>> {
 
 /// Inlinable names that stand in a list some form of `form` binds: formals, targets of `=`, `def`
 /// and `fun`. Found by looking, not by understanding, so there may be a few too many.
-fn bound_names(vm: &Vm, names: &Names, form: Value) -> HashSet<SymbolId> {
+fn bound_names(names: &Names, form: Value) -> HashSet<SymbolId> {
     let mut found = HashSet::new();
     let mut pending = vec![form];
     while let Some(mut list) = pending.pop() {
@@ -536,17 +546,12 @@ fn bound_names(vm: &Vm, names: &Names, form: Value) -> HashSet<SymbolId> {
             if item.is_pair() {
                 pending.push(item);
             }
-            let made = || names.inline_value(vm, item).map(|(symbol, _)| symbol);
-            if first
-                && let Some(head) = item.as_symbol().or_else(made)
-                && names.is_inlined(head)
-                && list.tail().is_pair()
-            {
+            let binds = |head: SymbolId| binds(names, head) && names.is_inlined(head);
+            let is_binder = item.as_symbol().is_some_and(binds) || names.is_lambda_value(item);
+            if first && is_binder && list.tail().is_pair() {
                 let bound = elements(list.tail().head());
                 let symbols = bound.into_iter().filter_map(Value::as_symbol);
-                found.extend(
-                    symbols.filter(|symbol| binds(names, head) && names.is_inlined(*symbol)),
-                );
+                found.extend(symbols.filter(|symbol| names.is_inlined(*symbol)));
             }
             first = false;
             list = list.tail();

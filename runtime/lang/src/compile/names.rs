@@ -87,10 +87,6 @@ fn inlined() -> impl Iterator<Item = (&'static str, Inline)> {
     primitives.chain(FORMS.iter().copied())
 }
 
-/// Rewrites the literal arguments of a call to a form that stands for it; `None` when they have
-/// another shape.
-pub type Rewrite = fn(&mut Vm, &[Value]) -> Option<Value>;
-
 /// Head of the internal form that holds a file's forms; unreadable, so programs cannot write it.
 pub const LOADED_FORMS: &str = "loaded forms";
 
@@ -114,13 +110,16 @@ pub enum Special {
     LoadedForms,
 }
 
+/// Makes code of a literal use of a builtin, given its argument forms; `None` when they have another
+/// shape. Heads of what it makes may be builtins themselves instead of their names.
+pub type Rewrite = fn(&mut Vm, &[Value]) -> Option<Value>;
+
 /// Symbol ids of everything above; made once per VM.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Names {
     inlined: HashMap<SymbolId, (Inline, Value)>,
-    special: HashMap<SymbolId, Special>,
-    /// Builtins of crates above whose literal use is code.
     rewritten: HashMap<SymbolId, (Rewrite, Value)>,
+    special: HashMap<SymbolId, Special>,
     /// Builtins whose first argument names variables.
     pub binders: Vec<SymbolId>,
     /// The builtins that derive a context with a value, and one with a deadline.
@@ -170,17 +169,6 @@ impl Names {
         names
     }
 
-    /// Has literal uses of a builtin rewritten from now on.
-    pub fn rewrite_uses(&mut self, symbol: SymbolId, builtin: Value, rewrite: Rewrite) {
-        self.rewritten.insert(symbol, (rewrite, builtin));
-    }
-
-    /// How uses of this name are rewritten, if its global is untouched.
-    pub fn rewrite(&self, vm: &Vm, symbol: SymbolId) -> Option<Rewrite> {
-        let (rewrite, builtin) = self.rewritten.get(&symbol)?;
-        (vm.global(symbol) == Some(*builtin)).then_some(*rewrite)
-    }
-
     /// The special form of this name.
     pub fn special(&self, symbol: SymbolId) -> Option<Special> {
         self.special.get(&symbol).copied()
@@ -197,6 +185,29 @@ impl Names {
     pub fn inline(&self, vm: &Vm, symbol: SymbolId) -> Option<Inline> {
         let (inline, builtin) = self.inlined.get(&symbol)?;
         (vm.global(symbol) == Some(*builtin)).then_some(*inline)
+    }
+
+    /// Has literal uses of the builtin of this name rewritten.
+    ///
+    /// # Panics
+    /// When the name is unbound.
+    pub fn add_rewrite(&mut self, vm: &mut Vm, name: &str, rewrite: Rewrite) {
+        let symbol = vm.intern(name);
+        let builtin = vm.global(symbol).expect("a builtin is registered before its rewriting");
+        self.rewritten.insert(symbol, (rewrite, builtin));
+    }
+
+    /// How uses of the builtin of this name are rewritten, if its global is untouched.
+    pub fn rewrite(&self, vm: &Vm, symbol: SymbolId) -> Option<Rewrite> {
+        let (rewrite, builtin) = self.rewritten.get(&symbol)?;
+        (vm.global(symbol) == Some(*builtin)).then_some(*rewrite)
+    }
+
+    /// Whether a form begins with a builtin that makes functions, and not with its name.
+    pub fn is_lambda_value(&self, head: Value) -> bool {
+        let mut inlined = self.inlined.values();
+        head.as_builtin().is_some()
+            && inlined.any(|(inline, builtin)| *inline == Inline::Lambda && *builtin == head)
     }
 
     /// True for names that [`Names::inline`] or [`Names::rewrite`] may answer for.
