@@ -45,9 +45,7 @@ pub fn register_with(vm: &SharedVm, clock: Clock) {
     let clock = ExecutorClock::new(clock);
     let language = vm.extension::<Language>();
     language.clock = HostClock::new(clock);
-    let stopping = Arc::clone(&language.stopping);
-    let output = language.output.clone();
-    let pool = Arc::new(Pool::new(stopping, clock, output));
+    let pool = Arc::new(Pool::new(language, clock));
     let state = Arc::new(ExecutorState::new(0, Arc::clone(&pool)));
     state.install(vm);
     pool.add(&state);

@@ -56,9 +56,14 @@ pub(crate) fn watch(pool: &Arc<Pool>, terminations_only: bool) -> io::Result<()>
     thread.spawn(move || reactor.block_on(watching)).map(drop)
 }
 
-/// Tells the runtime of the first signal. Returns false if it is gone.
+/// Tells the runtime of the first signal. Returns false if it is gone, or cannot end the program.
 fn arrived(pool: &Weak<Pool>, number: i32) -> bool {
     let Some(pool) = pool.upgrade() else { return false };
     pool.set_signal(number);
+    if pool.is_reading() {
+        // Nothing wakes the program's thread.
+        pool.output.flush();
+        return false;
+    }
     true
 }

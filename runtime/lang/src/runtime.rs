@@ -44,6 +44,8 @@ pub struct Language {
     pub log_threshold: Threshold,
     /// `exit` was called: drivers stop waiting for events.
     pub stopping: Arc<AtomicBool>,
+    /// The program's thread waits for standard input, which nothing can interrupt.
+    pub reading: Arc<AtomicBool>,
 }
 
 impl Language {
@@ -60,6 +62,7 @@ impl Language {
             metrics: self.metrics.clone(),
             log_threshold: self.log_threshold.clone(),
             stopping: Arc::clone(&self.stopping),
+            reading: Arc::default(),
         }
     }
 
@@ -318,11 +321,15 @@ impl Runtime {
 
     /// The exit status the program asked for (low 8 bits), if it did.
     pub fn exit_code(&self) -> Option<u8> {
-        let mut vm = self.vm();
-        let symbol = vm.intern(EXIT_CODE);
-        let code = vm.global(symbol)?.as_integer()?;
-        Some(code as u8)
+        exit_code(&mut self.vm())
     }
+}
+
+/// The exit status a VM's program asked for (low 8 bits), if it did.
+pub fn exit_code(vm: &mut Vm) -> Option<u8> {
+    let symbol = vm.intern(EXIT_CODE);
+    let code = vm.global(symbol)?.as_integer()?;
+    Some(code as u8)
 }
 
 /// Has the compiler rewrite literal uses of a registered builtin. VMs that were made before do not.

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
 use valk_heap::Root;
-use valk_lang::{Output, SharedVm};
+use valk_lang::{Language, Output, SharedVm};
 use valk_sync::executor as stealing;
 use valk_sync::executor::{Options, Reason, Statistics};
 use valk_sync::shim::lock;
@@ -43,6 +43,8 @@ pub(crate) struct Pool {
     open_jobs: AtomicUsize,
     /// Set by `exit`.
     stopping: Arc<AtomicBool>,
+    /// Set while the program's thread waits for standard input.
+    reading: Arc<AtomicBool>,
     /// The program has ended: what it left behind is waited for.
     is_finishing: AtomicBool,
     /// The executors end.
@@ -61,15 +63,16 @@ pub(crate) struct Pool {
 
 impl Pool {
     /// A pool of executor 0 alone.
-    pub fn new(stopping: Arc<AtomicBool>, clock: ExecutorClock, output: Output) -> Pool {
+    pub fn new(language: &Language, clock: ExecutorClock) -> Pool {
         Pool {
             clock,
-            output,
+            output: language.output.clone(),
             executors: Mutex::default(),
             jobs: OnceLock::new(),
             alive: AtomicUsize::new(0),
             open_jobs: AtomicUsize::new(0),
-            stopping,
+            stopping: Arc::clone(&language.stopping),
+            reading: Arc::clone(&language.reading),
             is_finishing: AtomicBool::new(false),
             is_ending: AtomicBool::new(false),
             signal: AtomicI32::new(0),
@@ -148,6 +151,16 @@ impl Pool {
             system::stop_all(vm);
             self.wake_program();
         }
+        if self.is_stopping() && self.is_reading() {
+            self.output.flush();
+            valk_log::exit(valk_lang::exit_code(vm).unwrap_or(0).into());
+        }
+    }
+
+    /// Whether the program's thread waits for standard input, which nothing ends but the end of the
+    /// process.
+    pub fn is_reading(&self) -> bool {
+        self.reading.load(Ordering::Relaxed)
     }
 
     /// Notes that the program has ended.

@@ -107,6 +107,10 @@ pub(super) async fn serve(vm: Weak<RefCell<Vm>>, state: Arc<ExecutorState>) {
         }
         if worked {
             drop(shared);
+            if state.index == 0 && state.pool.is_stopping() {
+                // Fibers that never wait must not keep the program's wait from ending.
+                state.pool.program_is_idle();
+            }
             tokio::task::yield_now().await;
             continue;
         }
