@@ -3,8 +3,7 @@
 //! 1. Signals are watched on a thread of their own, so they arrive while the program computes.
 //! 2. The first one stops every system and ends the program's wait (rule 3 of
 //!    `executor/program.rs`). The second one ends the process at once, and so does time: a process
-//!    that has not ended [`LAST_RESORT`] after the first signal is ended. A program that waits for
-//!    standard input is ended at once, for nothing else ends that wait.
+//!    that has not ended [`LAST_RESORT`] after the first signal is ended.
 //! 3. The status is 128 and the signal's number.
 
 use crate::executor::Pool;
@@ -51,7 +50,6 @@ pub(crate) fn watch(pool: &Arc<Pool>, terminations_only: bool) -> io::Result<()>
         tokio::select! {
             second = next() => exit(second),
             () = tokio::time::sleep(LAST_RESORT) => exit(first),
-            () = begins_to_read(&pool) => exit(first),
         }
     };
     let thread = std::thread::Builder::new().name("valk-signals".to_string());
@@ -63,19 +61,4 @@ fn arrived(pool: &Weak<Pool>, number: i32) -> bool {
     let Some(pool) = pool.upgrade() else { return false };
     pool.set_signal(number);
     true
-}
-
-/// Time between two looks at whether the program reads.
-const READING_LOOKS: Duration = Duration::from_millis(20);
-
-/// Completes once the program's thread waits for standard input, from which nothing wakes it. What
-/// the program has printed is passed on then.
-async fn begins_to_read(pool: &Weak<Pool>) {
-    loop {
-        if let Some(pool) = pool.upgrade().filter(|pool| pool.is_reading()) {
-            pool.output.flush();
-            return;
-        }
-        tokio::time::sleep(READING_LOOKS).await;
-    }
 }

@@ -25,9 +25,7 @@ pub use compile::{Rewrite, elements};
 pub use nearest::nearest;
 pub use output::Output;
 pub use print::{Style, display, print, repr};
-pub use runtime::{
-    Driver, Language, NoWaiting, Ran, Runtime, SharedVm, exit_code, register_rewrite,
-};
+pub use runtime::{Driver, Language, NoWaiting, Ran, Runtime, SharedVm, register_rewrite};
 pub use time_and_seeds::{HostClock, Seeds, TimeSource};
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use std::cell::{RefCell, RefMut};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use valk_diagnostics::{Code, Diagnostic, FileId};
 use valk_heap::{Config, Heap, HeapError, Root, Value};
 use valk_log::Threshold;
@@ -44,8 +44,8 @@ pub struct Language {
     pub log_threshold: Threshold,
     /// `exit` was called: drivers stop waiting for events.
     pub stopping: Arc<AtomicBool>,
-    /// The program's thread waits for standard input, which nothing can interrupt.
-    pub reading: Arc<AtomicBool>,
+    /// The status that `exit` was called with; 0 before.
+    pub exit_status: Arc<AtomicU8>,
 }
 
 impl Language {
@@ -62,7 +62,7 @@ impl Language {
             metrics: self.metrics.clone(),
             log_threshold: self.log_threshold.clone(),
             stopping: Arc::clone(&self.stopping),
-            reading: Arc::default(),
+            exit_status: Arc::clone(&self.exit_status),
         }
     }
 
@@ -321,15 +321,11 @@ impl Runtime {
 
     /// The exit status the program asked for (low 8 bits), if it did.
     pub fn exit_code(&self) -> Option<u8> {
-        exit_code(&mut self.vm())
+        let mut vm = self.vm();
+        let symbol = vm.intern(EXIT_CODE);
+        let code = vm.global(symbol)?.as_integer()?;
+        Some(code as u8)
     }
-}
-
-/// The exit status a VM's program asked for (low 8 bits), if it did.
-pub fn exit_code(vm: &mut Vm) -> Option<u8> {
-    let symbol = vm.intern(EXIT_CODE);
-    let code = vm.global(symbol)?.as_integer()?;
-    Some(code as u8)
 }
 
 /// Has the compiler rewrite literal uses of a registered builtin. VMs that were made before do not.

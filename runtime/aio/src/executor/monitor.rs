@@ -6,11 +6,14 @@
 //!    keeps waiting. Code that runs pays nothing for that.
 //! 3. The thread looks rarely while no fiber runs, and sleeps while no executor has run any for a
 //!    while. The first resumption after that wakes it.
+//! 4. When the program is to end and its own fiber takes no notice for [`BLOCKED_MAX`], it is in a
+//!    call that blocks, such as reading standard input: then the process ends. While systems run it
+//!    has twice the time.
 
 use super::{ExecutorState, Pool};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use valk_sync::shim::lock;
 
 /// How long a fiber runs while others wait.
@@ -21,6 +24,9 @@ const CALM: Duration = Duration::from_millis(1);
 
 /// Looks in a row at which nothing ran, after which the thread sleeps.
 const QUIET_LOOKS_MAX: u32 = 100;
+
+/// How long the program's fiber may take to notice that the program ends.
+const BLOCKED_MAX: Duration = Duration::from_millis(500);
 
 /// The thread, as executors see it.
 #[derive(Default)]
@@ -97,10 +103,35 @@ fn keeps_others_waiting(pool: &Pool, state: &ExecutorState) -> bool {
     pool.alive() > own || pool.signal().is_some() || pool.is_stopping() || pool.is_ending()
 }
 
+/// Since when the program's fiber has taken no notice of the program's end.
+#[derive(Default)]
+struct Unnoticed {
+    since: Option<(Instant, u64)>,
+}
+
+impl Unnoticed {
+    /// Ends the process by rule 4.
+    fn look(&mut self, pool: &Pool, program: u64) {
+        let Some(status) = pool.end_status() else { return };
+        // Requests in progress may end meanwhile. The systems themselves end on the program's thread.
+        let patience = if pool.any_system_running() { 2 * BLOCKED_MAX } else { BLOCKED_MAX };
+        match self.since {
+            Some((since, resumptions)) if resumptions == program && program % 2 == 1 => {
+                if since.elapsed() > patience {
+                    pool.output.flush();
+                    valk_log::exit(status);
+                }
+            }
+            _ => self.since = Some((Instant::now(), program)),
+        }
+    }
+}
+
 /// The thread's life.
 fn watch(pool: &Weak<Pool>) {
     let mut seen: Vec<u64> = Vec::new();
     let mut quiet = 0_u32;
+    let mut unnoticed = Unnoticed::default();
     loop {
         let Some(pool) = pool.upgrade() else { return };
         let (mut ran, mut is_running_now) = (false, false);
@@ -110,6 +141,9 @@ fn watch(pool: &Weak<Pool>) {
                 seen.resize(index + 1, 0);
             }
             let resumptions = state.resumptions.load(Ordering::Relaxed);
+            if index == 0 {
+                unnoticed.look(&pool, resumptions);
+            }
             let is_same = std::mem::replace(&mut seen[index], resumptions) == resumptions;
             let is_running = resumptions % 2 == 1;
             ran |= is_running || !is_same;

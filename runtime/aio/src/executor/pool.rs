@@ -12,7 +12,7 @@ use super::{ANY_EXECUTOR, ExecutorState, here, monitor::Monitor, run, serve};
 use crate::event::{Event, HostCall, Job, JobObject};
 use crate::system::{self, SystemList};
 use crate::time::ExecutorClock;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -43,8 +43,8 @@ pub(crate) struct Pool {
     open_jobs: AtomicUsize,
     /// Set by `exit`.
     stopping: Arc<AtomicBool>,
-    /// Set while the program's thread waits for standard input.
-    reading: Arc<AtomicBool>,
+    /// The status that it was called with.
+    exit_status: Arc<AtomicU8>,
     /// The program has ended: what it left behind is waited for.
     is_finishing: AtomicBool,
     /// The executors end.
@@ -67,12 +67,12 @@ impl Pool {
         Pool {
             clock,
             output: language.output.clone(),
+            exit_status: Arc::clone(&language.exit_status),
             executors: Mutex::default(),
             jobs: OnceLock::new(),
             alive: AtomicUsize::new(0),
             open_jobs: AtomicUsize::new(0),
             stopping: Arc::clone(&language.stopping),
-            reading: Arc::clone(&language.reading),
             is_finishing: AtomicBool::new(false),
             is_ending: AtomicBool::new(false),
             signal: AtomicI32::new(0),
@@ -145,22 +145,20 @@ impl Pool {
         self.stopping.load(Ordering::Relaxed)
     }
 
+    /// The status of a program that ends now, if it is to end.
+    pub fn end_status(&self) -> Option<i32> {
+        if let Some(signal) = self.signal() {
+            return Some(128 + signal);
+        }
+        self.is_stopping().then(|| i32::from(self.exit_status.load(Ordering::Relaxed)))
+    }
+
     /// Stops every system if `exit` was called or a signal came.
     pub fn look_for_stop(&self, vm: &mut Vm) {
         if self.is_stopping() || self.signal().is_some() {
             system::stop_all(vm);
             self.wake_program();
         }
-        if self.is_stopping() && self.is_reading() {
-            self.output.flush();
-            valk_log::exit(valk_lang::exit_code(vm).unwrap_or(0).into());
-        }
-    }
-
-    /// Whether the program's thread waits for standard input, which nothing ends but the end of the
-    /// process.
-    pub fn is_reading(&self) -> bool {
-        self.reading.load(Ordering::Relaxed)
     }
 
     /// Notes that the program has ended.

@@ -8,8 +8,6 @@ use crate::runtime::Language;
 use std::fs::{self, OpenOptions};
 use std::io::{self, BufRead, Read, Write};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use valk_heap::Value;
 use valk_vm::{Arity, Outcome, Vm};
 
@@ -121,13 +119,9 @@ fn from_standard_input(
 ) -> Outcome {
     vm.extension::<Language>().output.flush();
     let limit = vm.heap.hard_limit_bytes() as u64;
-    let reading = Arc::clone(&vm.extension::<Language>().reading);
     let wait = move || {
         let mut bytes = Vec::new();
-        reading.store(true, Ordering::Relaxed);
-        let count = read(&mut io::stdin().lock().take(limit), &mut bytes);
-        reading.store(false, Ordering::Relaxed);
-        count.map(|count| (count, bytes))
+        read(&mut io::stdin().lock().take(limit), &mut bytes).map(|count| (count, bytes))
     };
     Outcome::blocking(wait, move |vm, read| match read {
         Err(error) => fail(vm, &format!("{name}: {error}")),
