@@ -260,7 +260,10 @@ valk_harness::test! {
             service.signal("TERM");
             assert!(pending.await.is_err(), "the connection is gone");
         });
-        assert_eq!(service.wait(), (Some(143), String::new()));
+        let (status, rest) = service.wait();
+        // Of two that are pending either may be taken first.
+        assert!(matches!(status, Some(130 | 143)), "{status:?}");
+        assert_eq!(rest, "");
     }
 }
 
