@@ -230,7 +230,7 @@ pub fn settle(vm: &mut Vm, handle: Value, end: End<Value>) -> bool {
 /// Tells one waiter how the handle ended.
 fn notify(vm: &mut Vm, waiter: Waiter, end: End<Value>) {
     match waiter {
-        Waiter::Task(waker) => waker.wake(),
+        Waiter::Task(waker) => executor::wake_task(vm, waker),
         Waiter::Input { node, executor, input } => {
             executor::notify_node(vm, executor, node, input);
         }

@@ -96,11 +96,19 @@ impl Monitor {
     }
 }
 
-/// Whether a fiber that runs there keeps others waiting.
-fn keeps_others_waiting(pool: &Pool, state: &ExecutorState) -> bool {
-    // The fiber itself is alive by the event that it runs for, unless it is the program's own.
-    let own = usize::from(state.index > 0);
-    pool.alive() > own || pool.signal().is_some() || pool.is_stopping() || pool.is_ending()
+/// Looks after which a fiber leaves that keeps only functions waiting which are handed over: they
+/// compute as well, and each change costs a thread-local collection.
+const JOB_SLICES: u32 = 50;
+
+/// Whether a fiber that has run there for `looks` in a row keeps others waiting.
+fn keeps_others_waiting(pool: &Pool, state: &ExecutorState, looks: u32) -> bool {
+    !state.is_inbox_empty()
+        || state.has_timers()
+        || state.has_woken_tasks()
+        || pool.any_system_running()
+        || pool.end_status().is_some()
+        || pool.is_finishing()
+        || looks >= JOB_SLICES && pool.waiting_jobs() > 0
 }
 
 /// Since when the program's fiber has taken no notice of the program's end.
@@ -129,7 +137,8 @@ impl Unnoticed {
 
 /// The thread's life.
 fn watch(pool: &Weak<Pool>) {
-    let mut seen: Vec<u64> = Vec::new();
+    // By executor: resumptions, and looks in a row at which the same one was running.
+    let mut seen: Vec<(u64, u32)> = Vec::new();
     let mut quiet = 0_u32;
     let mut unnoticed = Unnoticed::default();
     loop {
@@ -138,20 +147,23 @@ fn watch(pool: &Weak<Pool>) {
         for state in pool.all() {
             let index = state.index as usize;
             if seen.len() <= index {
-                seen.resize(index + 1, 0);
+                seen.resize(index + 1, (0, 0));
             }
             let resumptions = state.resumptions.load(Ordering::Relaxed);
             if index == 0 {
                 unnoticed.look(&pool, resumptions);
             }
-            let is_same = std::mem::replace(&mut seen[index], resumptions) == resumptions;
+            let (before, looks) = seen[index];
+            let is_same = before == resumptions;
             let is_running = resumptions % 2 == 1;
+            let looks = if is_same && is_running { looks + 1 } else { 0 };
+            seen[index] = (resumptions, looks);
             ran |= is_running || !is_same;
             is_running_now |= is_running;
             if is_running
                 && is_same
                 && let Some(flag) = state.preempt.get()
-                && keeps_others_waiting(&pool, &state)
+                && keeps_others_waiting(&pool, &state, looks)
             {
                 flag.request();
             }

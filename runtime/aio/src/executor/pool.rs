@@ -12,7 +12,7 @@ use super::{ANY_EXECUTOR, ExecutorState, here, monitor::Monitor, run, serve};
 use crate::event::{Event, HostCall, Job, JobObject};
 use crate::system::{self, SystemList};
 use crate::time::ExecutorClock;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -39,6 +39,8 @@ pub(crate) struct Pool {
     executors: Mutex<Vec<Weak<ExecutorState>>>,
     jobs: OnceLock<stealing::Executor>,
     alive: AtomicUsize,
+    /// Wake-ups of Rust tasks by handles.
+    wakes: AtomicU64,
     /// Functions handed over that have not ended.
     open_jobs: AtomicUsize,
     /// Set by `exit`.
@@ -71,6 +73,7 @@ impl Pool {
             executors: Mutex::default(),
             jobs: OnceLock::new(),
             alive: AtomicUsize::new(0),
+            wakes: AtomicU64::new(0),
             open_jobs: AtomicUsize::new(0),
             stopping: Arc::clone(&language.stopping),
             is_finishing: AtomicBool::new(false),
@@ -119,6 +122,16 @@ impl Pool {
     /// How much may cause something to happen.
     pub fn alive(&self) -> usize {
         self.alive.load(Ordering::Acquire)
+    }
+
+    /// A handle wakes a Rust task.
+    pub fn count_wake(&self) {
+        self.wakes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Wake-ups of Rust tasks by handles so far.
+    pub fn wakes(&self) -> u64 {
+        self.wakes.load(Ordering::Relaxed)
     }
 
     /// Has the program's thread look around.
@@ -220,6 +233,11 @@ impl Pool {
                 flag.request();
             }
         }
+    }
+
+    /// Functions that wait for an executor.
+    pub fn waiting_jobs(&self) -> usize {
+        self.jobs.get().map_or(0, stealing::Executor::waiting)
     }
 
     /// What the executors have done for functions that were handed over.

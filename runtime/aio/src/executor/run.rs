@@ -25,7 +25,7 @@ pub(super) fn guarded(vm: &SharedVm, state: &Arc<ExecutorState>, runs: impl FnOn
     // An odd number would count as a fiber that runs.
     let resumptions = state.resumptions.load(Ordering::Relaxed);
     state.resumptions.store(resumptions.next_multiple_of(2), Ordering::Relaxed);
-    let target = state.local(vm).running.pop();
+    let target = state.local().running.pop();
     if let Some(target) = target {
         let error = vm.error(PANICKED);
         deliver(vm, target, error);
@@ -42,8 +42,7 @@ pub(super) fn process(vm: &SharedVm, state: &Arc<ExecutorState>, event: Event) {
 pub(super) fn settle_urgent(vm: &SharedVm, state: &Arc<ExecutorState>) {
     loop {
         let (event, interrupted) = {
-            let mut vm = vm.borrow_mut();
-            let mut local = state.local(&mut vm);
+            let mut local = state.local();
             let event = local.urgent.pop_front();
             let interrupted = if event.is_none() { local.interrupted.pop() } else { None };
             (event, interrupted)
@@ -73,7 +72,7 @@ fn dispatch(vm: &SharedVm, state: &Arc<ExecutorState>, event: Event) {
         }
         Event::CancelTimer(id) => {
             let vm = &mut *vm.borrow_mut();
-            let mut local = state.local(vm);
+            let mut local = state.local();
             local.timers.cancel(vm, id);
         }
         Event::StopSystem(system) => stop_system(&mut vm.borrow_mut(), state, system),
@@ -84,7 +83,7 @@ fn dispatch(vm: &SharedVm, state: &Arc<ExecutorState>, event: Event) {
 /// Cancels what a system has pending on this executor.
 fn stop_system(vm: &mut Vm, state: &Arc<ExecutorState>, system: u32) {
     let handles = {
-        let local = state.local(vm);
+        let local = state.local();
         local.timers.of_system(vm, system)
     };
     for handle in handles {
@@ -142,7 +141,7 @@ fn run(vm: &SharedVm, state: &Arc<ExecutorState>, fiber: FiberId, answer: Value,
         abandon(vm, state, fiber, runs.home);
         return;
     }
-    state.local(vm).running.push(runs.target);
+    state.local().running.push(runs.target);
     state.pool.monitor.wake();
     let (mut fiber, mut answer) = (fiber, answer);
     loop {
@@ -163,18 +162,18 @@ fn abandon(vm: &mut Vm, state: &ExecutorState, fiber: FiberId, home: u16) {
     state.pool.fiber_ended(home);
 }
 
-fn target(vm: &mut Vm, state: &ExecutorState) -> Target {
-    *state.local(vm).running.last().expect("a fiber that runs has a target")
+fn target(state: &ExecutorState) -> Target {
+    *state.local().running.last().expect("a fiber that runs has a target")
 }
 
-fn leave(vm: &mut Vm, state: &ExecutorState) -> Target {
-    state.local(vm).running.pop().expect("a fiber that runs has a target")
+fn leave(state: &ExecutorState) -> Target {
+    state.local().running.pop().expect("a fiber that runs has a target")
 }
 
 fn after(vm: &mut Vm, state: &Arc<ExecutorState>, fiber: FiberId, step: Step, home: u16) -> Next {
     match step {
         Step::Done(value) => {
-            let target = leave(vm, state);
+            let target = leave(state);
             if state.index > 0 {
                 // Where its value arrives, what it took is found counted.
                 vm.hand_in_counters();
@@ -185,7 +184,7 @@ fn after(vm: &mut Vm, state: &Arc<ExecutorState>, fiber: FiberId, step: Step, ho
         }
         Step::Preempted => {
             state.slices_used.fetch_add(1, Ordering::Relaxed);
-            let target = leave(vm, state);
+            let target = leave(state);
             if target.is_cancelled(vm) {
                 abandon(vm, state, fiber, home);
             } else {
@@ -206,9 +205,9 @@ fn suspend(
     home: u16,
 ) -> Next {
     if let Some(value) = yielded(vm, question) {
-        let target = leave(vm, state);
+        let target = leave(state);
         let parked = Parked { fiber: vm.detach(fiber), target, home };
-        state.local(vm).interrupted.push((parked, value));
+        state.local_for_values(vm).interrupted.push((parked, value));
         return Next::Leave;
     }
     let Some(object) = handle_of(&vm.heap, question) else {
@@ -218,16 +217,16 @@ fn suspend(
         let answer = awaited(vm, end);
         return Next::GoOn(fiber, answer);
     }
-    let target = target(vm, state);
+    let target = target(state);
     if target.is_cancelled(vm) {
-        leave(vm, state);
+        leave(state);
         abandon(vm, state, fiber, home);
         return Next::Leave;
     }
     let parked = Box::new(Parked { fiber: vm.detach(fiber), target, home });
     match subscribe(vm, question, Waiter::Fiber(parked)) {
         Ok(token) => {
-            leave(vm, state);
+            leave(state);
             if let Some(own) = target.handle() {
                 vm.heap.touch_host(own);
                 if let Some(own) = handle_of(&vm.heap, own) {

@@ -114,10 +114,7 @@ pub(super) async fn serve(vm: Weak<RefCell<Vm>>, state: Arc<ExecutorState>) {
             tokio::task::yield_now().await;
             continue;
         }
-        let next_us = {
-            let vm = &mut *shared.borrow_mut();
-            state.local(vm).timers.next_us()
-        };
+        let next_us = state.local().timers.next_us();
         drop(shared);
         // What callbacks have printed is not to wait for the next print.
         state.pool.output.flush();
@@ -132,6 +129,7 @@ pub(super) async fn serve(vm: Weak<RefCell<Vm>>, state: Arc<ExecutorState>) {
 
 /// Does what there is to do now, within limits. Returns false if there was nothing.
 fn turn(vm: &SharedVm, state: &Arc<ExecutorState>) -> bool {
+    state.begin_turn();
     let mut worked = fire_timers(vm, state);
     // What comes meanwhile waits for the next turn, and a fiber that has used its slice ends this one:
     // the reactor is not to wait for more than that.
@@ -172,7 +170,7 @@ fn fire_timers(vm: &SharedVm, state: &Arc<ExecutorState>) -> bool {
     for _ in 0..EVENTS_PER_TURN {
         let due = {
             let vm = &mut *vm.borrow_mut();
-            state.local(vm).timers.due(vm, now_us)
+            state.local().timers.due(vm, now_us)
         };
         let Some((id, handle)) = due else { break };
         // What it causes is alive before the timer is not.

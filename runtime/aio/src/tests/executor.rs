@@ -28,7 +28,7 @@ fn printed(runtime: &mut Runtime, executor: &mut Executor, program: &str) -> Str
 fn pending_timers(runtime: &Runtime) -> usize {
     let vm = &mut *runtime.vm();
     let state = here(vm);
-    let local = state.local(vm);
+    let local = state.local();
     local.timers.pending()
 }
 
