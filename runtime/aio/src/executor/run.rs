@@ -2,7 +2,7 @@
 
 use super::{ExecutorState, yielded};
 use crate::combinators;
-use crate::event::{Call, Event, Parked, Target};
+use crate::event::{Call, Event, Parked, Preempted, Target};
 use crate::handle::{self, Waiter, awaited, end_of, handle_of, settle, subscribe};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -65,6 +65,16 @@ fn perform(vm: &SharedVm, state: &Arc<ExecutorState>, event: Event) {
 
 fn dispatch(vm: &SharedVm, state: &Arc<ExecutorState>, event: Event) {
     match event {
+        Event::Preempted(preempted) => {
+            let Preempted { parked, interrupted, urgent } = *preempted;
+            {
+                let vm = &mut *vm.borrow_mut();
+                let mut local = state.local_for_values(vm);
+                local.interrupted.extend(interrupted);
+                local.urgent.extend(urgent);
+            }
+            resume(vm, state, parked, Value::NIL);
+        }
         Event::Resume(parked, answer) => resume(vm, state, *parked, answer),
         Event::Call(call) => call_function(vm, state, &call, state.index),
         Event::Input { node, input } => {
@@ -188,8 +198,14 @@ fn after(vm: &mut Vm, state: &Arc<ExecutorState>, fiber: FiberId, step: Step, ho
             if target.is_cancelled(vm) {
                 abandon(vm, state, fiber, home);
             } else {
-                let parked = Box::new(Parked { fiber: vm.detach(fiber), target, home });
-                state.post(vm, Event::Resume(parked, Value::NIL));
+                let parked = Parked { fiber: vm.detach(fiber), target, home };
+                // Fibers that wait for this one to return must not go on before it does.
+                let (interrupted, urgent) = {
+                    let mut local = state.local();
+                    (std::mem::take(&mut local.interrupted), std::mem::take(&mut local.urgent))
+                };
+                let preempted = Preempted { parked, interrupted, urgent };
+                state.post(vm, Event::Preempted(Box::new(preempted)));
             }
             Next::Leave
         }
