@@ -7,7 +7,8 @@
 //! 3. A fiber runs until it finishes, awaits a handle, or has used its time slice. A fiber that
 //!    awaits is a waiter of that handle, and an event makes it runnable once.
 //! 4. Functions that a builtin has just caused to be called run before that builtin returns, up to
-//!    where they wait: the fiber that called it is *interrupted* meanwhile.
+//!    where they wait: the fiber that called it is *interrupted* meanwhile. One of them that uses up
+//!    its slice takes the interrupted fibers with it, so they do not go on before it returns.
 //! 5. A VM is a stopped mutator whenever its reactor waits, so a collection never waits for I/O.
 //!
 //! Knows fibers and handles. Does not know what a builtin is called.
@@ -279,12 +280,6 @@ pub(crate) fn call_soon(vm: &mut Vm, call: Call) {
     state.pool.add_live();
     state.local_for_values(vm).urgent.push_back(Event::Call(Box::new(call)));
     state.arrived.notify_one();
-}
-
-/// Has a function called that nothing waits for, whatever becomes of its cause.
-pub(crate) fn call_cleanup(vm: &mut Vm, function: Value, arguments: &[Value]) {
-    let call = Call::new(vm, function, arguments, Target::Cleanup);
-    call_soon(vm, call);
 }
 
 /// Length of the record that stands for "go on with this after the urgent events".

@@ -80,6 +80,12 @@ pub struct System {
     shared: Arc<Shared>,
 }
 
+impl std::fmt::Debug for System {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("System").field("id", &self.id()).finish_non_exhaustive()
+    }
+}
+
 impl HostObject for System {
     fn trace(&mut self, _: &mut Tracer<'_>) {}
     fn type_name(&self) -> &'static str {

@@ -109,6 +109,10 @@ pub(super) async fn serve(vm: Weak<RefCell<Vm>>, state: Arc<ExecutorState>) {
         }
         if worked {
             drop(shared);
+            if state.index == 0 && state.pool.is_stopping() {
+                // Fibers that never wait must not keep the program's wait from ending.
+                state.pool.program_is_idle();
+            }
             tokio::task::yield_now().await;
             continue;
         }
@@ -174,7 +178,9 @@ fn fire_timers(vm: &SharedVm, state: &Arc<ExecutorState>) -> bool {
         // What it causes is alive before the timer is not.
         state.pool.add_live();
         state.events.fetch_add(1, Ordering::Relaxed);
-        crate::combinators::timer_fired(&mut vm.borrow_mut(), handle, id);
+        run::guarded(vm, state, || {
+            crate::combinators::timer_fired(&mut vm.borrow_mut(), handle, id);
+        });
         run::settle_urgent(vm, state);
         state.pool.end_live();
         fired = true;
