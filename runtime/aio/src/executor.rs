@@ -20,7 +20,7 @@ mod run;
 mod serve;
 
 pub(crate) use pool::{Pool, pool, submit};
-pub use pool::{executors, spawn_on, EXECUTORS_MAX, JOBS_WAITING_MAX};
+pub use pool::{EXECUTORS_MAX, JOBS_WAITING_MAX, current_executor, executors, spawn_on};
 pub use program::Executor;
 pub(crate) use run::start;
 
@@ -64,6 +64,8 @@ pub(crate) struct ExecutorState {
     pub preempt: OnceLock<PreemptFlag>,
     /// Resumptions that began and ended; odd while a fiber runs.
     pub resumptions: AtomicU64,
+    /// Fibers that left because they had used their slice.
+    pub slices_used: AtomicU64,
     /// Events and timers processed here.
     pub events: AtomicU64,
     /// Zero of the timers' clock.
@@ -118,6 +120,7 @@ impl ExecutorState {
             core: OnceLock::new(),
             preempt: OnceLock::new(),
             resumptions: AtomicU64::new(0),
+            slices_used: AtomicU64::new(0),
             events: AtomicU64::new(0),
             epoch: Instant::now(),
         }
@@ -163,6 +166,11 @@ impl ExecutorState {
     /// Takes the oldest event. It counts as alive until [`Pool::end_live`].
     fn take(&self) -> Option<Event> {
         lock(&self.inbox).pop_front()
+    }
+
+    /// Number of events that wait.
+    pub fn inbox_len(&self) -> usize {
+        lock(&self.inbox).len()
     }
 
     /// Whether no event waits.

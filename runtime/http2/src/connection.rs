@@ -32,7 +32,7 @@ use crate::exchange::Exchange;
 use crate::limits::Limits;
 use crate::message::{Event, Reply, Request, Scheme};
 use crate::metered::{Meter, Metered};
-use crate::server::Service;
+use crate::worker::Service;
 use crate::token_bucket::TokenBucket;
 use crate::validate;
 

@@ -15,7 +15,7 @@ pub mod reference;
 mod runtime;
 mod source;
 
-pub use builtins::{STRING_BYTES_MAX, collector_report, remaining_deadline};
+pub use builtins::{RequestContext, STRING_BYTES_MAX, collector_report, remaining_deadline};
 
 /// The target of this crate's log lines.
 const LOG_TARGET: &str = "valk::lang";

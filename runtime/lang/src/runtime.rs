@@ -6,7 +6,7 @@
 //! 3. Waiting is the embedder's business: it gives a [`Driver`] that runs a fiber to its end.
 
 use crate::builtins;
-use crate::builtins::process_exit_code as EXIT_CODE;
+use crate::builtins::{IdCounter, process_exit_code as EXIT_CODE};
 use crate::compile::{self, Names};
 use crate::diagnose::diagnose;
 use crate::output::Output;
@@ -34,6 +34,8 @@ pub struct Language {
     pub output: Output,
     /// Zero of `time-us`.
     pub(crate) start: Option<Instant>,
+    /// Of trace and span ids.
+    pub(crate) ids: IdCounter,
     /// What the program was started with, for `args`.
     pub arguments: Vec<String>,
     /// The program's metrics.
@@ -47,12 +49,15 @@ pub struct Language {
 impl Language {
     /// The same program's language for another VM on its heap.
     #[must_use]
-    pub fn of_same_program(&self) -> Language {
+    pub fn of_same_program(&mut self) -> Language {
+        // One clock for all: deadlines are times of it, and go from VM to VM.
+        self.start.get_or_insert_with(Instant::now);
         Language {
             names: Arc::clone(&self.names),
             sources: self.sources.clone(),
             output: self.output.clone(),
             start: self.start,
+            ids: self.ids.clone(),
             arguments: self.arguments.clone(),
             metrics: self.metrics.clone(),
             log_threshold: self.log_threshold.clone(),

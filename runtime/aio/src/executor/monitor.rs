@@ -4,8 +4,9 @@
 //!    changed since the last look belongs to a fiber that has run for a whole slice.
 //! 2. Such a fiber is asked to leave at its next safepoint, if there is anything else that it
 //!    keeps waiting. Code that runs pays nothing for that.
-//! 3. The thread looks rarely while no fiber runs for long, and sleeps while no executor has run
-//!    any for a while. The first resumption after that wakes it.
+//! 3. The thread looks once per slice for a while after it has found such a fiber, rarely while none
+//!    runs for long, and sleeps while no executor has run any for a while. The first resumption
+//!    after that wakes it.
 
 use super::{ExecutorState, Pool};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +19,9 @@ pub(crate) const SLICE: Duration = Duration::from_micros(200);
 
 /// Time between two looks while no fiber runs for long.
 const CALM: Duration = Duration::from_millis(1);
+
+/// Looks at this distance after a fiber that ran for long: it will soon run again.
+const ALERT_LOOKS: u32 = 64;
 
 /// Looks in a row at which nothing ran, after which the thread sleeps.
 const QUIET_LOOKS_MAX: u32 = 100;
@@ -101,6 +105,7 @@ fn keeps_others_waiting(pool: &Pool, state: &ExecutorState) -> bool {
 fn watch(pool: &Weak<Pool>) {
     let mut seen: Vec<u64> = Vec::new();
     let mut quiet = 0_u32;
+    let mut alert = 0_u32;
     loop {
         let Some(pool) = pool.upgrade() else { return };
         let (mut ran, mut long) = (false, false);
@@ -123,10 +128,11 @@ fn watch(pool: &Weak<Pool>) {
             }
         }
         quiet = if ran { 0 } else { quiet.saturating_add(1) };
-        let time = match (long, quiet) {
-            (true, _) => Some(SLICE),
-            (false, 0..QUIET_LOOKS_MAX) => Some(CALM),
-            (false, _) => None,
+        alert = if long { ALERT_LOOKS } else { alert.saturating_sub(1) };
+        let time = match (alert, quiet) {
+            (1.., _) => Some(SLICE),
+            (0, 0..QUIET_LOOKS_MAX) => Some(CALM),
+            (0, _) => None,
         };
         if !pool.monitor.sleep(time) {
             return;

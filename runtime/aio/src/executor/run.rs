@@ -163,6 +163,7 @@ fn after(
             Next::Leave
         }
         Step::Preempted => {
+            state.slices_used.fetch_add(1, Ordering::Relaxed);
             let target = leave(vm, state);
             if target.is_cancelled(vm) {
                 abandon(vm, state, fiber, home);

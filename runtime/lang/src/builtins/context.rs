@@ -4,12 +4,17 @@
 //!    a value in front or takes the earlier deadline; without one they start from a fresh root.
 //! 2. The VM keeps the running fiber's context and restores the outer one on every way out
 //!    of a body; a continuation brings back the context it was captured in.
-//! 3. Ids are time in the high bits and a counter of the runtime in the low ones.
+//! 3. Ids are time in the high bits and a counter of the runtime in the low ones. All VMs of a
+//!    runtime count with one counter.
+//! 4. The context of a request comes from outside ([`RequestContext`]): ids of its caller, a
+//!    deadline, no values.
 
 use super::{Row, fail};
 use crate::compile::CONTEXT_MAKERS;
 use crate::runtime::Language;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use valk_heap::{Kind, Value};
 use valk_vm::{Arity, Outcome, Vm, equal, type_name};
@@ -41,19 +46,19 @@ const SPAN_COUNTER_BITS: u32 = 40;
 const SPAN_TIME_SHIFT: u32 = 10;
 
 /// Counter of the ids of a runtime. It starts anywhere, so that two runtimes differ.
-struct Ids(u64);
+#[derive(Clone)]
+pub(crate) struct IdCounter(Arc<AtomicU64>);
 
-impl Default for Ids {
-    fn default() -> Ids {
-        Ids(RandomState::new().hash_one(0))
+impl Default for IdCounter {
+    fn default() -> IdCounter {
+        IdCounter(Arc::new(AtomicU64::new(RandomState::new().hash_one(0))))
     }
 }
 
 /// A new trace id and a new span id.
 fn new_ids(vm: &mut Vm) -> (i64, i64) {
-    let ids = vm.extension::<Ids>();
-    ids.0 = ids.0.wrapping_add(1);
-    let count = ids.0;
+    let counter = &vm.extension::<Language>().ids.0;
+    let count = counter.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let now_us = elapsed.as_micros() as u64;
     let low = |bits: u32| (1_u64 << bits) - 1;
@@ -76,6 +81,37 @@ fn current(vm: &mut Vm) -> [Value; FIELDS] {
     }
     let (trace, span) = new_ids(vm);
     [vm.heap.integer(trace), vm.heap.integer(span), Value::ZERO, Value::NIL, Value::NIL]
+}
+
+/// What a request brings along for the context of the function that answers it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RequestContext {
+    /// The trace that it belongs to; a new one without.
+    pub trace: Option<u64>,
+    /// The span of its caller.
+    pub parent_span: Option<u64>,
+    /// The time in which the caller wants the answer, from now on.
+    pub deadline: Option<Duration>,
+}
+
+impl RequestContext {
+    /// The context as a value for [`Vm::set_context`]: with a span of its own and without values.
+    pub fn make(self, vm: &mut Vm) -> Value {
+        let (trace, span) = new_ids(vm);
+        let trace = self.trace.map_or(trace, u64::cast_signed);
+        let deadline = match self.deadline {
+            Some(time) => {
+                let us = i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+                let at = now_us(vm).saturating_add(us);
+                vm.heap.integer(at)
+            }
+            None => Value::NIL,
+        };
+        let parent_span = self.parent_span.map_or(0, u64::cast_signed);
+        // Integers may lie in the heap; making one never moves another.
+        let [trace, span, parent_span] = [trace, span, parent_span].map(|id| vm.heap.integer(id));
+        vm.heap.fields(Kind::Record, &[trace, span, parent_span, deadline, Value::NIL])
+    }
 }
 
 /// A field of the current context; nil without one.
