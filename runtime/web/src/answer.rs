@@ -40,7 +40,7 @@ pub(super) fn response(vm: &mut Vm, value: Value) -> Response {
         Ok(response) => response,
         Err(Problem::Error(error)) => {
             let text = repr(&vm.heap, error);
-            tracing::warn!(target: LOG_TARGET, "handler answered with an error: {text}");
+            tracing::warn!(target: LOG_TARGET, "the handler returned an error: {text}");
             Response::text(500, bytes(&vm.heap, error.field(ERROR_MESSAGE)))
         }
         Err(Problem::Mistake(text)) => {

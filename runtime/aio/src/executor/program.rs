@@ -4,7 +4,8 @@
 //! 2. A wait of the program's own fiber ends with its handle, or because the program ends: by
 //!    `exit` elsewhere, by a signal, or because nothing is alive that could end it.
 //! 3. SIGTERM, and SIGINT of a program, end it with 128 and the signal's number, unless it waits
-//!    for a system to stop (`aio/run`): then it goes on when the systems have stopped.
+//!    for a system to stop (`aio/run`): then it goes on when the systems have stopped, up to where
+//!    it waits for something else.
 
 use super::serve::{self, Entered};
 use super::{ExecutorState, Pool, here, run};
@@ -12,9 +13,10 @@ use crate::event::Target;
 use crate::handle::{self, Waiter};
 use crate::interrupt::Interrupts;
 use crate::system;
+use std::cell::Cell;
 use std::io;
-use std::rc::Rc;
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -40,6 +42,8 @@ pub struct Executor {
     runtime: Runtime,
     tasks: Rc<LocalSet>,
     state: Arc<ExecutorState>,
+    /// A signal found the program waiting for a system to stop (rule 3).
+    outlives_signal: Cell<bool>,
     pub(crate) interrupts: Option<Interrupts>,
 }
 
@@ -76,7 +80,8 @@ impl Executor {
         let state = here(&vm.borrow());
         tasks.spawn_local(serve::serve(Rc::downgrade(vm), Arc::clone(&state)));
         system::install_reactor(vm, &tasks, &runtime);
-        Ok(Executor { runtime, tasks, state, interrupts: None })
+        let outlives_signal = Cell::new(false);
+        Ok(Executor { runtime, tasks, state, outlives_signal, interrupts: None })
     }
 
     /// The executors of the program.
@@ -130,9 +135,14 @@ impl Executor {
             return Some(Ended::Interrupted);
         }
         let pool = &self.state.pool;
-        if pool.signal().is_some() && !waits_for_system(vm, task) {
-            pool.end_by_signal();
-            return Some(Ended::Program);
+        if pool.signal().is_some() {
+            let waits_for = waits_for(vm, task);
+            if waits_for == WaitsFor::System {
+                self.outlives_signal.set(true);
+            } else if waits_for == WaitsFor::Other || !self.outlives_signal.get() {
+                pool.end_by_signal();
+                return Some(Ended::Program);
+            }
         }
         if !self.state.is_inbox_empty() {
             return None;
@@ -188,14 +198,30 @@ async fn woken(notified: impl Future<Output = ()>) {
     .await;
 }
 
-/// Whether the fiber that computes `task` waits for a system to stop.
-fn waits_for_system(vm: &Vm, task: Value) -> bool {
+/// What the program's fiber waits for.
+#[derive(PartialEq, Eq)]
+enum WaitsFor {
+    /// Nothing: it is about to run.
+    Nothing,
+    /// A system to stop.
+    System,
+    /// Another handle.
+    Other,
+}
+
+/// What the fiber that computes `task` waits for.
+fn waits_for(vm: &Vm, task: Value) -> WaitsFor {
     let awaited = handle::handle_of(&vm.heap, task)
         .and_then(|task| task.body().awaiting)
         .and_then(|(awaited, _)| handle::handle_of(&vm.heap, awaited));
-    awaited.is_some_and(|handle| {
-        handle.body().node.as_ref().is_some_and(|node| node.is_end_of_system())
-    })
+    match awaited {
+        Some(handle) if !handle.cell.status().is_terminal() => {
+            let body = handle.body();
+            let is_system = body.node.as_ref().is_some_and(|node| node.is_end_of_system());
+            if is_system { WaitsFor::System } else { WaitsFor::Other }
+        }
+        _ => WaitsFor::Nothing,
+    }
 }
 
 impl Driver for Executor {

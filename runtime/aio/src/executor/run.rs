@@ -168,12 +168,22 @@ fn after(
             if target.is_cancelled(vm) {
                 abandon(vm, state, fiber, home);
             } else {
+                forget_awaited(vm, target);
                 let parked = Box::new(Parked { fiber: vm.detach(fiber), target, home });
                 state.post(vm, Event::Resume(parked, Value::NIL));
             }
             Next::Leave
         }
         Step::Suspended(question) => suspend(vm, state, fiber, question, home),
+    }
+}
+
+/// The fiber of a target runs, and waits for nothing.
+fn forget_awaited(vm: &mut Vm, target: Target) {
+    let Some(own) = target.handle() else { return };
+    vm.heap.touch_host(own);
+    if let Some(own) = handle_of(&vm.heap, own) {
+        own.body().awaiting = None;
     }
 }
 
