@@ -304,6 +304,8 @@ pub(crate) fn submit(vm: &mut Vm, job: Job) -> Result<(), String> {
     };
     match jobs(vm, &pool)?.spawn(task) {
         Ok(_) => {
+            // A task of the host may have handed it over while the event loop waits: it looks.
+            here(vm).arrived.notify_one();
             if is_new {
                 pool.open_jobs.fetch_add(1, Ordering::Relaxed);
             }

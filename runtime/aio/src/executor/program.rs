@@ -5,7 +5,7 @@
 //!    `exit` elsewhere, by a signal, or because nothing is alive that could end it.
 //! 3. SIGTERM, and SIGINT of a program, end it with 128 and the signal's number, unless it waits
 //!    for a system to stop (`aio/run`): then it goes on when the systems have stopped, up to where
-//!    it waits for something else.
+//!    it waits for something else. One that computes has [`COMPUTATION`] to come to a wait.
 
 use super::serve::{self, Entered};
 use super::{ExecutorState, Pool, here, run};
@@ -33,6 +33,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long they then have to notice that they are to leave.
 const INTERRUPTION: Duration = Duration::from_millis(500);
 
+/// How long a program that computes goes on after a signal: it may be on its way to `aio/run`.
+const COMPUTATION: Duration = Duration::from_secs(1);
+
 /// The error of a wait that nothing can end.
 const NOTHING_ALIVE: &str = "await: nothing can end this wait: no function runs or can go on, no \
                              timer is pending and no system runs";
@@ -44,6 +47,8 @@ pub struct Executor {
     state: Arc<ExecutorState>,
     /// A signal found the program waiting for a system to stop (rule 3).
     outlives_signal: Cell<bool>,
+    /// When a signal was first found.
+    signal_found: Cell<Option<Instant>>,
     pub(crate) interrupts: Option<Interrupts>,
 }
 
@@ -80,8 +85,14 @@ impl Executor {
         let state = here(&vm.borrow());
         tasks.spawn_local(serve::serve(Rc::downgrade(vm), Arc::clone(&state)));
         system::install_reactor(vm, &tasks, &runtime);
-        let outlives_signal = Cell::new(false);
-        Ok(Executor { runtime, tasks, state, outlives_signal, interrupts: None })
+        Ok(Executor {
+            runtime,
+            tasks,
+            state,
+            outlives_signal: Cell::new(false),
+            signal_found: Cell::new(None),
+            interrupts: None,
+        })
     }
 
     /// The executors of the program.
@@ -135,14 +146,9 @@ impl Executor {
             return Some(Ended::Interrupted);
         }
         let pool = &self.state.pool;
-        if pool.signal().is_some() {
-            let waits_for = waits_for(vm, task);
-            if waits_for == WaitsFor::System {
-                self.outlives_signal.set(true);
-            } else if waits_for == WaitsFor::Other || !self.outlives_signal.get() {
-                pool.end_by_signal();
-                return Some(Ended::Program);
-            }
+        if pool.signal().is_some() && self.ends_by_signal(&waits_for(vm, task)) {
+            pool.end_by_signal();
+            return Some(Ended::Program);
         }
         if !self.state.is_inbox_empty() {
             return None;
@@ -151,6 +157,20 @@ impl Executor {
             return Some(Ended::Program);
         }
         (pool.alive() == 0).then_some(Ended::NothingAlive)
+    }
+
+    /// Whether the signal that came ends a program whose fiber waits for this (rule 3).
+    fn ends_by_signal(&self, waits_for: &WaitsFor) -> bool {
+        let found = self.signal_found.get().unwrap_or_else(Instant::now);
+        self.signal_found.set(Some(found));
+        match waits_for {
+            WaitsFor::System => {
+                self.outlives_signal.set(true);
+                false
+            }
+            WaitsFor::Nothing => !self.outlives_signal.get() && found.elapsed() > COMPUTATION,
+            WaitsFor::Other => true,
+        }
     }
 
     /// Runs the event loop until the program's fiber is not to wait any longer.
@@ -199,7 +219,6 @@ async fn woken(notified: impl Future<Output = ()>) {
 }
 
 /// What the program's fiber waits for.
-#[derive(PartialEq, Eq)]
 enum WaitsFor {
     /// Nothing: it is about to run.
     Nothing,
