@@ -139,7 +139,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    fn deal_to(self, workers: usize) -> (Dealing, Vec<Worker>) {
+    pub(crate) fn deal_to(self, workers: usize) -> (Dealing, Vec<Worker>) {
         assert!(workers > 0, "a server has at least one worker");
         let shared = Arc::new(self);
         let (dealer, queues) = Dealer::new(workers);

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod bodies;
+mod dealing;
 mod lifecycle;
 mod parts;
 mod requests;
