@@ -9,6 +9,7 @@ mod guide;
 mod handlers;
 mod reference;
 mod repl;
+mod rooting;
 mod rows;
 mod scale;
 mod service;

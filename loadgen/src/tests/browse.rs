@@ -11,7 +11,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::engines::goose_users::protocol_name;
 use crate::run::Interrupt;
 
-use super::servers::{Outcome, Setup, load, load_until, start_with};
+use super::servers::{CommandOutput, Setup, load, load_until, start_with};
 use super::tls::{Identity, identity};
 
 const SHORT: &[&str] = &["--duration", "1s", "--users", "2", "--think", "20ms"];
@@ -30,7 +30,7 @@ fn plain_text() {
     let server = start_with(Setup::default());
     let journey =
         ["--path", "/", "--path", "/page=2", "--post-path", "/echo", "--post-bytes", "100"];
-    let Outcome { code, out, err } =
+    let CommandOutput { code, out, err } =
         load("browse", &server.base, &[SHORT, &journey[..], &["--threshold", "p99<1m"]].concat());
     let json: serde_json::Value = serde_json::from_str(&out).expect("goose prints nothing");
     assert_eq!((code, err.as_str()), (0, ""), "{json:#}");

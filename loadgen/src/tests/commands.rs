@@ -1,6 +1,6 @@
 //! Command lines: help, lists, and every refused value.
 
-use super::servers::{Outcome, command, never, start};
+use super::servers::{CommandOutput, command, never, start};
 
 fn refused(args: &[&str]) -> String {
     let outcome = command(args, never());
@@ -10,7 +10,7 @@ fn refused(args: &[&str]) -> String {
 }
 
 fn shown(args: &[&str]) -> String {
-    let Outcome { code, out, err } = command(args, never());
+    let CommandOutput { code, out, err } = command(args, never());
     assert_eq!((code, err.as_str()), (0, ""), "{args:?}");
     out
 }
@@ -107,7 +107,7 @@ valk_harness::test! {
 valk_harness::test! {
     fn the_table_shows_phases_rules_and_verdict() {
         let server = start();
-        let Outcome { code, out, err } = command(
+        let CommandOutput { code, out, err } = command(
             &[
                 "run", "slow-reader", "--target", &server.base, "--duration", "1200ms",
                 "--connections", "1", "--streams", "2", "--large-path", "/big", "--rate", "50",
@@ -134,7 +134,7 @@ valk_harness::test! {
 valk_harness::test! {
     fn the_table_of_a_broken_run_names_kinds_and_reasons() {
         let server = start();
-        let Outcome { code, out, err } = command(
+        let CommandOutput { code, out, err } = command(
             &[
                 "run", "steady", "--target", &server.base, "--duration", "200ms", "--quiet",
                 "--path", "/drop", "--connections", "1",

@@ -251,14 +251,14 @@ pub fn raw(answer: &'static [u8]) -> String {
     base
 }
 
-/// What a command did.
-pub struct Outcome {
+/// Exit code and output of a command.
+pub struct CommandOutput {
     pub code: u8,
     pub out: String,
     pub err: String,
 }
 
-impl Outcome {
+impl CommandOutput {
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}: {}{}", self.out, self.err))
     }
@@ -269,20 +269,25 @@ pub fn never() -> Interrupt {
     Interrupt::Flag(watch::channel(false).1)
 }
 
-pub fn command(args: &[&str], interrupt: Interrupt) -> Outcome {
+pub fn command(args: &[&str], interrupt: Interrupt) -> CommandOutput {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let all = std::iter::once("valk-load").chain(args.iter().copied());
     let code = commands::run(all, interrupt, &mut out, &mut err);
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    Outcome { code, out: text(out), err: text(err) }
+    CommandOutput { code, out: text(out), err: text(err) }
 }
 
 /// Runs a scenario and reports in JSON. A busy machine must not make a run invalid.
-pub fn load(scenario: &str, base: &str, flags: &[&str]) -> Outcome {
+pub fn load(scenario: &str, base: &str, flags: &[&str]) -> CommandOutput {
     load_until(scenario, base, flags, never())
 }
 
-pub fn load_until(scenario: &str, base: &str, flags: &[&str], interrupt: Interrupt) -> Outcome {
+pub fn load_until(
+    scenario: &str,
+    base: &str,
+    flags: &[&str],
+    interrupt: Interrupt,
+) -> CommandOutput {
     let fixed = ["run", scenario, "--target", base, "--json", "--quiet", "--max-lag", "60s"];
     command(&[&fixed, flags].concat(), interrupt)
 }

@@ -11,11 +11,13 @@ mod timers;
 use crate::executor::{self, ExecutorState, Pool};
 use crate::handle::is_handle;
 use crate::system::{System, system_of};
+use crate::time::ExecutorClock;
 use std::sync::Arc;
 use std::time::Duration;
 use valk_heap::Value;
 use valk_lang::builtins::{fail, register_table};
-use valk_lang::{Language, SharedVm};
+use valk_lang::{HostClock, Language, SharedVm};
+use valk_net::Clock;
 use valk_vm::{Arity, NativeFn, Outcome, Vm};
 
 /// The tables of this crate.
@@ -31,11 +33,19 @@ const TABLES: &[&[(&str, Arity, NativeFn)]] = &[
     crate::diagnostics::TABLE,
 ];
 
-/// Registers the builtins of this crate in the first VM of a runtime.
+/// Registers the builtins of this crate in the first VM of a runtime, which runs in the time of the
+/// system.
 pub fn register(vm: &SharedVm) {
+    register_with(vm, Clock::system());
+}
+
+/// The same, in the time of `clock`.
+pub fn register_with(vm: &SharedVm, clock: Clock) {
     let vm = &mut *vm.borrow_mut();
-    let stopping = Arc::clone(&vm.extension::<Language>().stopping);
-    let pool = Arc::new(Pool::new(stopping));
+    let clock = ExecutorClock::new(clock);
+    let language = vm.extension::<Language>();
+    language.clock = HostClock::new(clock);
+    let pool = Arc::new(Pool::new(language, clock));
     let state = Arc::new(ExecutorState::new(0, Arc::clone(&pool)));
     state.install(vm);
     // The first executor has no calls that wait for it.
@@ -43,6 +53,7 @@ pub fn register(vm: &SharedVm) {
     for table in TABLES {
         register_table(vm, table);
     }
+    forms::register_rewrites(vm);
 }
 
 /// A check that failed, with the outcome that says so.

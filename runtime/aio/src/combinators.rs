@@ -118,11 +118,6 @@ impl Node {
         matches!(self.kind, Kind::Promise | Kind::EndOfSystem)
     }
 
-    /// Whether it is the end of a system.
-    pub fn is_end_of_system(&self) -> bool {
-        matches!(self.kind, Kind::EndOfSystem)
-    }
-
     /// Whether a program settles it.
     pub fn is_promise(&self) -> bool {
         matches!(self.kind, Kind::Promise)

@@ -19,8 +19,8 @@ mod program;
 mod run;
 mod serve;
 
-pub(crate) use pool::{Pool, pool, submit};
 pub use pool::{EXECUTORS_MAX, JOBS_WAITING_MAX, current_executor, executors, spawn_on};
+pub(crate) use pool::{Pool, pool, submit};
 pub use program::Executor;
 pub(crate) use run::start;
 
@@ -46,6 +46,10 @@ pub(crate) struct Local {
     pub urgent: VecDeque<Event>,
     /// Fibers that wait for those, with what they go on with.
     pub interrupted: Vec<(Parked, Value)>,
+    /// Inputs of nodes of this executor that a cancellation under way has ended. Empty in between.
+    pub ended_inputs: VecDeque<(Value, u32)>,
+    /// A cancellation is under way.
+    pub is_cancelling: bool,
     /// Targets of the fibers that run: one, but for nested calls of the host.
     pub running: Vec<Target>,
     pub timers: Timers,
@@ -64,12 +68,10 @@ pub(crate) struct ExecutorState {
     pub preempt: OnceLock<PreemptFlag>,
     /// Resumptions that began and ended; odd while a fiber runs.
     pub resumptions: AtomicU64,
-    /// Fibers that left because they had used their slice.
+    /// Fibers that were preempted here.
     pub slices_used: AtomicU64,
     /// Events and timers processed here.
     pub events: AtomicU64,
-    /// Zero of the timers' clock.
-    epoch: Instant,
 }
 
 impl std::fmt::Debug for ExecutorState {
@@ -97,6 +99,9 @@ impl HostObject for Core {
         for target in &mut local.running {
             target.trace(tracer);
         }
+        for (node, _) in &mut local.ended_inputs {
+            tracer.value(node);
+        }
         local.timers.trace(tracer);
     }
 
@@ -122,7 +127,6 @@ impl ExecutorState {
             resumptions: AtomicU64::new(0),
             slices_used: AtomicU64::new(0),
             events: AtomicU64::new(0),
-            epoch: Instant::now(),
         }
     }
 
@@ -143,12 +147,12 @@ impl ExecutorState {
 
     /// Microseconds since the clock of the timers started.
     pub fn now_us(&self) -> u64 {
-        self.epoch.elapsed().as_micros() as u64
+        self.pool.clock.now_us()
     }
 
     /// When a time of the timers' clock is.
     pub fn instant(&self, at_us: u64) -> Instant {
-        self.epoch + Duration::from_micros(at_us)
+        self.pool.clock.instant(at_us)
     }
 
     /// Adds an event and wakes the thread. `vm` is that of the calling thread.
@@ -206,6 +210,35 @@ pub(crate) fn post(vm: &mut Vm, executor: u16, event: Event) {
         Some(other) => other.post(vm, event),
         None => state.post(vm, event),
     }
+}
+
+/// Tells the node of `handle` that an input has ended: at once in a cancellation on this executor, so
+/// that its effects are there when it returns, else by an event.
+pub(crate) fn notify_node(vm: &mut Vm, executor: u16, node: Value, input: u32) {
+    let state = here(vm);
+    if state.index == executor {
+        let mut local = state.local(vm);
+        if local.is_cancelling {
+            local.ended_inputs.push_back((node, input));
+            return;
+        }
+    }
+    post(vm, executor, Event::Input { node, input });
+}
+
+/// Performs a cancellation, and then what it means for the nodes of this executor.
+pub(crate) fn cancelling(vm: &mut Vm, cancel: impl FnOnce(&mut Vm)) {
+    let state = here(vm);
+    let is_nested = std::mem::replace(&mut state.local(vm).is_cancelling, true);
+    cancel(vm);
+    if is_nested {
+        return;
+    }
+    loop {
+        let Some((node, input)) = state.local(vm).ended_inputs.pop_front() else { break };
+        crate::combinators::input_ended(vm, node, input as usize);
+    }
+    state.local(vm).is_cancelling = false;
 }
 
 /// Has `call` performed before the running builtin returns, if that returns by [`after_urgent`];
@@ -290,11 +323,11 @@ pub(crate) fn restart_timer(vm: &mut Vm, id: TimerId, after: Duration) {
 /// Forgets a timer; `is_timed` says whether it had a time.
 pub(crate) fn cancel_timer(vm: &mut Vm, executor: u16, id: TimerId, is_timed: bool) {
     let state = here(vm);
-    if state.index != executor {
-        post(vm, executor, Event::CancelTimer(id));
-    } else {
+    if state.index == executor {
         let mut local = state.local(vm);
         local.timers.cancel(vm, id);
+    } else {
+        post(vm, executor, Event::CancelTimer(id));
     }
     if is_timed {
         state.pool.end_live();

@@ -12,7 +12,7 @@
 //! Does not know what a builtin is called, nor what a combinator does with its inputs.
 
 use crate::combinators::{self, Node};
-use crate::event::{Event, Parked};
+use crate::event::{Event, Parked, Target};
 use crate::executor::{self, ANY_EXECUTOR};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -39,6 +39,13 @@ pub(crate) enum Waiter {
     },
 }
 
+impl Waiter {
+    /// Whether it is the program's own fiber.
+    pub fn is_program(&self) -> bool {
+        matches!(self, Waiter::Fiber(parked) if matches!(parked.target, Target::Program(_)))
+    }
+}
+
 /// What belongs to a handle until it ends.
 #[derive(Debug, Default)]
 pub(crate) struct Body {
@@ -47,7 +54,7 @@ pub(crate) struct Body {
     /// Where the fiber that computes the result waits.
     pub awaiting: Option<(Value, Token)>,
     /// Functions to be called if it is cancelled, in order of registration.
-    pub on_cancel: Option<Box<Vec<Value>>>,
+    pub on_cancel: Vec<Value>,
 }
 
 /// A handle, as an object of the heap.
@@ -85,9 +92,7 @@ impl HostObject for Handle {
         if let Some((handle, _)) = &mut body.awaiting {
             tracer.value(handle);
         }
-        if let Some(functions) = &mut body.on_cancel {
-            tracer.slice(functions);
-        }
+        tracer.slice(&mut body.on_cancel);
     }
 
     fn type_name(&self) -> &'static str {
@@ -210,9 +215,9 @@ pub fn settle(vm: &mut Vm, handle: Value, end: End<Value>) -> bool {
     for waiter in waiters {
         notify(vm, waiter, end);
     }
-    if let (End::Cancelled, Some(functions)) = (end, body.on_cancel) {
+    if end == End::Cancelled {
         // The one that was registered last runs first.
-        for function in functions.into_iter().rev() {
+        for function in body.on_cancel.into_iter().rev() {
             executor::call_cleanup(vm, function, &[]);
         }
     }
@@ -224,7 +229,7 @@ fn notify(vm: &mut Vm, waiter: Waiter, end: End<Value>) {
     match waiter {
         Waiter::Task(waker) => waker.wake(),
         Waiter::Input { node, executor, input } => {
-            executor::post(vm, executor, Event::Input { node, input });
+            executor::notify_node(vm, executor, node, input);
         }
         Waiter::Fiber(parked) => {
             let answer = awaited(vm, end);
@@ -243,8 +248,14 @@ pub fn cancel(vm: &mut Vm, handle: Value) -> bool {
     if !handle_of(&vm.heap, handle).is_some_and(is_open) {
         return false;
     }
+    executor::cancelling(vm, |vm| cancel_tree(vm, handle));
+    executor::interrupt_cancelled(vm);
+    true
+}
+
+fn cancel_tree(vm: &mut Vm, root: Value) {
     // A list in place of recursion: trees may be deep.
-    let mut pending = vec![handle];
+    let mut pending = vec![root];
     while let Some(handle) = pending.pop() {
         vm.heap.touch_host(handle);
         let Some(object) = handle_of(&vm.heap, handle) else { continue };
@@ -263,8 +274,6 @@ pub fn cancel(vm: &mut Vm, handle: Value) -> bool {
             pending.extend(unobserved(vm, awaited));
         }
     }
-    executor::interrupt_cancelled(vm);
-    true
 }
 
 /// The handle, if it has not ended, nothing waits for it any more, and only its observers have a

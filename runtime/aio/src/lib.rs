@@ -28,12 +28,13 @@ mod pools;
 mod signals;
 mod system;
 mod task;
+mod time;
 mod timers;
 
 /// The target of this crate's log lines.
 const LOG_TARGET: &str = "valk::aio";
 
-pub use builtins::register;
+pub use builtins::{register, register_with};
 pub use config::{START, SystemConfig};
 pub use executor::{
     EXECUTORS_MAX, Executor, JOBS_WAITING_MAX, current_executor, executors, spawn_on,

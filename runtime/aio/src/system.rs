@@ -11,7 +11,7 @@ use crate::combinators::Node;
 use crate::config::SystemConfig;
 use crate::event::Event;
 use crate::executor::{self, pool};
-use crate::handle::{completed, settle, with_node};
+use crate::handle::{self, Waiter, completed, settle, with_node};
 use crate::pools::{Pools, Waiting};
 use crate::signals;
 use std::cell::RefCell;
@@ -196,9 +196,22 @@ impl System {
         if self.shared.stop.send_replace(true) {
             return;
         }
+        if pool(vm).signal().is_some() && self.is_awaited_by_program(vm) {
+            pool(vm).set_graceful();
+        }
         for state in pool(vm).all() {
             executor::post(vm, state.index, Event::StopSystem(self.id()));
         }
+    }
+
+    /// Whether the program's own fiber waits for the end of this system.
+    fn is_awaited_by_program(&self, vm: &Vm) -> bool {
+        let stopped = lock(&self.shared.stopped);
+        let Some(root) = &*stopped else { return false };
+        let value = vm.heap.resolve(root);
+        handle::handle_of(&vm.heap, value).is_some_and(|handle| {
+            handle.cell.with_waiters(|waiters| waiters.iter().any(Waiter::is_program))
+        })
     }
 
     /// Completes when the system was asked to stop.
@@ -244,6 +257,7 @@ impl System {
         let vm = &mut *vm.borrow_mut();
         let handle = vm.heap.release(root);
         settle(vm, handle, End::Completed(Value::NIL));
+        vm.extension::<Language>().output.end_service();
         let pool = pool(vm);
         pool.end_live();
         pool.program_idle.notify_one();

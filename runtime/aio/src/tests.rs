@@ -4,6 +4,7 @@ use crate::{
     End, Executor, Started, Status, await_handle, completed, end, failed, new_handle, register,
     settle, start, status,
 };
+mod executor;
 mod handles;
 mod start_options;
 mod threads;

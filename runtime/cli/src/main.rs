@@ -95,9 +95,15 @@ fn run(session: &mut Session, arguments: &Arguments, reporter: &Reporter) -> u8 
     }
     let mut failed = false;
     for expression in &arguments.expressions {
+        if session.has_ended() {
+            break;
+        }
         failed |= session.evaluate(expression, reporter);
     }
     for file in &arguments.files {
+        if session.has_ended() {
+            break;
+        }
         failed |= session.run_file(file, reporter);
     }
     let nothing = arguments.files.is_empty() && arguments.expressions.is_empty();

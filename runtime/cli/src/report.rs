@@ -39,7 +39,7 @@ impl Reporter {
     }
 }
 
-/// Writes to standard error; when that is closed there is nobody to tell.
+/// Writes to standard error; when that is closed the message is lost.
 pub fn write_error(text: &str) {
     valk_log::write_error(text.as_bytes());
 }

@@ -102,6 +102,8 @@ impl Session {
     fn report(&mut self, ran: Ran, reporter: &Reporter) -> Option<Value> {
         match ran {
             Ran::Value(value) => Some(value),
+            // Ended by `exit` or a signal: that is no error of the program.
+            Ran::Failed(..) if self.executor.has_ended_program() => None,
             Ran::Failed(error, diagnostic) => {
                 let line = format!("{}\n", self.runtime.repr(error));
                 self.print(line.as_bytes());
@@ -165,9 +167,14 @@ impl Session {
         status
     }
 
-    /// The exit status the program asked for.
+    /// The exit status that the program asked for, or that of the signal that ended it.
     pub fn exit_code(&self) -> Option<u8> {
-        self.runtime.exit_code()
+        self.runtime.exit_code().or_else(|| self.executor.signal_status())
+    }
+
+    /// Whether `exit` or a signal has ended a wait of the program: nothing more of it is to run.
+    pub fn has_ended(&self) -> bool {
+        self.executor.has_ended_program()
     }
 
     /// Stops what the program left running and passes on its output.

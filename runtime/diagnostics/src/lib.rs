@@ -1,8 +1,8 @@
 //! Where something is (spans, source map), what is wrong (diagnostics with stable codes), and how a
 //! person or a tool reads it (plain text, ANSI text, JSON).
 //!
-//! 1. A [`Span`] is a byte range of one registered file; lines and columns are computed only when
-//!    somebody reads them.
+//! 1. A [`Span`] is a byte range of one registered file; lines and columns are computed only on
+//!    demand.
 //! 2. A [`Diagnostic`] is data: a [`Code`], a message, labelled spans, the calls in
 //!    progress, causes, notes and one help line.
 //! 3. Rendering never fails and never panics, whatever bytes the source holds and wherever a span

@@ -1,4 +1,4 @@
-//! Printed forms of values (spec 01 §2.4): *display* for `str` and `print`, *repr* for the REPL and
+//! Printed forms of values: *display* for `str` and `print`, *repr* for the REPL and
 //! error reports. Any depth, any length, bytes kept as they are.
 
 use std::io::Write as _;

@@ -207,7 +207,7 @@ pub fn lookup(name: &str) -> Option<&'static Entry> {
     entries().iter().find(|entry| entry.name == name)
 }
 
-/// Names that somebody who wrote `name` may have meant, the likeliest first, at most
+/// Names that were perhaps meant by `name`, the likeliest first, at most
 /// [`SUGGESTIONS_MAX`]: names of some family that end so (`upcase`: `str/upcase`), then those that
 /// are spelt almost so.
 pub fn suggest(name: &str) -> Vec<&'static str> {

@@ -7,17 +7,17 @@
 
 use crate::builtins;
 use crate::builtins::{IdCounter, process_exit_code as EXIT_CODE};
-use crate::compile::{self, Names};
+use crate::compile::{self, Names, Rewrite};
 use crate::diagnose::diagnose;
 use crate::output::Output;
 use crate::print::repr;
 use crate::source::{self, SharedSources};
+use crate::time_and_seeds::{HostClock, Seeds};
 use std::cell::{RefCell, RefMut};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use valk_diagnostics::{Code, Diagnostic, FileId};
 use valk_heap::{Config, Heap, HeapError, Root, Value};
 use valk_log::Threshold;
@@ -32,8 +32,10 @@ pub struct Language {
     pub(crate) sources: SharedSources,
     /// The program's output.
     pub output: Output,
-    /// Zero of `time-us`.
-    pub(crate) start: Option<Instant>,
+    /// The time, as the host tells it.
+    pub clock: HostClock,
+    /// Where random numbers begin.
+    pub seeds: Seeds,
     /// Of trace and span ids.
     pub(crate) ids: IdCounter,
     /// What the program was started with, for `args`.
@@ -42,26 +44,28 @@ pub struct Language {
     pub metrics: Registry,
     /// What `sys/log/set-level` sets.
     pub log_threshold: Threshold,
-    /// `exit` was called: whoever waits for events stops.
+    /// `exit` was called: drivers stop waiting for events.
     pub stopping: Arc<AtomicBool>,
+    /// The status that `exit` was called with; 0 before.
+    pub exit_status: Arc<AtomicU8>,
 }
 
 impl Language {
     /// The same program's language for another VM on its heap.
     #[must_use]
-    pub fn of_same_program(&mut self) -> Language {
-        // One clock for all: deadlines are times of it, and go from VM to VM.
-        self.start.get_or_insert_with(Instant::now);
+    pub fn of_same_program(&self) -> Language {
         Language {
             names: Arc::clone(&self.names),
             sources: self.sources.clone(),
             output: self.output.clone(),
-            start: self.start,
+            clock: self.clock.clone(),
+            seeds: self.seeds.clone(),
             ids: self.ids.clone(),
             arguments: self.arguments.clone(),
             metrics: self.metrics.clone(),
             log_threshold: self.log_threshold.clone(),
             stopping: Arc::clone(&self.stopping),
+            exit_status: Arc::clone(&self.exit_status),
         }
     }
 
@@ -71,8 +75,8 @@ impl Language {
     }
 }
 
-/// A VM that the code waiting for events shares with whoever runs programs. Borrowed for the
-/// time of one resumption, never while waiting.
+/// A VM that a driver and its embedder share. It is borrowed for one resumption, never while a
+/// driver waits.
 pub type SharedVm = Rc<RefCell<Vm>>;
 
 /// Runs a fiber until its function returns.
@@ -325,6 +329,13 @@ impl Runtime {
         let code = vm.global(symbol)?.as_integer()?;
         Some(code as u8)
     }
+}
+
+/// Has the compiler rewrite literal uses of a registered builtin. VMs that were made before do not.
+pub fn register_rewrite(vm: &mut Vm, name: &str, rewrite: Rewrite) {
+    let mut names = std::mem::take(&mut vm.extension::<Language>().names);
+    Arc::make_mut(&mut names).add_rewrite(vm, name, rewrite);
+    vm.extension::<Language>().names = names;
 }
 
 /// Compiles and runs one form.

@@ -16,7 +16,7 @@ use valk_vm::{Position, Vm};
 pub struct SharedSources(Arc<RwLock<Sources>>);
 
 impl SharedSources {
-    /// The texts so far. Nobody else adds one until this is dropped, which is before the next
+    /// The texts so far. No text is added until this is dropped, which is before the next
     /// safepoint.
     pub fn read(&self) -> RwLockReadGuard<'_, Sources> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)

@@ -1,6 +1,6 @@
 //! Why reading stopped: the text that programs see, and the diagnostic that people see.
 //!
-//! Programs compare the texts of `legacy`, so those never change (spec 01 §1.1). Diagnostics may
+//! Programs compare the texts of `legacy`, so those never change. Diagnostics may
 //! get better at any time.
 
 use valk_diagnostics::{Code, Diagnostic, SOURCE_BYTES_MAX, Span};
@@ -230,7 +230,7 @@ impl std::error::Error for ReadError {}
 
 const INVALID_NUMBER: &str = "Invalid number format ";
 
-/// The texts of spec 01 §1.1, and two in their manner for what the earlier runtime accepted.
+/// The texts that programs know, and two in their manner for what the earlier runtime accepted.
 fn legacy_text(kind: ReadErrorKind, span: Span, source: &[u8]) -> String {
     let offset = span.start;
     match kind {

@@ -1,52 +1,44 @@
-//! Register bytecode and the VM that runs it: instruction table, code objects, verifier,
-//! listing, interpreter loop, frames, fibers, builtins' calling convention.
+//! Register bytecode and the VM that runs it.
+//!
+//! `code` is what is executed: instructions, code objects, verifier, listing, primitives. `frames` is
+//! where it is executed: fibers, their stacks and what a frame tells. `interpreter` and `jit` execute
+//! it. `vm` holds what belongs together, `builtin` is how functions written in Rust are called,
+//! `values` and `persistent` are values with behaviour: environments, equality, maps and vectors.
 //!
 //! Knows values and forms only as data; how forms become code is the business of the crate above.
 
-mod arithmetic;
-mod call;
+mod builtin;
 mod code;
-mod continuation;
-mod counters;
-pub mod environment;
-mod equality;
-mod fiber;
-mod fuse;
+mod frames;
 mod interpreter;
 mod jit;
-mod listing;
-mod metrics;
-mod native;
-mod opcode;
-mod parked;
 pub mod persistent;
-pub mod primitives;
-mod slow;
-mod template;
-mod trace;
-mod verify;
+mod values;
 mod vm;
 
-pub use arithmetic::{AUX_HANDLE, operate, type_name};
-pub use call::INTERRUPTED;
+pub use builtin::{
+    Answer, Arity, Blocking, Native, NativeFn, NativeKind, Outcome, ReflectiveFn,
+    too_many_arguments,
+};
+pub use code::listing::{listing, listings};
+pub use code::opcode::{FROM_CAPTURE, Opcode};
+pub use code::primitives;
 pub use code::{
     Assembler, Code, CodeKind, FIRST_CAPTURE, Label, Position, REGISTERS_MAX, Variable,
     WINDOW_SLOTS,
 };
-pub use counters::Counters;
-pub use equality::{closure_code, equal};
+pub use frames::trace::{TRACE_FRAMES_MAX, TraceFrame, names_in_scope, trace};
+pub use interpreter::arithmetic::{AUX_HANDLE, operate, type_name};
+pub use interpreter::calls::INTERRUPTED;
 pub use jit::{JIT_CALLS_DEFAULT, JIT_FUNCTIONS_MAX, JIT_NEVER, NativeCode};
-pub use listing::{listing, listings};
-pub use native::{
-    Answer, Arity, Blocking, Native, NativeFn, NativeKind, Outcome, ReflectiveFn,
-    too_many_arguments,
-};
-pub use opcode::{FROM_CAPTURE, Opcode};
-pub use parked::ParkedVm;
-pub use template::{DetachedFiber, VmTemplate};
-pub use trace::{TRACE_FRAMES_MAX, TraceFrame, names_in_scope, trace};
 pub use valk_heap::PreemptFlag;
-pub use vm::{CollectedHook, CompileHook, DEFINITION_FORBIDDEN, FiberId, ReportHook, Step, Vm};
+pub use values::environment;
+pub use values::equality::{closure_code, equal};
+pub use vm::counters::Counters;
+pub use vm::{
+    CollectedHook, CompileHook, DEFINITION_FORBIDDEN, DetachedFiber, FiberId, ParkedVm, ReportHook,
+    Step, Vm, VmTemplate,
+};
 
 #[cfg(test)]
 mod tests;

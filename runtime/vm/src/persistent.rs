@@ -14,23 +14,17 @@
 //!    heap's turn at everything, which costs nothing while there is one mutator. What is done most,
 //!    with a version that is current, needs the turn at its table only, if it does not look at keys
 //!    that have tables themselves, and makes no other table: the link from version to table is
-//!    changed by whoever has that turn.
+//!    changed only with that turn held.
 //!
 //! Knows equality and the heap; not the language.
 
 mod direct;
 mod hash;
 mod index;
+mod limits;
 pub mod map;
 mod table;
 pub mod vector;
 mod versions;
 
-/// Entries of a chunk of a table: what a changed entry makes a minor collection look at.
-const CHUNK_ENTRIES: usize = 32;
-
-/// Entries of the smallest table.
-const CAPACITY_MIN: usize = 4;
-
-/// Entries a table can have.
-pub const ENTRIES_MAX: usize = 1 << 27;
+pub use limits::ENTRIES_MAX;

@@ -7,7 +7,7 @@ mod persistent;
 mod preemption;
 mod primitives;
 
-use crate::verify::verify;
+use crate::code::verify::verify;
 use crate::{
     Arity, Assembler, Code, CodeKind, INTERRUPTED, NativeCode, NativeKind, Opcode, Outcome,
     ParkedVm, Position, Step, Vm, listing, listings,
@@ -245,7 +245,7 @@ valk_harness::test! {
             started.recv().expect("the loop starts");
             interrupt.request();
         });
-        running.send(()).expect("somebody listens");
+        running.send(()).expect("the thread listens");
         let ended = vm.call(again, &[]);
         asking.join().expect("a thread");
         assert_eq!(ended.field(valk_heap::ERROR_MESSAGE).bytes(&vm.heap), INTERRUPTED.as_bytes());
@@ -286,7 +286,7 @@ valk_harness::test! {
         let collect = vm.define_native("collect", Arity::Any, collect);
         let template = vm.template();
         let shared = Rc::new(RefCell::new(vm));
-        let parked = ParkedVm::new(&shared).expect("nobody has it");
+        let parked = ParkedVm::new(&shared).expect("it is not borrowed");
         assert!(ParkedVm::new(&shared).is_none() && format!("{parked:?}") == "ParkedVm");
         let answered = std::thread::spawn(move || {
             let mut vm = template.instantiate().expect("room for it");

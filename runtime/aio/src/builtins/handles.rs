@@ -69,8 +69,11 @@ fn await_checked(vm: &mut Vm, arguments: &[Value]) -> Checked<Outcome> {
     })
 }
 
+/// An operation that ends at the deadline itself ends before a wait for it does.
+const AFTER_DEADLINE: Duration = Duration::from_millis(1);
+
 fn deadline(vm: &mut Vm, value: Value, left: Duration) -> Outcome {
-    Outcome::Suspend(within(vm, value, left, AtTimeout::Deadline))
+    Outcome::Suspend(within(vm, value, left + AFTER_DEADLINE, AtTimeout::Deadline))
 }
 
 fn status_name(vm: &mut Vm, value: Value) -> Option<&'static str> {
@@ -158,7 +161,7 @@ fn on_cancel_checked(vm: &mut Vm, arguments: &[Value]) -> Checked<Outcome> {
         let mut body = object.body();
         let status = object.cell.status();
         if !status.is_terminal() {
-            body.on_cancel.get_or_insert_default().push(callback);
+            body.on_cancel.push(callback);
         }
         status == Status::Cancelled
     };

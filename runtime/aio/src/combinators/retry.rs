@@ -74,14 +74,8 @@ impl Retry {
 }
 
 /// The handle of attempts to call `function`.
-pub(crate) fn start(
-    vm: &mut Vm,
-    system: &System,
-    function: Value,
-    options: RetryOptions,
-) -> Value {
-    let retry =
-        Retry { function, options, attempts: 0, system: system.id(), wait: Wait::Function };
+pub(crate) fn start(vm: &mut Vm, system: &System, function: Value, options: RetryOptions) -> Value {
+    let retry = Retry { function, options, attempts: 0, system: system.id(), wait: Wait::Function };
     let node = Node::new(vm, Kind::Retry(retry));
     let handle = with_node(vm, node);
     if system.is_stopping() {
@@ -141,8 +135,8 @@ pub(super) fn attempt_ended(vm: &mut Vm, handle: Value, mut node: Box<Node>) {
 /// Ends with the attempt, or pauses before the next one.
 fn decide(vm: &mut Vm, handle: Value, mut node: Box<Node>, attempt_end: End<Value>) {
     let retry = parts(&mut node);
-    let is_over = matches!(attempt_end, End::Completed(_))
-        || retry.attempts >= retry.options.attempts_max;
+    let is_over =
+        matches!(attempt_end, End::Completed(_)) || retry.attempts >= retry.options.attempts_max;
     if is_over {
         let end = match attempt_end {
             End::Cancelled => End::Failed(Value::UNDEFINED),

@@ -93,6 +93,11 @@ pub(super) fn fired(vm: &mut Vm, handle: Value, mut node: Box<Node>) {
     let within = parts(&mut node);
     let text = within.at_timeout.text();
     let left = within.release(vm);
+    if let Some(end) = end(vm, within.source.handle) {
+        // It came in time, and the event that says so is behind this one.
+        settle(vm, handle, end);
+        return;
+    }
     let error = vm.error(text);
     settle(vm, handle, End::Failed(error));
     cancel_unobserved(vm, left);

@@ -5,7 +5,7 @@ use super::serve::SEAT;
 use std::future::Future;
 use std::pin::pin;
 use std::task::Poll;
-use valk_sync::executor::Idle;
+use valk_sync::executor::{Idle, Seat};
 
 /// Waits until there may be something to do. Returns false when the pool has shut down.
 pub(super) async fn wait(state: &ExecutorState, next_us: Option<u64>) -> bool {
@@ -27,6 +27,6 @@ pub(super) async fn wait(state: &ExecutorState, next_us: Option<u64>) -> bool {
     })
     .await;
     // What else has woken this thread is no reason to keep a job from another.
-    SEAT.with_borrow(|seat| seat.as_ref().map(|seat| seat.stay_awake()));
+    SEAT.with_borrow(|seat| seat.as_ref().map(Seat::stay_awake));
     goes_on
 }

@@ -11,13 +11,14 @@
 use super::{ANY_EXECUTOR, ExecutorState, here, monitor::Monitor, run, serve};
 use crate::event::{Event, HostCall, Job, JobObject};
 use crate::system::{self, SystemList};
+use crate::time::ExecutorClock;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
 use valk_heap::Root;
-use valk_lang::SharedVm;
+use valk_lang::{Language, Output, SharedVm};
 use valk_sync::executor as stealing;
 use valk_sync::executor::{Options, Reason, Statistics};
 use valk_sync::shim::lock;
@@ -43,6 +44,10 @@ struct Started {
 
 /// What the executors of one runtime share.
 pub(crate) struct Pool {
+    /// The time of all executors.
+    pub clock: ExecutorClock,
+    /// What the program prints.
+    pub output: Output,
     executors: Mutex<Started>,
     jobs: OnceLock<stealing::Executor>,
     alive: AtomicUsize,
@@ -50,12 +55,16 @@ pub(crate) struct Pool {
     open_jobs: AtomicUsize,
     /// Set by `exit`.
     stopping: Arc<AtomicBool>,
+    /// The status that it was called with.
+    exit_status: Arc<AtomicU8>,
     /// The program has ended: what it left behind is waited for.
     is_finishing: AtomicBool,
     /// The executors end.
     is_ending: AtomicBool,
     /// The signal that ends the program; 0 for none.
     signal: AtomicI32,
+    /// The program waited for a system to stop when the signal came, and ends by itself.
+    is_graceful: AtomicBool,
     /// The program ended because of the signal.
     is_ended_by_signal: AtomicBool,
     /// Told whenever the program's thread has nothing to do.
@@ -66,16 +75,20 @@ pub(crate) struct Pool {
 
 impl Pool {
     /// A pool of executor 0 alone.
-    pub fn new(stopping: Arc<AtomicBool>) -> Pool {
+    pub fn new(language: &Language, clock: ExecutorClock) -> Pool {
         Pool {
+            clock,
+            output: language.output.clone(),
+            exit_status: Arc::clone(&language.exit_status),
             executors: Mutex::default(),
             jobs: OnceLock::new(),
             alive: AtomicUsize::new(0),
             open_jobs: AtomicUsize::new(0),
-            stopping,
+            stopping: Arc::clone(&language.stopping),
             is_finishing: AtomicBool::new(false),
             is_ending: AtomicBool::new(false),
             signal: AtomicI32::new(0),
+            is_graceful: AtomicBool::new(false),
             is_ended_by_signal: AtomicBool::new(false),
             program_idle: Notify::new(),
             systems: Mutex::default(),
@@ -159,6 +172,14 @@ impl Pool {
         self.stopping.load(Ordering::Relaxed)
     }
 
+    /// The status of a program that ends now, if it is to end.
+    pub fn end_status(&self) -> Option<i32> {
+        if let Some(signal) = self.signal() {
+            return Some(128 + signal);
+        }
+        self.is_stopping().then(|| i32::from(self.exit_status.load(Ordering::Relaxed)))
+    }
+
     /// Stops every system if `exit` was called or a signal came.
     pub fn look_for_stop(&self, vm: &mut Vm) {
         if self.is_stopping() || self.signal().is_some() {
@@ -192,6 +213,16 @@ impl Pool {
     /// The signal that ends the program.
     pub fn signal(&self) -> Option<i32> {
         Some(self.signal.load(Ordering::Relaxed)).filter(|signal| *signal != 0)
+    }
+
+    /// Notes that the program waits for a system that stops because of the signal.
+    pub fn set_graceful(&self) {
+        self.is_graceful.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the program ends by itself after the signal.
+    pub fn is_graceful(&self) -> bool {
+        self.is_graceful.load(Ordering::Relaxed)
     }
 
     /// Notes that the program ended because of the signal.
@@ -335,7 +366,7 @@ fn work(vm: &SharedVm, state: &Arc<ExecutorState>, root: Root) {
         object.host::<JobObject>(&vm.heap).and_then(|job| lock(&job.0).take())
     };
     let runs = || match job {
-        Some(Job::Call(call)) => run::call_function(vm, state, *call, ANY_EXECUTOR),
+        Some(Job::Call(call)) => run::call_function(vm, state, &call, ANY_EXECUTOR),
         Some(Job::Resume(parked, answer)) => run::resume(vm, state, *parked, answer),
         None => {}
     };

@@ -4,8 +4,7 @@
 //! 2. A wait of the program's own fiber ends with its handle, or because the program ends: by
 //!    `exit` elsewhere, by a signal, or because nothing is alive that could end it.
 //! 3. SIGTERM, and SIGINT of a program, end it with 128 and the signal's number, unless it waits
-//!    for a system to stop (`aio/run`): then it goes on when the systems have stopped, up to where
-//!    it waits for something else. One that computes has [`COMPUTATION`] to come to a wait.
+//!    for a system to stop (`aio/run`): then it goes on when the systems have stopped.
 
 use super::serve::{self, Entered};
 use super::{ExecutorState, Pool, here, run};
@@ -13,7 +12,6 @@ use crate::event::Target;
 use crate::handle::{self, Waiter};
 use crate::interrupt::Interrupts;
 use crate::system;
-use std::cell::Cell;
 use std::io;
 use std::pin::pin;
 use std::rc::Rc;
@@ -33,9 +31,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long they then have to notice that they are to leave.
 const INTERRUPTION: Duration = Duration::from_millis(500);
 
-/// How long a program that computes goes on after a signal: it may be on its way to `aio/run`.
-const COMPUTATION: Duration = Duration::from_secs(1);
-
 /// The error of a wait that nothing can end.
 const NOTHING_ALIVE: &str = "await: nothing can end this wait: no function runs or can go on, no \
                              timer is pending and no system runs";
@@ -45,11 +40,8 @@ pub struct Executor {
     runtime: Runtime,
     tasks: Rc<LocalSet>,
     state: Arc<ExecutorState>,
-    /// A signal found the program waiting for a system to stop (rule 3).
-    outlives_signal: Cell<bool>,
-    /// When a signal was first found.
-    signal_found: Cell<Option<Instant>>,
     pub(crate) interrupts: Option<Interrupts>,
+    has_ended_program: bool,
 }
 
 /// Why the program's fiber is not to wait any longer.
@@ -85,14 +77,7 @@ impl Executor {
         let state = here(&vm.borrow());
         tasks.spawn_local(serve::serve(Rc::downgrade(vm), Arc::clone(&state)));
         system::install_reactor(vm, &tasks, &runtime);
-        Ok(Executor {
-            runtime,
-            tasks,
-            state,
-            outlives_signal: Cell::new(false),
-            signal_found: Cell::new(None),
-            interrupts: None,
-        })
+        Ok(Executor { runtime, tasks, state, interrupts: None, has_ended_program: false })
     }
 
     /// The executors of the program.
@@ -103,6 +88,12 @@ impl Executor {
     /// The status with which a signal ended the program.
     pub fn signal_status(&self) -> Option<u8> {
         self.state.pool.ended_by_signal().map(|signal| (128 + signal) as u8)
+    }
+
+    /// Whether `exit` elsewhere or a signal ended a wait of the program. The error that its fiber then
+    /// gave is not the program's.
+    pub fn has_ended_program(&self) -> bool {
+        self.has_ended_program
     }
 
     /// Lets functions on other executors finish, but not for long, then stops every system that
@@ -146,9 +137,13 @@ impl Executor {
             return Some(Ended::Interrupted);
         }
         let pool = &self.state.pool;
-        if pool.signal().is_some() && self.ends_by_signal(&waits_for(vm, task)) {
-            pool.end_by_signal();
-            return Some(Ended::Program);
+        if pool.signal().is_some() {
+            // This finds out whether the program waits for one of them.
+            system::stop_all(vm);
+            if !pool.is_graceful() {
+                pool.end_by_signal();
+                return Some(Ended::Program);
+            }
         }
         if !self.state.is_inbox_empty() {
             return None;
@@ -157,20 +152,6 @@ impl Executor {
             return Some(Ended::Program);
         }
         (pool.alive() == 0).then_some(Ended::NothingAlive)
-    }
-
-    /// Whether the signal that came ends a program whose fiber waits for this (rule 3).
-    fn ends_by_signal(&self, waits_for: &WaitsFor) -> bool {
-        let found = self.signal_found.get().unwrap_or_else(Instant::now);
-        self.signal_found.set(Some(found));
-        match waits_for {
-            WaitsFor::System => {
-                self.outlives_signal.set(true);
-                false
-            }
-            WaitsFor::Nothing => !self.outlives_signal.get() && found.elapsed() > COMPUTATION,
-            WaitsFor::Other => true,
-        }
     }
 
     /// Runs the event loop until the program's fiber is not to wait any longer.
@@ -218,31 +199,6 @@ async fn woken(notified: impl Future<Output = ()>) {
     .await;
 }
 
-/// What the program's fiber waits for.
-enum WaitsFor {
-    /// Nothing: it is about to run.
-    Nothing,
-    /// A system to stop.
-    System,
-    /// Another handle.
-    Other,
-}
-
-/// What the fiber that computes `task` waits for.
-fn waits_for(vm: &Vm, task: Value) -> WaitsFor {
-    let awaited = handle::handle_of(&vm.heap, task)
-        .and_then(|task| task.body().awaiting)
-        .and_then(|(awaited, _)| handle::handle_of(&vm.heap, awaited));
-    match awaited {
-        Some(handle) if !handle.cell.status().is_terminal() => {
-            let body = handle.body();
-            let is_system = body.node.as_ref().is_some_and(|node| node.is_end_of_system());
-            if is_system { WaitsFor::System } else { WaitsFor::Other }
-        }
-        _ => WaitsFor::Nothing,
-    }
-}
-
 impl Driver for Executor {
     fn run(&mut self, vm: &SharedVm, fiber: FiberId) -> Value {
         let task = {
@@ -254,6 +210,7 @@ impl Driver for Executor {
         run::start(vm, fiber, Target::Program(value));
         let is_over = handle::has_ended(&vm.borrow(), value_of(vm, &task));
         let ended = if is_over { Ended::Handle } else { self.wait(vm, &task) };
+        self.has_ended_program |= matches!(ended, Ended::Program);
         let vm = &mut *vm.borrow_mut();
         let task = vm.heap.release(task);
         let text = match ended {

@@ -39,7 +39,7 @@ fn perform(vm: &SharedVm, state: &Arc<ExecutorState>, event: Event) {
     state.events.fetch_add(1, Ordering::Relaxed);
     match event {
         Event::Resume(parked, answer) => resume(vm, state, *parked, answer),
-        Event::Call(call) => call_function(vm, state, *call, state.index),
+        Event::Call(call) => call_function(vm, state, &call, state.index),
         Event::Input { node, input } => {
             combinators::input_ended(&mut vm.borrow_mut(), node, input as usize);
         }
@@ -73,7 +73,7 @@ pub(super) fn resume(vm: &SharedVm, state: &Arc<ExecutorState>, parked: Parked, 
 }
 
 /// Calls a function on a new fiber, which waits as one of executor `home`.
-pub(super) fn call_function(vm: &SharedVm, state: &Arc<ExecutorState>, call: Call, home: u16) {
+pub(super) fn call_function(vm: &SharedVm, state: &Arc<ExecutorState>, call: &Call, home: u16) {
     let id = {
         let vm = &mut *vm.borrow_mut();
         let id = vm.spawn(call.function, &call.arguments);
@@ -144,13 +144,7 @@ fn leave(vm: &mut Vm, state: &ExecutorState) -> Target {
     state.local(vm).running.pop().expect("a fiber that runs has a target")
 }
 
-fn after(
-    vm: &mut Vm,
-    state: &Arc<ExecutorState>,
-    fiber: FiberId,
-    step: Step,
-    home: u16,
-) -> Next {
+fn after(vm: &mut Vm, state: &Arc<ExecutorState>, fiber: FiberId, step: Step, home: u16) -> Next {
     match step {
         Step::Done(value) => {
             let target = leave(vm, state);
@@ -168,22 +162,12 @@ fn after(
             if target.is_cancelled(vm) {
                 abandon(vm, state, fiber, home);
             } else {
-                forget_awaited(vm, target);
                 let parked = Box::new(Parked { fiber: vm.detach(fiber), target, home });
                 state.post(vm, Event::Resume(parked, Value::NIL));
             }
             Next::Leave
         }
         Step::Suspended(question) => suspend(vm, state, fiber, question, home),
-    }
-}
-
-/// The fiber of a target runs, and waits for nothing.
-fn forget_awaited(vm: &mut Vm, target: Target) {
-    let Some(own) = target.handle() else { return };
-    vm.heap.touch_host(own);
-    if let Some(own) = handle_of(&vm.heap, own) {
-        own.body().awaiting = None;
     }
 }
 

@@ -71,7 +71,8 @@ pub(super) struct Entered {
 
 impl Entered {
     pub fn new(vm: &SharedVm, state: &Arc<ExecutorState>) -> Entered {
-        let thread = Thread { vm: Rc::downgrade(vm), state: Some(Arc::clone(state)), blocked: None };
+        let thread =
+            Thread { vm: Rc::downgrade(vm), state: Some(Arc::clone(state)), blocked: None };
         Entered { before: Some(THREAD.replace(thread)) }
     }
 }
@@ -116,6 +117,8 @@ pub(super) async fn serve(vm: Weak<RefCell<Vm>>, state: Arc<ExecutorState>) {
             state.local(vm).timers.next_us()
         };
         drop(shared);
+        // What callbacks have printed is not to wait for the next print.
+        state.pool.output.flush();
         if state.index == 0 {
             state.pool.program_is_idle();
         }
@@ -128,20 +131,19 @@ pub(super) async fn serve(vm: Weak<RefCell<Vm>>, state: Arc<ExecutorState>) {
 /// Does what there is to do now, within limits. Returns false if there was nothing.
 fn turn(vm: &SharedVm, state: &Arc<ExecutorState>) -> bool {
     let mut worked = fire_timers(vm, state);
+    // What comes meanwhile waits for the next turn, and a fiber that has used its slice ends this one:
+    // the reactor is not to wait for more than that.
     let slices = state.slices_used.load(Ordering::Relaxed);
-    let has_used_slice = || state.slices_used.load(Ordering::Relaxed) != slices;
-    for _ in 0..EVENTS_PER_TURN.min(state.inbox_len()) {
-        if has_used_slice() {
-            break;
-        }
+    let is_over = || state.slices_used.load(Ordering::Relaxed) != slices;
+    for _ in 0..state.inbox_len().min(EVENTS_PER_TURN) {
         let Some(event) = state.take() else { break };
         run::process(vm, state, event);
         worked = true;
+        if is_over() {
+            return true;
+        }
     }
     for _ in 0..JOBS_PER_TURN {
-        if has_used_slice() {
-            break;
-        }
         let ran = SEAT.with_borrow(|seat| {
             seat.as_ref().is_some_and(|seat| seat.sees_work() && seat.run_next())
         });
@@ -149,6 +151,9 @@ fn turn(vm: &SharedVm, state: &Arc<ExecutorState>) -> bool {
             break;
         }
         worked = true;
+        if is_over() {
+            return true;
+        }
     }
     // What a task of the host has caused meanwhile.
     run::settle_urgent(vm, state);
@@ -201,7 +206,8 @@ impl ThreadStart {
     pub fn serve(self, seat: Seat) {
         let Some(pool) = self.pool.upgrade() else { return };
         let index = seat.index() as u16;
-        let mut vm = self.template.instantiate().expect("a pool has no more executors than mutators");
+        let mut vm =
+            self.template.instantiate().expect("a pool has no more executors than mutators");
         *vm.extension::<Language>() = lock(&self.language).of_same_program();
         let state = Arc::new(ExecutorState::new(index, Arc::clone(&pool)));
         state.install(&mut vm);

@@ -92,7 +92,7 @@ fn unmap(base: usize, bytes: usize) {
 /// page of the system. Where the system cannot do that, the faults come.
 ///
 /// # Safety
-/// The range lies in a live [`Mapping`] and is a multiple of [`GRAIN_BYTES`].
+/// The range lies in a live [`Mapping`] and begins at a multiple of [`GRAIN_BYTES`].
 pub(crate) unsafe fn commit(base: usize, bytes: usize) {
     // SAFETY: the caller's promise; the contents stay what they are.
     #[cfg(target_os = "linux")]

@@ -4,8 +4,8 @@
 //!    runs of slots that the last full collection left unmarked, finding the next hole in the mark
 //!    bitmap only when it gets there (lazy sweep: free memory is not touched before its reuse).
 //! 2. Objects above [`LARGE_OBJECT_BYTES`] have a page of their own, or, above what a page holds, a
-//!    mapping of their own that begins like a page. Of a page that was not resident, such an object
-//!    takes only the memory that it fills.
+//!    mapping of their own that begins like a page. Of a page that was not resident, a small one of
+//!    these takes only the memory that it fills; a larger one counts as the whole page.
 //! 3. During a full collection the marks are incomplete. Allocation takes holes that were found
 //!    before it, at least those of one page for each class, and after them fresh pages.
 //! 4. Empty pages are kept for reuse by any class, all but a few of them returned to the system:
@@ -35,6 +35,9 @@ const CHUNK_PAGES: usize = CHUNK_BYTES / PAGE_BYTES;
 pub(crate) const SMALL_CHUNKS: usize = 2;
 /// Large objects are accounted in these units, bytes.
 const LARGE_UNIT_BYTES: usize = 4 << 10;
+/// A large object that fills this much of a page takes the whole page, in bytes: then the page may
+/// be a part of a huge page, which costs fewer faults.
+const WHOLE_PAGE_BYTES_MIN: usize = PAGE_BYTES / 4 * 3;
 
 /// The allocator of one size class.
 #[derive(Clone, Default)]
@@ -229,6 +232,9 @@ impl OldSpace {
 
     /// A page for a large object that fills `bytes` of it, and how much memory it takes (rule 2).
     fn page_of_large(&mut self, bytes: usize) -> (usize, usize) {
+        if bytes == PAGE_BYTES {
+            return (self.empty_page(), PAGE_BYTES);
+        }
         if let Some(base) = self.resident.pop() {
             return (base, PAGE_BYTES);
         }
@@ -236,7 +242,10 @@ impl OldSpace {
             self.add_chunk(false);
         }
         let base = self.decommitted.pop();
-        (base.expect("a chunk has just been added when there was no page"), bytes)
+        let base = base.expect("a chunk has just been added when there was no page");
+        // SAFETY: the range begins a page of a chunk and is no longer than that.
+        unsafe { os::commit(base, bytes) };
+        (base, bytes)
     }
 
     /// Maps a chunk and adds its pages: resident ones if it is a huge page of the system.
@@ -266,8 +275,11 @@ impl OldSpace {
     #[inline(never)]
     fn allocate_large(&mut self, bytes: usize) -> usize {
         let total = PAYLOAD_OFFSET + bytes;
-        let used_bytes = total.next_multiple_of(LARGE_UNIT_BYTES);
+        let mut used_bytes = total.next_multiple_of(LARGE_UNIT_BYTES);
         let ((base, committed_bytes), mapping) = if total <= PAGE_BYTES {
+            if used_bytes >= WHOLE_PAGE_BYTES_MIN {
+                used_bytes = PAGE_BYTES;
+            }
             (self.page_of_large(used_bytes), None)
         } else {
             let mapping = Mapping::new(total).unwrap_or_else(|error| panic!("{error}"));

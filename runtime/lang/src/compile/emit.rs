@@ -10,8 +10,8 @@
 use super::expand::{STACK_PIECE_BYTES, STACK_RED_ZONE_BYTES};
 use super::forms::gives_data;
 use super::frame::{Captured, Frame, from_capture};
-use super::itself;
 use super::node::{Arena, Lambda, Node, NodeId};
+use super::self_tail_call;
 use valk_heap::{SymbolId, Value};
 use valk_vm::{CodeKind, Label, Opcode, Vm, WINDOW_SLOTS};
 
@@ -337,7 +337,7 @@ impl<'a> Emitter<'a> {
             frame.code.emit(Opcode::EnterFunction, environment, 0, 0);
         } else {
             frame.declare_function(lambda);
-            frame.itself = itself::parameters(lambda, &frame);
+            frame.itself = self_tail_call::parameters(lambda, &frame);
         }
         self.frames.push(frame);
         self.tail(lambda.body);

@@ -1,8 +1,8 @@
 //! Families of error messages: the texts by which each is known, its code, and what its main label
 //! says.
 //!
-//! An error value has a message and no code, so the text decides. The texts are those of spec 01
-//! and never change. A program that makes an error with such a text gets the code that goes with it.
+//! An error value has a message and no code, so the text decides. Programs compare these texts, so they
+//! never change. A program that makes an error with such a text gets the code that goes with it.
 
 use valk_diagnostics::Code;
 

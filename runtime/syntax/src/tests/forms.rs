@@ -1,4 +1,4 @@
-//! What texts read as: spec 01 §1 and the reader lines of §10.
+//! What texts read as.
 
 use super::{FILE, forms, read, shape};
 use crate::{Node, NodeKind, SymbolId, read_one};

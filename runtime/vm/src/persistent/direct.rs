@@ -10,10 +10,10 @@
 //!
 //! 1. In a plain table the stamps are those from 0 to the number of entries, and so is the next one:
 //!    all that happened to it is that keys were entered.
-//! 2. Whoever needs the stamp of a key makes the table a stamped one. It remains that, and what is not
+//! 2. An operation that needs the stamp of a key makes the table a stamped one. It remains that, and what is not
 //!    packed any more remains so too.
 
-use super::ENTRIES_MAX;
+use super::limits::ENTRIES_MAX;
 use super::table::{self, CAPACITY, DIRECTORY, LIVE, NEXT_STAMP, number, set_number};
 use super::versions::Change;
 use valk_heap::{Heap, Kind, Value};

@@ -4,7 +4,7 @@
 //! seeded per heap, so that keys from a network cannot be chosen to collide. Without recursion.
 
 use super::{map, vector};
-use crate::equality::closure_code;
+use crate::values::equality::closure_code;
 use valk_heap::{ERROR_MESSAGE, Heap, Kind, Value};
 
 /// An odd number without structure (from the golden ratio).

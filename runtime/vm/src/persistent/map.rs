@@ -11,13 +11,12 @@
 //! 3. What an entry has in a state does not depend on which state the table shows: stamps travel
 //!    with changes.
 
-use super::CAPACITY_MIN;
-use super::CHUNK_ENTRIES;
 use super::direct;
 use super::hash::hash;
+use super::limits::{CAPACITY_MIN, CHUNK_ENTRIES};
 use super::table::{self, same};
 use super::versions::{self, Change, Table};
-use crate::equality::equal;
+use crate::values::equality::equal;
 use std::collections::{HashMap, HashSet};
 use valk_heap::{Heap, Kind, StripeGuard, Value};
 

@@ -7,7 +7,7 @@
 //!
 //! 1. No two live slots have equal keys.
 //! 2. Stamps of live slots ascend but where the removal of a key was undone, and in direct tables;
-//!    whoever lists entries sorts them then.
+//!    listing the entries sorts them.
 //! 3. Stamps are handed out once: a new entry's stamp is above all that the table and those it was
 //!    copied from ever had.
 //! 4. Capacity is a power of two but for direct tables; chunks are made when their first slot is
@@ -16,9 +16,10 @@
 //!    that does not fit it becomes an indexed one, that has room for half as many entries more before
 //!    it is full again.
 
+use super::limits::{CAPACITY_MIN, CHUNK_ENTRIES, ENTRIES_MAX};
 use super::versions::{BUDGET, Change};
-use super::{CAPACITY_MIN, CHUNK_ENTRIES, ENTRIES_MAX, direct, hash::hash, index};
-use crate::equality::equal;
+use super::{direct, hash::hash, index};
+use crate::values::equality::equal;
 use valk_heap::{Heap, Kind, Value};
 
 const INDEX: usize = 1;

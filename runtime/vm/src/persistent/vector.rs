@@ -2,8 +2,8 @@
 //!
 //! The table: elements in chunks; what lies behind the current version's size is undefined.
 
+use super::limits::{CAPACITY_MIN, CHUNK_ENTRIES, ENTRIES_MAX};
 use super::versions::{self, BUDGET, Change, Table};
-use super::{CAPACITY_MIN, CHUNK_ENTRIES, ENTRIES_MAX};
 use valk_heap::{Heap, Kind, Value};
 
 const DIRECTORY: usize = 1;

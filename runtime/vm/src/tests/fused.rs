@@ -1,8 +1,8 @@
 //! Fused instructions do what the two that they stand for do.
 
 use super::{assembled, vm};
-use crate::arithmetic::operate;
 use crate::code::{Code, CodeKind};
+use crate::interpreter::arithmetic::operate;
 use crate::{Opcode, Vm, listing};
 use valk_heap::Value;
 

@@ -1,8 +1,8 @@
 //! Native code does what the interpreter does.
 
 use super::{assembled, vm};
+use crate::code::opcode::Operand;
 use crate::code::{Code, CodeKind};
-use crate::opcode::Operand;
 use crate::{Arity, JIT_FUNCTIONS_MAX, JIT_NEVER, NativeKind, Opcode, Outcome, Step, Vm};
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -105,14 +105,14 @@ fn prepared(compiles: bool) -> (Vm, [u32; 5]) {
     let add: [Instruction; 2] = [(Opcode::Add, 2, 0, 1, &[]), (Opcode::Return, 2, 0, 0, &[])];
     let adder = function(&mut vm, &add, Vec::new());
     vm.set_global(symbols[3], adder);
-    // It has native code before anybody calls it in another way.
+    // It has native code before it is called in another way.
     assert_eq!(vm.call(adder, &[Value::ONE, Value::ONE]), Value::fixnum(2));
     (vm, symbols.map(|symbol| symbol.0))
 }
 
 /// Everything that a program does with the operands that fit, on a VM of its own, which preempts
 /// it at every safepoint or never.
-fn deeds(
+fn results(
     compiles: bool,
     preempts: bool,
     instructions: &[Instruction],
@@ -123,33 +123,33 @@ fn deeds(
     let list = vm.heap.cons(Value::ONE, Value::NIL, true);
     let function = function(&mut vm, instructions, vec![list, inner]);
     vm.set_safepoint_budget(preempts.then_some(NonZeroU64::MIN));
-    let mut deeds = Vec::new();
+    let mut results = Vec::new();
     for x in operands(&mut vm) {
         for y in operands(&mut vm) {
             if !fits(x, y) {
                 continue;
             }
             let value = vm.call(function, &[x, y]);
-            deeds.push(format!("{} of {} and {}", text(&vm, value), text(&vm, x), text(&vm, y)));
+            results.push(format!("{} of {} and {}", text(&vm, value), text(&vm, x), text(&vm, y)));
         }
     }
     let counted = vm.counters;
-    deeds.push(format!("{} calls", counted.function_calls));
-    deeds.push(format!("{} closures", counted.closures_created));
+    results.push(format!("{} calls", counted.function_calls));
+    results.push(format!("{} closures", counted.closures_created));
     let seen = vm.heap.statistics();
-    deeds.push(format!("{} and {} bytes", seen.young_bytes, seen.old_bytes));
+    results.push(format!("{} and {} bytes", seen.young_bytes, seen.old_bytes));
     assert_eq!(counted.functions_compiled > 0, compiles);
     assert!(vm.verify_heap() > 1);
-    deeds
+    results
 }
 
 fn same(instructions: &[Instruction], fits: fn(Value, Value) -> bool) {
-    let interpreted = deeds(false, false, instructions, fits);
+    let interpreted = results(false, false, instructions, fits);
     let calls =
         instructions.iter().any(|(opcode, ..)| opcode.operands().contains(&Operand::Window));
     let ways = [(true, false), (true, true), (false, true)];
     for (compiles, preempts) in ways.into_iter().filter(|(_, preempts)| calls || !preempts) {
-        let others = deeds(compiles, preempts, instructions, fits);
+        let others = results(compiles, preempts, instructions, fits);
         for (found, expected) in others.iter().zip(&interpreted) {
             assert_eq!(found, expected, "{instructions:?}, preempted: {preempts}");
         }

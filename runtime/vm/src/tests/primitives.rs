@@ -2,8 +2,8 @@
 //! does what its row says: interpreted, as native code, and with its builtin rebound.
 
 use super::{assembled, code, vm};
-use crate::opcode::{Operand, Word};
-use crate::primitives::{Operands, PRIMITIVES, Primitive, WithNumber};
+use crate::code::opcode::{Operand, Word};
+use crate::code::primitives::{Operands, PRIMITIVES, Primitive, WithNumber};
 use crate::{Arity, CodeKind, JIT_NEVER, NativeKind, Opcode, Vm, operate};
 use valk_heap::{Kind, Value};
 

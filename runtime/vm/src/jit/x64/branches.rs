@@ -1,7 +1,7 @@
 //! Jumps and branches.
 
-use super::emit::{Emitter, asm};
-use crate::opcode::Opcode;
+use super::emitter::{Emitter, asm};
+use crate::code::opcode::Opcode;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi};
 use valk_heap::Value;
 

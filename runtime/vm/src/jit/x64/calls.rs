@@ -1,11 +1,11 @@
 //! Calls of functions that have native code, and returns.
 
 use super::data::field;
-use super::emit::{CLOSURE, Emitter, LINK, NEXT, POLL_FLAG, WINDOW_BYTES, asm, slot};
+use super::emitter::{CLOSURE, Emitter, LINK, NEXT, POLL_FLAG, WINDOW_BYTES, asm, slot};
+use crate::code::opcode::Opcode;
 use crate::code::{Code, WINDOW_SLOTS};
-use crate::fiber::{LINK_DISTANCE_MASK, LINK_TARGET_SHIFT, link};
-use crate::jit::NativeCode;
-use crate::opcode::Opcode;
+use crate::frames::link::{LINK_DISTANCE_MASK, LINK_TARGET_SHIFT, link};
+use crate::jit::native_code::NativeCode;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi};
 use std::mem::offset_of;
 use valk_heap::Kind;
@@ -101,7 +101,7 @@ impl Emitter<'_> {
     }
 
     /// Leaves unless the stack reaches `rcx`, where a frame ends, the code in `rdx` has native code and
-    /// nobody waits for the mutator. The native code's entry is in `rdx` then.
+    /// no thread waits for the mutator. The native code's entry is in `rdx` then.
     fn may_enter(&mut self, exit: DynamicLabel) {
         asm!(self
             ; cmp rcx, r12

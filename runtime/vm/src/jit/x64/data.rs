@@ -1,10 +1,10 @@
 //! Instructions that move, make and take apart values.
 
-use super::Context;
 use super::branches::small;
-use super::emit::{CLOSURE, Emitter, YOUNG_LIMIT, asm, slot};
+use super::emitter::{CLOSURE, Emitter, YOUNG_LIMIT, asm, slot};
+use super::entry::Context;
+use crate::code::opcode::{FROM_CAPTURE, Opcode};
 use crate::code::{Code, FIRST_CAPTURE};
-use crate::opcode::{FROM_CAPTURE, Opcode};
 use dynasmrt::{DynasmApi, DynasmLabelApi};
 use std::mem::offset_of;
 use valk_heap::layout::{

@@ -1,7 +1,7 @@
 //! Arithmetic and comparisons of fixnums. Whatever else there is to compute, the interpreter does.
 
-use super::emit::{Emitter, asm};
-use crate::opcode::Opcode;
+use super::emitter::{Emitter, asm};
+use crate::code::opcode::Opcode;
 use dynasmrt::{DynasmApi, DynasmLabelApi};
 use valk_heap::Value;
 

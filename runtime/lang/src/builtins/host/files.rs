@@ -1,0 +1,156 @@
+//! Files, directories, environment, arguments, standard input.
+//!
+//! Every failure is an error value with the path and the system's reason. What is read is bounded
+//! by the room the heap has left.
+
+use crate::builtins::row::{Row, fail, string, truth};
+use crate::runtime::Language;
+use std::fs::{self, OpenOptions};
+use std::io::{self, BufRead, Read, Write};
+use std::path::Path;
+use valk_heap::Value;
+use valk_vm::{Arity, Outcome, Vm};
+
+pub(super) const TABLE: &[Row] = &[
+    ("write-file", Arity::Exactly(2), write_file),
+    ("file/append", Arity::Exactly(2), append),
+    ("file/exists?", Arity::Exactly(1), exists),
+    ("file/delete", Arity::Exactly(1), delete),
+    ("dir/list", Arity::Exactly(1), list_directory),
+    ("dir/create", Arity::Exactly(1), create_directory),
+    ("env/get", Arity::Exactly(1), environment_variable),
+    ("args", Arity::Exactly(0), arguments_of_program),
+    ("stdin/read-line", Arity::Exactly(0), read_line),
+    ("stdin/read-all", Arity::Exactly(0), read_all),
+];
+
+/// Takes a path argument.
+macro_rules! path {
+    ($vm:expr, $value:expr) => {
+        String::from_utf8_lossy(&string!($vm, $value)).into_owned()
+    };
+}
+
+/// Nil, or the error of an operation on a path.
+fn done(vm: &mut Vm, name: &str, path: &str, result: io::Result<()>) -> Outcome {
+    match result {
+        Ok(()) => Value::NIL.into(),
+        Err(error) => fail(vm, &format!("{name}: {path}: {error}")),
+    }
+}
+
+fn write_file(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    let (path, bytes) = (path!(vm, arguments[0]), string!(vm, arguments[1]));
+    done(vm, "write-file", &path, fs::write(&path, bytes))
+}
+
+fn append(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    let (path, bytes) = (path!(vm, arguments[0]), string!(vm, arguments[1]));
+    let file = OpenOptions::new().append(true).create(true).open(&path);
+    let result = file.and_then(|mut file| file.write_all(&bytes));
+    done(vm, "file/append", &path, result)
+}
+
+fn exists(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    let path = path!(vm, arguments[0]);
+    truth(Path::new(&path).exists())
+}
+
+fn delete(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    let path = path!(vm, arguments[0]);
+    let result = fs::remove_file(&path);
+    done(vm, "file/delete", &path, result)
+}
+
+/// Names in a directory, sorted by their bytes, as a quoted list.
+fn list_directory(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    let path = path!(vm, arguments[0]);
+    let entries = fs::read_dir(&path).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let mut names: Vec<Vec<u8>> = match entries {
+        Ok(entries) => entries.iter().map(|entry| entry.file_name().into_encoded_bytes()).collect(),
+        Err(error) => return fail(vm, &format!("dir/list: {path}: {error}")),
+    };
+    names.sort();
+    strings(vm, &names)
+}
+
+/// A quoted list of strings.
+fn strings(vm: &mut Vm, texts: &[impl AsRef<[u8]>]) -> Outcome {
+    let list = texts.iter().rev().fold(Value::NIL, |rest, text| {
+        let text = vm.heap.string(text.as_ref());
+        vm.heap.cons(text, rest, true)
+    });
+    list.into()
+}
+
+/// Makes a directory and those above it; one that is there already is fine.
+fn create_directory(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    let path = path!(vm, arguments[0]);
+    let result = fs::create_dir_all(&path);
+    done(vm, "dir/create", &path, result)
+}
+
+/// The value of an environment variable, nil when it is not set.
+fn environment_variable(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    let name = path!(vm, arguments[0]);
+    // The system's function would panic for such names; no variable has one.
+    if name.is_empty() || name.contains(['=', '\0']) {
+        return Value::NIL.into();
+    }
+    match std::env::var_os(&name) {
+        Some(value) => vm.heap.string(value.as_encoded_bytes()).into(),
+        None => Value::NIL.into(),
+    }
+}
+
+fn arguments_of_program(vm: &mut Vm, _: &[Value]) -> Outcome {
+    let arguments = vm.extension::<Language>().arguments.clone();
+    strings(vm, &arguments)
+}
+
+/// Reads standard input with `read`, no more than the heap could hold: `text` of it, or what
+/// `at_end` makes of nothing.
+fn from_standard_input(
+    vm: &mut Vm,
+    name: &'static str,
+    at_end: fn(&mut Vm) -> Outcome,
+    read: fn(&mut dyn BufRead, &mut Vec<u8>) -> io::Result<usize>,
+    text: fn(&[u8]) -> &[u8],
+) -> Outcome {
+    vm.extension::<Language>().output.flush();
+    let limit = vm.heap.hard_limit_bytes() as u64;
+    let wait = move || {
+        let mut bytes = Vec::new();
+        read(&mut io::stdin().lock().take(limit), &mut bytes).map(|count| (count, bytes))
+    };
+    Outcome::blocking(wait, move |vm, read| match read {
+        Err(error) => fail(vm, &format!("{name}: {error}")),
+        Ok((0, _)) => at_end(vm),
+        // What was cut at the limit has no room either.
+        Ok((count, _)) if vm.heap.room(count).is_err() => {
+            fail(vm, &format!("{name}: out of memory: the input does not fit the heap"))
+        }
+        Ok((_, bytes)) => vm.heap.string(text(&bytes)).into(),
+    })
+}
+
+/// The next line of standard input without its end, nil at the end of the input.
+fn read_line(vm: &mut Vm, _: &[Value]) -> Outcome {
+    let read = |input: &mut dyn BufRead, bytes: &mut Vec<u8>| input.read_until(b'\n', bytes);
+    from_standard_input(
+        vm,
+        "stdin/read-line",
+        |_| Value::NIL.into(),
+        read,
+        |line| {
+            let text = line.strip_suffix(b"\n").unwrap_or(line);
+            text.strip_suffix(b"\r").unwrap_or(text)
+        },
+    )
+}
+
+/// What is left of standard input.
+fn read_all(vm: &mut Vm, _: &[Value]) -> Outcome {
+    let read = |input: &mut dyn BufRead, bytes: &mut Vec<u8>| input.read_to_end(bytes);
+    from_standard_input(vm, "stdin/read-all", |vm| vm.heap.string(b"").into(), read, |text| text)
+}

@@ -1,0 +1,89 @@
+//! Printing.
+
+use crate::builtins::row::{Row, fail, string};
+use crate::print::{Style, print as append};
+use crate::runtime::Language;
+use valk_heap::Value;
+use valk_vm::{Arity, Outcome, Vm};
+
+pub(super) const TABLE: &[Row] = &[
+    ("print", Arity::Any, print),
+    ("printf", Arity::MoreThan(0), printf),
+    ("println", Arity::MoreThan(0), println),
+];
+
+fn print(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    let mut out = Vec::new();
+    for (i, value) in arguments.iter().enumerate() {
+        if i > 0 {
+            out.push(b' ');
+        }
+        append(&vm.heap, *value, Style::Display, &mut out);
+    }
+    out.push(b'\n');
+    let output = &mut vm.extension::<Language>().output;
+    output.write(&out);
+    output.flush();
+    Value::NIL.into()
+}
+
+/// Formats as `printf` does, up to the first problem.
+fn format(vm: &Vm, pattern: &[u8], arguments: &[Value], out: &mut Vec<u8>) -> Result<(), String> {
+    let mut arguments = arguments.iter();
+    let mut bytes = pattern.iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            out.push(byte);
+            continue;
+        }
+        let kind = bytes.next();
+        let mut argument = || {
+            let next = arguments.next();
+            next.copied().ok_or("printf: not enough arguments for format string".to_string())
+        };
+        match kind {
+            Some(b's') => {
+                let value = argument()?;
+                let text = value.as_bytes(&vm.heap);
+                out.extend_from_slice(text.ok_or("printf: %s requires string argument")?);
+            }
+            Some(b'd' | b'l') => {
+                let number = argument()?.as_integer();
+                let number = number.ok_or("printf: %d/%ld requires number argument")?;
+                out.extend_from_slice(number.to_string().as_bytes());
+                if kind == Some(b'l') && bytes.peek() == Some(&b'd') {
+                    bytes.next();
+                }
+            }
+            Some(b'%') | None => out.push(b'%'),
+            Some(other) => out.extend_from_slice(&[b'%', other]),
+        }
+    }
+    Ok(())
+}
+
+fn formatted(vm: &mut Vm, arguments: &[Value], newline: bool) -> Outcome {
+    let pattern = string!(vm, arguments[0]);
+    let mut out = Vec::new();
+    let result = format(vm, &pattern, &arguments[1..], &mut out);
+    if result.is_ok() && newline {
+        out.push(b'\n');
+    }
+    let output = &mut vm.extension::<Language>().output;
+    output.write(&out);
+    if newline {
+        output.flush();
+    }
+    match result {
+        Ok(()) => Value::NIL.into(),
+        Err(problem) => fail(vm, &problem),
+    }
+}
+
+fn printf(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    formatted(vm, arguments, false)
+}
+
+fn println(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    formatted(vm, arguments, true)
+}

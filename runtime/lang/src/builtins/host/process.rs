@@ -1,0 +1,60 @@
+//! Time and process.
+
+use crate::builtins::row::{Row, number, string};
+use crate::runtime::Language;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use valk_heap::Value;
+use valk_log::Level;
+use valk_vm::{Arity, Outcome, Vm};
+
+/// The global that decides the exit status.
+pub const EXIT_CODE: &str = "VALK_EXIT_CODE";
+
+pub(super) const TABLE: &[Row] = &[
+    ("time-us", Arity::Any, time_us),
+    ("sleep", Arity::Exactly(1), sleep),
+    ("stack-depth", Arity::Any, stack_depth),
+    ("exit", Arity::AtMost(1), exit),
+    ("sys/log/set-level", Arity::Exactly(1), set_log_level),
+];
+
+fn time_us(vm: &mut Vm, _: &[Value]) -> Outcome {
+    Value::fixnum(vm.extension::<Language>().clock.monotonic_us()).into()
+}
+
+fn sleep(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    let milliseconds = number!(vm, arguments[0]);
+    if milliseconds > 0 {
+        vm.extension::<Language>().output.flush();
+        let time = Duration::from_millis(milliseconds as u64);
+        return Outcome::blocking(move || std::thread::sleep(time), |_, ()| Value::NIL.into());
+    }
+    Value::NIL.into()
+}
+
+fn stack_depth(_: &mut Vm, _: &[Value]) -> Outcome {
+    Outcome::Depth
+}
+
+/// Sets the least important level of log lines that is shown; its name is the result.
+fn set_log_level(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    let level = string!(vm, arguments[0]);
+    let level = Level::from_name(&String::from_utf8_lossy(&level));
+    vm.extension::<Language>().log_threshold.set(level);
+    arguments[0].into()
+}
+
+fn exit(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    let code = match arguments {
+        [] => 0,
+        [code, ..] => number!(vm, *code),
+    };
+    let value = vm.heap.integer(code);
+    let symbol = vm.intern(EXIT_CODE);
+    vm.set_global(symbol, value);
+    let language = vm.extension::<Language>();
+    language.exit_status.store(code as u8, Ordering::Relaxed);
+    language.stopping.store(true, Ordering::Relaxed);
+    value.into()
+}

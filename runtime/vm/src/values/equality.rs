@@ -1,0 +1,99 @@
+//! Structural equality, without recursion.
+
+use crate::code::Code;
+use crate::persistent::{map, vector};
+use valk_heap::{Heap, Kind, Value};
+
+/// Host stack that is left when more is taken.
+const STACK_RED_ZONE_BYTES: usize = 64 * 1024;
+/// How much is taken then.
+const STACK_PIECE_BYTES: usize = 1024 * 1024;
+
+/// The code of a closure.
+pub fn closure_code(heap: &Heap, closure: Value) -> &Code {
+    closure.field(0).host::<Code>(heap).expect("field 0 of a closure is its code")
+}
+
+/// True when `==` holds between the two values. The quoted bit of lists and the captured
+/// environment of functions are ignored; different types are different.
+pub fn equal(heap: &Heap, a: Value, b: Value) -> bool {
+    if a == b {
+        return true;
+    }
+    if a.is_string() && b.is_string() {
+        return a.bytes(heap) == b.bytes(heap);
+    }
+    let mut pending = vec![(a, b)];
+    while let Some((mut a, mut b)) = pending.pop() {
+        while a.is_pair() && b.is_pair() {
+            if a.with_quoted(false) == b.with_quoted(false) {
+                (a, b) = (Value::NIL, Value::NIL);
+                break;
+            }
+            let (x, y) = (a.head(), b.head());
+            if x != y {
+                if x.is_pair() && y.is_pair() {
+                    pending.push((x, y));
+                } else if !same_atom(heap, x, y, &mut pending) {
+                    return false;
+                }
+            }
+            (a, b) = (a.tail(), b.tail());
+        }
+        if a != b && !same_atom(heap, a, b, &mut pending) {
+            return false;
+        }
+    }
+    true
+}
+
+/// Compares two values of which at most one is a pair; parts still to compare go to `pending`.
+fn same_atom(heap: &Heap, a: Value, b: Value, pending: &mut Vec<(Value, Value)>) -> bool {
+    match (a.kind(), b.kind()) {
+        (Kind::Integer, Kind::Integer) => a.as_integer() == b.as_integer(),
+        (Kind::String, Kind::String) => a.bytes(heap) == b.bytes(heap),
+        (Kind::Error, Kind::Error) => {
+            pending.push((a.field(valk_heap::ERROR_MESSAGE), b.field(valk_heap::ERROR_MESSAGE)));
+            true
+        }
+        (Kind::Closure, Kind::Closure) => {
+            let (x, y) = (closure_code(heap, a), closure_code(heap, b));
+            pending.push((x.formals, y.formals));
+            pending.push((x.body, y.body));
+            true
+        }
+        (Kind::Partial, Kind::Partial) => {
+            let same_count = a.field_count() == b.field_count();
+            if same_count {
+                pending.extend((0..a.field_count()).map(|i| (a.field(i), b.field(i))));
+            }
+            same_count
+        }
+        (Kind::Vector, Kind::Vector) => {
+            let same_size = vector::size(a) == vector::size(b);
+            if same_size {
+                pending
+                    .extend(vector::elements(heap, a).into_iter().zip(vector::elements(heap, b)));
+            }
+            same_size
+        }
+        (Kind::Map, Kind::Map) => map::size(a) == map::size(b) && same_keys(heap, a, b, pending),
+        _ => a == b,
+    }
+}
+
+/// Whether two maps of one size have the same keys; their values go to `pending`.
+fn same_keys(heap: &Heap, a: Value, b: Value, pending: &mut Vec<(Value, Value)>) -> bool {
+    let other = map::View::new(heap, b);
+    let entries = map::entries(heap, a);
+    // Maps as keys of maps as keys … are the one thing that is compared by recursion.
+    stacker::maybe_grow(STACK_RED_ZONE_BYTES, STACK_PIECE_BYTES, || {
+        entries.into_iter().all(|(key, value)| match other.get(key) {
+            Some(known) => {
+                pending.push((value, known));
+                true
+            }
+            None => false,
+        })
+    })
+}
