@@ -125,8 +125,7 @@ valk_harness::cases! {
 }
 
 /// Handlers that fail by themselves, and what their answer begins with.
-const FAILURES: &[(&str, &str)] =
-    &[("/hog", ""), ("/deep", ""), ("/throw", "boom")];
+const FAILURES: &[(&str, &str)] = &[("/hog", ""), ("/deep", ""), ("/throw", "boom")];
 
 fn failures() -> Vec<(String, (&'static str, &'static str))> {
     FAILURES.iter().map(|row| (row.0.trim_start_matches('/').to_string(), *row)).collect()
@@ -296,7 +295,11 @@ const CONTEXTS: &[(&str, ContextCase)] = &[
     ),
     (
         "bad own and traceparent",
-        (&[("x-trace-id", "no"), ("traceparent", TRACE_PARENT)], Some("-8914616934935285348"), "183"),
+        (
+            &[("x-trace-id", "no"), ("traceparent", TRACE_PARENT)],
+            Some("-8914616934935285348"),
+            "183",
+        ),
     ),
 ];
 

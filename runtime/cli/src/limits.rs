@@ -2,12 +2,14 @@
 
 use serde_json::json;
 use std::borrow::Cow;
-use valk_aio::{EXECUTORS_MAX, JOBS_WAITING_MAX, RECEIVE_BUFFER_BYTES, RECEIVE_RETAINED_BYTES, START};
+use valk_aio::{
+    EXECUTORS_MAX, JOBS_WAITING_MAX, RECEIVE_BUFFER_BYTES, RECEIVE_RETAINED_BYTES, START,
+};
 use valk_heap::Config;
 use valk_http2::Limits;
 use valk_lang::STRING_BYTES_MAX;
-use valk_web::HANDLER_TIMEOUT_MS;
 use valk_vm::{JIT_FUNCTIONS_MAX, REGISTERS_MAX, TRACE_FRAMES_MAX};
+use valk_web::HANDLER_TIMEOUT_MS;
 
 /// A bound.
 struct Row {

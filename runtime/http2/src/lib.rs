@@ -46,8 +46,8 @@ pub use receive_buffers::{ReceiveBuffer, ReceiveBuffers};
 pub use server::{ServeReport, Server, ServerConfig, bind};
 pub use stop::StopSignal;
 pub use tls::Certificate;
-pub use worker::Worker;
 pub use valk_net::{Network, TokioNetwork};
+pub use worker::Worker;
 
 #[cfg(test)]
 mod tests;

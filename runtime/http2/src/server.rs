@@ -143,8 +143,10 @@ impl Shared {
         assert!(workers > 0, "a server has at least one worker");
         let shared = Arc::new(self);
         let (dealer, queues) = Dealer::new(workers);
-        let workers = queues.into_iter().map(|(state, queue)| {
-            Worker { shared: Arc::clone(&shared), state, queue }
+        let workers = queues.into_iter().map(|(state, queue)| Worker {
+            shared: Arc::clone(&shared),
+            state,
+            queue,
         });
         let workers = workers.collect();
         (Dealing { shared, dealer }, workers)

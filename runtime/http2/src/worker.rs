@@ -21,9 +21,9 @@ use valk_net::Stream;
 use crate::acceptor::{Dealt, WorkerState};
 use crate::connection::drive;
 use crate::counters::{ConnectionGuard, Counters};
+use crate::limits::Limits;
 use crate::message::{Event, Handler, Scheme};
 use crate::receive_buffers::ReceiveBuffers;
-use crate::limits::Limits;
 use crate::server::{ServeReport, Shared};
 use crate::stop::StopSignal;
 

@@ -5,8 +5,8 @@
 //! 200. An error value, as the whole or as a part, is a 500 with its message. Anything else is a
 //! mistake of the handler: a 500 that says so. Each 500 is a line of the log.
 
-use bytes::Bytes;
 use super::LOG_TARGET;
+use bytes::Bytes;
 use valk_heap::{ERROR_MESSAGE, Heap, Kind, Value};
 use valk_http2::Response;
 use valk_lang::{display, elements, repr};

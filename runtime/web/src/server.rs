@@ -15,12 +15,11 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use valk_aio::{
-    End, System, completed, end, failed, is_handle, shared_vm, spawn_on, system_of,
-};
+use valk_aio::{End, System, completed, end, failed, is_handle, shared_vm, spawn_on, system_of};
 use valk_heap::{HostObject, Tracer, Value};
 use valk_http2::{
-    Certificate, Counters, Handler, Limits, Server, ServerConfig, Snapshot, StopSignal, TokioNetwork, bind,
+    Certificate, Counters, Handler, Limits, Server, ServerConfig, Snapshot, StopSignal,
+    TokioNetwork, bind,
 };
 use valk_lang::SharedVm;
 use valk_lang::builtins::{fail, wrong_type};
@@ -143,20 +142,13 @@ fn listen(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         Ok(bound) => bound,
         Err(error) => return failed(vm, &format!("Error on Bind: {error}")).into(),
     };
-    let handler = HandlerStart { function: arguments[2], time_limit };
-    match serve(vm, &system, bound, &handler) {
+    match serve(vm, &system, bound, arguments[2], time_limit) {
         Ok(server) => {
             let server = vm.heap.host(Box::new(server));
             completed(vm, server).into()
         }
         Err(problem) => failed(vm, &format!("http2/server-listen: {problem}")).into(),
     }
-}
-
-/// What each executor makes its handler from.
-struct HandlerStart {
-    function: Value,
-    time_limit: Option<Duration>,
 }
 
 /// The counters of a server, one for each of its executors.
@@ -166,12 +158,13 @@ fn total(counters: &AllCounters) -> Snapshot {
     counters.iter().map(|counters| counters.snapshot()).sum()
 }
 
-/// Starts a server on the executors of its system (rule 2).
+/// Starts a server on the executors of its system (rule 2), with a function as its handler.
 fn serve(
     vm: &mut Vm,
     system: &System,
     bound: Server,
-    handler: &HandlerStart,
+    function: Value,
+    time_limit: Option<Duration>,
 ) -> Result<ServerObject, String> {
     let shared = shared_vm(vm).ok_or("this program runs without an event loop")?;
     let executors = system.executors(vm)?;
@@ -183,8 +176,7 @@ fn serve(
     system.ask_waiting(move || Some(total(&counted.upgrade()?).connections_waiting));
     let mut services: Vec<_> = executors.into_iter().zip(workers).enumerate().collect();
     for (number, (executor, worker)) in services.drain(1..) {
-        let function = vm.heap.root(handler.function);
-        let time_limit = handler.time_limit;
+        let function = vm.heap.root(function);
         let (stop, system, counters) = (stop.clone(), system.clone(), Arc::clone(&counters));
         let start = move |vm: &SharedVm| {
             let handler = FunctionHandler::new(SharedVm::clone(vm), function, time_limit);
@@ -198,8 +190,8 @@ fn serve(
         spawn_on(vm, executor, Box::new(start));
     }
     let (_, (_, worker)) = services.pop().expect("a system has an executor");
-    let function = vm.heap.root(handler.function);
-    let handler = Rc::new(FunctionHandler::new(shared, function, handler.time_limit));
+    let function = vm.heap.root(function);
+    let handler = Rc::new(FunctionHandler::new(shared, function, time_limit));
     let (stopping, ending) = (until_stopped(system.clone(), stop.clone()), stop.clone());
     system.spawn(vm, async move {
         let own = &counters[0];

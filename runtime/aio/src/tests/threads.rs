@@ -320,11 +320,11 @@ valk_harness::test! {
             let mut vm = runtime.vm();
             assert_eq!(current_executor(&vm), 0);
             // No thread has been started.
-            for index in 0..1 + WORKERS {
+            for index in 0..=WORKERS {
                 tell(&mut vm, index);
             }
             assert_eq!(executors(&mut vm), Ok(1 + WORKERS));
-            for index in 0..1 + WORKERS {
+            for index in 0..=WORKERS {
                 tell(&mut vm, index);
             }
         }

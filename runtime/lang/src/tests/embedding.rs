@@ -305,7 +305,7 @@ valk_harness::test! {
         let asked = RequestContext {
             trace: Some(5),
             parent_span: Some(u64::MAX),
-            deadline: Some(Duration::from_secs(3600)),
+            deadline: Some(Duration::from_hours(1)),
         };
         let context = asked.make(vm);
         assert_eq!(in_context(vm, context, "trace/id").as_integer(), Some(5));
