@@ -20,7 +20,7 @@ mod program;
 mod run;
 mod serve;
 
-pub use pool::{EXECUTORS_MAX, JOBS_WAITING_MAX, executors, spawn_on};
+pub use pool::{EXECUTORS_MAX, JOBS_WAITING_MAX, current_executor, executors, spawn_on};
 pub(crate) use pool::{Pool, pool, submit};
 pub use program::Executor;
 pub(crate) use run::start;
