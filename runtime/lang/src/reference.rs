@@ -50,6 +50,8 @@ const FAMILIES: &[FamilyText] = embedded![
     "boxes"
     "futures"
     "aio"
+    "handles"
+    "combinators"
     "http2"
     "metrics"
 ];
