@@ -29,17 +29,17 @@
 //! Tasks, destructors and observers are called without a lock. Knows functions and threads, and of
 //! time only a deadline. Does not know values, heaps or what a task is for.
 
+mod core;
 mod handle;
 mod job;
-mod lane;
 mod options;
 mod refusal;
+mod remote;
 mod seat;
 mod shared;
 mod state;
 mod statistics;
 mod victims;
-mod worker;
 
 pub use handle::Handle;
 pub use job::Panicked;
@@ -51,13 +51,13 @@ pub use statistics::{Report, Statistics, WorkerStatistics};
 #[cfg(test)]
 pub(crate) use victims::Victims;
 
+use self::core::{Deque, Worker};
 use crate::shim::{Arc, thread};
 use job::Task;
 use shared::Shared;
 use std::fmt;
 use std::io;
 use std::time::Duration;
-use worker::{Deque, Worker};
 
 /// A pool of worker threads, shared by reference. Dropping it shuts it down without patience.
 pub struct Executor {

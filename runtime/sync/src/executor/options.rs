@@ -1,6 +1,6 @@
 //! What a pool should be like.
 
-use super::worker::Deque;
+use super::core::Deque;
 use crate::limits::{DEQUE_SLOTS_INITIAL, DEQUE_SLOTS_MAX, EXECUTOR_INJECTED_DEFAULT};
 use crate::limits::{EXECUTOR_INJECTED_MAX, EXECUTOR_LOCAL_DEFAULT, EXECUTOR_WORKERS_MAX};
 use crate::shim::thread;

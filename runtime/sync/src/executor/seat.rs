@@ -3,8 +3,8 @@
 //! A thread of the pool drives its worker with [`Seat::serve`]; a thread with an event loop of its
 //! own polls it between other things, and is woken as any other future is.
 
+use super::core::Worker;
 use super::shared::Rest;
-use super::worker::Worker;
 use crate::shim::{Condvar, Mutex, lock, wait};
 use std::fmt;
 use std::rc::Rc;

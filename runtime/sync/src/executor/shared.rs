@@ -1,12 +1,12 @@
 //! The lanes, the lock, and who wakes or waits for whom (rules 2, 4, 5 and 7).
 
 use super::Thread;
+use super::core::Deque;
 use super::job::Task;
-use super::lane::Lane;
 use super::refusal::Reason;
+use super::remote::Lane;
 use super::state::{Phase, Signals, Sleep, State};
 use super::statistics::{Report, Statistics};
-use super::worker::Deque;
 use crate::cache_padded::CachePadded;
 use crate::deque::{Steal, Stealer};
 use crate::shim::Ordering::{Relaxed, SeqCst};
