@@ -35,18 +35,18 @@ mod job;
 mod options;
 mod refusal;
 mod remote;
-mod seat;
 mod shared;
 mod state;
 mod statistics;
 mod victims;
+mod worker;
 
 pub use handle::Handle;
 pub use job::Panicked;
 pub use options::Options;
 pub use refusal::{Reason, Refused};
-pub use seat::{Idle, Seat};
 pub use statistics::{Report, Statistics, WorkerStatistics};
+pub use worker::{Idle, Seat};
 
 #[cfg(test)]
 pub(crate) use victims::Victims;
