@@ -31,9 +31,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::Waker;
 use std::time::Duration;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 use valk_heap::{HostObject, Kind, PreemptFlag, Root, Tracer, Value};
+use valk_sync::inbox::Inbox;
 use valk_sync::shim::lock;
 use valk_vm::{Outcome, Vm};
 
@@ -60,9 +60,8 @@ pub(crate) struct Local {
 pub(crate) struct ExecutorState {
     pub index: u16,
     pub pool: Arc<Pool>,
-    inbox: Mutex<VecDeque<Event>>,
-    /// Told of every post, and of other reasons to look around.
-    pub arrived: Notify,
+    /// Events for this executor; also woken for other reasons to look around.
+    pub inbox: Inbox<Event>,
     local: Mutex<Local>,
     /// The object in the heap by which collections find this.
     core: OnceLock<Root>,
@@ -88,9 +87,7 @@ pub(crate) struct Core(pub Arc<ExecutorState>);
 
 impl HostObject for Core {
     fn trace(&mut self, tracer: &mut Tracer<'_>) {
-        for event in lock(&self.0.inbox).iter_mut() {
-            event.trace(tracer);
-        }
+        self.0.inbox.for_each_mut(|event| event.trace(tracer));
         let mut local = lock(&self.0.local);
         for event in &mut local.urgent {
             event.trace(tracer);
@@ -113,7 +110,7 @@ impl HostObject for Core {
     }
 
     fn external_bytes(&self) -> usize {
-        lock(&self.0.inbox).len() * size_of::<Event>()
+        self.0.inbox.len() * size_of::<Event>()
     }
 }
 
@@ -122,8 +119,7 @@ impl ExecutorState {
         ExecutorState {
             index,
             pool,
-            inbox: Mutex::default(),
-            arrived: Notify::new(),
+            inbox: Inbox::new(),
             local: Mutex::default(),
             core: OnceLock::new(),
             preempt: OnceLock::new(),
@@ -173,13 +169,12 @@ impl ExecutorState {
         };
         vm.heap.touch_host(core);
         self.pool.add_live();
-        lock(&self.inbox).push_back(event);
-        self.arrived.notify_one();
+        self.inbox.post(event);
     }
 
     /// Takes the oldest event. It counts as alive until [`Pool::end_live`].
     fn take(&self) -> Option<Event> {
-        lock(&self.inbox).pop_front()
+        self.inbox.take()
     }
 
     /// A turn begins: tasks that were woken before have run.
@@ -192,19 +187,9 @@ impl ExecutorState {
         self.wakes_seen.load(Ordering::Relaxed) != self.pool.wakes()
     }
 
-    /// Number of events that wait.
-    pub fn inbox_len(&self) -> usize {
-        lock(&self.inbox).len()
-    }
-
     /// Whether a timer is pending that has a time or a system.
     pub fn has_timers(&self) -> bool {
         self.local().timers.pending() > 0
-    }
-
-    /// Whether no event waits.
-    pub fn is_inbox_empty(&self) -> bool {
-        lock(&self.inbox).is_empty()
     }
 }
 
@@ -278,7 +263,7 @@ pub(crate) fn call_soon(vm: &mut Vm, call: Call) {
     let state = here(vm);
     state.pool.add_live();
     state.local_for_values(vm).urgent.push_back(Event::Call(Box::new(call)));
-    state.arrived.notify_one();
+    state.inbox.wake();
 }
 
 /// Has a function called that nothing waits for, whatever becomes of its cause.
@@ -339,7 +324,7 @@ pub(crate) fn start_timer(
     let mut local = state.local();
     let id = local.timers.start(vm, handle, system, at_us);
     drop(local);
-    state.arrived.notify_one();
+    state.inbox.wake();
     (state.index, id)
 }
 
@@ -348,7 +333,7 @@ pub(crate) fn restart_timer(vm: &mut Vm, id: TimerId, after: Duration) {
     let state = here(vm);
     let at_us = state.now_us().saturating_add(after.as_micros() as u64);
     state.local().timers.restart(id, at_us);
-    state.arrived.notify_one();
+    state.inbox.wake();
 }
 
 /// Forgets a timer; `is_timed` says whether it had a time.

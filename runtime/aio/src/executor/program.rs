@@ -123,7 +123,7 @@ impl Executor {
         }
         drop(entered);
         serve::blocked_while(vm, || pool.end(INTERRUPTION));
-        serve::leave_seat();
+        serve::clear_worker();
     }
 
     /// Why the wait for `task` is over, if it is.
@@ -145,7 +145,7 @@ impl Executor {
                 return Some(Ended::Program);
             }
         }
-        if !self.state.is_inbox_empty() {
+        if !self.state.inbox.is_empty() {
             return None;
         }
         if pool.is_stopping() && !pool.any_system_running() {
