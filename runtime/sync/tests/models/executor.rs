@@ -215,8 +215,12 @@ fn shutdown_now() {
     let handle = pool.spawn(move || theirs.add(1)).expect("there is room");
     let report = pool.shutdown(Duration::ZERO);
     add_up(report, 1);
+    if report.ran == 1 {
+        // The handle, which has a lock, is not asked before.
+        assert_eq!(place.get(), 1, "E5: the report alone makes it visible");
+    }
     if report.running == 0 {
-        // Shutdown alone makes it visible, and has settled the handle.
+        // Shutdown has settled the handle.
         let outcome = handle.outcome().expect("E1: it has ended or was dropped");
         assert_eq!(check(outcome, &place), report.ran == 1);
     } else {
