@@ -260,7 +260,10 @@ valk_harness::test! {
             service.signal("TERM");
             assert!(pending.await.is_err(), "the connection is gone");
         });
-        assert_eq!(service.wait(), (Some(130), String::new()));
+        let (status, rest) = service.wait();
+        // Of two that are pending either may be taken first.
+        assert!(matches!(status, Some(130 | 143)), "{status:?}");
+        assert_eq!(rest, "");
     }
 }
 
@@ -397,17 +400,17 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
     (
         "await nothing",
         "(print (aio/await 5) (handle? 5) (handle? (aio/sleep sys 0)))",
-        "Error: Actual: Number, Expected(One-Of): [Handle] 0 1",
+        "Error: aio/await: argument must be a handle 0 1",
     ),
     (
         "sleep",
         "(print (aio/await (aio/sleep sys 1)) (aio/sleep 5 1) (aio/sleep sys \"a\"))",
-        "() Error: Actual: Number, Expected(One-Of): [Reference] Error: Actual: String, Expected(One-Of): [Number]",
+        "() Error: aio/sleep: Expected AIO system reference Error: aio/sleep: second argument must be a number",
     ),
     (
         "run and stop",
         "(print (aio/stop sys) (aio/run sys) (aio/run sys) (aio/stop 5) (aio/run 5))",
-        "() () () Error: Actual: Number, Expected(One-Of): [Reference] Error: Actual: Number, Expected(One-Of): [Reference]",
+        "() () () Error: aio/stop: Expected AIO system reference Error: aio/run: Expected AIO system reference",
     ),
     (
         "two waiters",

@@ -7,7 +7,8 @@
 //! 3. A fiber runs until it finishes, awaits a handle, or has used its time slice. A fiber that
 //!    awaits is a waiter of that handle, and an event makes it runnable once.
 //! 4. Functions that a builtin has just caused to be called run before that builtin returns, up to
-//!    where they wait: the fiber that called it is *interrupted* meanwhile.
+//!    where they wait: the fiber that called it is *interrupted* meanwhile. One of them that uses up
+//!    its slice takes the interrupted fibers with it, so they do not go on before it returns.
 //! 5. A VM is a stopped mutator whenever its reactor waits, so a collection never waits for I/O.
 //!
 //! Knows fibers and handles. Does not know what a builtin is called.
@@ -266,20 +267,18 @@ pub(crate) fn call_soon(vm: &mut Vm, call: Call) {
     state.inbox.wake();
 }
 
-/// Has a function called that nothing waits for, whatever becomes of its cause.
-pub(crate) fn call_cleanup(vm: &mut Vm, function: Value, arguments: &[Value]) {
-    let call = Call::new(vm, function, arguments, Target::Cleanup);
-    call_soon(vm, call);
-}
-
 /// Length of the record that stands for "go on with this after the urgent events".
 const YIELD_FIELDS: usize = 2;
 
 /// The outcome of a builtin whose result is `value`, after the functions that it has caused to be
-/// called have run, each to its end or to where it waits.
+/// called have run, each to its end or to where it waits. A fiber that it has cancelled leaves.
 pub(crate) fn after_urgent(vm: &mut Vm, value: Value) -> Outcome {
     let state = here(vm);
-    if state.local().urgent.is_empty() {
+    let (is_calm, target) = {
+        let local = state.local();
+        (local.urgent.is_empty(), local.running.last().copied())
+    };
+    if is_calm && !target.is_some_and(|target| target.is_cancelled(vm)) {
         return value.into();
     }
     let mark = vm.embedder;
@@ -334,6 +333,11 @@ pub(crate) fn restart_timer(vm: &mut Vm, id: TimerId, after: Duration) {
     let at_us = state.now_us().saturating_add(after.as_micros() as u64);
     state.local().timers.restart(id, at_us);
     state.inbox.wake();
+}
+
+/// A timer that has fired fires no more, and is kept for its system.
+pub(crate) fn timer_is_over(vm: &Vm) {
+    here(vm).pool.end_live();
 }
 
 /// Forgets a timer; `is_timed` says whether it had a time.

@@ -1,18 +1,16 @@
 //! What the environment says about memory, threads and native code: `VALK_HEAP_HARD_LIMIT`,
-//! `VALK_GC`, `VALK_GC_LOG`, `VALK_WORKERS`, `VALK_JIT`.
+//! `VALK_GC`, `VALK_GC_LOG`, `VALK_EXECUTORS`, `VALK_JIT`.
 
 use crate::LOG_TARGET;
 use crate::report::write_error;
 use std::fmt::Write as _;
 use std::hash::{BuildHasher as _, RandomState};
+use valk_aio::EXECUTORS_MAX;
 use valk_heap::{Collected, Collection, Config, Stress};
 use valk_vm::{JIT_CALLS_DEFAULT, JIT_NEVER, Vm};
 
 /// The modes of `VALK_GC`, for messages.
 const MODES: &str = "full, every, random, random:SEED, refuse and refuse:SEED";
-
-/// Most threads of `VALK_WORKERS`.
-const WORKERS_MAX: usize = 63;
 
 /// Heap configuration from the environment.
 pub fn config() -> Config {
@@ -24,7 +22,7 @@ pub fn config() -> Config {
         Err(_) if limit.is_empty() => {}
         Err(_) => warn(&format!("VALK_HEAP_HARD_LIMIT is no number of bytes: {limit}")),
     }
-    config.mutators_max = 1 + workers();
+    config.mutators_max = executors();
     let modes = std::env::var("VALK_GC").unwrap_or_default();
     for mode in modes.split(',').map(str::trim).filter(|mode| !mode.is_empty()) {
         if !apply(&mut config, mode) {
@@ -34,19 +32,19 @@ pub fn config() -> Config {
     config
 }
 
-/// Threads for functions that a program hands over: as many as there are processors, unless
-/// `VALK_WORKERS` says otherwise.
-fn workers() -> usize {
-    let processors = std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX);
-    let wanted = std::env::var("VALK_WORKERS").unwrap_or_default();
-    match wanted.parse() {
-        Ok(workers @ 1..=WORKERS_MAX) => workers,
-        _ if wanted.is_empty() => processors,
-        _ => {
-            warn(&format!("VALK_WORKERS is no number from 1 to {WORKERS_MAX}: {wanted}"));
-            processors
+/// Executors, the program's own thread among them: as many as there are processors, unless
+/// `VALK_EXECUTORS` says otherwise, or `VALK_WORKERS`, its earlier name.
+fn executors() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    for name in ["VALK_EXECUTORS", "VALK_WORKERS"] {
+        let wanted = std::env::var(name).unwrap_or_default();
+        match wanted.parse() {
+            Ok(executors @ 1..=EXECUTORS_MAX) => return executors,
+            _ if wanted.is_empty() => {}
+            _ => warn(&format!("{name} is no number from 1 to {EXECUTORS_MAX}: {wanted}")),
         }
     }
+    processors.min(EXECUTORS_MAX)
 }
 
 /// Calls after which a function gets native code.

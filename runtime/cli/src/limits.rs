@@ -39,7 +39,7 @@ fn rows(heap: &Config) -> Vec<Row> {
         row("error/trace", TRACE_FRAMES_MAX, "calls", fixed),
         row("aio/receive-buffer", RECEIVE_BUFFER_BYTES, "bytes", fixed),
         row("aio/receive-retained", RECEIVE_RETAINED_BYTES, "bytes per system", fixed),
-        row("threads/workers", heap.mutators_max - 1, "threads", "VALK_WORKERS"),
+        row("threads/executors", heap.mutators_max, "threads", "VALK_EXECUTORS, 1 to 63"),
         row("threads/waiting", JOBS_WAITING_MAX, "functions", fixed),
         row("repl/history", crate::history::HISTORY_LINES_MAX, "lines", fixed),
     ];

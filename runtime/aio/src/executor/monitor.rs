@@ -7,7 +7,8 @@
 //! 3. The thread looks rarely while no fiber runs, and sleeps while no executor has run any for a
 //!    while. The first resumption after that wakes it.
 //! 4. When the program is to end and its own fiber takes no notice for [`BLOCKED_MAX`], it is in a
-//!    call that blocks, such as reading standard input: then the process ends.
+//!    call that blocks, such as reading standard input: then the process ends. While systems run it
+//!    has twice the time.
 
 use super::{ExecutorState, Pool};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,6 +38,7 @@ pub(crate) struct Monitor {
 
 #[derive(Default)]
 struct State {
+    /// Or there is to be none.
     is_started: bool,
     is_woken: bool,
     is_ending: bool,
@@ -54,6 +56,11 @@ impl Monitor {
         if let Err(error) = thread.spawn(move || watch(&pool)) {
             tracing::warn!(target: crate::LOG_TARGET, "no thread for time slices: {error}");
         }
+    }
+
+    /// Has no thread started: fibers are to leave by what they did, not by how long it took.
+    pub fn disable(&self) {
+        lock(&self.state).is_started = true;
     }
 
     /// A fiber begins to run.
@@ -119,10 +126,12 @@ struct Unnoticed {
 impl Unnoticed {
     /// Ends the process by rule 4.
     fn look(&mut self, pool: &Pool, program: u64) {
-        let Some(status) = pool.end_status().filter(|_| !pool.any_system_running()) else { return };
+        let Some(status) = pool.end_status() else { return };
+        // Requests in progress may end meanwhile. The systems themselves end on the program's thread.
+        let patience = if pool.any_system_running() { 2 * BLOCKED_MAX } else { BLOCKED_MAX };
         match self.since {
             Some((since, resumptions)) if resumptions == program && program % 2 == 1 => {
-                if since.elapsed() > BLOCKED_MAX {
+                if since.elapsed() > patience {
                     pool.output.flush();
                     valk_log::exit(status);
                 }

@@ -12,7 +12,6 @@ use super::{ANY_EXECUTOR, ExecutorState, here, monitor::Monitor, run, serve};
 use crate::event::{Event, HostCall, Job, JobObject};
 use crate::system::{self, SystemList};
 use crate::time::ExecutorClock;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
@@ -30,9 +29,6 @@ pub const EXECUTORS_MAX: usize = 63;
 /// Functions that wait for an executor, at most: handed over by the program, and by the functions
 /// on each executor.
 pub const JOBS_WAITING_MAX: usize = 1 << 20;
-
-/// The value of a function during which the runtime itself failed.
-const PANICKED: &str = "the runtime failed while it ran this function; please report it";
 
 /// What the executors of one runtime share.
 pub(crate) struct Pool {
@@ -351,20 +347,11 @@ fn work(vm: &SharedVm, state: &Arc<ExecutorState>, root: Root) {
         let object = vm.heap.release(root);
         object.host::<JobObject>(&vm.heap).and_then(|job| lock(&job.0).take())
     };
-    let runs = || match job {
+    run::guarded(vm, state, || match job {
         Some(Job::Call(call)) => run::call_function(vm, state, &call, ANY_EXECUTOR),
         Some(Job::Resume(parked, answer)) => run::resume(vm, state, *parked, answer),
         None => {}
-    };
-    // A defect of the runtime must not make others wait for ever.
-    if catch_unwind(AssertUnwindSafe(runs)).is_err() {
-        let vm = &mut *vm.borrow_mut();
-        let target = state.local().running.pop();
-        if let Some(target) = target {
-            let error = vm.error(PANICKED);
-            run::deliver(vm, target, error);
-        }
-    }
+    });
     run::settle_urgent(vm, state);
     state.pool.end_live();
 }

@@ -2,14 +2,35 @@
 
 use super::{ExecutorState, yielded};
 use crate::combinators;
-use crate::event::{Call, Event, Parked, Target};
+use crate::event::{Call, Event, Parked, Preempted, Target};
 use crate::handle::{self, Waiter, awaited, end_of, handle_of, settle, subscribe};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use valk_heap::Value;
 use valk_lang::SharedVm;
 use valk_sync::cell::End;
 use valk_vm::{FiberId, Step, Vm};
+
+/// The value of a function during which the runtime itself failed.
+const PANICKED: &str = "the runtime failed while it ran this function; please report it";
+
+/// Does something that runs fibers. A defect of the runtime in it ends the fiber that runs with an
+/// error, and not the event loop, for which others wait.
+pub(super) fn guarded(vm: &SharedVm, state: &Arc<ExecutorState>, runs: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(runs)).is_ok() {
+        return;
+    }
+    let vm = &mut *vm.borrow_mut();
+    // An odd number would count as a fiber that runs.
+    let resumptions = state.resumptions.load(Ordering::Relaxed);
+    state.resumptions.store(resumptions.next_multiple_of(2), Ordering::Relaxed);
+    let target = state.local().running.pop();
+    if let Some(target) = target {
+        let error = vm.error(PANICKED);
+        deliver(vm, target, error);
+    }
+}
 
 /// Processes one event, and then everything urgent that it caused.
 pub(super) fn process(vm: &SharedVm, state: &Arc<ExecutorState>, event: Event) {
@@ -28,7 +49,9 @@ pub(super) fn settle_urgent(vm: &SharedVm, state: &Arc<ExecutorState>) {
         };
         match (event, interrupted) {
             (Some(event), _) => perform(vm, state, event),
-            (None, Some((parked, answer))) => resume(vm, state, parked, answer),
+            (None, Some((parked, answer))) => {
+                guarded(vm, state, || resume(vm, state, parked, answer));
+            }
             (None, None) => return,
         }
     }
@@ -36,7 +59,22 @@ pub(super) fn settle_urgent(vm: &SharedVm, state: &Arc<ExecutorState>) {
 
 fn perform(vm: &SharedVm, state: &Arc<ExecutorState>, event: Event) {
     state.events.fetch_add(1, Ordering::Relaxed);
+    guarded(vm, state, || dispatch(vm, state, event));
+    state.pool.end_live();
+}
+
+fn dispatch(vm: &SharedVm, state: &Arc<ExecutorState>, event: Event) {
     match event {
+        Event::Preempted(preempted) => {
+            let Preempted { parked, interrupted, urgent } = *preempted;
+            {
+                let vm = &mut *vm.borrow_mut();
+                let mut local = state.local_for_values(vm);
+                local.interrupted.extend(interrupted);
+                local.urgent.extend(urgent);
+            }
+            resume(vm, state, parked, Value::NIL);
+        }
         Event::Resume(parked, answer) => resume(vm, state, *parked, answer),
         Event::Call(call) => call_function(vm, state, &call, state.index),
         Event::Input { node, input } => {
@@ -50,7 +88,6 @@ fn perform(vm: &SharedVm, state: &Arc<ExecutorState>, event: Event) {
         Event::StopSystem(system) => stop_system(&mut vm.borrow_mut(), state, system),
         Event::Host(call) => call(vm),
     }
-    state.pool.end_live();
 }
 
 /// Cancels what a system has pending on this executor.
@@ -161,8 +198,14 @@ fn after(vm: &mut Vm, state: &Arc<ExecutorState>, fiber: FiberId, step: Step, ho
             if target.is_cancelled(vm) {
                 abandon(vm, state, fiber, home);
             } else {
-                let parked = Box::new(Parked { fiber: vm.detach(fiber), target, home });
-                state.post(vm, Event::Resume(parked, Value::NIL));
+                let parked = Parked { fiber: vm.detach(fiber), target, home };
+                // Fibers that wait for this one to return must not go on before it does.
+                let (interrupted, urgent) = {
+                    let mut local = state.local();
+                    (std::mem::take(&mut local.interrupted), std::mem::take(&mut local.urgent))
+                };
+                let preempted = Preempted { parked, interrupted, urgent };
+                state.post(vm, Event::Preempted(Box::new(preempted)));
             }
             Next::Leave
         }

@@ -49,10 +49,12 @@ pub(super) fn clear_worker() {
     WORKER.set(None);
 }
 
-/// A reactor whose thread is in a blocked state while it waits.
-pub(super) fn reactor() -> io::Result<Runtime> {
+/// A reactor whose thread is in a blocked state while it waits. A `paused` clock moves only when
+/// there is nothing else to do, to the next timer.
+pub(super) fn reactor(paused: bool) -> io::Result<Runtime> {
     Builder::new_current_thread()
         .enable_all()
+        .start_paused(paused)
         .on_thread_park(|| {
             THREAD.with_borrow_mut(|thread| {
                 thread.blocked = thread.vm.upgrade().and_then(|vm| ParkedVm::new(&vm));
@@ -107,6 +109,10 @@ pub(super) async fn serve(vm: Weak<RefCell<Vm>>, state: Arc<ExecutorState>) {
         }
         if worked {
             drop(shared);
+            if state.index == 0 && state.pool.is_stopping() {
+                // Fibers that never wait must not keep the program's wait from ending.
+                state.pool.program_is_idle();
+            }
             tokio::task::yield_now().await;
             continue;
         }
@@ -172,7 +178,9 @@ fn fire_timers(vm: &SharedVm, state: &Arc<ExecutorState>) -> bool {
         // What it causes is alive before the timer is not.
         state.pool.add_live();
         state.events.fetch_add(1, Ordering::Relaxed);
-        crate::combinators::timer_fired(&mut vm.borrow_mut(), handle, id);
+        run::guarded(vm, state, || {
+            crate::combinators::timer_fired(&mut vm.borrow_mut(), handle, id);
+        });
         run::settle_urgent(vm, state);
         state.pool.end_live();
         fired = true;
@@ -208,7 +216,7 @@ impl ThreadStart {
         let state = Arc::new(ExecutorState::new(index, Arc::clone(&pool)));
         state.install(&mut vm);
         let vm: SharedVm = Rc::new(RefCell::new(vm));
-        let runtime = match reactor() {
+        let runtime = match reactor(false) {
             Ok(runtime) => runtime,
             Err(error) => {
                 tracing::error!(target: crate::LOG_TARGET, "executor {index} has no reactor: {error}");

@@ -294,11 +294,20 @@ valk_harness::test! {
         let mut executor = Executor::new(&runtime.vm).expect("a reactor");
         let program = "(print (aio/await (future strange))) (print (aio/await (future broken)))
                        (print (pmap broken {1 2})) (mem/gc/collect)
-                       (print (aio/await (future (\\ {} {+ 1 2}))))";
+                       (print (aio/await (future (\\ {} {+ 1 2}))))
+                       (def {sys} (aio/await (aio/start)))
+                       (print (aio/await (aio/schedule sys 1 broken)))
+                       (print (aio/await (aio/then (aio/sleep sys 1) (\\ {_} {broken 1}))))
+                       (print (aio/await (aio/then (aio/pure 1) (\\ {_} {broken 1}))))
+                       (print (aio/await (aio/sleep sys 1)))";
         runtime.run_text("p", program.as_bytes(), &mut executor);
         executor.finish(&runtime.vm);
         let text = String::from_utf8(runtime.take_output()).expect("text");
         let failed = "Error: the runtime failed while it ran this function; please report it\n";
-        assert_eq!(text, format!("Error: only handles can be waited for\n{failed}{failed}3\n"));
+        let thrice = failed.repeat(3);
+        assert_eq!(
+            text,
+            format!("Error: only handles can be waited for\n{failed}{failed}3\n{thrice}()\n")
+        );
     }
 }
