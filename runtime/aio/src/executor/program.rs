@@ -158,7 +158,7 @@ impl Executor {
         }
         drop(entered);
         serve::blocked_while(vm, || pool.end(INTERRUPTION));
-        serve::leave_seat();
+        serve::clear_worker();
     }
 
     /// Why the wait for `task` is over, if it is.
@@ -180,7 +180,7 @@ impl Executor {
                 return Some(Ended::Program);
             }
         }
-        let is_inbox_empty = self.state.is_inbox_empty();
+        let is_inbox_empty = self.state.inbox.is_empty();
         if pool.is_stopping() && !pool.any_system_running() && is_waiting(vm, task) {
             // What had come by the first look is processed before the second.
             if self.has_seen_stop.replace(true) || is_inbox_empty {
@@ -297,7 +297,7 @@ impl Driver for Executor {
 impl Executor {
     /// Checks that no function is to be called and no event to be processed; the timers pending.
     pub(crate) fn check_nothing_left(&self) -> usize {
-        assert!(self.state.is_inbox_empty(), "events are left");
+        assert!(self.state.inbox.is_empty(), "events are left");
         let local = self.state.local();
         assert!(local.urgent.is_empty() && local.interrupted.is_empty(), "functions are left");
         assert!(local.running.is_empty(), "a fiber runs");
