@@ -280,9 +280,10 @@ valk_harness::test! {
             service.signal("TERM");
             assert!(pending.await.is_err(), "the connection is gone");
         });
-        let (status, printed) = service.wait();
+        let (status, rest) = service.wait();
+        // Of two that are pending either may be taken first.
         assert!(matches!(status, Some(130 | 143)), "{status:?}");
-        assert_eq!(printed, "");
+        assert_eq!(rest, "");
     }
 }
 

@@ -7,7 +7,8 @@
 //! 3. A fiber runs until it finishes, awaits a handle, or has used its time slice. A fiber that
 //!    awaits is a waiter of that handle, and an event makes it runnable once.
 //! 4. Functions that a builtin has just caused to be called run before that builtin returns, up to
-//!    where they wait: the fiber that called it is *interrupted* meanwhile.
+//!    where they wait: the fiber that called it is *interrupted* meanwhile. One of them that uses up
+//!    its slice takes the interrupted fibers with it, so they do not go on before it returns.
 //! 5. A VM is a stopped mutator whenever its reactor waits, so a collection never waits for I/O.
 //!
 //! Knows fibers and handles. Does not know what a builtin is called.
@@ -27,8 +28,9 @@ pub(crate) use run::start;
 use crate::event::{Call, Event, Job, Parked, Target};
 use crate::timers::{TimerId, Timers};
 use std::collections::VecDeque;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::task::Waker;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -68,6 +70,8 @@ pub(crate) struct ExecutorState {
     pub preempt: OnceLock<PreemptFlag>,
     /// Resumptions that began and ended; odd while a fiber runs.
     pub resumptions: AtomicU64,
+    /// Wake-ups of Rust tasks by handles, anywhere, at the beginning of this turn.
+    wakes_seen: AtomicU64,
     /// Fibers that were preempted here.
     pub slices_used: AtomicU64,
     /// Events and timers processed here.
@@ -125,6 +129,7 @@ impl ExecutorState {
             core: OnceLock::new(),
             preempt: OnceLock::new(),
             resumptions: AtomicU64::new(0),
+            wakes_seen: AtomicU64::new(0),
             slices_used: AtomicU64::new(0),
             events: AtomicU64::new(0),
         }
@@ -139,8 +144,14 @@ impl ExecutorState {
         let _ = self.preempt.set(vm.preempt_flag().clone());
     }
 
-    /// What the thread of this executor alone uses. Announced to the heap, so values may be put in.
-    pub fn local(&self, vm: &mut Vm) -> MutexGuard<'_, Local> {
+    /// What the thread of this executor alone uses. What is put in does not move: handles and other
+    /// objects of the host.
+    pub fn local(&self) -> MutexGuard<'_, Local> {
+        lock(&self.local)
+    }
+
+    /// The same, announced to the heap, so that any value may be put in.
+    pub fn local_for_values(&self, vm: &mut Vm) -> MutexGuard<'_, Local> {
         vm.heap.touch_host(vm.embedder);
         lock(&self.local)
     }
@@ -172,9 +183,24 @@ impl ExecutorState {
         lock(&self.inbox).pop_front()
     }
 
+    /// A turn begins: tasks that were woken before have run.
+    pub fn begin_turn(&self) {
+        self.wakes_seen.store(self.pool.wakes(), Ordering::Relaxed);
+    }
+
+    /// Whether a Rust task was woken in this turn, perhaps one of this executor.
+    pub fn has_woken_tasks(&self) -> bool {
+        self.wakes_seen.load(Ordering::Relaxed) != self.pool.wakes()
+    }
+
     /// Number of events that wait.
     pub fn inbox_len(&self) -> usize {
         lock(&self.inbox).len()
+    }
+
+    /// Whether a timer is pending that has a time or a system.
+    pub fn has_timers(&self) -> bool {
+        self.local().timers.pending() > 0
     }
 
     /// Whether no event waits.
@@ -195,7 +221,7 @@ pub(crate) fn here(vm: &Vm) -> Arc<ExecutorState> {
 /// Whether the running function was called by an event loop, and not by the program's own thread.
 pub(crate) fn is_in_callback(vm: &mut Vm) -> bool {
     let state = here(vm);
-    let local = state.local(vm);
+    let local = state.local();
     !matches!(local.running.last(), Some(Target::Program(_)) | None)
 }
 
@@ -212,12 +238,18 @@ pub(crate) fn post(vm: &mut Vm, executor: u16, event: Event) {
     }
 }
 
+/// Wakes a Rust task.
+pub(crate) fn wake_task(vm: &Vm, task: Waker) {
+    here(vm).pool.count_wake();
+    task.wake();
+}
+
 /// Tells the node of `handle` that an input has ended: at once in a cancellation on this executor, so
 /// that its effects are there when it returns, else by an event.
 pub(crate) fn notify_node(vm: &mut Vm, executor: u16, node: Value, input: u32) {
     let state = here(vm);
     if state.index == executor {
-        let mut local = state.local(vm);
+        let mut local = state.local();
         if local.is_cancelling {
             local.ended_inputs.push_back((node, input));
             return;
@@ -229,16 +261,16 @@ pub(crate) fn notify_node(vm: &mut Vm, executor: u16, node: Value, input: u32) {
 /// Performs a cancellation, and then what it means for the nodes of this executor.
 pub(crate) fn cancelling(vm: &mut Vm, cancel: impl FnOnce(&mut Vm)) {
     let state = here(vm);
-    let is_nested = std::mem::replace(&mut state.local(vm).is_cancelling, true);
+    let is_nested = std::mem::replace(&mut state.local().is_cancelling, true);
     cancel(vm);
     if is_nested {
         return;
     }
     loop {
-        let Some((node, input)) = state.local(vm).ended_inputs.pop_front() else { break };
+        let Some((node, input)) = state.local().ended_inputs.pop_front() else { break };
         crate::combinators::input_ended(vm, node, input as usize);
     }
-    state.local(vm).is_cancelling = false;
+    state.local().is_cancelling = false;
 }
 
 /// Has `call` performed before the running builtin returns, if that returns by [`after_urgent`];
@@ -246,24 +278,22 @@ pub(crate) fn cancelling(vm: &mut Vm, cancel: impl FnOnce(&mut Vm)) {
 pub(crate) fn call_soon(vm: &mut Vm, call: Call) {
     let state = here(vm);
     state.pool.add_live();
-    state.local(vm).urgent.push_back(Event::Call(Box::new(call)));
+    state.local_for_values(vm).urgent.push_back(Event::Call(Box::new(call)));
     state.arrived.notify_one();
-}
-
-/// Has a function called that nothing waits for, whatever becomes of its cause.
-pub(crate) fn call_cleanup(vm: &mut Vm, function: Value, arguments: &[Value]) {
-    let call = Call::new(vm, function, arguments, Target::Cleanup);
-    call_soon(vm, call);
 }
 
 /// Length of the record that stands for "go on with this after the urgent events".
 const YIELD_FIELDS: usize = 2;
 
 /// The outcome of a builtin whose result is `value`, after the functions that it has caused to be
-/// called have run, each to its end or to where it waits.
+/// called have run, each to its end or to where it waits. A fiber that it has cancelled leaves.
 pub(crate) fn after_urgent(vm: &mut Vm, value: Value) -> Outcome {
     let state = here(vm);
-    if state.local(vm).urgent.is_empty() {
+    let (is_calm, target) = {
+        let local = state.local();
+        (local.urgent.is_empty(), local.running.last().copied())
+    };
+    if is_calm && !target.is_some_and(|target| target.is_cancelled(vm)) {
         return value.into();
     }
     let mark = vm.embedder;
@@ -305,7 +335,7 @@ pub(crate) fn start_timer(
     if at_us.is_some() {
         state.pool.add_live();
     }
-    let mut local = state.local(vm);
+    let mut local = state.local();
     let id = local.timers.start(vm, handle, system, at_us);
     drop(local);
     state.arrived.notify_one();
@@ -316,15 +346,20 @@ pub(crate) fn start_timer(
 pub(crate) fn restart_timer(vm: &mut Vm, id: TimerId, after: Duration) {
     let state = here(vm);
     let at_us = state.now_us().saturating_add(after.as_micros() as u64);
-    state.local(vm).timers.restart(id, at_us);
+    state.local().timers.restart(id, at_us);
     state.arrived.notify_one();
+}
+
+/// A timer that has fired fires no more, and is kept for its system.
+pub(crate) fn timer_is_over(vm: &Vm) {
+    here(vm).pool.end_live();
 }
 
 /// Forgets a timer; `is_timed` says whether it had a time.
 pub(crate) fn cancel_timer(vm: &mut Vm, executor: u16, id: TimerId, is_timed: bool) {
     let state = here(vm);
     if state.index == executor {
-        let mut local = state.local(vm);
+        let mut local = state.local();
         local.timers.cancel(vm, id);
     } else {
         post(vm, executor, Event::CancelTimer(id));

@@ -12,7 +12,7 @@
 //! Does not know what a builtin is called, nor what a combinator does with its inputs.
 
 use crate::combinators::{self, Node};
-use crate::event::{Event, Parked, Target};
+use crate::event::{Call, Event, Parked, Target};
 use crate::executor::{self, ANY_EXECUTOR};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -53,8 +53,9 @@ pub(crate) struct Body {
     pub node: Option<Box<Node>>,
     /// Where the fiber that computes the result waits.
     pub awaiting: Option<(Value, Token)>,
-    /// Functions to be called if it is cancelled, in order of registration.
-    pub on_cancel: Vec<Value>,
+    /// Calls to be made if it is cancelled, in order of registration, each in the request context
+    /// that it was registered in.
+    pub on_cancel: Vec<Call>,
 }
 
 /// A handle, as an object of the heap.
@@ -92,7 +93,9 @@ impl HostObject for Handle {
         if let Some((handle, _)) = &mut body.awaiting {
             tracer.value(handle);
         }
-        tracer.slice(&mut body.on_cancel);
+        for call in &mut body.on_cancel {
+            call.trace(tracer);
+        }
     }
 
     fn type_name(&self) -> &'static str {
@@ -217,8 +220,8 @@ pub fn settle(vm: &mut Vm, handle: Value, end: End<Value>) -> bool {
     }
     if end == End::Cancelled {
         // The one that was registered last runs first.
-        for function in body.on_cancel.into_iter().rev() {
-            executor::call_cleanup(vm, function, &[]);
+        for call in body.on_cancel.into_iter().rev() {
+            executor::call_soon(vm, call);
         }
     }
     true
@@ -227,7 +230,7 @@ pub fn settle(vm: &mut Vm, handle: Value, end: End<Value>) -> bool {
 /// Tells one waiter how the handle ended.
 fn notify(vm: &mut Vm, waiter: Waiter, end: End<Value>) {
     match waiter {
-        Waiter::Task(waker) => waker.wake(),
+        Waiter::Task(waker) => executor::wake_task(vm, waker),
         Waiter::Input { node, executor, input } => {
             executor::notify_node(vm, executor, node, input);
         }
@@ -254,25 +257,26 @@ pub fn cancel(vm: &mut Vm, handle: Value) -> bool {
 }
 
 fn cancel_tree(vm: &mut Vm, root: Value) {
-    // A list in place of recursion: trees may be deep.
-    let mut pending = vec![root];
-    while let Some(handle) = pending.pop() {
+    // A list in place of recursion: trees may be deep. What is below is looked at when its turn
+    // comes: by then those above it may have left it.
+    let mut pending = Vec::new();
+    let mut next = Some(root);
+    while let Some(handle) = next {
         vm.heap.touch_host(handle);
-        let Some(object) = handle_of(&vm.heap, handle) else { continue };
+        let Some(object) = handle_of(&vm.heap, handle) else { break };
         let (node, awaiting) = {
             let mut body = object.body();
             (body.node.take(), body.awaiting.take())
         };
         settle(vm, handle, End::Cancelled);
         let inputs = node.map_or_else(Vec::new, |node| combinators::cancelled(vm, *node));
-        for input in inputs.into_iter().rev() {
-            pending.extend(unobserved(vm, input));
-        }
+        pending.extend(inputs.into_iter().rev());
         if let Some((awaited, token)) = awaiting {
             // The fiber that computes the result runs no further step.
             drop(unsubscribe(vm, awaited, token));
-            pending.extend(unobserved(vm, awaited));
+            pending.push(awaited);
         }
+        next = std::iter::from_fn(|| pending.pop()).find_map(|below| unobserved(vm, below));
     }
 }
 

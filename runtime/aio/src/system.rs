@@ -84,6 +84,12 @@ pub struct System {
     shared: Arc<Shared>,
 }
 
+impl std::fmt::Debug for System {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("System").field("id", &self.id()).finish_non_exhaustive()
+    }
+}
+
 impl HostObject for System {
     fn trace(&mut self, _: &mut Tracer<'_>) {}
     fn type_name(&self) -> &'static str {
@@ -102,6 +108,11 @@ pub(crate) struct SystemList {
 }
 
 impl SystemList {
+    /// Has no signal watched: a simulated program is ended by its host.
+    pub fn ignore_signals(&mut self) {
+        self.is_watching_signals = true;
+    }
+
     /// Whether a system has not stopped yet.
     pub fn any_running(&self) -> bool {
         self.list.iter().any(|system| !system.has_stopped())
@@ -270,6 +281,12 @@ pub fn stop_all(vm: &mut Vm) {
     for system in systems {
         system.stop(vm);
     }
+}
+
+/// Whether no system of the runtime runs any more.
+#[cfg(test)]
+pub(crate) fn all_have_stopped(vm: &mut Vm) -> bool {
+    !lock(&pool(vm).systems).any_running()
 }
 
 /// The system a value refers to.

@@ -8,6 +8,7 @@ mod executor;
 mod handles;
 mod start_options;
 mod threads;
+mod trees;
 
 use valk_heap::{Config, Value};
 use valk_lang::{Driver, NoWaiting, Output, Ran, Runtime};

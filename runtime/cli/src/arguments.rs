@@ -31,7 +31,7 @@ use clap::{Parser, Subcommand};
         VALK_LOG                   error, warn (default), info, debug or trace, to standard error\n  \
         VALK_HISTORY               file with the lines typed at the prompt\n\n\
         Exit status: 0 or what the program sets with (exit n), 1 after an uncaught error, 2 for a \
-        wrong command line, 141 when nobody reads the output."
+        wrong command line, 128 and its number when a signal ended the program, 141 when nobody reads the output."
 )]
 pub struct Arguments {
     /// What to do other than running files.

@@ -7,7 +7,8 @@
 //! 3. The thread looks rarely while no fiber runs, and sleeps while no executor has run any for a
 //!    while. The first resumption after that wakes it.
 //! 4. When the program is to end and its own fiber takes no notice for [`BLOCKED_MAX`], it is in a
-//!    call that blocks, such as reading standard input: then the process ends.
+//!    call that blocks, such as reading standard input: then the process ends. While systems run it
+//!    has twice the time.
 
 use super::{ExecutorState, Pool};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,6 +38,7 @@ pub(crate) struct Monitor {
 
 #[derive(Default)]
 struct State {
+    /// Or there is to be none.
     is_started: bool,
     is_woken: bool,
     is_ending: bool,
@@ -54,6 +56,11 @@ impl Monitor {
         if let Err(error) = thread.spawn(move || watch(&pool)) {
             tracing::warn!(target: crate::LOG_TARGET, "no thread for time slices: {error}");
         }
+    }
+
+    /// Has no thread started: fibers are to leave by what they did, not by how long it took.
+    pub fn disable(&self) {
+        lock(&self.state).is_started = true;
     }
 
     /// A fiber begins to run.
@@ -95,11 +102,19 @@ impl Monitor {
     }
 }
 
-/// Whether a fiber that runs there keeps others waiting.
-fn keeps_others_waiting(pool: &Pool, state: &ExecutorState) -> bool {
-    // The fiber itself is alive by the event that it runs for, unless it is the program's own.
-    let own = usize::from(state.index > 0);
-    pool.alive() > own || pool.signal().is_some() || pool.is_stopping() || pool.is_ending()
+/// Looks after which a fiber leaves that keeps only functions waiting which are handed over: they
+/// compute as well, and each change costs a thread-local collection.
+const JOB_SLICES: u32 = 50;
+
+/// Whether a fiber that has run there for `looks` in a row keeps others waiting.
+fn keeps_others_waiting(pool: &Pool, state: &ExecutorState, looks: u32) -> bool {
+    !state.is_inbox_empty()
+        || state.has_timers()
+        || state.has_woken_tasks()
+        || pool.any_system_running()
+        || pool.end_status().is_some()
+        || pool.is_finishing()
+        || looks >= JOB_SLICES && pool.waiting_jobs() > 0
 }
 
 /// Since when the program's fiber has taken no notice of the program's end.
@@ -111,10 +126,12 @@ struct Unnoticed {
 impl Unnoticed {
     /// Ends the process by rule 4.
     fn look(&mut self, pool: &Pool, program: u64) {
-        let Some(status) = pool.end_status().filter(|_| !pool.any_system_running()) else { return };
+        let Some(status) = pool.end_status() else { return };
+        // Requests in progress may end meanwhile. The systems themselves end on the program's thread.
+        let patience = if pool.any_system_running() { 2 * BLOCKED_MAX } else { BLOCKED_MAX };
         match self.since {
             Some((since, resumptions)) if resumptions == program && program % 2 == 1 => {
-                if since.elapsed() > BLOCKED_MAX {
+                if since.elapsed() > patience {
                     pool.output.flush();
                     valk_log::exit(status);
                 }
@@ -126,7 +143,8 @@ impl Unnoticed {
 
 /// The thread's life.
 fn watch(pool: &Weak<Pool>) {
-    let mut seen: Vec<u64> = Vec::new();
+    // By executor: resumptions, and looks in a row at which the same one was running.
+    let mut seen: Vec<(u64, u32)> = Vec::new();
     let mut quiet = 0_u32;
     let mut unnoticed = Unnoticed::default();
     loop {
@@ -135,20 +153,23 @@ fn watch(pool: &Weak<Pool>) {
         for state in pool.all() {
             let index = state.index as usize;
             if seen.len() <= index {
-                seen.resize(index + 1, 0);
+                seen.resize(index + 1, (0, 0));
             }
             let resumptions = state.resumptions.load(Ordering::Relaxed);
             if index == 0 {
                 unnoticed.look(&pool, resumptions);
             }
-            let is_same = std::mem::replace(&mut seen[index], resumptions) == resumptions;
+            let (before, looks) = seen[index];
+            let is_same = before == resumptions;
             let is_running = resumptions % 2 == 1;
+            let looks = if is_same && is_running { looks + 1 } else { 0 };
+            seen[index] = (resumptions, looks);
             ran |= is_running || !is_same;
             is_running_now |= is_running;
             if is_running
                 && is_same
                 && let Some(flag) = state.preempt.get()
-                && keeps_others_waiting(&pool, &state)
+                && keeps_others_waiting(&pool, &state, looks)
             {
                 flag.request();
             }

@@ -12,8 +12,7 @@ use super::{ANY_EXECUTOR, ExecutorState, here, monitor::Monitor, run, serve};
 use crate::event::{Event, HostCall, Job, JobObject};
 use crate::system::{self, SystemList};
 use crate::time::ExecutorClock;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -30,9 +29,6 @@ pub const EXECUTORS_MAX: usize = 63;
 /// Functions that wait for an executor, at most: handed over by the program, and by the functions
 /// on each executor.
 pub const JOBS_WAITING_MAX: usize = 1 << 20;
-
-/// The value of a function during which the runtime itself failed.
-const PANICKED: &str = "the runtime failed while it ran this function; please report it";
 
 /// The executors that have been started, by number, and what is for others.
 #[derive(Default)]
@@ -51,6 +47,8 @@ pub(crate) struct Pool {
     executors: Mutex<Started>,
     jobs: OnceLock<stealing::Executor>,
     alive: AtomicUsize,
+    /// Wake-ups of Rust tasks by handles.
+    wakes: AtomicU64,
     /// Functions handed over that have not ended.
     open_jobs: AtomicUsize,
     /// Set by `exit`.
@@ -83,6 +81,7 @@ impl Pool {
             executors: Mutex::default(),
             jobs: OnceLock::new(),
             alive: AtomicUsize::new(0),
+            wakes: AtomicU64::new(0),
             open_jobs: AtomicUsize::new(0),
             stopping: Arc::clone(&language.stopping),
             is_finishing: AtomicBool::new(false),
@@ -146,6 +145,16 @@ impl Pool {
     /// How much may cause something to happen.
     pub fn alive(&self) -> usize {
         self.alive.load(Ordering::Acquire)
+    }
+
+    /// A handle wakes a Rust task.
+    pub fn count_wake(&self) {
+        self.wakes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Wake-ups of Rust tasks by handles so far.
+    pub fn wakes(&self) -> u64 {
+        self.wakes.load(Ordering::Relaxed)
     }
 
     /// Has the program's thread look around.
@@ -247,6 +256,11 @@ impl Pool {
                 flag.request();
             }
         }
+    }
+
+    /// Functions that wait for an executor.
+    pub fn waiting_jobs(&self) -> usize {
+        self.jobs.get().map_or(0, stealing::Executor::waiting)
     }
 
     /// What the executors have done for functions that were handed over.
@@ -365,20 +379,11 @@ fn work(vm: &SharedVm, state: &Arc<ExecutorState>, root: Root) {
         let object = vm.heap.release(root);
         object.host::<JobObject>(&vm.heap).and_then(|job| lock(&job.0).take())
     };
-    let runs = || match job {
+    run::guarded(vm, state, || match job {
         Some(Job::Call(call)) => run::call_function(vm, state, &call, ANY_EXECUTOR),
         Some(Job::Resume(parked, answer)) => run::resume(vm, state, *parked, answer),
         None => {}
-    };
-    // A defect of the runtime must not make others wait for ever.
-    if catch_unwind(AssertUnwindSafe(runs)).is_err() {
-        let vm = &mut *vm.borrow_mut();
-        let target = state.local(vm).running.pop();
-        if let Some(target) = target {
-            let error = vm.error(PANICKED);
-            run::deliver(vm, target, error);
-        }
-    }
+    });
     run::settle_urgent(vm, state);
     state.pool.end_live();
 }

@@ -51,10 +51,12 @@ pub(super) fn leave_seat() {
     SEAT.set(None);
 }
 
-/// A reactor whose thread is in a blocked state while it waits.
-pub(super) fn reactor() -> io::Result<Runtime> {
+/// A reactor whose thread is in a blocked state while it waits. A `paused` clock moves only when
+/// there is nothing else to do, to the next timer.
+pub(super) fn reactor(paused: bool) -> io::Result<Runtime> {
     Builder::new_current_thread()
         .enable_all()
+        .start_paused(paused)
         .on_thread_park(|| {
             THREAD.with_borrow_mut(|thread| {
                 thread.blocked = thread.vm.upgrade().and_then(|vm| ParkedVm::new(&vm));
@@ -109,13 +111,14 @@ pub(super) async fn serve(vm: Weak<RefCell<Vm>>, state: Arc<ExecutorState>) {
         }
         if worked {
             drop(shared);
+            if state.index == 0 && state.pool.is_stopping() {
+                // Fibers that never wait must not keep the program's wait from ending.
+                state.pool.program_is_idle();
+            }
             tokio::task::yield_now().await;
             continue;
         }
-        let next_us = {
-            let vm = &mut *shared.borrow_mut();
-            state.local(vm).timers.next_us()
-        };
+        let next_us = state.local().timers.next_us();
         drop(shared);
         // What callbacks have printed is not to wait for the next print.
         state.pool.output.flush();
@@ -130,6 +133,7 @@ pub(super) async fn serve(vm: Weak<RefCell<Vm>>, state: Arc<ExecutorState>) {
 
 /// Does what there is to do now, within limits. Returns false if there was nothing.
 fn turn(vm: &SharedVm, state: &Arc<ExecutorState>) -> bool {
+    state.begin_turn();
     let mut worked = fire_timers(vm, state);
     // What comes meanwhile waits for the next turn, and a fiber that has used its slice ends this one:
     // the reactor is not to wait for more than that.
@@ -170,13 +174,15 @@ fn fire_timers(vm: &SharedVm, state: &Arc<ExecutorState>) -> bool {
     for _ in 0..EVENTS_PER_TURN {
         let due = {
             let vm = &mut *vm.borrow_mut();
-            state.local(vm).timers.due(vm, now_us)
+            state.local().timers.due(vm, now_us)
         };
         let Some((id, handle)) = due else { break };
         // What it causes is alive before the timer is not.
         state.pool.add_live();
         state.events.fetch_add(1, Ordering::Relaxed);
-        crate::combinators::timer_fired(&mut vm.borrow_mut(), handle, id);
+        run::guarded(vm, state, || {
+            crate::combinators::timer_fired(&mut vm.borrow_mut(), handle, id);
+        });
         run::settle_urgent(vm, state);
         state.pool.end_live();
         fired = true;
@@ -212,7 +218,7 @@ impl ThreadStart {
         let state = Arc::new(ExecutorState::new(index, Arc::clone(&pool)));
         state.install(&mut vm);
         let vm: SharedVm = Rc::new(RefCell::new(vm));
-        let runtime = match reactor() {
+        let runtime = match reactor(false) {
             Ok(runtime) => runtime,
             Err(error) => {
                 tracing::error!(target: crate::LOG_TARGET, "executor {index} has no reactor: {error}");
