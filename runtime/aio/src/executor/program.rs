@@ -81,7 +81,14 @@ impl Executor {
         let state = here(&vm.borrow());
         tasks.spawn_local(serve::serve(Rc::downgrade(vm), Arc::clone(&state)));
         system::install_reactor(vm, &tasks, &runtime);
-        Ok(Executor { runtime, tasks, state, interrupts: None, has_ended_program: false, has_seen_stop: Cell::new(false) })
+        Ok(Executor {
+            runtime,
+            tasks,
+            state,
+            interrupts: None,
+            has_ended_program: false,
+            has_seen_stop: Cell::new(false),
+        })
     }
 
     /// The executors of the program.
