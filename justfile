@@ -130,7 +130,7 @@ bench:
 simulate *ARGS:
     @ci/simulate "$@"
 
-# fuzzing: differential, stress, random or reader, for --seconds N from --seed N
+# fuzzing: differential, stress, random or reader, for --seconds N from --seed N; or trees, --trees N
 [no-exit-message]
 fuzz *ARGS:
     @ci/fuzz "$@"

@@ -1,4 +1,4 @@
-//! Cross-crate suites: the command, the service, examples, suites in the language, the
+//! Cross-crate suites: the command, the service, its handlers, examples, suites in the language, the
 //! tree, the guide, the reference, sizes, fuzzing, the
 //! server on a simulated network, waits and their ends.
 
@@ -6,6 +6,7 @@ mod command;
 mod examples;
 mod fuzzing;
 mod guide;
+mod handlers;
 mod reference;
 mod repl;
 mod rooting;

@@ -20,7 +20,7 @@ mod program;
 mod run;
 mod serve;
 
-pub use pool::{EXECUTORS_MAX, JOBS_WAITING_MAX, executors, spawn_on};
+pub use pool::{EXECUTORS_MAX, JOBS_WAITING_MAX, current_executor, executors, spawn_on};
 pub(crate) use pool::{Pool, pool, submit};
 pub use program::Executor;
 pub(crate) use run::start;
@@ -286,10 +286,14 @@ pub(crate) fn call_soon(vm: &mut Vm, call: Call) {
 const YIELD_FIELDS: usize = 2;
 
 /// The outcome of a builtin whose result is `value`, after the functions that it has caused to be
-/// called have run, each to its end or to where it waits.
+/// called have run, each to its end or to where it waits. A fiber that it has cancelled leaves.
 pub(crate) fn after_urgent(vm: &mut Vm, value: Value) -> Outcome {
     let state = here(vm);
-    if state.local().urgent.is_empty() {
+    let (is_calm, target) = {
+        let local = state.local();
+        (local.urgent.is_empty(), local.running.last().copied())
+    };
+    if is_calm && !target.is_some_and(|target| target.is_cancelled(vm)) {
         return value.into();
     }
     let mark = vm.embedder;
@@ -344,6 +348,11 @@ pub(crate) fn restart_timer(vm: &mut Vm, id: TimerId, after: Duration) {
     let at_us = state.now_us().saturating_add(after.as_micros() as u64);
     state.local().timers.restart(id, at_us);
     state.arrived.notify_one();
+}
+
+/// A timer that has fired fires no more, and is kept for its system.
+pub(crate) fn timer_is_over(vm: &Vm) {
+    here(vm).pool.end_live();
 }
 
 /// Forgets a timer; `is_timed` says whether it had a time.

@@ -257,25 +257,26 @@ pub fn cancel(vm: &mut Vm, handle: Value) -> bool {
 }
 
 fn cancel_tree(vm: &mut Vm, root: Value) {
-    // A list in place of recursion: trees may be deep.
-    let mut pending = vec![root];
-    while let Some(handle) = pending.pop() {
+    // A list in place of recursion: trees may be deep. What is below is looked at when its turn
+    // comes: by then those above it may have left it.
+    let mut pending = Vec::new();
+    let mut next = Some(root);
+    while let Some(handle) = next {
         vm.heap.touch_host(handle);
-        let Some(object) = handle_of(&vm.heap, handle) else { continue };
+        let Some(object) = handle_of(&vm.heap, handle) else { break };
         let (node, awaiting) = {
             let mut body = object.body();
             (body.node.take(), body.awaiting.take())
         };
         settle(vm, handle, End::Cancelled);
         let inputs = node.map_or_else(Vec::new, |node| combinators::cancelled(vm, *node));
-        for input in inputs.into_iter().rev() {
-            pending.extend(unobserved(vm, input));
-        }
+        pending.extend(inputs.into_iter().rev());
         if let Some((awaited, token)) = awaiting {
             // The fiber that computes the result runs no further step.
             drop(unsubscribe(vm, awaited, token));
-            pending.extend(unobserved(vm, awaited));
+            pending.push(awaited);
         }
+        next = std::iter::from_fn(|| pending.pop()).find_map(|below| unobserved(vm, below));
     }
 }
 

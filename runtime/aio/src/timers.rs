@@ -37,11 +37,11 @@ impl HostObject for Page {
     }
 }
 
-/// Names a timer of one executor.
+/// Names a timer of one executor. Of those that are due at once, the one started first fires first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct TimerId {
-    index: u32,
     generation: u32,
+    index: u32,
 }
 
 #[derive(Clone, Copy)]
@@ -93,7 +93,7 @@ impl Timers {
             self.pages.push(page);
         }
         self.set(vm, index, handle);
-        let id = TimerId { index, generation };
+        let id = TimerId { generation, index };
         if let Some(at_us) = at_us {
             self.queue.push(Reverse((at_us, id)));
         }
@@ -181,6 +181,13 @@ impl Timers {
         used.filter(|(_, entry)| entry.system == system)
             .map(|(index, _)| self.handle(vm, index as u32))
             .collect()
+    }
+
+    /// Number of timers pending that end with a system.
+    #[cfg(test)]
+    pub fn pending_of_systems(&self) -> usize {
+        let is_of_system = |entry: &&Entry| entry.is_used && entry.system != NO_SYSTEM;
+        self.entries.iter().filter(is_of_system).count()
     }
 
     pub fn trace(&mut self, tracer: &mut Tracer<'_>) {

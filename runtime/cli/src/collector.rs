@@ -12,6 +12,9 @@ use valk_vm::{JIT_CALLS_DEFAULT, JIT_NEVER, Vm};
 /// The modes of `VALK_GC`, for messages.
 const MODES: &str = "full, every, random, random:SEED, refuse and refuse:SEED";
 
+/// The number of executors; the second name is that of earlier versions.
+const EXECUTORS: [&str; 2] = ["VALK_EXECUTORS", "VALK_WORKERS"];
+
 /// Heap configuration from the environment.
 pub fn config() -> Config {
     let mut config = Config::default();
@@ -32,19 +35,22 @@ pub fn config() -> Config {
     config
 }
 
-/// Executors, the program's own thread among them: as many as there are processors, unless
-/// `VALK_EXECUTORS` says otherwise, or `VALK_WORKERS`, its earlier name.
+/// Threads that run the program, its own included: as many as there are processors that this process
+/// may use, unless the environment says otherwise.
 fn executors() -> usize {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    for name in ["VALK_EXECUTORS", "VALK_WORKERS"] {
-        let wanted = std::env::var(name).unwrap_or_default();
-        match wanted.parse() {
-            Ok(executors @ 1..=EXECUTORS_MAX) => return executors,
-            _ if wanted.is_empty() => {}
-            _ => warn(&format!("{name} is no number from 1 to {EXECUTORS_MAX}: {wanted}")),
+    let processors = processors.min(EXECUTORS_MAX);
+    let given = EXECUTORS.map(|name| (name, std::env::var(name).unwrap_or_default()));
+    let Some((name, wanted)) = given.into_iter().find(|(_, wanted)| !wanted.is_empty()) else {
+        return processors;
+    };
+    match wanted.parse() {
+        Ok(executors @ 1..=EXECUTORS_MAX) => executors,
+        _ => {
+            warn(&format!("{name} is no number from 1 to {EXECUTORS_MAX}: {wanted}"));
+            processors
         }
     }
-    processors.min(EXECUTORS_MAX)
 }
 
 /// Calls after which a function gets native code.

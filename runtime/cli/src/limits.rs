@@ -2,11 +2,14 @@
 
 use serde_json::json;
 use std::borrow::Cow;
-use valk_aio::{JOBS_WAITING_MAX, RECEIVE_BUFFER_BYTES, RECEIVE_RETAINED_BYTES, START};
+use valk_aio::{
+    EXECUTORS_MAX, JOBS_WAITING_MAX, RECEIVE_BUFFER_BYTES, RECEIVE_RETAINED_BYTES, START,
+};
 use valk_heap::Config;
 use valk_http2::Limits;
 use valk_lang::STRING_BYTES_MAX;
 use valk_vm::{JIT_FUNCTIONS_MAX, REGISTERS_MAX, TRACE_FRAMES_MAX};
+use valk_web::HANDLER_TIMEOUT_MS;
 
 /// A bound.
 struct Row {
@@ -39,8 +42,9 @@ fn rows(heap: &Config) -> Vec<Row> {
         row("error/trace", TRACE_FRAMES_MAX, "calls", fixed),
         row("aio/receive-buffer", RECEIVE_BUFFER_BYTES, "bytes", fixed),
         row("aio/receive-retained", RECEIVE_RETAINED_BYTES, "bytes per system", fixed),
-        row("threads/executors", heap.mutators_max, "threads", "VALK_EXECUTORS, 1 to 63"),
-        row("threads/waiting", JOBS_WAITING_MAX, "functions", fixed),
+        row("executors/count", heap.mutators_max, "executors", "VALK_EXECUTORS"),
+        row("executors/most", EXECUTORS_MAX, "executors", fixed),
+        row("executors/waiting", JOBS_WAITING_MAX, "functions", fixed),
         row("repl/history", crate::history::HISTORY_LINES_MAX, "lines", fixed),
     ];
     rows.extend(START.limits().map(|limit| Row {
@@ -49,6 +53,12 @@ fn rows(heap: &Config) -> Vec<Row> {
         unit: limit.unit,
         set: limit.set.into(),
     }));
+    rows.push(row(
+        "http2/handler-timeout",
+        HANDLER_TIMEOUT_MS as usize,
+        "ms",
+        ":handler-timeout-ms of http2/server-listen",
+    ));
     rows.extend(Limits::default().table().into_iter().map(|limit| Row {
         name: format!("http2/{}", limit.name.replace('_', "-")),
         value: limit.value,

@@ -6,7 +6,7 @@
 //! 3. Waiting is the embedder's business: it gives a [`Driver`] that runs a fiber to its end.
 
 use crate::builtins;
-use crate::builtins::process_exit_code as EXIT_CODE;
+use crate::builtins::{IdCounter, process_exit_code as EXIT_CODE};
 use crate::compile::{self, Names, Rewrite};
 use crate::diagnose::diagnose;
 use crate::output::Output;
@@ -36,6 +36,8 @@ pub struct Language {
     pub clock: HostClock,
     /// Where random numbers begin.
     pub seeds: Seeds,
+    /// Of trace and span ids.
+    pub(crate) ids: IdCounter,
     /// What the program was started with, for `args`.
     pub arguments: Vec<String>,
     /// The program's metrics.
@@ -58,6 +60,7 @@ impl Language {
             output: self.output.clone(),
             clock: self.clock.clone(),
             seeds: self.seeds.clone(),
+            ids: self.ids.clone(),
             arguments: self.arguments.clone(),
             metrics: self.metrics.clone(),
             log_threshold: self.log_threshold.clone(),

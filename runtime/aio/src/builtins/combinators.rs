@@ -109,7 +109,7 @@ fn within_(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         let text = "aio/within: second argument must be a number (timeout in ms)";
         let time = milliseconds(vm, time, text)?;
         if end(vm, source).is_some() {
-            return Ok(source.into());
+            return Ok(now(vm, source));
         }
         let result = within::start(vm, source, time, AtTimeout::Cancel);
         Ok(now(vm, result))
@@ -162,7 +162,8 @@ fn traverse(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         let text = "aio/traverse: second argument must be a function";
         let callback = function(vm, callback, text)?;
         if list.is_nil() {
-            return Ok(crate::handle::completed(vm, Value::NIL).into());
+            let nothing = crate::handle::completed(vm, Value::NIL);
+            return Ok(now(vm, nothing));
         }
         Ok(super::forms::traverse(vm, callback, list))
     };

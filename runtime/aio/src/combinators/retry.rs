@@ -2,9 +2,9 @@
 
 use super::{Input, Kind, Node, Observed, observe, put, take};
 use crate::executor;
-use crate::handle::{end, is_handle, settle, with_node};
+use crate::handle::{end, is_handle, settle, settled, with_node};
 use crate::system::System;
-use crate::timers::TimerId;
+use crate::timers::{NO_SYSTEM, TimerId};
 use std::time::Duration;
 use valk_heap::{Tracer, Value};
 use valk_sync::cell::End;
@@ -28,7 +28,8 @@ pub(crate) struct Retry {
     options: RetryOptions,
     /// Attempts begun.
     attempts: u64,
-    system: System,
+    /// Its place among what ends with its system.
+    entry: (u16, TimerId),
     wait: Wait,
 }
 
@@ -50,8 +51,14 @@ impl Retry {
         }
     }
 
-    /// Stops waiting; the attempt that is going on.
+    /// Stops waiting, for good; the attempt that is going on.
     pub fn release(&mut self, vm: &mut Vm) -> Vec<Value> {
+        let (executor, id) = self.entry;
+        executor::cancel_timer(vm, executor, id, false);
+        self.stop_waiting(vm)
+    }
+
+    fn stop_waiting(&mut self, vm: &mut Vm) -> Vec<Value> {
         match &mut self.wait {
             Wait::Function => Vec::new(),
             Wait::Attempt(input) => {
@@ -75,13 +82,15 @@ impl Retry {
 
 /// The handle of attempts to call `function`.
 pub(crate) fn start(vm: &mut Vm, system: &System, function: Value, options: RetryOptions) -> Value {
-    let retry =
-        Retry { function, options, attempts: 0, system: system.clone(), wait: Wait::Function };
-    let node = Node::new(vm, Kind::Retry(retry));
-    let handle = with_node(vm, node);
     if system.is_stopping() {
-        settle(vm, handle, End::Cancelled);
-    } else if let Some(node) = take(vm, handle) {
+        return settled(vm, End::Cancelled);
+    }
+    let node = Node::new(vm, Kind::Function);
+    let handle = with_node(vm, node);
+    let entry = executor::start_timer(vm, handle, system.id(), None);
+    if let Some(mut node) = take(vm, handle) {
+        let retry = Retry { function, options, attempts: 0, entry, wait: Wait::Function };
+        node.kind = Kind::Retry(retry);
         attempt(vm, handle, node);
     }
     handle
@@ -105,12 +114,13 @@ fn attempt(vm: &mut Vm, handle: Value, mut node: Box<Node>) {
 }
 
 pub(super) fn fired(vm: &mut Vm, handle: Value, mut node: Box<Node>) {
-    parts(&mut node).release(vm);
+    parts(&mut node).stop_waiting(vm);
     attempt(vm, handle, node);
 }
 
 pub(super) fn returned(vm: &mut Vm, handle: Value, mut node: Box<Node>, value: Value) {
     if !is_handle(vm, value) {
+        parts(&mut node).release(vm);
         let error = vm.error("aio/retry: fn must return a handle");
         settle(vm, handle, End::Failed(error));
         return;
@@ -143,16 +153,12 @@ fn decide(vm: &mut Vm, handle: Value, mut node: Box<Node>, attempt_end: End<Valu
             End::Cancelled => End::Failed(Value::UNDEFINED),
             end => end,
         };
+        retry.release(vm);
         settle(vm, handle, end);
         return;
     }
-    if retry.system.is_stopping() {
-        // Nothing more begins, so the attempt that the stop has ended was the last one.
-        settle(vm, handle, End::Cancelled);
-        return;
-    }
-    let (pause, system) = (retry.pause(), retry.system.id());
-    let timer = executor::start_timer(vm, handle, system, Some(pause));
+    let pause = retry.pause();
+    let timer = executor::start_timer(vm, handle, NO_SYSTEM, Some(pause));
     parts(&mut node).wait = Wait::Pause(timer);
     put(vm, handle, node);
 }

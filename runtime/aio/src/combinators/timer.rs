@@ -25,8 +25,11 @@ pub(crate) enum OnTime {
 
 #[derive(Debug)]
 pub(crate) struct Timer {
+    /// Its place among the timers, until the handle ends.
     id: Option<(u16, TimerId)>,
     on_time: OnTime,
+    /// It will fire.
+    is_pending: bool,
 }
 
 impl Timer {
@@ -39,8 +42,7 @@ impl Timer {
     /// Stops the timer.
     pub fn release(&mut self, vm: &mut Vm) {
         if let Some((executor, id)) = self.id.take() {
-            let is_timed = !matches!(self.on_time, OnTime::Never);
-            executor::cancel_timer(vm, executor, id, is_timed);
+            executor::cancel_timer(vm, executor, id, self.is_pending);
         }
     }
 }
@@ -53,7 +55,7 @@ pub(crate) fn start(
     on_time: OnTime,
 ) -> Value {
     let is_timed = !matches!(on_time, OnTime::Never);
-    let node = Node::new(vm, Kind::Timer(Timer { id: None, on_time }));
+    let node = Node::new(vm, Kind::Timer(Timer { id: None, on_time, is_pending: is_timed }));
     if system.is_some_and(System::is_stopping) {
         let handle = with_node(vm, node);
         settle(vm, handle, End::Cancelled);
@@ -80,7 +82,9 @@ pub(super) fn fired(vm: &mut Vm, handle: Value, mut node: Box<Node>) {
     let timer = parts(&mut node);
     let function = match timer.on_time {
         OnTime::Call(function) => {
-            timer.release(vm);
+            // It ends with its system while the function runs.
+            timer.is_pending = false;
+            executor::timer_is_over(vm);
             function
         }
         OnTime::Repeat(function, period) => {
@@ -116,5 +120,6 @@ pub(super) fn returned(vm: &mut Vm, handle: Value, mut node: Box<Node>, value: V
         }
         return;
     }
+    timer.release(vm);
     settle(vm, handle, End::Completed(value));
 }

@@ -38,6 +38,7 @@ pub(crate) struct Monitor {
 
 #[derive(Default)]
 struct State {
+    /// Or there is to be none.
     is_started: bool,
     is_woken: bool,
     is_ending: bool,
@@ -55,6 +56,11 @@ impl Monitor {
         if let Err(error) = thread.spawn(move || watch(&pool)) {
             tracing::warn!(target: crate::LOG_TARGET, "no thread for time slices: {error}");
         }
+    }
+
+    /// Has no thread started: fibers are to leave by what they did, not by how long it took.
+    pub fn disable(&self) {
+        lock(&self.state).is_started = true;
     }
 
     /// A fiber begins to run.

@@ -30,13 +30,21 @@ pub const EXECUTORS_MAX: usize = 63;
 /// on each executor.
 pub const JOBS_WAITING_MAX: usize = 1 << 20;
 
+/// The executors that have been started, by number, and what is for others.
+#[derive(Default)]
+struct Started {
+    list: Vec<Weak<ExecutorState>>,
+    /// Calls for executors that are being started.
+    waiting: Vec<(u16, HostCall)>,
+}
+
 /// What the executors of one runtime share.
 pub(crate) struct Pool {
     /// The time of all executors.
     pub clock: ExecutorClock,
     /// What the program prints.
     pub output: Output,
-    executors: Mutex<Vec<Weak<ExecutorState>>>,
+    executors: Mutex<Started>,
     jobs: OnceLock<stealing::Executor>,
     alive: AtomicUsize,
     /// Wake-ups of Rust tasks by handles.
@@ -87,24 +95,39 @@ impl Pool {
         }
     }
 
-    /// Makes an executor known by its number.
-    pub fn add(&self, state: &Arc<ExecutorState>) {
+    /// Makes an executor known by its number. Returns the calls that waited for it.
+    pub fn add(&self, state: &Arc<ExecutorState>) -> Vec<HostCall> {
         let mut executors = lock(&self.executors);
         let index = state.index as usize;
-        if executors.len() <= index {
-            executors.resize_with(index + 1, Weak::new);
+        if executors.list.len() <= index {
+            executors.list.resize_with(index + 1, Weak::new);
         }
-        executors[index] = Arc::downgrade(state);
+        executors.list[index] = Arc::downgrade(state);
+        let waiting = std::mem::take(&mut executors.waiting);
+        let (own, others) = waiting.into_iter().partition(|(index, _)| *index == state.index);
+        executors.waiting = others;
+        Vec::into_iter(own).map(|(_, call)| call).collect()
     }
 
     /// The executor of this number, if it has been started.
     pub fn executor(&self, index: u16) -> Option<Arc<ExecutorState>> {
-        lock(&self.executors).get(index as usize)?.upgrade()
+        lock(&self.executors).list.get(index as usize)?.upgrade()
+    }
+
+    /// The call back, if the executor of this number has been started; otherwise it waits for that.
+    fn keep_for(&self, index: u16, call: HostCall) -> Option<HostCall> {
+        let mut executors = lock(&self.executors);
+        let known = executors.list.get(index as usize);
+        if known.is_some_and(|state| state.strong_count() > 0) {
+            return Some(call);
+        }
+        executors.waiting.push((index, call));
+        None
     }
 
     /// The executors that have been started.
     pub fn all(&self) -> Vec<Arc<ExecutorState>> {
-        lock(&self.executors).iter().filter_map(Weak::upgrade).collect()
+        lock(&self.executors).list.iter().filter_map(Weak::upgrade).collect()
     }
 
     /// Something more may cause something to happen (rule 3).
@@ -293,9 +316,17 @@ pub fn executors(vm: &mut Vm) -> Result<usize, String> {
     Ok(jobs(vm, &pool)?.workers())
 }
 
-/// Has an executor's thread call a function of the host. One that was not started runs it later.
+/// The number of the calling thread's executor.
+pub fn current_executor(vm: &Vm) -> usize {
+    here(vm).index as usize
+}
+
+/// Has an executor's thread call a function of the host, once it has been started.
 pub fn spawn_on(vm: &mut Vm, executor: usize, call: HostCall) {
-    super::post(vm, executor as u16, Event::Host(call));
+    let index = executor as u16;
+    if let Some(call) = pool(vm).keep_for(index, call) {
+        super::post(vm, index, Event::Host(call));
+    }
 }
 
 /// Hands a job to the pool.
@@ -318,6 +349,8 @@ pub(crate) fn submit(vm: &mut Vm, job: Job) -> Result<(), String> {
     };
     match jobs(vm, &pool)?.spawn(task) {
         Ok(_) => {
+            // A task of the host may have handed it over while the event loop waits: it looks.
+            here(vm).arrived.notify_one();
             if is_new {
                 pool.open_jobs.fetch_add(1, Ordering::Relaxed);
             }

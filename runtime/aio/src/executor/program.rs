@@ -8,6 +8,7 @@
 
 use super::serve::{self, Entered};
 use super::{ExecutorState, Pool, here, run};
+use crate::builtins::register_with;
 use crate::event::{Parked, Target};
 use crate::handle::{self, Waiter};
 use crate::interrupt::Interrupts;
@@ -18,13 +19,15 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::runtime::Runtime;
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 use valk_heap::{Root, Value};
 use valk_lang::{Driver, Language, SharedVm};
+use valk_net::Clock;
 use valk_sync::cell::End;
+use valk_sync::shim::lock;
 use valk_vm::{FiberId, Vm};
 
 /// How long a program that has ended lets its functions finish.
@@ -76,19 +79,40 @@ impl Executor {
     /// # Errors
     /// When the system refuses a reactor.
     pub fn new(vm: &SharedVm) -> io::Result<Executor> {
-        let runtime = serve::reactor()?;
+        Ok(Executor::with_reactor(vm, serve::reactor(false)?))
+    }
+
+    /// Registers the builtins in the first VM of a runtime, and makes an executor in virtual time:
+    /// its clock moves when nothing else happens, to the next timer. Fibers have no time slices;
+    /// [`Vm::set_safepoint_budget`] may give them some.
+    ///
+    /// # Errors
+    /// When the system refuses a reactor.
+    pub fn simulated(vm: &SharedVm) -> io::Result<Executor> {
+        let runtime = serve::reactor(true)?;
+        let entered = runtime.enter();
+        register_with(vm, Clock::simulated(SystemTime::UNIX_EPOCH));
+        drop(entered);
+        let executor = Executor::with_reactor(vm, runtime);
+        executor.state.pool.monitor.disable();
+        lock(&executor.state.pool.systems).ignore_signals();
+        Ok(executor)
+    }
+
+    fn with_reactor(vm: &SharedVm, runtime: Runtime) -> Executor {
         let tasks = Rc::new(LocalSet::new());
         let state = here(&vm.borrow());
         tasks.spawn_local(serve::serve(Rc::downgrade(vm), Arc::clone(&state)));
         system::install_reactor(vm, &tasks, &runtime);
-        Ok(Executor {
+        let has_seen_stop = Cell::new(false);
+        Executor {
             runtime,
             tasks,
             state,
             interrupts: None,
             has_ended_program: false,
-            has_seen_stop: Cell::new(false),
-        })
+            has_seen_stop,
+        }
     }
 
     /// The executors of the program.
@@ -233,6 +257,7 @@ async fn woken(notified: impl Future<Output = ()>) {
 
 impl Driver for Executor {
     fn run(&mut self, vm: &SharedVm, fiber: FiberId) -> Value {
+        let clock = self.runtime.enter();
         let task = {
             let vm = &mut *vm.borrow_mut();
             let task = handle::new_handle(vm);
@@ -240,6 +265,7 @@ impl Driver for Executor {
         };
         let value = vm.borrow().heap.resolve(&task);
         run::start(vm, fiber, Target::Program(value));
+        drop(clock);
         let ended = loop {
             let is_over = handle::has_ended(&vm.borrow(), value_of(vm, &task));
             let ended = if is_over { Ended::Handle } else { self.wait(vm, &task) };
@@ -264,6 +290,23 @@ impl Driver for Executor {
         let error = interrupt(vm, task, text);
         handle::cancel(vm, task);
         error
+    }
+}
+
+#[cfg(test)]
+impl Executor {
+    /// Checks that no function is to be called and no event to be processed; the timers pending.
+    pub(crate) fn check_nothing_left(&self) -> usize {
+        assert!(self.state.is_inbox_empty(), "events are left");
+        let local = self.state.local();
+        assert!(local.urgent.is_empty() && local.interrupted.is_empty(), "functions are left");
+        assert!(local.running.is_empty(), "a fiber runs");
+        local.timers.pending()
+    }
+
+    /// Timers pending that end with a system.
+    pub(crate) fn pending_of_systems(&self) -> usize {
+        self.state.local().timers.pending_of_systems()
     }
 }
 

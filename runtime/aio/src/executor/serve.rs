@@ -1,7 +1,9 @@
 //! The event loop of an executor, and the life of the threads of executors 1 and up.
 //!
 //! 1. A turn processes at most [`EVENTS_PER_TURN`] events and timers and a few jobs, then the
-//!    reactor and the tasks of the host have theirs.
+//!    reactor and the tasks of the host have theirs. It ends early when a fiber has used its slice,
+//!    and leaves to the next what comes meanwhile: those who wait wait for a slice, not for a turn
+//!    full of them.
 //! 2. While the thread waits in its reactor its VM is in a blocked state (rule 5 of [`super`]).
 
 use super::{ExecutorState, Pool, idle, run};
@@ -49,10 +51,12 @@ pub(super) fn leave_seat() {
     SEAT.set(None);
 }
 
-/// A reactor whose thread is in a blocked state while it waits.
-pub(super) fn reactor() -> io::Result<Runtime> {
+/// A reactor whose thread is in a blocked state while it waits. A `paused` clock moves only when
+/// there is nothing else to do, to the next timer.
+pub(super) fn reactor(paused: bool) -> io::Result<Runtime> {
     Builder::new_current_thread()
         .enable_all()
+        .start_paused(paused)
         .on_thread_park(|| {
             THREAD.with_borrow_mut(|thread| {
                 thread.blocked = thread.vm.upgrade().and_then(|vm| ParkedVm::new(&vm));
@@ -214,7 +218,7 @@ impl ThreadStart {
         let state = Arc::new(ExecutorState::new(index, Arc::clone(&pool)));
         state.install(&mut vm);
         let vm: SharedVm = Rc::new(RefCell::new(vm));
-        let runtime = match reactor() {
+        let runtime = match reactor(false) {
             Ok(runtime) => runtime,
             Err(error) => {
                 tracing::error!(target: crate::LOG_TARGET, "executor {index} has no reactor: {error}");
@@ -225,7 +229,9 @@ impl ThreadStart {
         system::install_reactor(&vm, &tasks, &runtime);
         let entered = Entered::new(&vm, &state);
         take_seat(seat);
-        pool.add(&state);
+        for call in pool.add(&state) {
+            call(&vm);
+        }
         drop(pool);
         tasks.block_on(&runtime, serve(Rc::downgrade(&vm), Arc::clone(&state)));
         // Tasks hold the VM, and are dropped before it, while it is no blocked mutator.

@@ -311,3 +311,51 @@ valk_harness::test! {
         );
     }
 }
+
+valk_harness::test! {
+    fn calls_of_the_host_run_on_their_executor_once_it_has_started() {
+        use crate::{current_executor, executors, spawn_on, system_of};
+        use std::sync::{Arc, Mutex};
+        let mut runtime = Runtime::new(threaded(), Output::memory()).expect("a heap");
+        register(&runtime.vm);
+        let mut executor = Executor::new(&runtime.vm).expect("a reactor");
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let tell = |vm: &mut valk_vm::Vm, index: usize| {
+            let seen = Arc::clone(&seen);
+            let call = move |shared: &valk_lang::SharedVm| {
+                let ran_on = current_executor(&shared.borrow());
+                seen.lock().expect("no panic").push((index, ran_on));
+            };
+            spawn_on(vm, index, Box::new(call));
+        };
+        {
+            let mut vm = runtime.vm();
+            assert_eq!(current_executor(&vm), 0);
+            // No thread has been started.
+            for index in 0..=WORKERS {
+                tell(&mut vm, index);
+            }
+            assert_eq!(executors(&mut vm), Ok(1 + WORKERS));
+            for index in 0..=WORKERS {
+                tell(&mut vm, index);
+            }
+        }
+        let until = Instant::now() + Duration::from_secs(30);
+        while seen.lock().expect("no panic").len() < 2 * (1 + WORKERS) {
+            assert!(Instant::now() < until, "{seen:?}");
+            runtime.run_text("p", b"(sleep 1)", &mut executor);
+        }
+        assert!(seen.lock().expect("no panic").iter().all(|(asked, ran_on)| asked == ran_on));
+        // A system serves on as many as it is told, the caller's first.
+        for (options, served) in [("", vec![0, 1, 2]), (":executors 2", vec![0, 1]), (":executors 1", vec![0])] {
+            let program = format!("(def {{sys}} (aio/await (aio/start {{{options}}})))");
+            runtime.run_text("p", program.as_bytes(), &mut executor);
+            let mut vm = runtime.vm();
+            let name = vm.intern("sys");
+            let value = vm.global(name).expect("defined");
+            let system = system_of(&vm, value).expect("a system");
+            assert_eq!(system.executors(&mut vm), Ok(served));
+        }
+        executor.finish(&runtime.vm);
+    }
+}
