@@ -111,7 +111,7 @@ pub(super) async fn serve(vm: Weak<RefCell<Vm>>, state: Arc<ExecutorState>) {
         }
         if worked {
             drop(shared);
-            if state.index == 0 && state.pool.is_stopping() {
+            if state.index == 0 && (state.pool.is_stopping() || state.pool.signal().is_some()) {
                 // Fibers that never wait must not keep the program's wait from ending.
                 state.pool.program_is_idle();
             }
