@@ -109,6 +109,11 @@ bench-sync *ARGS:
 bench-http *ARGS:
     @ci/bench-http "$@"
 
+# handles, fibers and timers beside tokio: [--rounds N] [SUBJECT]...
+[no-exit-message]
+bench-aio *ARGS:
+    @ci/bench-aio "$@"
+
 # how two threads share the work of a program: [--rounds N] [PROGRAM]...
 [no-exit-message]
 bench-threads *ARGS:
@@ -122,6 +127,7 @@ bench:
     @ci/bench-heap --primitives
     @ci/bench-stops
     @ci/bench-sync
+    @ci/bench-aio
     @ci/bench-threads
     @ci/bench-http
 

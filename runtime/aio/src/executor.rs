@@ -32,9 +32,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::Waker;
 use std::time::Duration;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 use valk_heap::{HostObject, Kind, PreemptFlag, Root, Tracer, Value};
+use valk_sync::inbox::Inbox;
 use valk_sync::shim::lock;
 use valk_vm::{Outcome, Vm};
 
@@ -61,9 +61,8 @@ pub(crate) struct Local {
 pub(crate) struct ExecutorState {
     pub index: u16,
     pub pool: Arc<Pool>,
-    inbox: Mutex<VecDeque<Event>>,
-    /// Told of every post, and of other reasons to look around.
-    pub arrived: Notify,
+    /// Events for this executor; also woken for other reasons to look around.
+    pub inbox: Inbox<Event>,
     local: Mutex<Local>,
     /// The object in the heap by which collections find this.
     core: OnceLock<Root>,
@@ -89,9 +88,7 @@ pub(crate) struct Core(pub Arc<ExecutorState>);
 
 impl HostObject for Core {
     fn trace(&mut self, tracer: &mut Tracer<'_>) {
-        for event in lock(&self.0.inbox).iter_mut() {
-            event.trace(tracer);
-        }
+        self.0.inbox.for_each_mut(|event| event.trace(tracer));
         let mut local = lock(&self.0.local);
         for event in &mut local.urgent {
             event.trace(tracer);
@@ -114,7 +111,7 @@ impl HostObject for Core {
     }
 
     fn external_bytes(&self) -> usize {
-        lock(&self.0.inbox).len() * size_of::<Event>()
+        self.0.inbox.len() * size_of::<Event>()
     }
 }
 
@@ -123,8 +120,7 @@ impl ExecutorState {
         ExecutorState {
             index,
             pool,
-            inbox: Mutex::default(),
-            arrived: Notify::new(),
+            inbox: Inbox::new(),
             local: Mutex::default(),
             core: OnceLock::new(),
             preempt: OnceLock::new(),
@@ -174,13 +170,12 @@ impl ExecutorState {
         };
         vm.heap.touch_host(core);
         self.pool.add_live();
-        lock(&self.inbox).push_back(event);
-        self.arrived.notify_one();
+        self.inbox.post(event);
     }
 
     /// Takes the oldest event. It counts as alive until [`Pool::end_live`].
     fn take(&self) -> Option<Event> {
-        lock(&self.inbox).pop_front()
+        self.inbox.take()
     }
 
     /// A turn begins: tasks that were woken before have run.
@@ -193,19 +188,9 @@ impl ExecutorState {
         self.wakes_seen.load(Ordering::Relaxed) != self.pool.wakes()
     }
 
-    /// Number of events that wait.
-    pub fn inbox_len(&self) -> usize {
-        lock(&self.inbox).len()
-    }
-
     /// Whether a timer is pending that has a time or a system.
     pub fn has_timers(&self) -> bool {
         self.local().timers.pending() > 0
-    }
-
-    /// Whether no event waits.
-    pub fn is_inbox_empty(&self) -> bool {
-        lock(&self.inbox).is_empty()
     }
 }
 
@@ -279,7 +264,7 @@ pub(crate) fn call_soon(vm: &mut Vm, call: Call) {
     let state = here(vm);
     state.pool.add_live();
     state.local_for_values(vm).urgent.push_back(Event::Call(Box::new(call)));
-    state.arrived.notify_one();
+    state.inbox.wake();
 }
 
 /// Length of the record that stands for "go on with this after the urgent events".
@@ -338,7 +323,7 @@ pub(crate) fn start_timer(
     let mut local = state.local();
     let id = local.timers.start(vm, handle, system, at_us);
     drop(local);
-    state.arrived.notify_one();
+    state.inbox.wake();
     (state.index, id)
 }
 
@@ -347,7 +332,7 @@ pub(crate) fn restart_timer(vm: &mut Vm, id: TimerId, after: Duration) {
     let state = here(vm);
     let at_us = state.now_us().saturating_add(after.as_micros() as u64);
     state.local().timers.restart(id, at_us);
-    state.arrived.notify_one();
+    state.inbox.wake();
 }
 
 /// A timer that has fired fires no more, and is kept for its system.

@@ -2,9 +2,7 @@
 
 use serde_json::json;
 use std::borrow::Cow;
-use valk_aio::{
-    EXECUTORS_MAX, JOBS_WAITING_MAX, RECEIVE_BUFFER_BYTES, RECEIVE_RETAINED_BYTES, START,
-};
+use valk_aio::{JOBS_WAITING_MAX, RECEIVE_BUFFER_BYTES, RECEIVE_RETAINED_BYTES, START};
 use valk_heap::Config;
 use valk_http2::Limits;
 use valk_lang::STRING_BYTES_MAX;
@@ -42,9 +40,8 @@ fn rows(heap: &Config) -> Vec<Row> {
         row("error/trace", TRACE_FRAMES_MAX, "calls", fixed),
         row("aio/receive-buffer", RECEIVE_BUFFER_BYTES, "bytes", fixed),
         row("aio/receive-retained", RECEIVE_RETAINED_BYTES, "bytes per system", fixed),
-        row("executors/count", heap.mutators_max, "executors", "VALK_EXECUTORS"),
-        row("executors/most", EXECUTORS_MAX, "executors", fixed),
-        row("executors/waiting", JOBS_WAITING_MAX, "functions", fixed),
+        row("threads/executors", heap.mutators_max, "threads", "VALK_EXECUTORS, 1 to 63"),
+        row("threads/waiting", JOBS_WAITING_MAX, "functions", fixed),
         row("repl/history", crate::history::HISTORY_LINES_MAX, "lines", fixed),
     ];
     rows.extend(START.limits().map(|limit| Row {

@@ -62,6 +62,8 @@ fn command(arguments: &Arguments, threshold: Threshold) -> u8 {
     session.runtime.set_log_threshold(threshold);
     let code = run(&mut session, arguments, &reporter);
     session.finish();
+    // Functions that were still running may have asked for another status.
+    let code = session.exit_code().unwrap_or(code);
     if let Some(format) = arguments.stats {
         session.show_statistics(format);
     }

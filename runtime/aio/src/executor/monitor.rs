@@ -108,7 +108,7 @@ const JOB_SLICES: u32 = 50;
 
 /// Whether a fiber that has run there for `looks` in a row keeps others waiting.
 fn keeps_others_waiting(pool: &Pool, state: &ExecutorState, looks: u32) -> bool {
-    !state.is_inbox_empty()
+    !state.inbox.is_empty()
         || state.has_timers()
         || state.has_woken_tasks()
         || pool.any_system_running()

@@ -1,7 +1,7 @@
 //! All executors of a runtime, the functions that any of them may run, and what is alive.
 //!
 //! 1. The threads of executors 1 and up are started together, when the first function is handed
-//!    over or the first listener asks for them. Each takes a seat of the work-stealing pool of
+//!    over or the first listener asks for them. Each drives a worker of the work-stealing pool of
 //!    [`valk_sync::executor`], and so does executor 0.
 //! 2. A *job* lies in an object of the heap, so that collections look into it, until an executor
 //!    takes it.
@@ -160,7 +160,7 @@ impl Pool {
     /// Has the program's thread look around.
     pub fn wake_program(&self) {
         if let Some(program) = self.executor(0) {
-            program.arrived.notify_one();
+            program.inbox.wake();
         }
     }
 
@@ -273,7 +273,7 @@ impl Pool {
         self.is_ending.store(true, Ordering::Relaxed);
         self.preempt_others(0);
         for state in self.all() {
-            state.arrived.notify_one();
+            state.inbox.wake();
         }
         if let Some(jobs) = self.jobs.get() {
             jobs.shutdown(patience);
@@ -300,9 +300,10 @@ fn jobs<'p>(vm: &mut Vm, pool: &'p Arc<Pool>) -> Result<&'p stealing::Executor, 
         ..Options::default()
     };
     let start = serve::ThreadStart::new(vm, pool);
-    let (jobs, seat) = stealing::Executor::hosted(&options, move |seat| start.clone().serve(seat))
+    let drive = move |worker| start.clone().serve(worker);
+    let (jobs, worker) = stealing::Executor::hosted(&options, drive)
         .map_err(|error| format!("cannot start the threads of the executors: {error}"))?;
-    serve::take_seat(seat);
+    serve::set_worker(worker);
     pool.monitor.start(pool);
     Ok(pool.jobs.get_or_init(|| jobs))
 }
@@ -350,7 +351,7 @@ pub(crate) fn submit(vm: &mut Vm, job: Job) -> Result<(), String> {
     match jobs(vm, &pool)?.spawn(task) {
         Ok(_) => {
             // A task of the host may have handed it over while the event loop waits: it looks.
-            here(vm).arrived.notify_one();
+            here(vm).inbox.wake();
             if is_new {
                 pool.open_jobs.fetch_add(1, Ordering::Relaxed);
             }

@@ -35,6 +35,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long they then have to notice that they are to leave.
 const INTERRUPTION: Duration = Duration::from_millis(500);
 
+/// How long a program that computes when a signal comes has to get to its wait for a system.
+const COMPUTING_MAX: Duration = Duration::from_millis(100);
+
 /// The error of a wait that nothing can end.
 const NOTHING_ALIVE: &str = "await: nothing can end this wait: no function runs or can go on, no \
                              timer is pending and no system runs; deliver the promise first, or \
@@ -49,6 +52,8 @@ pub struct Executor {
     has_ended_program: bool,
     /// A wait has seen that `exit` was called.
     has_seen_stop: Cell<bool>,
+    /// When a signal was seen first.
+    signal_seen: Cell<Option<Instant>>,
 }
 
 /// Why the program's fiber is not to wait any longer.
@@ -112,6 +117,7 @@ impl Executor {
             interrupts: None,
             has_ended_program: false,
             has_seen_stop,
+            signal_seen: Cell::new(None),
         }
     }
 
@@ -158,7 +164,7 @@ impl Executor {
         }
         drop(entered);
         serve::blocked_while(vm, || pool.end(INTERRUPTION));
-        serve::leave_seat();
+        serve::clear_worker();
     }
 
     /// Why the wait for `task` is over, if it is.
@@ -175,12 +181,21 @@ impl Executor {
         if pool.signal().is_some() {
             // This finds out whether the program waits for one of them.
             system::stop_all(vm);
+            if waits_for_system(vm, task) {
+                pool.set_graceful();
+            }
             if !pool.is_graceful() {
+                // It may be about to wait for a system.
+                let since = self.signal_seen.get().unwrap_or_else(Instant::now);
+                self.signal_seen.set(Some(since));
+                if !is_waiting(vm, task) && since.elapsed() < COMPUTING_MAX {
+                    return None;
+                }
                 pool.end_by_signal();
                 return Some(Ended::Program);
             }
         }
-        let is_inbox_empty = self.state.is_inbox_empty();
+        let is_inbox_empty = self.state.inbox.is_empty();
         if pool.is_stopping() && !pool.any_system_running() && is_waiting(vm, task) {
             // What had come by the first look is processed before the second.
             if self.has_seen_stop.replace(true) || is_inbox_empty {
@@ -297,7 +312,7 @@ impl Driver for Executor {
 impl Executor {
     /// Checks that no function is to be called and no event to be processed; the timers pending.
     pub(crate) fn check_nothing_left(&self) -> usize {
-        assert!(self.state.is_inbox_empty(), "events are left");
+        assert!(self.state.inbox.is_empty(), "events are left");
         let local = self.state.local();
         assert!(local.urgent.is_empty() && local.interrupted.is_empty(), "functions are left");
         assert!(local.running.is_empty(), "a fiber runs");
@@ -333,6 +348,19 @@ fn take_waiter(vm: &mut Vm, task: Value) -> Option<Box<Parked>> {
         Some(Waiter::Fiber(parked)) => Some(parked),
         _ => None,
     }
+}
+
+/// Whether the fiber that computes `task` waits for a system to stop.
+fn waits_for_system(vm: &Vm, task: Value) -> bool {
+    let awaiting = handle::handle_of(&vm.heap, task).and_then(|task| task.body().awaiting);
+    let awaited = awaiting.and_then(|(awaited, _)| handle::handle_of(&vm.heap, awaited));
+    awaited.is_some_and(|handle| {
+        handle
+            .body()
+            .node
+            .as_ref()
+            .is_some_and(|node| matches!(node.kind, crate::combinators::Kind::EndOfSystem))
+    })
 }
 
 /// Whether the fiber that computes `task` waits for a handle that has not ended.

@@ -239,7 +239,9 @@ fn suspend(
         abandon(vm, state, fiber, home);
         return Next::Leave;
     }
-    let parked = Box::new(Parked { fiber: vm.detach(fiber), target, home });
+    let mut waiting = vm.detach(fiber);
+    waiting.shrink();
+    let parked = Box::new(Parked { fiber: waiting, target, home });
     match subscribe(vm, question, Waiter::Fiber(parked)) {
         Ok(token) => {
             leave(state);

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::LocalSet;
 use valk_lang::{Language, SharedVm};
-use valk_sync::executor::Seat;
+use valk_sync::executor::Worker;
 use valk_sync::shim::lock;
 use valk_vm::{ParkedVm, Vm, VmTemplate};
 
@@ -38,17 +38,17 @@ struct Thread {
 thread_local! {
     static THREAD: RefCell<Thread> = RefCell::default();
     /// The right to run jobs of the pool.
-    pub(super) static SEAT: RefCell<Option<Seat>> = const { RefCell::new(None) };
+    pub(super) static WORKER: RefCell<Option<Worker>> = const { RefCell::new(None) };
 }
 
-/// Gives the calling thread its seat in the pool.
-pub(super) fn take_seat(seat: Seat) {
-    SEAT.set(Some(seat));
+/// Has the calling thread drive this worker of the pool.
+pub(super) fn set_worker(worker: Worker) {
+    WORKER.set(Some(worker));
 }
 
-/// Gives the seat of the calling thread back.
-pub(super) fn leave_seat() {
-    SEAT.set(None);
+/// Ends that the calling thread drives a worker.
+pub(super) fn clear_worker() {
+    WORKER.set(None);
 }
 
 /// A reactor whose thread is in a blocked state while it waits. A `paused` clock moves only when
@@ -111,7 +111,7 @@ pub(super) async fn serve(vm: Weak<RefCell<Vm>>, state: Arc<ExecutorState>) {
         }
         if worked {
             drop(shared);
-            if state.index == 0 && state.pool.is_stopping() {
+            if state.index == 0 && (state.pool.is_stopping() || state.pool.signal().is_some()) {
                 // Fibers that never wait must not keep the program's wait from ending.
                 state.pool.program_is_idle();
             }
@@ -139,7 +139,7 @@ fn turn(vm: &SharedVm, state: &Arc<ExecutorState>) -> bool {
     // the reactor is not to wait for more than that.
     let slices = state.slices_used.load(Ordering::Relaxed);
     let is_over = || state.slices_used.load(Ordering::Relaxed) != slices;
-    for _ in 0..state.inbox_len().min(EVENTS_PER_TURN) {
+    for _ in 0..state.inbox.len().min(EVENTS_PER_TURN) {
         let Some(event) = state.take() else { break };
         run::process(vm, state, event);
         worked = true;
@@ -148,8 +148,8 @@ fn turn(vm: &SharedVm, state: &Arc<ExecutorState>) -> bool {
         }
     }
     for _ in 0..JOBS_PER_TURN {
-        let ran = SEAT.with_borrow(|seat| {
-            seat.as_ref().is_some_and(|seat| seat.sees_work() && seat.run_next())
+        let ran = WORKER.with_borrow(|worker| {
+            worker.as_ref().is_some_and(|worker| worker.sees_work() && worker.run_next())
         });
         if !ran {
             break;
@@ -209,9 +209,9 @@ impl ThreadStart {
     }
 
     /// The life of a thread of the pool.
-    pub fn serve(self, seat: Seat) {
+    pub fn serve(self, worker: Worker) {
         let Some(pool) = self.pool.upgrade() else { return };
-        let index = seat.index() as u16;
+        let index = worker.index() as u16;
         let mut vm =
             self.template.instantiate().expect("a pool has no more executors than mutators");
         *vm.extension::<Language>() = lock(&self.language).of_same_program();
@@ -228,7 +228,7 @@ impl ThreadStart {
         let tasks = Rc::new(LocalSet::new());
         system::install_reactor(&vm, &tasks, &runtime);
         let entered = Entered::new(&vm, &state);
-        take_seat(seat);
+        set_worker(worker);
         for call in pool.add(&state) {
             call(&vm);
         }
@@ -238,7 +238,7 @@ impl ThreadStart {
         system::remove_reactor(&vm);
         drop(tasks);
         drop(runtime);
-        SEAT.set(None);
+        WORKER.set(None);
         drop(entered);
     }
 }

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use valk_heap::Config;
 
 /// Families of crates above, whose examples run in tests/suites/reference.rs.
-const ABOVE: [&str; 4] = ["aio", "futures", "http2", "metrics"];
+const ABOVE: [&str; 6] = ["aio", "combinators", "futures", "handles", "http2", "metrics"];
 
 /// Every example with its file and line.
 fn examples() -> Vec<(String, Example)> {

@@ -18,7 +18,7 @@ use crate::code::{Code, WINDOW_SLOTS, code_of};
 use valk_heap::{Tracer, Value};
 
 /// Slots of a new fiber's stack.
-pub const STACK_SLOTS_INITIAL: usize = 256;
+pub const STACK_SLOTS_INITIAL: usize = 64;
 
 /// Distance in slots by which the limit moves ahead of the running frame.
 pub const STACK_SLOTS_STEP: usize = 4096;
@@ -117,6 +117,22 @@ impl Fiber {
         if let Some(site) = &mut self.preempted_call {
             tracer.value(&mut site.environment);
         }
+    }
+
+    /// Gives back the slots above the running frame's end, which [`Fiber::extend`] brings back
+    /// before the fiber goes on: frames below may end above it.
+    pub(crate) fn shrink(&mut self) {
+        self.stack.truncate(self.top);
+        self.stack.shrink_to_fit();
+        self.limit = self.top;
+    }
+
+    /// Makes the stack as long as it was.
+    pub(crate) fn extend(&mut self, slots: usize) {
+        let missing = slots.saturating_sub(self.stack.len());
+        self.stack.reserve_exact(missing);
+        self.stack.resize(self.stack.len() + missing, Value::NIL);
+        self.limit = self.stack.len().min(self.top + STACK_SLOTS_STEP);
     }
 
     /// Size of the stack in bytes.

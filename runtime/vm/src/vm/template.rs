@@ -49,7 +49,11 @@ impl VmTemplate {
 }
 
 /// A fiber that waits and belongs to no VM.
-pub struct DetachedFiber(Box<Fiber>);
+pub struct DetachedFiber {
+    fiber: Box<Fiber>,
+    /// Length of its stack when it goes on.
+    slots: usize,
+}
 
 // SAFETY: the instruction pointer of a fiber leads into code that its stack keeps alive, or into the
 // box it owns; no other code uses either in a way that depends on the thread.
@@ -58,12 +62,17 @@ unsafe impl Send for DetachedFiber {}
 impl DetachedFiber {
     /// Shows what the fiber refers to.
     pub fn trace(&mut self, tracer: &mut Tracer<'_>) {
-        self.0.trace(tracer);
+        self.fiber.trace(tracer);
+    }
+
+    /// Gives back the part of its stack that is not in use. It takes it again when it goes on.
+    pub fn shrink(&mut self) {
+        self.fiber.shrink();
     }
 
     /// Bytes of its stack.
     pub fn bytes(&self) -> usize {
-        self.0.bytes()
+        self.fiber.bytes()
     }
 }
 
@@ -99,11 +108,13 @@ impl Vm {
         self.release(id, &fiber);
         fiber.accounted_bytes = 0;
         fiber.clear_dead_slots();
-        DetachedFiber(Box::new(fiber))
+        DetachedFiber { slots: fiber.stack.len(), fiber: Box::new(fiber) }
     }
 
     /// Takes a fiber into this VM.
     pub fn attach(&mut self, fiber: DetachedFiber) -> FiberId {
-        self.admit(*fiber.0)
+        let DetachedFiber { mut fiber, slots } = fiber;
+        fiber.extend(slots);
+        self.admit(*fiber)
     }
 }
