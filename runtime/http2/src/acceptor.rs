@@ -73,7 +73,7 @@ impl Drop for OpenConnection {
 }
 
 /// The acceptor's end of a worker's queue.
-struct Lane {
+struct WorkerQueue {
     number: usize,
     state: Arc<WorkerState>,
     queue: UnboundedSender<Dealt>,
@@ -81,7 +81,7 @@ struct Lane {
 
 /// Chooses workers (rules 1, 2 and 4).
 pub(crate) struct Dealer {
-    lanes: Vec<Lane>,
+    worker_queues: Vec<WorkerQueue>,
     /// Where the next choice begins.
     next: usize,
     ended: Arc<Notify>,
@@ -93,26 +93,29 @@ pub(crate) type Queue = (Arc<WorkerState>, UnboundedReceiver<Dealt>);
 impl Dealer {
     /// A dealer for so many workers, and their ends of the queues.
     pub(crate) fn new(workers: usize) -> (Self, Vec<Queue>) {
-        let (lanes, queues) = (0..workers)
+        let (worker_queues, queues) = (0..workers)
             .map(|number| {
                 let state = Arc::<WorkerState>::default();
                 let (queue, receiver) = unbounded_channel();
-                (Lane { number, state: Arc::clone(&state), queue }, (state, receiver))
+                (WorkerQueue { number, state: Arc::clone(&state), queue }, (state, receiver))
             })
             .unzip();
-        (Self { lanes, next: 0, ended: Arc::default() }, queues)
+        (Self { worker_queues, next: 0, ended: Arc::default() }, queues)
     }
 
     /// Connections that have not ended.
     fn open(&self) -> usize {
-        self.lanes.iter().map(|lane| lane.state.open.load(Ordering::Relaxed)).sum()
+        self.worker_queues
+            .iter()
+            .map(|worker_queue| worker_queue.state.open.load(Ordering::Relaxed))
+            .sum()
     }
 
     /// The index of the worker that the next connection goes to.
     fn choose(&self) -> Option<usize> {
-        let count = self.lanes.len();
+        let count = self.worker_queues.len();
         (0..count).map(|step| (self.next + step) % count).min_by_key(|index| {
-            let state = &self.lanes[*index].state;
+            let state = &self.worker_queues[*index].state;
             let is_waited_for = !state.is_serving.load(Ordering::Relaxed);
             (is_waited_for, state.open.load(Ordering::Relaxed))
         })
@@ -122,18 +125,18 @@ impl Dealer {
     fn deal(&mut self, mut io: Box<dyn Stream>) -> Vec<usize> {
         let mut gone = Vec::new();
         while let Some(index) = self.choose() {
-            let lane = &self.lanes[index];
-            lane.state.open.fetch_add(1, Ordering::Relaxed);
-            let worker = Arc::clone(&lane.state);
+            let worker_queue = &self.worker_queues[index];
+            worker_queue.state.open.fetch_add(1, Ordering::Relaxed);
+            let worker = Arc::clone(&worker_queue.state);
             let open = OpenConnection { worker, ended: Arc::clone(&self.ended) };
-            match lane.queue.send(Dealt { io, open }) {
+            match worker_queue.queue.send(Dealt { io, open }) {
                 Ok(()) => {
                     self.next = index + 1;
                     break;
                 }
                 Err(refused) => {
                     io = refused.0.into_parts().0;
-                    gone.push(self.lanes.remove(index).number);
+                    gone.push(self.worker_queues.remove(index).number);
                 }
             }
         }
