@@ -65,6 +65,12 @@ const IDENTIFIERS: &[(&str, &str)] = &[
     ("poll_rest", "poll_idle"),
     ("EXECUTOR_TURNS_BETWEEN_LOOKS", "EXECUTOR_GLOBAL_QUEUE_INTERVAL"),
     ("COMPLETION_OBSERVERS_MAX", "HANDLE_WAITERS_MAX"),
+    // The VM and the language.
+    ("MachineCode", "NativeCode"),
+    ("machine_code", "native_code"),
+    ("Machines", "VmGroup"),
+    ("look_at_guards", "refresh_guards"),
+    ("is_lambda_value", "is_binder_value"),
     // The test harness.
     ("Errand", "Job"),
     ("errand", "job"),
@@ -86,6 +92,7 @@ const IDENTIFIERS: &[(&str, &str)] = &[
 
 /// Old names of files without extension, each with what to use instead.
 const FILE_STEMS: &[(&str, &str)] = &[
+    ("asleep", "parked"),
     ("dial", "dialer"),
     ("errand", "job"),
     ("glance", "relaxed_peek"),
@@ -94,6 +101,8 @@ const FILE_STEMS: &[(&str, &str)] = &[
     ("own", "local_collection"),
     ("rounds", "benchmark"),
     ("seat", "worker"),
+    ("itself", "self_tail_call"),
+    ("seed", "template"),
     ("signal", "spin_condvar"),
     ("slot", "supervisor"),
     ("spool", "output_buffer"),

@@ -1,4 +1,4 @@
-//! The command line.
+//! The arguments of the command `valk`.
 
 use crate::report::Format;
 use clap::{Parser, Subcommand};

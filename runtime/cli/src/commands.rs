@@ -1,8 +1,8 @@
 //! The commands of the prompt: lines that begin with `:`.
 //!
 //! A line whose first word is one of [`NAMES`] is that command. A keyword alone is an expression as
-//! any other, so `:status` evaluates to itself; a keyword with something behind it that is no
-//! command is a mistake, and gets the list.
+//! any other, so `:status` evaluates to itself. A keyword that is not a command and has something
+//! behind it is refused with the list of commands.
 
 use crate::report::Reporter;
 use crate::session::Session;

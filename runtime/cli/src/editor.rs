@@ -1,5 +1,4 @@
-//! The line editor's knowledge of the language: when an input is complete, how it is coloured, and
-//! what can be written at the cursor.
+//! Completeness, colours and completions of the input, for the line editor.
 
 use crate::commands;
 use rustyline::completion::{Completer, FilenameCompleter, Pair};

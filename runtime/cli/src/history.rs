@@ -1,4 +1,4 @@
-//! Where the prompt keeps the lines typed at it.
+//! The history file of the prompt.
 
 use std::path::PathBuf;
 

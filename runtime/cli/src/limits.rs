@@ -1,4 +1,4 @@
-//! `valk --limits`: every bound a program can meet, with its unit and how it is set.
+//! `valk --limits`: every limit of a program, with its unit and how it is set.
 
 use serde_json::json;
 use std::borrow::Cow;
@@ -33,7 +33,7 @@ fn rows(heap: &Config) -> Vec<Row> {
         row("heap/nursery", heap.nursery_bytes, "bytes", fixed),
         row("vm/stack", heap.hard_limit_bytes, "bytes", "part of heap/hard-limit"),
         row("vm/frame", REGISTERS_MAX, "registers", fixed),
-        row("jit/calls", crate::collector::jit_calls() as usize, "calls", "VALK_JIT"),
+        row("jit/calls", crate::environment::jit_calls() as usize, "calls", "VALK_JIT"),
         row("jit/functions", JIT_FUNCTIONS_MAX, "functions", fixed),
         row("string/length", STRING_BYTES_MAX, "bytes", fixed),
         row("source/length", valk_diagnostics::SOURCE_BYTES_MAX, "bytes", fixed),

@@ -7,9 +7,9 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
-mod collector;
 mod commands;
 mod editor;
+mod environment;
 mod history;
 mod limits;
 mod repl;
@@ -78,8 +78,8 @@ fn about_itself(arguments: &Arguments) -> Option<String> {
         return Some(String::from_utf8_lossy(&script).into_owned());
     }
     arguments.limits.then(|| match arguments.format {
-        Format::Text => limits::text(&collector::config()),
-        Format::Json => limits::json(&collector::config()),
+        Format::Text => limits::text(&environment::config()),
+        Format::Json => limits::json(&environment::config()),
     })
 }
 

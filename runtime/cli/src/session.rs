@@ -1,7 +1,7 @@
-//! One runtime with its executor, and the things the command does with them.
+//! One runtime with its executor: runs programs, expressions and inputs of the prompt.
 
 use crate::LOG_TARGET;
-use crate::collector;
+use crate::environment;
 use crate::report::{Format, Reporter, write_error};
 use valk_aio::{Executor, Interrupts};
 use valk_diagnostics::Diagnostic;
@@ -22,11 +22,11 @@ impl Session {
     /// # Errors
     /// The text to show when memory or reactor cannot be had.
     pub fn new() -> Result<Session, String> {
-        let config = collector::config();
+        let config = environment::config();
         // The library is loaded in peace.
         let calm = Config { stress: Stress::Off, refuse: None, ..config.clone() };
         let runtime = Runtime::new(calm, Output::default()).map_err(|error| error.to_string())?;
-        collector::prepare(&mut runtime.vm(), &config);
+        environment::prepare(&mut runtime.vm(), &config);
         valk_aio::register(&runtime.vm);
         valk_web::register(&runtime.vm);
         let executor = Executor::new(&runtime.vm)

@@ -1,5 +1,5 @@
-//! Where something is (spans, source map), what is wrong (diagnostics with stable codes), and how a
-//! person or a tool reads it (plain text, ANSI text, JSON).
+//! Places in sources (spans, source map), problems (diagnostics with stable codes), and their
+//! renderings (plain text, ANSI text, JSON).
 //!
 //! 1. A [`Span`] is a byte range of one registered file; lines and columns are computed only on
 //!    demand.

@@ -1,4 +1,4 @@
-//! Renderers: text for people (with or without ANSI colour) and JSON for tools.
+//! Renderers: text for users (with or without ANSI colour) and JSON for tools.
 //!
 //! ```text
 //! error[E0003]: headline                     severity, code, first line of the message

@@ -1,4 +1,4 @@
-//! The calls that led to an error, in words of the language.
+//! The calls that led to an error: names of functions and places in the source.
 
 use crate::runtime::Language;
 use crate::source::{Place, span_of};

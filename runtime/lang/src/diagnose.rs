@@ -1,6 +1,6 @@
-//! The diagnostic of an uncaught error: what the value knows, and what its source text adds.
+//! The diagnostic of an uncaught error: the contents of the error value, and what its source text adds.
 //!
-//! 1. The headline is the error's message, unchanged: programs and people see the same words.
+//! 1. The headline is the error's message, unchanged: programs and users see the same words.
 //! 2. The code is that of the family whose texts the message belongs to; [`family`] has the table.
 //! 3. The main label is where the error was made. An error made inside the embedded library is
 //!    shown at the program's call into it, or at the form that was running when that call is gone;
@@ -8,12 +8,14 @@
 
 mod family;
 mod hint;
+mod uncaught;
 mod written;
 
 use crate::calls;
 use crate::print::display;
 use crate::runtime::Language;
 use crate::source;
+use uncaught::UncaughtError;
 use valk_diagnostics::{Call, Cause, Code, Diagnostic, Span};
 use valk_heap::{ERROR_CAUSE, ERROR_MESSAGE, Value};
 use valk_vm::Vm;
@@ -24,26 +26,12 @@ pub use hint::{describe, known_names};
 /// Causes shown, latest first.
 const CAUSES_MAX: usize = 16;
 
-/// What is known about an uncaught error before its hint is looked for.
-struct Found {
-    error: Value,
-    code: Code,
-    message: String,
-    /// Where it was made.
-    span: Option<Span>,
-    /// The top-level form that was running.
-    running: Option<Span>,
-    /// The form there as it was written.
-    form: Option<Written>,
-    calls: Vec<Call>,
-}
-
 /// The diagnostic for an error value that came out of the top-level form at `running`.
 pub fn diagnose(vm: &mut Vm, error: Value, running: Option<Span>) -> Diagnostic {
     let message = message(vm, error);
     let span = source::location(error);
     let calls = calls::frames(vm, error);
-    let found = Found {
+    let uncaught = UncaughtError {
         error,
         code: family::code(&message),
         form: span
@@ -53,12 +41,12 @@ pub fn diagnose(vm: &mut Vm, error: Value, running: Option<Span>) -> Diagnostic 
         running,
         calls: calls.into_iter().map(|(name, span)| Call { name, span }).collect(),
     };
-    let mut diagnostic = labelled(vm, &found);
-    diagnostic.help = hint::hint(vm, &found);
+    let mut diagnostic = labelled(vm, &uncaught);
+    diagnostic.help = hint::hint(vm, &uncaught);
     diagnostic.causes = causes(vm, error);
     // One call that only repeats the main label says nothing.
-    let told = found.calls.len() == 1 && found.calls[0].name == calls::TOP_LEVEL;
-    diagnostic.calls = if told { Vec::new() } else { found.calls };
+    let is_repeated = uncaught.calls.len() == 1 && uncaught.calls[0].name == calls::TOP_LEVEL;
+    diagnostic.calls = if is_repeated { Vec::new() } else { uncaught.calls };
     diagnostic
 }
 
@@ -67,25 +55,25 @@ fn message(vm: &Vm, error: Value) -> String {
 }
 
 /// Message and main label.
-fn labelled(vm: &mut Vm, found: &Found) -> Diagnostic {
-    let diagnostic = Diagnostic::error(found.code, found.message.as_str());
-    let Some(span) = found.span else { return diagnostic };
-    if let Some(caller) = caller_of_library(vm, found, span) {
+fn labelled(vm: &mut Vm, uncaught: &UncaughtError) -> Diagnostic {
+    let diagnostic = Diagnostic::error(uncaught.code, uncaught.message.as_str());
+    let Some(span) = uncaught.span else { return diagnostic };
+    if let Some(caller) = caller_of_library(vm, uncaught, span) {
         return diagnostic.primary(caller, "the error was made in a function called here");
     }
-    let form = found.form.as_ref();
-    let narrow = match found.code {
+    let form = uncaught.form.as_ref();
+    let narrow = match uncaught.code {
         Code::UnboundSymbol => {
-            family::unbound_name(&found.message).and_then(|name| form?.symbol(name))
+            family::unbound_name(&uncaught.message).and_then(|name| form?.symbol(name))
         }
         Code::NotAFunction => form.and_then(Written::callee_span),
         _ => None,
     };
-    diagnostic.primary(narrow.unwrap_or(span), family::label(found.code, &found.message))
+    diagnostic.primary(narrow.unwrap_or(span), family::label(uncaught.code, &uncaught.message))
 }
 
 /// The innermost call outside the embedded library, when `span` is inside it.
-fn caller_of_library(vm: &mut Vm, found: &Found, span: Span) -> Option<Span> {
+fn caller_of_library(vm: &mut Vm, uncaught: &UncaughtError, span: Span) -> Option<Span> {
     let sources = &vm.extension::<Language>().sources.read().map;
     let embedded = |span: Span| {
         sources.file(span.file).is_some_and(|file| valk_stdlib::is_embedded(file.name()))
@@ -93,8 +81,8 @@ fn caller_of_library(vm: &mut Vm, found: &Found, span: Span) -> Option<Span> {
     if !embedded(span) {
         return None;
     }
-    let callers = found.calls.iter().filter_map(|call| call.span);
-    callers.chain(found.running).find(|span| !embedded(*span))
+    let callers = uncaught.calls.iter().filter_map(|call| call.span);
+    callers.chain(uncaught.running).find(|span| !embedded(*span))
 }
 
 /// The chain of causes, latest first.

@@ -1,8 +1,8 @@
 //! Where a program's output goes.
 //!
-//! 1. A capture takes what is written from its start on, until it is released; of several the
-//!    youngest does. What the runtime itself reports passes captures by.
-//! 2. All VMs of a program share its output. What one call writes is not torn apart.
+//! 1. A capture receives what is written from its start until it is released. Of several captures
+//!    the latest one receives it. Reports of the runtime itself bypass captures.
+//! 2. All VMs of a program share its output. What one call writes stays in one piece.
 //! 3. Output that cannot be written is lost, and an error is logged, once. When the reason is that
 //!    the reader of a pipe has gone, a program that runs no service ends at once and quietly, as if
 //!    by SIGPIPE; a program that does goes on, and what it prints is discarded.

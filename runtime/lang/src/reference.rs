@@ -1,4 +1,5 @@
-//! The reference: what every name means that a program finds bound, and the special forms.
+//! The reference: the meaning of every name that is bound when a program starts, and of the special
+//! forms.
 //!
 //! 1. The texts are the files `stdlib/reference/FAMILY.txt`, embedded when the crate is built and
 //!    parsed once per process. An empty line separates entries.

@@ -3,7 +3,7 @@
 //! 1. A runtime owns its heap, globals and output; two runtimes in a process share nothing.
 //! 2. Source text is read whole before any of it runs; the first reader error ends the text, the
 //!    forms before it run.
-//! 3. Waiting is the embedder's business: it gives a [`Driver`] that runs a fiber to its end.
+//! 3. The embedder waits for events: it gives a [`Driver`] that runs a fiber to its end.
 
 use crate::builtins;
 use crate::builtins::{IdCounter, process_exit_code as EXIT_CODE};

@@ -1,4 +1,5 @@
-//! Conformance tables (tests/conformance/*.txt) and the embedding API.
+//! Tests of the language: the conformance tables (tests/conformance/*.txt), its parts, and the embedding
+//! API.
 
 mod conformance;
 mod continuations;
@@ -9,4 +10,5 @@ mod primitives;
 mod property_list;
 mod reference;
 mod reference_names;
+mod rewrites;
 mod time_and_seeds;

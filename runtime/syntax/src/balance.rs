@@ -1,4 +1,4 @@
-//! Whether a text is complete, for input over several lines.
+//! The check whether an input of several lines is complete.
 
 use crate::error::ReadErrorKind;
 use crate::lexer::{Bracket, Lexer, TokenKind};

@@ -1,4 +1,4 @@
-//! Why reading stopped: the text that programs see, and the diagnostic that people see.
+//! Why reading stopped: the text that programs see, and the diagnostic that users see.
 //!
 //! Programs compare the texts of `legacy`, so those never change. Diagnostics may
 //! get better at any time.

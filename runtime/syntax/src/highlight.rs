@@ -1,4 +1,4 @@
-//! Classes of ranges for colouring. Goes on after errors, to the end of the text.
+//! Classes of ranges for colouring. Continues after errors, to the end of the text.
 
 use crate::error::ReadErrorKind;
 use crate::lexer::{Lexer, Problem, TokenKind};

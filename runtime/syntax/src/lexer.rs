@@ -1,9 +1,9 @@
 //! Tokens of a text, one at a time.
 //!
 //! 1. `at` only grows, and by at least one per token or problem, so every caller's loop ends.
-//! 2. `steps` counts the bytes examined; it is linear in the text however tokens are called for.
+//! 2. `steps` counts the bytes examined; it is linear in the text in whatever order tokens are requested.
 //! 3. After a problem inside a string `at` is behind it and still inside the string;
-//!    [`Lexer::string_rest`] goes on there.
+//!    [`Lexer::string_rest`] continues there.
 //!
 //! Offsets are bytes from the start of the text. Does not know nesting.
 

@@ -1,4 +1,4 @@
-//! Text for people: headline, excerpts per file, calls, causes, notes and help.
+//! Text for users: headline, excerpts per file, calls, causes, notes and help.
 
 use super::excerpt::{Excerpt, put_empty_gutter};
 use super::ink::{Ink, Style};

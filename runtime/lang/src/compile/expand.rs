@@ -547,7 +547,7 @@ fn bound_names(names: &Names, form: Value) -> HashSet<SymbolId> {
                 pending.push(item);
             }
             let binds = |head: SymbolId| binds(names, head) && names.is_inlined(head);
-            let is_binder = item.as_symbol().is_some_and(binds) || names.is_lambda_value(item);
+            let is_binder = item.as_symbol().is_some_and(binds) || names.is_binder_value(item);
             if first && is_binder && list.tail().is_pair() {
                 let bound = elements(list.tail().head());
                 let symbols = bound.into_iter().filter_map(Value::as_symbol);

@@ -111,7 +111,11 @@ pub enum Special {
 }
 
 /// Makes code of a literal use of a builtin, given its argument forms; `None` when they have another
-/// shape. Heads of what it makes may be builtins themselves instead of their names.
+/// shape, and the builtin is called as any other.
+///
+/// Heads of the code may be builtins themselves instead of names; each means that builtin, whatever
+/// its name is bound to. The name of the rewritten builtin may not be a head of the code again: that
+/// would be rewritten without end.
 pub type Rewrite = fn(&mut Vm, &[Value]) -> Option<Value>;
 
 /// Symbol ids of everything above; made once per VM.
@@ -174,11 +178,13 @@ impl Names {
         self.special.get(&symbol).copied()
     }
 
-    /// What a builtin's value stands for when it is the head of a form made by that builtin.
+    /// The form that a builtin itself, not its name, makes as a head. Instructions of primitives are
+    /// not among them: they do what the global of their name is bound to when they run.
     pub fn inline_value(&self, vm: &Vm, head: Value) -> Option<(SymbolId, Inline)> {
         let symbol = vm.native(head.as_builtin()?).name;
         let (inline, builtin) = self.inlined.get(&symbol)?;
-        (head == *builtin).then_some((symbol, *inline))
+        let is_form = !matches!(inline, Inline::Primitive(..) | Inline::List);
+        (is_form && head == *builtin).then_some((symbol, *inline))
     }
 
     /// The builtin of this name, if its global is untouched.
@@ -203,11 +209,13 @@ impl Names {
         (vm.global(symbol) == Some(*builtin)).then_some(*rewrite)
     }
 
-    /// Whether a form begins with a builtin that makes functions, and not with its name.
-    pub fn is_lambda_value(&self, head: Value) -> bool {
-        let mut inlined = self.inlined.values();
+    /// True for a builtin, not its name, whose first argument names variables.
+    pub fn is_binder_value(&self, head: Value) -> bool {
         head.as_builtin().is_some()
-            && inlined.any(|(inline, builtin)| *inline == Inline::Lambda && *builtin == head)
+            && self
+                .binders
+                .iter()
+                .any(|binder| self.inlined.get(binder).is_some_and(|(_, builtin)| *builtin == head))
     }
 
     /// True for names that [`Names::inline`] or [`Names::rewrite`] may answer for.

@@ -1,6 +1,7 @@
-//! What a person may want to do about an error.
+//! Help lines of diagnostics: what the user can do about an error.
 
-use super::{Found, family};
+use super::family;
+use super::uncaught::UncaughtError;
 use crate::nearest::nearest;
 use crate::print::display;
 use crate::reference::lookup;
@@ -38,26 +39,26 @@ const SPECIAL: &[&str] = &["if", "quote", "quasiquote", "ctx/with", "ctx/with-de
 const VALUE_BYTES_MAX: usize = 40;
 
 /// The help line of an error, if there is something useful to say.
-pub fn hint(vm: &mut Vm, found: &Found) -> Option<String> {
-    match found.code {
-        Code::UnboundSymbol => unbound(vm, found),
-        Code::ArgumentCount => argument_count(vm, found),
-        Code::WrongType => signature_of_callee(vm, found),
-        Code::NotAFunction => not_a_function(vm, found),
-        Code::OutOfMemory => Some(out_of_memory(found)),
+pub fn hint(vm: &mut Vm, uncaught: &UncaughtError) -> Option<String> {
+    match uncaught.code {
+        Code::UnboundSymbol => unbound(vm, uncaught),
+        Code::ArgumentCount => argument_count(vm, uncaught),
+        Code::WrongType => signature_of_callee(vm, uncaught),
+        Code::NotAFunction => not_a_function(vm, uncaught),
+        Code::OutOfMemory => Some(out_of_memory(uncaught)),
         Code::FileUnreadable => Some("paths are relative to the working directory".into()),
         _ => None,
     }
 }
 
 /// The names that are spelt like the unbound one.
-fn unbound(vm: &Vm, found: &Found) -> Option<String> {
-    let name = family::unbound_name(&found.message)?;
+fn unbound(vm: &Vm, uncaught: &UncaughtError) -> Option<String> {
+    let name = family::unbound_name(&uncaught.message)?;
     if let Some((_, here)) = ELSEWHERE.iter().find(|(elsewhere, _)| *elsewhere == name) {
         return Some(format!("`{name}` is called `{here}` here"));
     }
     let mut known = known_names(vm);
-    let local = valk_vm::names_in_scope(&vm.heap, found.error);
+    let local = valk_vm::names_in_scope(&vm.heap, uncaught.error);
     known.extend(local.into_iter().map(|symbol| text_of(vm, symbol)));
     did_you_mean(name, &known)
 }
@@ -99,28 +100,28 @@ pub fn describe(vm: &mut Vm, name: &str) -> Result<String, String> {
 }
 
 /// The value of the global that the failing form calls.
-fn callee(vm: &mut Vm, found: &Found) -> Option<(String, Value)> {
-    let name = found.form.as_ref()?.callee_name()?.to_string();
+fn callee(vm: &mut Vm, uncaught: &UncaughtError) -> Option<(String, Value)> {
+    let name = uncaught.form.as_ref()?.callee_name()?.to_string();
     let symbol = vm.intern(&name);
     Some((name, vm.global(symbol)?))
 }
 
 /// How the called function wants to be called.
-fn signature_of_callee(vm: &mut Vm, found: &Found) -> Option<String> {
-    let (name, value) = callee(vm, found)?;
+fn signature_of_callee(vm: &mut Vm, uncaught: &UncaughtError) -> Option<String> {
+    let (name, value) = callee(vm, uncaught)?;
     signature(vm, &name, value)
 }
 
-fn argument_count(vm: &mut Vm, found: &Found) -> Option<String> {
+fn argument_count(vm: &mut Vm, uncaught: &UncaughtError) -> Option<String> {
     // The count in the message is of another call when the form has another count.
-    let given = found.form.as_ref()?.argument_count().to_string();
-    let actual: String = found
+    let given = uncaught.form.as_ref()?.argument_count().to_string();
+    let actual: String = uncaught
         .message
         .chars()
         .skip_while(|c| !c.is_ascii_digit())
         .take_while(char::is_ascii_digit)
         .collect();
-    (given == actual).then(|| signature_of_callee(vm, found))?
+    (given == actual).then(|| signature_of_callee(vm, uncaught))?
 }
 
 /// A call of `value` under `name`, as its definition shows it.
@@ -154,8 +155,8 @@ fn exactly(count: u32) -> String {
     format!("{count} argument{plural}")
 }
 
-fn not_a_function(vm: &mut Vm, found: &Found) -> Option<String> {
-    let form = found.form.as_ref()?;
+fn not_a_function(vm: &mut Vm, uncaught: &UncaughtError) -> Option<String> {
+    let form = uncaught.form.as_ref()?;
     let written = form.callee_text()?;
     if form.in_braces() {
         let inside = "`{list …}` or `{{…}}` gives a list, `{do …}` evaluates several expressions";
@@ -166,7 +167,7 @@ fn not_a_function(vm: &mut Vm, found: &Found) -> Option<String> {
             "the value of `{written}` is called here; remove the outer parentheses"
         ));
     }
-    let value = callee(vm, found).map(|(_, value)| display(&vm.heap, value));
+    let value = callee(vm, uncaught).map(|(_, value)| display(&vm.heap, value));
     let value = value.filter(|value| value.len() <= VALUE_BYTES_MAX);
     let what = match value {
         Some(value) => format!("`{written}` is {}", String::from_utf8_lossy(&value)),
@@ -175,10 +176,11 @@ fn not_a_function(vm: &mut Vm, found: &Found) -> Option<String> {
     Some(format!("{what}; parentheses are calls, `{{…}}` is a list of data"))
 }
 
-fn out_of_memory(found: &Found) -> String {
-    let first = found.calls.first();
-    let alike = first.is_some_and(|first| found.calls.iter().all(|call| call.name == first.name));
-    if let Some(call) = first.filter(|_| alike && found.calls.len() == TRACE_FRAMES_MAX) {
+fn out_of_memory(uncaught: &UncaughtError) -> String {
+    let first = uncaught.calls.first();
+    let alike =
+        first.is_some_and(|first| uncaught.calls.iter().all(|call| call.name == first.name));
+    if let Some(call) = first.filter(|_| alike && uncaught.calls.len() == TRACE_FRAMES_MAX) {
         return format!("`{}` calls itself again and again; does it reach its end?", call.name);
     }
     "VALK_HEAP_HARD_LIMIT sets the limit in bytes".into()

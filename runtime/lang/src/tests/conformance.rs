@@ -1,6 +1,14 @@
 //! Runs the tables of expressions and expected outputs.
+//!
+//! 1. Every row runs once as programs run ([`JIT_CALLS_DEFAULT`], no stress), a [`Batch`] per process.
+//! 2. Every other setting runs a sample: the first row of each family, and every
+//!    [`SAMPLE_STRIDE`]th row; settings begin at different rows, so together they run all.
+//!
+//! A family is a run of rows without a comment or an empty line between them. `ci/fuzz` runs random
+//! programs in the same settings.
 
 use crate::{Driver, NoWaiting, Output, Ran, Runtime, SharedVm};
+use std::collections::BTreeSet;
 use std::num::NonZeroU64;
 use valk_heap::{Config, Stress, Value};
 use valk_vm::{FiberId, JIT_CALLS_DEFAULT, JIT_NEVER, Step};
@@ -17,9 +25,15 @@ const TABLES: &[(&str, &str)] = &[
     ("collections", include_str!("../../../../tests/conformance/collections.txt")),
 ];
 
-/// A line of a table.
+/// Rows of one family that run in one process, at most.
+const BATCH_ROWS: usize = 24;
+/// Of this many rows one is in a sample.
+const SAMPLE_STRIDE: usize = 5;
+
+/// A row of a table.
 struct Case<'a> {
     line: usize,
+    is_first_of_family: bool,
     mode: char,
     code: &'a str,
     expected: String,
@@ -27,18 +41,25 @@ struct Case<'a> {
 }
 
 fn cases(table: &str) -> Vec<Case<'_>> {
-    let numbered = table.lines().enumerate();
-    numbered
-        .filter(|(_, line)| !line.is_empty() && !line.starts_with(';'))
-        .map(|(index, line)| {
-            let mode = line.chars().next().expect("not empty");
-            let split = if mode == 'P' { line.split_once(" =>") } else { line.rsplit_once(" =>") };
-            let (code, expected) = split.unwrap_or_else(|| panic!("line {}: no =>", index + 1));
-            let expected = expected.strip_prefix(' ').unwrap_or(expected).replace('⏎', "\n");
-            let (expected, status) = if mode == 'P' { status(&expected) } else { (expected, None) };
-            Case { line: index + 1, mode, code: &code[2..], expected, status }
-        })
-        .collect()
+    let is_row = |line: &str| !line.is_empty() && !line.starts_with(';');
+    let mut is_first_of_family = true;
+    let mut cases = Vec::new();
+    for (index, line) in table.lines().enumerate() {
+        if is_row(line) {
+            cases.push(Case { is_first_of_family, ..case(index + 1, line) });
+        }
+        is_first_of_family = !is_row(line);
+    }
+    cases
+}
+
+fn case(number: usize, line: &str) -> Case<'_> {
+    let mode = line.chars().next().expect("not empty");
+    let split = if mode == 'P' { line.split_once(" =>") } else { line.rsplit_once(" =>") };
+    let (code, expected) = split.unwrap_or_else(|| panic!("line {number}: no =>"));
+    let expected = expected.strip_prefix(' ').unwrap_or(expected).replace('⏎', "\n");
+    let (expected, status) = if mode == 'P' { status(&expected) } else { (expected, None) };
+    Case { line: number, is_first_of_family: false, mode, code: &code[2..], expected, status }
 }
 
 /// Splits an exit status `[n]` from the end of an expected output.
@@ -139,15 +160,25 @@ fn run(setting: &Setting, mode: char, code: &str) -> (String, Option<u8>) {
     (text, runtime.exit_code())
 }
 
-/// Every case of every table, named by its place.
-fn rows() -> Vec<(String, (&'static str, usize))> {
-    let tables = TABLES.iter();
-    tables
-        .flat_map(|(name, table)| {
-            let lines = cases(table).into_iter().map(|case| case.line);
-            lines.map(move |line| (format!("{name}.txt:{line}"), (*table, line)))
-        })
-        .collect()
+/// Neighbouring rows of one family: the table and the lines of the first and the last one.
+type Batch = (&'static str, &'static str, usize, usize);
+
+/// Every row of every table, in batches that are named by their place. A long row is one of its own.
+fn batches() -> Vec<(String, Batch)> {
+    let mut batches: Vec<Batch> = Vec::new();
+    for (name, table) in TABLES {
+        let mut rows_in_last = BATCH_ROWS;
+        for case in cases(table) {
+            if case.is_first_of_family || rows_in_last == BATCH_ROWS {
+                batches.push((name, table, case.line, case.line));
+                rows_in_last = 0;
+            }
+            batches.last_mut().expect("pushed above").3 = case.line;
+            rows_in_last = if is_long(&case) { BATCH_ROWS } else { rows_in_last + 1 };
+        }
+    }
+    let named = batches.into_iter().map(|batch| (format!("{}.txt:{}", batch.0, batch.2), batch));
+    named.collect()
 }
 
 /// What is wrong with a case, if anything.
@@ -164,13 +195,17 @@ fn difference(setting: &Setting, case: &Case<'_>) -> Option<String> {
 
 valk_harness::cases! {
     #[timeout_ms = 120_000]
-    fn line((table, line): (&'static str, usize)) in rows() {
-        let cases = cases(table);
-        let case = cases.iter().find(|case| case.line == line).expect("rows come from cases");
+    fn rows((name, table, first, last): Batch) in batches() {
         let setting = Setting::stressed(Stress::Off, JIT_CALLS_DEFAULT);
-        if let Some(difference) = difference(&setting, case) {
-            panic!("{difference}");
+        let mut differences = Vec::new();
+        for case in cases(table).iter().filter(|case| (first..=last).contains(&case.line)) {
+            // Tells which row it was if the process ends.
+            println!("{name}.txt:{}", case.line);
+            if let Some(difference) = difference(&setting, case) {
+                differences.push(format!("{name}.txt:{}: {difference}", case.line));
+            }
         }
+        assert!(differences.is_empty(), "{}", differences.join("\n"));
     }
 }
 
@@ -179,67 +214,95 @@ fn is_long(case: &Case<'_>) -> bool {
     case.code.contains("000") || case.expected.contains("out of memory")
 }
 
-/// Runs cases in an unusual way: all of them if nothing slows them down.
-fn check(setting: &Setting) {
-    let config = &setting.config;
+/// The rows of a sample and their tables. `offset` is the first row of a table that is in it.
+fn sample(offset: usize) -> impl Iterator<Item = (&'static str, Case<'static>)> {
+    let cases = TABLES.iter().flat_map(move |(name, table)| {
+        let numbered = cases(table).into_iter().enumerate();
+        let wanted = numbered.filter(move |(row, case)| {
+            case.is_first_of_family || row % SAMPLE_STRIDE == offset % SAMPLE_STRIDE
+        });
+        wanted.map(move |(_, case)| (*name, case))
+    });
+    cases.filter(|(_, case)| !is_long(case))
+}
+
+/// Runs a sample in an unusual way.
+fn check(setting: &Setting, offset: usize) {
     let mut wrong = Vec::new();
     let mut ran = 0;
-    for (name, table) in TABLES {
-        let is_slow = setting.preempts || config.stress != Stress::Off;
-        let wanted = |case: &&Case| !is_slow || !is_long(case);
-        for case in cases(table).iter().filter(wanted) {
-            ran += 1;
-            if let Some(difference) = difference(setting, case) {
-                wrong.push(format!("{name}.txt:{}: {difference}", case.line));
-            }
+    for (name, case) in sample(offset) {
+        ran += 1;
+        println!("{name}.txt:{}", case.line);
+        if let Some(difference) = difference(setting, &case) {
+            wrong.push(format!("{name}.txt:{}: {difference}", case.line));
         }
     }
-    Runtime::new(config.clone(), Output::memory()).expect("the prelude runs");
     assert!(ran > 250, "the tables have been read: {ran} cases");
     assert!(wrong.is_empty(), "{} of {ran} cases differ\n{}", wrong.len(), wrong.join("\n"));
 }
 
 valk_harness::test! {
-    #[timeout_ms = 600_000]
-    fn a_collection_at_every_safepoint_changes_nothing() {
-        check(&Setting::stressed(Stress::EverySafepoint, JIT_CALLS_DEFAULT));
-    }
-}
-
-valk_harness::test! {
-    #[timeout_ms = 600_000]
-    fn a_collector_without_generations_gives_the_same_results() {
-        let mut setting = Setting::stressed(Stress::EverySafepoint, JIT_NEVER);
-        setting.config.generational = false;
-        check(&setting);
-    }
-}
-
-valk_harness::test! {
-    #[timeout_ms = 600_000]
-    fn collections_at_random_change_nothing() {
-        check(&Setting::stressed(Stress::Random { seed: valk_harness::seed() }, 0));
-    }
-
-    #[timeout_ms = 600_000]
-    fn native_code_changes_nothing() {
-        check(&Setting::stressed(Stress::Off, 0));
-    }
-
-    #[timeout_ms = 600_000]
-    fn a_preemption_at_every_safepoint_changes_nothing() {
-        for jit_calls in [0, JIT_NEVER] {
-            check(&Setting { preempts: true, ..Setting::stressed(Stress::Off, jit_calls) });
+    fn samples_hold_every_row_between_them_and_every_family_in_each() {
+        let rows = |offsets: std::ops::Range<usize>| {
+            let sampled = offsets.flat_map(sample);
+            sampled.map(|(name, case)| (name, case.line)).collect::<BTreeSet<_>>()
+        };
+        let short = |cases: Vec<Case<'_>>| cases.into_iter().filter(|case| !is_long(case)).count();
+        let all: usize = TABLES.iter().map(|(_, table)| short(cases(table))).sum();
+        assert_eq!(rows(0..SAMPLE_STRIDE).len(), all);
+        for (name, table) in TABLES {
+            for case in cases(table).iter().filter(|case| case.is_first_of_family) {
+                assert!(is_long(case) || rows(3..4).contains(&(*name, case.line)), "{name}");
+            }
         }
     }
 
     #[timeout_ms = 600_000]
+    fn the_prelude_runs_in_every_setting() {
+        for stress in [Stress::Off, Stress::EverySafepoint, Stress::Random { seed: 7 }] {
+            for generational in [true, false] {
+                let config = Config { stress, generational, ..Config::default() };
+                Runtime::new(config, Output::memory()).expect("the prelude runs");
+            }
+        }
+    }
+
+    #[timeout_ms = 600_000]
+    fn a_collection_at_every_safepoint_changes_nothing() {
+        check(&Setting::stressed(Stress::EverySafepoint, JIT_CALLS_DEFAULT), 0);
+    }
+
+    #[timeout_ms = 600_000]
+    fn a_collector_without_generations_gives_the_same_results() {
+        let mut setting = Setting::stressed(Stress::EverySafepoint, JIT_NEVER);
+        setting.config.generational = false;
+        check(&setting, 1);
+    }
+
+    #[timeout_ms = 600_000]
+    fn collections_at_random_change_nothing() {
+        check(&Setting::stressed(Stress::Random { seed: valk_harness::seed() }, 0), 2);
+    }
+
+    #[timeout_ms = 600_000]
+    fn native_code_changes_nothing() {
+        check(&Setting::stressed(Stress::Off, 0), 3);
+    }
+
+    #[timeout_ms = 600_000]
+    fn a_preemption_at_every_safepoint_of_native_code_changes_nothing() {
+        check(&Setting { preempts: true, ..Setting::stressed(Stress::Off, 0) }, 4);
+    }
+
+    #[timeout_ms = 600_000]
+    fn a_preemption_at_every_safepoint_of_the_interpreter_changes_nothing() {
+        check(&Setting { preempts: true, ..Setting::stressed(Stress::Off, JIT_NEVER) }, 0);
+    }
+
+    #[timeout_ms = 600_000]
     fn a_preemption_and_a_collection_at_every_safepoint_change_nothing() {
-        let jit_calls = 0;
-        check(&Setting {
-            preempts: true,
-            ..Setting::stressed(Stress::EverySafepoint, jit_calls)
-        });
+        let setting = Setting::stressed(Stress::EverySafepoint, 0);
+        check(&Setting { preempts: true, ..setting }, 1);
     }
 
     // What a program makes of a failure is its business; the runtime goes on.
@@ -247,8 +310,7 @@ valk_harness::test! {
     fn running_out_of_memory_anywhere_is_survived() {
         let seed = valk_harness::seed();
         let mut failed = 0;
-        let cases = TABLES.iter().flat_map(|(_, table)| cases(table));
-        for (number, case) in (0..).zip(cases.filter(|case| !is_long(case))) {
+        for (number, (_, case)) in (0..).zip(sample(2)) {
             let mut runtime = Runtime::new(Config::default(), Output::memory()).expect("a heap");
             runtime.vm().heap.set_stress(Stress::EverySafepoint);
             runtime.vm().heap.set_refuse(Some(seed ^ number));
@@ -264,6 +326,6 @@ valk_harness::test! {
             let after = runtime.run_text("after", b"6", &mut NoWaiting);
             assert!(matches!(after, Ran::Value(six) if six == Value::fixnum(6)), "{}", case.code);
         }
-        assert!(failed > 100, "{failed} cases ran out of memory");
+        assert!(failed > 50, "{failed} cases ran out of memory");
     }
 }

@@ -48,6 +48,20 @@ fn error(table: &'static OptionTable, program: &str) -> String {
 }
 
 valk_harness::test! {
+    fn keys_have_what_their_description_says() {
+        // Tables are constants, so this is the only place where these functions run.
+        let key = OptionKey::integer(":wait", (10, 600), 50, "ms", "How long.");
+        let OptionKind::Integer { min, max } = key.kind else { panic!("a number") };
+        assert_eq!((key.name, min, max, key.default, key.unit), (":wait", 10, 600, 50, "ms"));
+        assert_eq!((key.text, key.zero_is_default, key.out_of_range), ("How long.", false, ""));
+        let key = key.with_zero_as_default().with_error("too short");
+        assert_eq!((key.name, key.default, key.unit), (":wait", 50, "ms"));
+        assert_eq!((key.zero_is_default, key.out_of_range), (true, "too short"));
+        let key = OptionKey::new(":host", OptionKind::Text, "The name.");
+        assert!(matches!(key.kind, OptionKind::Text));
+        assert_eq!((key.name, key.default, key.unit, key.text), (":host", 0, "", "The name."));
+    }
+
     fn without_a_list_the_defaults_apply() {
         for list in ["{}", "nil", "{:legacy 7}", "{:wait-ms 0}", "{:strict 1}", "{:strict 0}"] {
             let options = read(list);

@@ -1,4 +1,4 @@
-//! What the environment says about memory, threads and native code: `VALK_HEAP_HARD_LIMIT`,
+//! The variables of the environment that set memory, threads and native code: `VALK_HEAP_HARD_LIMIT`,
 //! `VALK_GC`, `VALK_GC_LOG`, `VALK_EXECUTORS`, `VALK_JIT`.
 
 use crate::LOG_TARGET;
