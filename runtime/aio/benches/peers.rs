@@ -169,7 +169,8 @@ fn timer_lateness() -> (f64, Option<f64>) {
     let list = program.run("all");
     let ours = valk_lang::elements(list);
     let ours = p99(ours.into_iter().filter_map(Value::as_integer).map(|us| us as f64).collect());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("tokio");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().build().expect("tokio");
     let peers = runtime.block_on(async {
         let local = tokio::task::LocalSet::new();
         let seen = Rc::new(RefCell::new(Vec::with_capacity(TIMERS)));
@@ -268,12 +269,11 @@ fn main() -> ExitCode {
         }
         let own = median(all.iter().map(|(own, _)| *own).collect());
         let peers: Vec<f64> = all.iter().filter_map(|(_, peer)| *peer).collect();
-        let (peer, ratio) = match peers.is_empty() {
-            true => (String::new(), String::new()),
-            false => {
-                let peer = median(peers);
-                (format!("{peer:.1}"), format!("{:.2}", own / peer))
-            }
+        let (peer, ratio) = if peers.is_empty() {
+            (String::new(), String::new())
+        } else {
+            let peer = median(peers);
+            (format!("{peer:.1}"), format!("{:.2}", own / peer))
         };
         let Subject { name, unit, goal, .. } = subject;
         println!("{name:<22} {own:>6.1} {unit:<5} {peer:>10} {ratio:>7}  {goal}");
