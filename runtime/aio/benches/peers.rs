@@ -169,7 +169,8 @@ fn timer_lateness() -> (f64, Option<f64>) {
     let list = program.run("all");
     let ours = valk_lang::elements(list);
     let ours = p99(ours.into_iter().filter_map(Value::as_integer).map(|us| us as f64).collect());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("tokio");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().build().expect("tokio");
     let peers = runtime.block_on(async {
         let local = tokio::task::LocalSet::new();
         let seen = Rc::new(RefCell::new(Vec::with_capacity(TIMERS)));

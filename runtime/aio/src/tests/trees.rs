@@ -130,9 +130,11 @@ fn shrunk(program: &Program, stress: Stress) -> Program {
     let mut has_changed = false;
     loop {
         // From where the last one was found: those before it were tried.
-        let found = program::smaller(&smallest).into_iter().enumerate().skip(place).find(|(_, other)| {
-            Instant::now() > deadline || fault(other, stress).is_err()
-        });
+        let found = program::smaller(&smallest)
+            .into_iter()
+            .enumerate()
+            .skip(place)
+            .find(|(_, other)| Instant::now() > deadline || fault(other, stress).is_err());
         match found {
             _ if Instant::now() > deadline => return smallest,
             Some((at, other)) => (smallest, place, has_changed) = (other, at, true),

@@ -168,13 +168,34 @@ enum Kind {
     Promise,
     /// When it is due, its function, its period.
     Timer(Option<Due>, Option<Function>, Option<u64>),
-    Chain { kind: Chained, source: Input, function: Function, is_called: bool },
+    Chain {
+        kind: Chained,
+        source: Input,
+        function: Function,
+        is_called: bool,
+    },
     Function,
     Adopt(Input),
-    Group { kind: GroupKind, inputs: Vec<Input>, left: usize, failure: Option<Item> },
+    Group {
+        kind: GroupKind,
+        inputs: Vec<Input>,
+        left: usize,
+        failure: Option<Item>,
+    },
     Within(Input, Due),
-    Retry { function: Function, attempts: u64, base: u64, is_constant: bool, begun: u64, at: Retry },
-    Bracket { release: Function, use_: Function, stage: Stage },
+    Retry {
+        function: Function,
+        attempts: u64,
+        base: u64,
+        is_constant: bool,
+        begun: u64,
+        at: Retry,
+    },
+    Bracket {
+        release: Function,
+        use_: Function,
+        stage: Stage,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -347,7 +368,8 @@ impl Model {
             }
             model.now = due;
             // All that are due, and then what that has caused.
-            while let Some(first) = model.timers.first_entry().filter(|first| first.key().0 == due) {
+            while let Some(first) = model.timers.first_entry().filter(|first| first.key().0 == due)
+            {
                 let ((_, number), id) = first.remove_entry();
                 model.timer_fired(id, number);
                 model.settle_urgent();
@@ -531,7 +553,8 @@ impl Model {
     }
 
     fn let_go_inputs(&mut self, inputs: &[Input]) -> Vec<Id> {
-        let open: Vec<Input> = inputs.iter().filter(|input| input.token.is_some()).cloned().collect();
+        let open: Vec<Input> =
+            inputs.iter().filter(|input| input.token.is_some()).cloned().collect();
         for input in &open {
             self.forget(input);
         }
@@ -758,7 +781,8 @@ impl Model {
                     Some(_) => {}
                 }
             }
-            Step::Await(_) | Step::Bind(_) | Step::BindAll(_) | Step::Answer(_) | Step::Give(_) => {}
+            Step::Await(_) | Step::Bind(_) | Step::BindAll(_) | Step::Answer(_) | Step::Give(_) => {
+            }
         }
     }
 
@@ -908,7 +932,9 @@ impl Model {
     }
 
     fn attempt(&mut self, id: Id) {
-        let Some(Kind::Retry { function, begun, at, .. }) = &mut self.nodes[id].kind else { return };
+        let Some(Kind::Retry { function, begun, at, .. }) = &mut self.nodes[id].kind else {
+            return;
+        };
         *begun += 1;
         *at = Retry::Calling;
         let function = function.clone();
@@ -938,7 +964,14 @@ impl Model {
                 let end = self.end_of(source.id);
                 self.settle(id, end);
             }
-            Kind::Retry { function, attempts, base, is_constant, begun, at: Retry::Attempt(input) } => {
+            Kind::Retry {
+                function,
+                attempts,
+                base,
+                is_constant,
+                begun,
+                at: Retry::Attempt(input),
+            } => {
                 let end = self.end_of(input.id);
                 let at = Retry::Calling;
                 let kind = Kind::Retry { function, attempts, base, is_constant, begun, at };
@@ -1018,9 +1051,8 @@ impl Model {
                 }
                 (left == 0).then(|| End::Failed(failure.clone()))
             }
-            (GroupKind::All, End::Completed(_)) => (left == 0).then(|| {
-                End::Completed(Item::List(ends(self).iter().map(End::awaited).collect()))
-            }),
+            (GroupKind::All, End::Completed(_)) => (left == 0)
+                .then(|| End::Completed(Item::List(ends(self).iter().map(End::awaited).collect()))),
             (GroupKind::AllSettled, _) => (left == 0).then(|| {
                 let entry = |end: &End| match end {
                     End::Completed(item) => Item::Entry(true, Box::new(item.clone())),
@@ -1041,7 +1073,8 @@ impl Model {
     }
 
     fn attempt_ended(&mut self, id: Id, end: End) {
-        let Some(Kind::Retry { attempts, base, is_constant, begun, .. }) = &self.nodes[id].kind else {
+        let Some(Kind::Retry { attempts, base, is_constant, begun, .. }) = &self.nodes[id].kind
+        else {
             return;
         };
         if matches!(end, End::Completed(_)) || begun >= attempts {

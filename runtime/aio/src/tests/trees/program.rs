@@ -118,9 +118,18 @@ pub enum Expression {
     Chain(ChainKind, Name, Body),
     Group(GroupKind, Vec<Name>),
     Within(Name, u64),
-    Retry { attempts: u64, base: u64, is_constant: bool, body: Body },
+    Retry {
+        attempts: u64,
+        base: u64,
+        is_constant: bool,
+        body: Body,
+    },
     Traverse(usize, Body),
-    Bracket { acquire: Name, release: Body, use_: Body },
+    Bracket {
+        acquire: Name,
+        release: Body,
+        use_: Body,
+    },
     Scope(Body),
     Do(Body),
     /// Groups of bindings, and the body.
@@ -291,7 +300,8 @@ impl Generator {
 
     fn expression(&mut self, visible: &[Name], depth: usize, waits: bool) -> Expression {
         self.left = self.left.saturating_sub(1);
-        let choice = if visible.is_empty() { self.choices.below(20) } else { self.choices.below(100) };
+        let choice =
+            if visible.is_empty() { self.choices.below(20) } else { self.choices.below(100) };
         match choice {
             0..4 => Expression::Pure(self.payload(visible, false)),
             4..8 => Expression::Fail(self.payload(visible, true)),
@@ -316,7 +326,8 @@ impl Generator {
                 Expression::Chain(kind, source, self.body(visible, depth + 1, has_parameter, true))
             }
             50..68 => {
-                let kinds = [GroupKind::All, GroupKind::Race, GroupKind::Any, GroupKind::AllSettled];
+                let kinds =
+                    [GroupKind::All, GroupKind::Race, GroupKind::Any, GroupKind::AllSettled];
                 let kind = kinds[self.choices.below(4)];
                 let can_be_empty = matches!(kind, GroupKind::All | GroupKind::AllSettled);
                 let many = self.choices.below(6) + usize::from(!can_be_empty);
@@ -422,7 +433,9 @@ fn answer_text(answer: &Answer) -> String {
         Answer::Error(number) => format!("(error \"e{number}\")"),
         Answer::Handle(name) => format!("h{name}"),
         Answer::StopAfter(body, times) => {
-            format!("(def {{k{body}}} (+ k{body} 1)) (if (>= k{body} {times}) {{:stop}} {{k{body}}})")
+            format!(
+                "(def {{k{body}}} (+ k{body} 1)) (if (>= k{body} {times}) {{:stop}} {{k{body}}})"
+            )
         }
     }
 }
@@ -504,8 +517,13 @@ fn let_text(groups: &[Vec<(Name, Expression)>], body: &Body) -> String {
         }
         for (place, (name, expression)) in group.iter().enumerate() {
             let expression = expression_text(expression);
-            let shown = if place == 0 { format!("(print \"let\" {name}{variables}) ") } else { String::new() };
-            let _ = write!(bindings, "(v{name} (do {shown}(def {{h{name}}} {expression}) h{name}))");
+            let shown = if place == 0 {
+                format!("(print \"let\" {name}{variables}) ")
+            } else {
+                String::new()
+            };
+            let _ =
+                write!(bindings, "(v{name} (do {shown}(def {{h{name}}} {expression}) h{name}))");
         }
         for (name, _) in group {
             let _ = write!(variables, " v{name}");
@@ -525,7 +543,8 @@ pub fn smaller(program: &Program) -> Vec<Program> {
                 statements.remove(place);
                 let text: String =
                     statements.iter().map(|other| statement_text(other, "")).collect();
-                let is_used = [" ", ")", "}"].iter().any(|end| text.contains(&format!("h{name}{end}")));
+                let is_used =
+                    [" ", ")", "}"].iter().any(|end| text.contains(&format!("h{name}{end}")));
                 if !is_used {
                     all.push(Program { statements, ..*program });
                 }
