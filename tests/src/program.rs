@@ -90,6 +90,11 @@ impl Service {
         Service { child, output }
     }
 
+    /// The number of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The next line it prints.
     pub fn line(&mut self) -> String {
         let mut line = String::new();

@@ -191,9 +191,9 @@ valk_harness::test! {
 valk_harness::test! {
     fn an_interrupt_stops_the_systems() {
         use valk_tests::program::Service;
-        let program = "(def {sys} (aio/await (aio/start))) (print \"ready\")
+        let program = "(def {sys} (aio/await (aio/start)))
             (def {h} (http2/server-listen sys 0 print {:host \"127.0.0.1\"}))
-            (aio/await (aio/sleep sys 1)) (aio/run sys) (print \"stopped\")";
+            (aio/schedule sys 1 (\\ {} {print \"ready\"})) (aio/run sys) (print \"stopped\")";
         let mut service = Service::start(&[&file("interrupt.valk", program)]);
         assert_eq!(service.line(), "ready");
         service.signal("INT");

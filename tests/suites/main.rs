@@ -1,11 +1,12 @@
-//! Cross-crate suites: the command, the service, examples, suites in the language, the
+//! Cross-crate suites: the command, the service, its handlers, examples, suites in the language, the
 //! tree, the guide, the reference, sizes, fuzzing, the
-//! server on a simulated network.
+//! server on a simulated network, waits and their ends.
 
 mod command;
 mod examples;
 mod fuzzing;
 mod guide;
+mod handlers;
 mod reference;
 mod repl;
 mod rooting;
@@ -16,6 +17,7 @@ mod simulation;
 mod standard_streams;
 mod tidy;
 mod vocabulary;
+mod waiting;
 
 fn main() -> std::process::ExitCode {
     valk_harness::main()

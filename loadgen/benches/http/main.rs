@@ -28,11 +28,12 @@ use table::{Row, Sample};
 #[derive(Debug, Parser)]
 #[command(
     name = "ci/bench-http",
+    override_usage = "ci/bench-http [OPTIONS] [--allocators]",
     about = "Valk's HTTP/2 server beside hyper's: CPU time per request, requests per second, latency, memory",
     after_help = "\
 Rows: hyper and hyper-2-threads (the peer), native (a Rust handler on Valk's server), valk (a handler
 in Lisp), valk-1-executor and valk-2-executors (with VALK_EXECUTORS=1 and 2), and one for each
---valk NAME=FILE. Each is measured at full load (every stream sends again when it is answered)
+--valk NAME=FILE; --allocators adds system-allocator, a valk without mimalloc. Each is measured at full load (every stream sends again when it is answered)
 and at a fixed rate, where latency counts from the time at which a request should have left.
 
 Reading the table: ratios are to the row `hyper` of the same round, medians over the rounds; below

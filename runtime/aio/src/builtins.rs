@@ -45,14 +45,15 @@ pub fn register_with(vm: &SharedVm, clock: Clock) {
     let clock = ExecutorClock::new(clock);
     let language = vm.extension::<Language>();
     language.clock = HostClock::new(clock);
-    let stopping = Arc::clone(&language.stopping);
-    let pool = Arc::new(Pool::new(stopping, clock));
+    let pool = Arc::new(Pool::new(language, clock));
     let state = Arc::new(ExecutorState::new(0, Arc::clone(&pool)));
     state.install(vm);
-    pool.add(&state);
+    // The first executor has no calls that wait for it.
+    drop(pool.add(&state));
     for table in TABLES {
         register_table(vm, table);
     }
+    forms::register_rewrites(vm);
 }
 
 /// A check that failed, with the outcome that says so.

@@ -5,6 +5,7 @@
 //! 2. Some defaults follow from other options: buffers from connections, arenas from streams.
 //! 3. Keys that older programs give and nothing reads are accepted without a warning.
 
+use crate::executor::EXECUTORS_MAX;
 use valk_heap::Value;
 use valk_lang::property_list::{OptionKey, OptionKind, OptionTable, Options, WrongKind};
 use valk_vm::Vm;
@@ -131,6 +132,14 @@ pub static START: OptionTable = OptionTable {
             "How long a connection without requests is kept.",
             "",
         ),
+        number(
+            ":executors",
+            (1, EXECUTORS_MAX as i64),
+            EXECUTORS_MAX as i64,
+            "executors",
+            "Executors that serve, at most; there are as many as VALK_EXECUTORS says.",
+            "",
+        ),
         ignored(":pending-stream-pool-size"),
         ignored(":max-handles"),
         ignored(":max-servers"),
@@ -174,6 +183,8 @@ pub struct SystemConfig {
     pub idle_timeout_ms: u64,
     /// Requests and responses that may wait.
     pub queue_capacity: usize,
+    /// Executors that serve, at most.
+    pub executors_max: usize,
 }
 
 impl SystemConfig {
@@ -213,6 +224,7 @@ impl SystemConfig {
             maintenance_interval_ms: options.integer(":maintenance-interval-ms") as u64,
             idle_timeout_ms: options.integer(":connection-idle-timeout-ms") as u64,
             queue_capacity: 2 * connections as usize,
+            executors_max: options.integer(":executors") as usize,
         })
     }
 }

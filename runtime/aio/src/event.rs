@@ -7,6 +7,7 @@
 //! Does not know how an event is processed.
 
 use crate::handle;
+use std::collections::VecDeque;
 use valk_heap::{HostObject, Tracer, Value};
 use valk_vm::{DetachedFiber, Vm};
 
@@ -111,8 +112,32 @@ impl Call {
 /// Work of the host for an executor's thread.
 pub(crate) type HostCall = Box<dyn FnOnce(&valk_lang::SharedVm) + Send + Sync>;
 
+/// A fiber that has used its slice while others were interrupted for it.
+pub(crate) struct Preempted {
+    pub parked: Parked,
+    /// The fibers that wait for it, innermost last, and what they go on with.
+    pub interrupted: Vec<(Parked, Value)>,
+    /// What they wait for beside it.
+    pub urgent: VecDeque<Event>,
+}
+
+impl Preempted {
+    fn trace(&mut self, tracer: &mut Tracer<'_>) {
+        self.parked.trace(tracer);
+        for (parked, answer) in &mut self.interrupted {
+            parked.trace(tracer);
+            tracer.value(answer);
+        }
+        for event in &mut self.urgent {
+            event.trace(tracer);
+        }
+    }
+}
+
 /// What an executor is told to do.
 pub(crate) enum Event {
+    /// Go on with a fiber that has used its slice, and then with those that wait for it.
+    Preempted(Box<Preempted>),
     /// Go on with a fiber that waited for this answer.
     Resume(Box<Parked>, Value),
     /// Call a function.
@@ -135,6 +160,7 @@ pub(crate) enum Event {
 impl Event {
     pub fn trace(&mut self, tracer: &mut Tracer<'_>) {
         match self {
+            Event::Preempted(preempted) => preempted.trace(tracer),
             Event::Resume(parked, answer) => {
                 parked.trace(tracer);
                 tracer.value(answer);

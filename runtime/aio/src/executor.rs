@@ -7,7 +7,8 @@
 //! 3. A fiber runs until it finishes, awaits a handle, or has used its time slice. A fiber that
 //!    awaits is a waiter of that handle, and an event makes it runnable once.
 //! 4. Functions that a builtin has just caused to be called run before that builtin returns, up to
-//!    where they wait: the fiber that called it is *interrupted* meanwhile.
+//!    where they wait: the fiber that called it is *interrupted* meanwhile. One of them that uses up
+//!    its slice takes the interrupted fibers with it, so they do not go on before it returns.
 //! 5. A VM is a stopped mutator whenever its reactor waits, so a collection never waits for I/O.
 //!
 //! Knows fibers and handles. Does not know what a builtin is called.
@@ -19,7 +20,7 @@ mod program;
 mod run;
 mod serve;
 
-pub use pool::{EXECUTORS_MAX, JOBS_WAITING_MAX, executors, spawn_on};
+pub use pool::{EXECUTORS_MAX, JOBS_WAITING_MAX, current_executor, executors, spawn_on};
 pub(crate) use pool::{Pool, pool, submit};
 pub use program::Executor;
 pub(crate) use run::start;
@@ -27,12 +28,13 @@ pub(crate) use run::start;
 use crate::event::{Call, Event, Job, Parked, Target};
 use crate::timers::{TimerId, Timers};
 use std::collections::VecDeque;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::task::Waker;
 use std::time::Duration;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 use valk_heap::{HostObject, Kind, PreemptFlag, Root, Tracer, Value};
+use valk_sync::inbox::Inbox;
 use valk_sync::shim::lock;
 use valk_vm::{Outcome, Vm};
 
@@ -46,6 +48,10 @@ pub(crate) struct Local {
     pub urgent: VecDeque<Event>,
     /// Fibers that wait for those, with what they go on with.
     pub interrupted: Vec<(Parked, Value)>,
+    /// Inputs of nodes of this executor that a cancellation under way has ended. Empty in between.
+    pub ended_inputs: VecDeque<(Value, u32)>,
+    /// A cancellation is under way.
+    pub is_cancelling: bool,
     /// Targets of the fibers that run: one, but for nested calls of the host.
     pub running: Vec<Target>,
     pub timers: Timers,
@@ -55,15 +61,18 @@ pub(crate) struct Local {
 pub(crate) struct ExecutorState {
     pub index: u16,
     pub pool: Arc<Pool>,
-    inbox: Mutex<VecDeque<Event>>,
-    /// Told of every post, and of other reasons to look around.
-    pub arrived: Notify,
+    /// Events for this executor; also woken for other reasons to look around.
+    pub inbox: Inbox<Event>,
     local: Mutex<Local>,
     /// The object in the heap by which collections find this.
     core: OnceLock<Root>,
     pub preempt: OnceLock<PreemptFlag>,
     /// Resumptions that began and ended; odd while a fiber runs.
     pub resumptions: AtomicU64,
+    /// Wake-ups of Rust tasks by handles, anywhere, at the beginning of this turn.
+    wakes_seen: AtomicU64,
+    /// Fibers that were preempted here.
+    pub slices_used: AtomicU64,
     /// Events and timers processed here.
     pub events: AtomicU64,
 }
@@ -79,9 +88,7 @@ pub(crate) struct Core(pub Arc<ExecutorState>);
 
 impl HostObject for Core {
     fn trace(&mut self, tracer: &mut Tracer<'_>) {
-        for event in lock(&self.0.inbox).iter_mut() {
-            event.trace(tracer);
-        }
+        self.0.inbox.for_each_mut(|event| event.trace(tracer));
         let mut local = lock(&self.0.local);
         for event in &mut local.urgent {
             event.trace(tracer);
@@ -93,6 +100,9 @@ impl HostObject for Core {
         for target in &mut local.running {
             target.trace(tracer);
         }
+        for (node, _) in &mut local.ended_inputs {
+            tracer.value(node);
+        }
         local.timers.trace(tracer);
     }
 
@@ -101,7 +111,7 @@ impl HostObject for Core {
     }
 
     fn external_bytes(&self) -> usize {
-        lock(&self.0.inbox).len() * size_of::<Event>()
+        self.0.inbox.len() * size_of::<Event>()
     }
 }
 
@@ -110,12 +120,13 @@ impl ExecutorState {
         ExecutorState {
             index,
             pool,
-            inbox: Mutex::default(),
-            arrived: Notify::new(),
+            inbox: Inbox::new(),
             local: Mutex::default(),
             core: OnceLock::new(),
             preempt: OnceLock::new(),
             resumptions: AtomicU64::new(0),
+            wakes_seen: AtomicU64::new(0),
+            slices_used: AtomicU64::new(0),
             events: AtomicU64::new(0),
         }
     }
@@ -129,8 +140,14 @@ impl ExecutorState {
         let _ = self.preempt.set(vm.preempt_flag().clone());
     }
 
-    /// What the thread of this executor alone uses. Announced to the heap, so values may be put in.
-    pub fn local(&self, vm: &mut Vm) -> MutexGuard<'_, Local> {
+    /// What the thread of this executor alone uses. What is put in does not move: handles and other
+    /// objects of the host.
+    pub fn local(&self) -> MutexGuard<'_, Local> {
+        lock(&self.local)
+    }
+
+    /// The same, announced to the heap, so that any value may be put in.
+    pub fn local_for_values(&self, vm: &mut Vm) -> MutexGuard<'_, Local> {
         vm.heap.touch_host(vm.embedder);
         lock(&self.local)
     }
@@ -153,18 +170,27 @@ impl ExecutorState {
         };
         vm.heap.touch_host(core);
         self.pool.add_live();
-        lock(&self.inbox).push_back(event);
-        self.arrived.notify_one();
+        self.inbox.post(event);
     }
 
     /// Takes the oldest event. It counts as alive until [`Pool::end_live`].
     fn take(&self) -> Option<Event> {
-        lock(&self.inbox).pop_front()
+        self.inbox.take()
     }
 
-    /// Whether no event waits.
-    pub fn is_inbox_empty(&self) -> bool {
-        lock(&self.inbox).is_empty()
+    /// A turn begins: tasks that were woken before have run.
+    pub fn begin_turn(&self) {
+        self.wakes_seen.store(self.pool.wakes(), Ordering::Relaxed);
+    }
+
+    /// Whether a Rust task was woken in this turn, perhaps one of this executor.
+    pub fn has_woken_tasks(&self) -> bool {
+        self.wakes_seen.load(Ordering::Relaxed) != self.pool.wakes()
+    }
+
+    /// Whether a timer is pending that has a time or a system.
+    pub fn has_timers(&self) -> bool {
+        self.local().timers.pending() > 0
     }
 }
 
@@ -180,7 +206,7 @@ pub(crate) fn here(vm: &Vm) -> Arc<ExecutorState> {
 /// Whether the running function was called by an event loop, and not by the program's own thread.
 pub(crate) fn is_in_callback(vm: &mut Vm) -> bool {
     let state = here(vm);
-    let local = state.local(vm);
+    let local = state.local();
     !matches!(local.running.last(), Some(Target::Program(_)) | None)
 }
 
@@ -197,19 +223,48 @@ pub(crate) fn post(vm: &mut Vm, executor: u16, event: Event) {
     }
 }
 
+/// Wakes a Rust task.
+pub(crate) fn wake_task(vm: &Vm, task: Waker) {
+    here(vm).pool.count_wake();
+    task.wake();
+}
+
+/// Tells the node of `handle` that an input has ended: at once in a cancellation on this executor, so
+/// that its effects are there when it returns, else by an event.
+pub(crate) fn notify_node(vm: &mut Vm, executor: u16, node: Value, input: u32) {
+    let state = here(vm);
+    if state.index == executor {
+        let mut local = state.local();
+        if local.is_cancelling {
+            local.ended_inputs.push_back((node, input));
+            return;
+        }
+    }
+    post(vm, executor, Event::Input { node, input });
+}
+
+/// Performs a cancellation, and then what it means for the nodes of this executor.
+pub(crate) fn cancelling(vm: &mut Vm, cancel: impl FnOnce(&mut Vm)) {
+    let state = here(vm);
+    let is_nested = std::mem::replace(&mut state.local().is_cancelling, true);
+    cancel(vm);
+    if is_nested {
+        return;
+    }
+    loop {
+        let Some((node, input)) = state.local().ended_inputs.pop_front() else { break };
+        crate::combinators::input_ended(vm, node, input as usize);
+    }
+    state.local().is_cancelling = false;
+}
+
 /// Has `call` performed before the running builtin returns, if that returns by [`after_urgent`];
 /// soon otherwise.
 pub(crate) fn call_soon(vm: &mut Vm, call: Call) {
     let state = here(vm);
     state.pool.add_live();
-    state.local(vm).urgent.push_back(Event::Call(Box::new(call)));
-    state.arrived.notify_one();
-}
-
-/// Has a function called that nothing waits for, whatever becomes of its cause.
-pub(crate) fn call_cleanup(vm: &mut Vm, function: Value, arguments: &[Value]) {
-    let call = Call::new(vm, function, arguments, Target::Cleanup);
-    call_soon(vm, call);
+    state.local_for_values(vm).urgent.push_back(Event::Call(Box::new(call)));
+    state.inbox.wake();
 }
 
 /// Length of the record that stands for "go on with this after the urgent events".
@@ -220,7 +275,7 @@ const YIELD_FIELDS: usize = 2;
 pub(crate) fn after_urgent(vm: &mut Vm, value: Value) -> Outcome {
     let state = here(vm);
     let (is_calm, target) = {
-        let local = state.local(vm);
+        let local = state.local();
         (local.urgent.is_empty(), local.running.last().copied())
     };
     if is_calm && !target.is_some_and(|target| target.is_cancelled(vm)) {
@@ -265,10 +320,10 @@ pub(crate) fn start_timer(
     if at_us.is_some() {
         state.pool.add_live();
     }
-    let mut local = state.local(vm);
+    let mut local = state.local();
     let id = local.timers.start(vm, handle, system, at_us);
     drop(local);
-    state.arrived.notify_one();
+    state.inbox.wake();
     (state.index, id)
 }
 
@@ -276,8 +331,8 @@ pub(crate) fn start_timer(
 pub(crate) fn restart_timer(vm: &mut Vm, id: TimerId, after: Duration) {
     let state = here(vm);
     let at_us = state.now_us().saturating_add(after.as_micros() as u64);
-    state.local(vm).timers.restart(id, at_us);
-    state.arrived.notify_one();
+    state.local().timers.restart(id, at_us);
+    state.inbox.wake();
 }
 
 /// A timer that has fired fires no more, and is kept for its system.
@@ -289,7 +344,7 @@ pub(crate) fn timer_is_over(vm: &Vm) {
 pub(crate) fn cancel_timer(vm: &mut Vm, executor: u16, id: TimerId, is_timed: bool) {
     let state = here(vm);
     if state.index == executor {
-        let mut local = state.local(vm);
+        let mut local = state.local();
         local.timers.cancel(vm, id);
     } else {
         post(vm, executor, Event::CancelTimer(id));

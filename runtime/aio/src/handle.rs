@@ -12,7 +12,7 @@
 //! Does not know what a builtin is called, nor what a combinator does with its inputs.
 
 use crate::combinators::{self, Node};
-use crate::event::{Event, Parked, Target};
+use crate::event::{Call, Event, Parked, Target};
 use crate::executor::{self, ANY_EXECUTOR};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -53,8 +53,9 @@ pub(crate) struct Body {
     pub node: Option<Box<Node>>,
     /// Where the fiber that computes the result waits.
     pub awaiting: Option<(Value, Token)>,
-    /// Functions to be called if it is cancelled, in order of registration.
-    pub on_cancel: Vec<Value>,
+    /// Calls to be made if it is cancelled, in order of registration, each in the request context
+    /// that it was registered in.
+    pub on_cancel: Vec<Call>,
 }
 
 /// A handle, as an object of the heap.
@@ -92,7 +93,9 @@ impl HostObject for Handle {
         if let Some((handle, _)) = &mut body.awaiting {
             tracer.value(handle);
         }
-        tracer.slice(&mut body.on_cancel);
+        for call in &mut body.on_cancel {
+            call.trace(tracer);
+        }
     }
 
     fn type_name(&self) -> &'static str {
@@ -217,8 +220,8 @@ pub fn settle(vm: &mut Vm, handle: Value, end: End<Value>) -> bool {
     }
     if end == End::Cancelled {
         // The one that was registered last runs first.
-        for function in body.on_cancel.into_iter().rev() {
-            executor::call_cleanup(vm, function, &[]);
+        for call in body.on_cancel.into_iter().rev() {
+            executor::call_soon(vm, call);
         }
     }
     true
@@ -227,9 +230,9 @@ pub fn settle(vm: &mut Vm, handle: Value, end: End<Value>) -> bool {
 /// Tells one waiter how the handle ended.
 fn notify(vm: &mut Vm, waiter: Waiter, end: End<Value>) {
     match waiter {
-        Waiter::Task(waker) => waker.wake(),
+        Waiter::Task(waker) => executor::wake_task(vm, waker),
         Waiter::Input { node, executor, input } => {
-            executor::post(vm, executor, Event::Input { node, input });
+            executor::notify_node(vm, executor, node, input);
         }
         Waiter::Fiber(parked) => {
             let answer = awaited(vm, end);
@@ -248,10 +251,16 @@ pub fn cancel(vm: &mut Vm, handle: Value) -> bool {
     if !handle_of(&vm.heap, handle).is_some_and(is_open) {
         return false;
     }
+    executor::cancelling(vm, |vm| cancel_tree(vm, handle));
+    executor::interrupt_cancelled(vm);
+    true
+}
+
+fn cancel_tree(vm: &mut Vm, root: Value) {
     // A list in place of recursion: trees may be deep. What is below is looked at when its turn
     // comes: by then those above it may have left it.
     let mut pending = Vec::new();
-    let mut next = Some(handle);
+    let mut next = Some(root);
     while let Some(handle) = next {
         vm.heap.touch_host(handle);
         let Some(object) = handle_of(&vm.heap, handle) else { break };
@@ -269,8 +278,6 @@ pub fn cancel(vm: &mut Vm, handle: Value) -> bool {
         }
         next = std::iter::from_fn(|| pending.pop()).find_map(|below| unobserved(vm, below));
     }
-    executor::interrupt_cancelled(vm);
-    true
 }
 
 /// The handle, if it has not ended, nothing waits for it any more, and only its observers have a

@@ -36,7 +36,9 @@ const LOG_TARGET: &str = "valk::aio";
 
 pub use builtins::{register, register_with};
 pub use config::{START, SystemConfig};
-pub use executor::{EXECUTORS_MAX, Executor, JOBS_WAITING_MAX, executors, spawn_on};
+pub use executor::{
+    EXECUTORS_MAX, Executor, JOBS_WAITING_MAX, current_executor, executors, spawn_on,
+};
 pub use handle::{
     awaited, cancel, completed, end, failed, is_handle, new_handle, settle, settled, status,
 };

@@ -34,13 +34,7 @@ pub(crate) const TABLE: &[(&str, Arity, NativeFn)] =
     &[("aio/pool-stats", Arity::Any, pool_stats), ("aio/slab-buckets", Arity::Any, slab_buckets)];
 
 /// Tells how many connections of a server wait; nothing when the server has ended.
-type Waiting = Box<dyn Fn() -> Option<u64>>;
-
-/// Whom to ask about the connections of each system: servers live on the event loop's thread.
-#[derive(Default)]
-struct Backpressure {
-    servers: Vec<(System, Waiting)>,
-}
+pub(crate) type Waiting = Box<dyn Fn() -> Option<u64> + Send + Sync>;
 
 /// The pools of one system.
 pub struct Pools {
@@ -64,15 +58,14 @@ impl Pools {
 impl System {
     /// Has `aio/pool-stats` ask `waiting` how many connections of a server of this system are not read
     /// from until their clients have read, as long as it gives a number.
-    pub fn ask_waiting(&self, vm: &mut Vm, waiting: impl Fn() -> Option<u64> + 'static) {
-        let servers = &mut vm.extension::<Backpressure>().servers;
-        servers.retain(|(_, waiting)| waiting().is_some());
-        servers.push((self.clone(), Box::new(waiting)));
+    pub fn ask_waiting(&self, waiting: impl Fn() -> Option<u64> + Send + Sync + 'static) {
+        let mut servers = self.servers_that_wait();
+        servers.retain(|waiting| waiting().is_some());
+        servers.push(Box::new(waiting));
     }
 
-    fn waiting(&self, vm: &mut Vm) -> u64 {
-        let servers = vm.extension::<Backpressure>().servers.iter();
-        servers.filter(|(system, _)| system.is(self)).filter_map(|(_, waiting)| waiting()).sum()
+    fn waiting(&self) -> u64 {
+        self.servers_that_wait().iter().filter_map(|waiting| waiting()).sum()
     }
 }
 
@@ -93,7 +86,7 @@ fn pool_stats(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let pools = system.pools();
     let buffers = pools.receive_buffers.statistics().buffers;
     let buffers = occupancy(vm, buffers.free(), buffers.slots);
-    let waiting = system.waiting(vm);
+    let waiting = system.waiting();
     let has_waiting = vm.heap.intern(if waiting > 0 { b":true" } else { b":false" });
     let waiting = Value::fixnum(waiting as i64);
     let backpressure = property_list::build(

@@ -12,12 +12,12 @@ use crate::config::SystemConfig;
 use crate::event::Event;
 use crate::executor::{self, pool};
 use crate::handle::{self, Waiter, completed, settle, with_node};
-use crate::pools::Pools;
+use crate::pools::{Pools, Waiting};
 use crate::signals;
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, LocalSet};
@@ -72,12 +72,22 @@ struct Shared {
     is_stopped: AtomicBool,
     stopped: Mutex<Option<Root>>,
     pools: Pools,
+    /// Tell how many connections of each server wait.
+    waiting: Mutex<Vec<Waiting>>,
+    /// Executors that serve, at most.
+    executors_max: usize,
 }
 
 /// A running or stopped async system.
 #[derive(Clone)]
 pub struct System {
     shared: Arc<Shared>,
+}
+
+impl std::fmt::Debug for System {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("System").field("id", &self.id()).finish_non_exhaustive()
+    }
 }
 
 impl HostObject for System {
@@ -119,7 +129,8 @@ impl System {
         let Some(shared_vm) = shared_vm(vm) else {
             return Err("this program runs without an event loop".to_string());
         };
-        let pools = Pools::new(&SystemConfig::read(vm, list)?)?;
+        let config = SystemConfig::read(vm, list)?;
+        let pools = Pools::new(&config)?;
         let pool = pool(vm);
         let stopped = with_node(vm, Node::end_of_system(vm));
         let stopped = Mutex::new(Some(vm.heap.root(stopped)));
@@ -138,6 +149,8 @@ impl System {
                 is_stopped: AtomicBool::new(false),
                 stopped,
                 pools,
+                waiting: Mutex::default(),
+                executors_max: config.executors_max,
             };
             systems.next_id += 1;
             let system = System { shared: Arc::new(shared) };
@@ -161,9 +174,22 @@ impl System {
         &self.shared.pools
     }
 
-    /// Whether both are the same system.
-    pub(crate) fn is(&self, other: &System) -> bool {
-        Arc::ptr_eq(&self.shared, &other.shared)
+    pub(crate) fn servers_that_wait(&self) -> MutexGuard<'_, Vec<Waiting>> {
+        lock(&self.shared.waiting)
+    }
+
+    /// The executors that serve for this system, which are started if they are not: the calling
+    /// thread's first.
+    ///
+    /// # Errors
+    /// What to tell the program when the system has no further thread.
+    pub fn executors(&self, vm: &mut Vm) -> Result<Vec<usize>, String> {
+        let here = executor::current_executor(vm);
+        if self.shared.executors_max.min(vm.heap.mutators_max()) == 1 {
+            return Ok(vec![here]);
+        }
+        let others = (0..executor::executors(vm)?).filter(|index| *index != here);
+        Ok(std::iter::once(here).chain(others).take(self.shared.executors_max).collect())
     }
 
     /// Whether the last service has ended.

@@ -1,8 +1,8 @@
 //! Fibers and handles for code of the host that is a Rust task.
 //!
 //! A task starts a fiber with [`start`]. It gets the value at once, or a root of the handle to wait
-//! for with [`await_handle`]; dropping that wait cancels the handle, so work for a client that left
-//! ends.
+//! for with [`await_handle`]; dropping that wait cancels the handle, unless others observe it, so
+//! work for a client that left ends.
 
 use crate::event::Target;
 use crate::executor;
@@ -45,7 +45,7 @@ pub fn start(vm: &SharedVm, fiber: FiberId) -> Started {
 }
 
 /// Waits for the handle of `root`, on the thread of `vm`. Its end holds values: they are used before
-/// the task waits again. Dropped before that, it cancels the handle.
+/// the task waits again. Dropped before that, it cancels the handle if nothing else observes it.
 pub fn await_handle(vm: &SharedVm, root: Root) -> AwaitHandle {
     AwaitHandle { vm: std::rc::Rc::downgrade(vm), root: Some(root), token: None }
 }
@@ -91,6 +91,8 @@ impl Drop for AwaitHandle {
         if let Some(token) = self.token.take() {
             drop(handle::unsubscribe(&vm, value, token));
         }
-        handle::cancel(&mut vm, value);
+        if let Some(value) = handle::unobserved(&vm, value) {
+            handle::cancel(&mut vm, value);
+        }
     }
 }

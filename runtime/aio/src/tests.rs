@@ -391,8 +391,7 @@ valk_harness::test! {
 valk_harness::test! {
     fn connections_that_wait_are_summed_over_the_servers_that_run() {
         use crate::system_of;
-        use std::cell::Cell;
-        use std::rc::Rc;
+        use std::sync::Arc;
         let mut runtime = runtime();
         let mut executor = Executor::new(&runtime.vm).expect("a reactor");
         runtime.run_text("p", b"(def {sys} (aio/await (aio/start)))", &mut executor);
@@ -402,14 +401,14 @@ valk_harness::test! {
             let value = vm.global(name).expect("defined");
             system_of(&vm, value).expect("a system")
         };
-        let second = Rc::new(Cell::new(2));
-        let seen = Rc::downgrade(&second);
-        system.ask_waiting(&mut runtime.vm(), || Some(1));
-        let held = Rc::new(7);
-        let owned = Rc::clone(&held);
-        system.ask_waiting(&mut runtime.vm(), move || {
+        let second = Arc::new(2);
+        let seen = Arc::downgrade(&second);
+        system.ask_waiting(|| Some(1));
+        let held = Arc::new(7);
+        let owned = Arc::clone(&held);
+        system.ask_waiting(move || {
             assert_eq!(*owned, 7);
-            Some(seen.upgrade()?.get())
+            Some(*seen.upgrade()?)
         });
         let buffer = system.pools().receive_buffers().acquire().expect("a free buffer");
         let mut ask = |asked: &str| {
@@ -424,9 +423,9 @@ valk_harness::test! {
         drop((second, buffer));
         let text = ask("(print (aio/pool-stats sys))");
         assert!(text.contains(":connections-waiting 1 :has-waiting :true"), "{text}");
-        assert_eq!(Rc::strong_count(&held), 2);
-        system.ask_waiting(&mut runtime.vm(), || None);
-        assert_eq!(Rc::strong_count(&held), 1, "a server that has ended is forgotten");
+        assert_eq!(Arc::strong_count(&held), 2);
+        system.ask_waiting(|| None);
+        assert_eq!(Arc::strong_count(&held), 1, "a server that has ended is forgotten");
         executor.finish(&runtime.vm);
     }
 }

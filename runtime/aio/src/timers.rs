@@ -2,8 +2,8 @@
 //!
 //! 1. A timer names a handle and perhaps a time. Starting, firing and cancelling one costs the same
 //!    up to the logarithm of the number pending.
-//! 2. Handles lie in pages, objects of the heap that a collection of the young looks into only if
-//!    one of their entries changed. So timers that wait cost such a collection nothing.
+//! 2. Handles lie in pages, objects of the heap. Handles are never young, so a collection of the young
+//!    does not look into pages, and timers that wait cost it nothing.
 //! 3. A cancelled timer leaves its entry in the queue behind; when such entries are the greater
 //!    part, the queue is made anew. So memory follows the number pending.
 //!
@@ -93,7 +93,7 @@ impl Timers {
             self.pages.push(page);
         }
         self.set(vm, index, handle);
-        let id = TimerId { index, generation };
+        let id = TimerId { generation, index };
         if let Some(at_us) = at_us {
             self.queue.push(Reverse((at_us, id)));
         }
@@ -107,11 +107,9 @@ impl Timers {
         }
     }
 
-    fn set(&self, vm: &mut Vm, index: u32, handle: Value) -> Value {
+    fn set(&self, vm: &Vm, index: u32, handle: Value) -> Value {
         let (page, place) = (index as usize / PAGE_ENTRIES, index as usize % PAGE_ENTRIES);
-        let page = self.pages[page];
-        vm.heap.touch_host(page);
-        let object = page.host::<Page>(&vm.heap).expect("pages are made here");
+        let object = self.pages[page].host::<Page>(&vm.heap).expect("pages are made here");
         std::mem::replace(&mut lock(&object.0)[place], handle)
     }
 
@@ -127,7 +125,7 @@ impl Timers {
     }
 
     /// Forgets a timer. Returns false if it had fired for the last time or was forgotten.
-    pub fn cancel(&mut self, vm: &mut Vm, id: TimerId) -> bool {
+    pub fn cancel(&mut self, vm: &Vm, id: TimerId) -> bool {
         if !self.is_live(id) {
             return false;
         }

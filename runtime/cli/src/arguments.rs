@@ -24,13 +24,14 @@ use clap::{Parser, Subcommand};
         VALK_HEAP_HARD_LIMIT       memory limit in bytes (default 536870912)\n  \
         VALK_GC                    full: no generations; every, random, random:SEED: collect more\n  \
         \x20                          often; refuse, refuse:SEED: run out of memory at times\n  \
-        VALK_WORKERS               threads for (future f) and (pmap f list) (default: processors)\n  \
+        VALK_EXECUTORS             threads that run programs and serve, 1 to 63 (default: processors;\n  \
+        \x20                          VALK_WORKERS is an older name)\n  \
         VALK_GC_LOG                1: a line for every collection, to standard error\n  \
         VALK_JIT                   off: bytecode only; N: native code after N calls (default 1000)\n  \
         VALK_LOG                   error, warn (default), info, debug or trace, to standard error\n  \
         VALK_HISTORY               file with the lines typed at the prompt\n\n\
         Exit status: 0 or what the program sets with (exit n), 1 after an uncaught error, 2 for a \
-        wrong command line, 141 when nobody reads the output."
+        wrong command line, 128 and its number when a signal ended the program, 141 when nobody reads the output."
 )]
 pub struct Arguments {
     /// What to do other than running files.

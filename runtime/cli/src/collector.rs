@@ -1,18 +1,19 @@
 //! What the environment says about memory, threads and native code: `VALK_HEAP_HARD_LIMIT`,
-//! `VALK_GC`, `VALK_GC_LOG`, `VALK_WORKERS`, `VALK_JIT`.
+//! `VALK_GC`, `VALK_GC_LOG`, `VALK_EXECUTORS`, `VALK_JIT`.
 
 use crate::LOG_TARGET;
 use crate::report::write_error;
 use std::fmt::Write as _;
 use std::hash::{BuildHasher as _, RandomState};
+use valk_aio::EXECUTORS_MAX;
 use valk_heap::{Collected, Collection, Config, Stress};
 use valk_vm::{JIT_CALLS_DEFAULT, JIT_NEVER, Vm};
 
 /// The modes of `VALK_GC`, for messages.
 const MODES: &str = "full, every, random, random:SEED, refuse and refuse:SEED";
 
-/// Most threads of `VALK_WORKERS`.
-const WORKERS_MAX: usize = 63;
+/// The number of executors; the second name is that of earlier versions.
+const EXECUTORS: [&str; 2] = ["VALK_EXECUTORS", "VALK_WORKERS"];
 
 /// Heap configuration from the environment.
 pub fn config() -> Config {
@@ -24,7 +25,7 @@ pub fn config() -> Config {
         Err(_) if limit.is_empty() => {}
         Err(_) => warn(&format!("VALK_HEAP_HARD_LIMIT is no number of bytes: {limit}")),
     }
-    config.mutators_max = 1 + workers();
+    config.mutators_max = executors();
     let modes = std::env::var("VALK_GC").unwrap_or_default();
     for mode in modes.split(',').map(str::trim).filter(|mode| !mode.is_empty()) {
         if !apply(&mut config, mode) {
@@ -34,16 +35,19 @@ pub fn config() -> Config {
     config
 }
 
-/// Threads for functions that a program hands over: as many as there are processors, unless
-/// `VALK_WORKERS` says otherwise.
-fn workers() -> usize {
-    let processors = std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX);
-    let wanted = std::env::var("VALK_WORKERS").unwrap_or_default();
+/// Threads that run the program, its own included: as many as there are processors that this process
+/// may use, unless the environment says otherwise.
+fn executors() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let processors = processors.min(EXECUTORS_MAX);
+    let given = EXECUTORS.map(|name| (name, std::env::var(name).unwrap_or_default()));
+    let Some((name, wanted)) = given.into_iter().find(|(_, wanted)| !wanted.is_empty()) else {
+        return processors;
+    };
     match wanted.parse() {
-        Ok(workers @ 1..=WORKERS_MAX) => workers,
-        _ if wanted.is_empty() => processors,
+        Ok(executors @ 1..=EXECUTORS_MAX) => executors,
         _ => {
-            warn(&format!("VALK_WORKERS is no number from 1 to {WORKERS_MAX}: {wanted}"));
+            warn(&format!("{name} is no number from 1 to {EXECUTORS_MAX}: {wanted}"));
             processors
         }
     }

@@ -7,6 +7,7 @@ use valk_heap::Config;
 use valk_http2::Limits;
 use valk_lang::STRING_BYTES_MAX;
 use valk_vm::{JIT_FUNCTIONS_MAX, REGISTERS_MAX, TRACE_FRAMES_MAX};
+use valk_web::HANDLER_TIMEOUT_MS;
 
 /// A bound.
 struct Row {
@@ -39,7 +40,7 @@ fn rows(heap: &Config) -> Vec<Row> {
         row("error/trace", TRACE_FRAMES_MAX, "calls", fixed),
         row("aio/receive-buffer", RECEIVE_BUFFER_BYTES, "bytes", fixed),
         row("aio/receive-retained", RECEIVE_RETAINED_BYTES, "bytes per system", fixed),
-        row("threads/workers", heap.mutators_max - 1, "threads", "VALK_WORKERS"),
+        row("threads/executors", heap.mutators_max, "threads", "VALK_EXECUTORS, 1 to 63"),
         row("threads/waiting", JOBS_WAITING_MAX, "functions", fixed),
         row("repl/history", crate::history::HISTORY_LINES_MAX, "lines", fixed),
     ];
@@ -49,6 +50,12 @@ fn rows(heap: &Config) -> Vec<Row> {
         unit: limit.unit,
         set: limit.set.into(),
     }));
+    rows.push(row(
+        "http2/handler-timeout",
+        HANDLER_TIMEOUT_MS as usize,
+        "ms",
+        ":handler-timeout-ms of http2/server-listen",
+    ));
     rows.extend(Limits::default().table().into_iter().map(|limit| Row {
         name: format!("http2/{}", limit.name.replace('_', "-")),
         value: limit.value,

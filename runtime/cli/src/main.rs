@@ -1,9 +1,9 @@
 //! The `valk` command: arguments and wiring.
 //!
-//! Exit status: 0, or what the program set; 1 after an uncaught error or a file that cannot be
-//! read; 2 for a wrong command line. Programs write to standard output, diagnostics go to standard
-//! error; an uncaught error also prints its `Error[…]` line on standard output, where older tools
-//! look for it.
+//! Exit status: 0, or what the program set; 128 and the number of the signal that ended it; 1 after
+//! an uncaught error or a file that cannot be read; 2 for a wrong command line. Programs write to
+//! standard output, diagnostics go to standard error; an uncaught error also prints its `Error[…]`
+//! line on standard output, where older tools look for it.
 #![forbid(unsafe_code)]
 
 mod arguments;
@@ -62,6 +62,8 @@ fn command(arguments: &Arguments, threshold: Threshold) -> u8 {
     session.runtime.set_log_threshold(threshold);
     let code = run(&mut session, arguments, &reporter);
     session.finish();
+    // Functions that were still running may have asked for another status.
+    let code = session.exit_code().unwrap_or(code);
     if let Some(format) = arguments.stats {
         session.show_statistics(format);
     }
@@ -107,7 +109,7 @@ fn run(session: &mut Session, arguments: &Arguments, reporter: &Reporter) -> u8 
         failed |= session.run_file(file, reporter);
     }
     let nothing = arguments.files.is_empty() && arguments.expressions.is_empty();
-    if arguments.repl || nothing && !arguments.script {
+    if !session.has_ended() && (arguments.repl || nothing && !arguments.script) {
         return repl::run(session, reporter);
     }
     session.exit_code().unwrap_or(u8::from(failed))

@@ -35,7 +35,7 @@ pub fn run(session: &mut Session, reporter: &Reporter) -> u8 {
     } else {
         piped(session, reporter);
     }
-    0
+    if session.has_ended() { session.exit_code().unwrap_or(0) } else { 0 }
 }
 
 fn interactive(session: &mut Session, reporter: &Reporter) -> rustyline::Result<()> {
@@ -104,5 +104,5 @@ fn take(session: &mut Session, input: &str, reporter: &Reporter) -> Next {
         return commands::run(session, input, reporter);
     }
     session.answer(input, reporter);
-    Next::Continue
+    if session.has_ended() { Next::Quit } else { Next::Continue }
 }

@@ -98,7 +98,8 @@ impl Session {
         }
     }
 
-    /// Prints what went wrong; the value when nothing did.
+    /// Prints what went wrong; the value when nothing did. A program that was ended has failed
+    /// at nothing.
     fn report(&mut self, ran: Ran, reporter: &Reporter) -> Option<Value> {
         match ran {
             Ran::Value(value) => Some(value),

@@ -32,9 +32,9 @@ use crate::exchange::Exchange;
 use crate::limits::Limits;
 use crate::message::{Event, Reply, Request, Scheme};
 use crate::metered::{Meter, Metered};
-use crate::server::Service;
 use crate::token_bucket::TokenBucket;
 use crate::validate;
+use crate::worker::Service;
 
 type Incoming = (http::Request<RecvStream>, SendResponse<Bytes>);
 type Signal = Pin<Box<dyn Future<Output = ()>>>;

@@ -3,10 +3,12 @@
 //! Invariant, checked by the tests: every request is counted in exactly one of these when it ends, so
 //! `requests = answered + cancelled + stalled + refused + aborted + requests_open`.
 //!
-//! One thread owns a [`Counters`]; cells are enough and cost nothing on the request path.
+//! One thread adds to a [`Counters`], any thread may read it. So adding is a load and a store, without
+//! a read-modify-write; a server on several threads has one for each, and their sum is what it counted.
 
-use std::cell::Cell;
-use std::rc::Rc;
+use std::iter::Sum;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 macro_rules! counters {
     ($($(#[$doc:meta])+ $name:ident,)+) => {
@@ -16,7 +18,7 @@ macro_rules! counters {
             $($(#[$doc])+ pub $name: u64,)+
         }
 
-        /// Live counters of one server; [`Counters::snapshot`] reads them.
+        /// Live counters of one thread of a server; [`Counters::snapshot`] reads them.
         #[derive(Debug, Default)]
         pub struct Counters {
             $(pub(crate) $name: Count,)+
@@ -26,6 +28,14 @@ macro_rules! counters {
             /// All values now.
             pub fn snapshot(&self) -> Snapshot {
                 Snapshot { $($name: self.$name.get(),)+ }
+            }
+        }
+
+        impl Sum for Snapshot {
+            fn sum<I: Iterator<Item = Self>>(snapshots: I) -> Self {
+                snapshots.fold(Self::default(), |sum, next| Self {
+                    $($name: sum.$name + next.$name,)+
+                })
             }
         }
     };
@@ -80,20 +90,20 @@ impl Snapshot {
 
 /// One number of [`Counters`].
 #[derive(Debug, Default)]
-pub(crate) struct Count(Cell<u64>);
+pub(crate) struct Count(AtomicU64);
 
 impl Count {
     pub(crate) fn get(&self) -> u64 {
-        self.0.get()
+        self.0.load(Ordering::Relaxed)
     }
 
     pub(crate) fn add(&self, n: u64) {
-        self.0.set(self.0.get().wrapping_add(n));
+        self.0.store(self.get().wrapping_add(n), Ordering::Relaxed);
     }
 
     pub(crate) fn subtract(&self, n: u64) {
-        let left = self.0.get().checked_sub(n);
-        self.0.set(left.expect("a gauge falls only after it rose"));
+        let left = self.get().checked_sub(n);
+        self.0.store(left.expect("a gauge falls only after it rose"), Ordering::Relaxed);
     }
 }
 
@@ -113,15 +123,15 @@ pub(crate) enum RequestOutcome {
 /// Counts one request from its header block to its end; dropped without an outcome, the request
 /// counts as aborted.
 pub(crate) struct RequestGuard {
-    counters: Rc<Counters>,
+    counters: Arc<Counters>,
     outcome: Option<RequestOutcome>,
 }
 
 impl RequestGuard {
-    pub(crate) fn open(counters: &Rc<Counters>) -> Self {
+    pub(crate) fn open(counters: &Arc<Counters>) -> Self {
         counters.requests.add(1);
         counters.requests_open.add(1);
-        Self { counters: Rc::clone(counters), outcome: None }
+        Self { counters: Arc::clone(counters), outcome: None }
     }
 
     pub(crate) fn close(mut self, outcome: RequestOutcome) {
@@ -150,13 +160,13 @@ impl Drop for RequestGuard {
 }
 
 /// Counts one connection from accept to close.
-pub(crate) struct ConnectionGuard(Rc<Counters>);
+pub(crate) struct ConnectionGuard(Arc<Counters>);
 
 impl ConnectionGuard {
-    pub(crate) fn open(counters: &Rc<Counters>) -> Self {
+    pub(crate) fn open(counters: &Arc<Counters>) -> Self {
         counters.connections.add(1);
         counters.connections_open.add(1);
-        Self(Rc::clone(counters))
+        Self(Arc::clone(counters))
     }
 }
 

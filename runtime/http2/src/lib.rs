@@ -1,12 +1,12 @@
 //! The HTTP/2 server: sockets, TLS, connections, streams, limits; over h2, tokio and rustls.
 //!
 //! ```text
-//! server ─▶ connection ─▶ exchange ─▶ Handler        (a program, through `message`)
+//! server ─▶ acceptor ─▶ worker ─▶ connection ─▶ exchange ─▶ Handler   (a program, by `message`)
 //! ```
 //!
-//! 1. [`bind`] finds every fault of address and certificate; [`Server::serve`] runs one server on
-//!    one thread inside a `LocalSet`. Nothing here is shared between threads but the socket, the
-//!    TLS configuration and the [`StopSignal`].
+//! 1. [`bind`] finds every fault of address and certificate; [`Server::serve`] runs a server on one
+//!    thread inside a `LocalSet`, [`Server::split`] one on several threads. A connection lives on
+//!    one thread. Threads share the TLS configuration, the [`StopSignal`] and queues of connections.
 //! 2. Every bound is a field of [`Limits`]; what clients make the server hold is counted per
 //!    connection.
 //! 3. No handler can unwind the server, and no client can make it wait without a timer running.
@@ -16,6 +16,7 @@
 
 #![forbid(unsafe_code)]
 
+mod acceptor;
 mod body;
 mod connection;
 mod counters;
@@ -33,17 +34,20 @@ mod stop;
 mod tls;
 mod token_bucket;
 mod validate;
+mod worker;
 
+pub use acceptor::Acceptor;
 pub use counters::{Counters, Snapshot};
 pub use error::ServerError;
 pub use limits::{LimitRow, Limits};
 pub use local_authority::local_authority_pem;
-pub use message::{Event, Handler, PendingReply, Reply, Request, Response, Scheme};
+pub use message::{Event, Handler, PendingReply, Reply, Request, RequestLine, Response, Scheme};
 pub use receive_buffers::{ReceiveBuffer, ReceiveBuffers};
 pub use server::{ServeReport, Server, ServerConfig, bind};
 pub use stop::StopSignal;
 pub use tls::Certificate;
 pub use valk_net::{Network, TokioNetwork};
+pub use worker::Worker;
 
 #[cfg(test)]
 mod tests;

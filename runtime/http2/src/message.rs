@@ -77,6 +77,17 @@ impl Request {
         self.head.headers.get(name).map(http::HeaderValue::as_bytes)
     }
 
+    /// All values of the named field.
+    pub fn header_values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        self.head.headers.get_all(name).into_iter().map(http::HeaderValue::as_bytes)
+    }
+
+    /// Method and path, cheap to keep beyond the request.
+    pub fn line(&self) -> RequestLine {
+        let path = self.head.uri.path_and_query().cloned();
+        RequestLine { method: self.head.method.clone(), path }
+    }
+
     /// The whole body; empty when there is none.
     pub fn body(&self) -> &Bytes {
         &self.body
@@ -96,6 +107,20 @@ impl fmt::Debug for Request {
             .field("stream_id", &self.stream_id)
             .field("body_bytes", &self.body.len())
             .finish_non_exhaustive()
+    }
+}
+
+/// Method and path of a request, as log lines show them.
+#[derive(Clone, Debug)]
+pub struct RequestLine {
+    method: http::Method,
+    path: Option<http::uri::PathAndQuery>,
+}
+
+impl fmt::Display for RequestLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.as_ref().map_or("/", http::uri::PathAndQuery::as_str);
+        write!(f, "{} {path}", self.method)
     }
 }
 
@@ -199,6 +224,12 @@ pub enum Event {
         /// connection only.
         pause_ms: u64,
     },
+    /// A thread that served connections has ended by itself, and those connections with it. Others
+    /// serve the new ones.
+    WorkerLost {
+        /// The number of the worker.
+        worker: usize,
+    },
     /// A connection ended before its first request.
     HandshakeFailed {
         /// Why.
@@ -222,6 +253,9 @@ impl fmt::Display for Event {
             }
             Self::AcceptFailed { error, pause_ms } => {
                 write!(f, "cannot accept a connection: {error}; next attempt in {pause_ms} ms")
+            }
+            Self::WorkerLost { worker } => {
+                write!(f, "worker {worker} has ended, and its connections with it")
             }
             Self::HandshakeFailed { reason } => write!(f, "handshake failed: {reason}"),
             Self::ConnectionFailed { reason } => write!(f, "connection failed: {reason}"),

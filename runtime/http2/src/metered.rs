@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -26,13 +27,13 @@ pub(crate) struct Meter {
 pub(crate) struct Metered<IO> {
     io: IO,
     meter: Rc<Meter>,
-    counters: Rc<Counters>,
+    counters: Arc<Counters>,
 }
 
 impl<IO> Metered<IO> {
-    pub(crate) fn new(io: IO, counters: &Rc<Counters>) -> (Self, Rc<Meter>) {
+    pub(crate) fn new(io: IO, counters: &Arc<Counters>) -> (Self, Rc<Meter>) {
         let meter = Rc::new(Meter::default());
-        (Self { io, meter: Rc::clone(&meter), counters: Rc::clone(counters) }, meter)
+        (Self { io, meter: Rc::clone(&meter), counters: Arc::clone(counters) }, meter)
     }
 
     fn note_write(&self, result: &Poll<io::Result<usize>>) {

@@ -2,33 +2,28 @@
 //!
 //! 1. [`bind`] reports everything that can be wrong with address and certificate, before any
 //!    runtime exists; a [`Server`] may then move to the thread that serves it.
-//! 2. Serving spawns one local task per connection and stops accepting at `max_connections`.
-//! 3. A failing `accept` pauses the loop and never ends it.
-//! 4. A stop closes the listener, lets every connection finish, and aborts what is left at
-//!    `stop_timeout`. The report is made after the last task has ended.
+//! 2. A server is an acceptor and workers, each of them on a thread of its own; [`Server::serve`]
+//!    has both on the calling thread, [`Server::split`] leaves that to the caller.
+//! 3. A stop closes the listener and ends the workers, each as it does by itself.
 //!
-//! Knows sockets and tasks. Does not know frames.
+//! Knows how the parts fit together. Does not know what they do.
 
-use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
-use tokio_rustls::TlsAcceptor;
-use valk_net::{BoundSocket, Listener, Network, Stream, accept};
+use valk_net::{BoundSocket, Listener, Network};
 
-use crate::connection::drive;
-use crate::counters::{ConnectionGuard, Counters, Snapshot};
+use crate::acceptor::{Acceptor, Dealer, Dealing};
+use crate::counters::{Counters, Snapshot};
 use crate::error::ServerError;
 use crate::limits::Limits;
-use crate::message::{Event, Handler, Scheme};
+use crate::message::Handler;
 use crate::receive_buffers::ReceiveBuffers;
 use crate::stop::StopSignal;
 use crate::tls::{self, Certificate};
+use crate::worker::Worker;
 
 /// Configuration of a server.
 #[derive(Clone, Debug, Default)]
@@ -97,7 +92,7 @@ impl Server {
         handler: Rc<dyn Handler>,
         stop: StopSignal,
     ) -> Result<ServeReport, ServerError> {
-        self.serve_counted(handler, stop, Rc::default()).await
+        self.serve_counted(handler, stop, Arc::default()).await
     }
 
     /// As [`Server::serve`], with counters the caller can read meanwhile.
@@ -108,17 +103,57 @@ impl Server {
         self,
         handler: Rc<dyn Handler>,
         stop: StopSignal,
-        counters: Rc<Counters>,
+        counters: Arc<Counters>,
     ) -> Result<ServeReport, ServerError> {
         let address = self.local_addr();
-        let listener = self.socket.listen();
+        let (socket, shared) = self.into_parts(stop);
+        let listener = socket.listen();
         let listener = listener.map_err(|error| ServerError::listen(address, error))?;
-        let service = Service::new(handler, self.limits, self.receive_buffers, counters, stop);
-        Ok(service.serve(listener, self.tls).await)
+        Ok(serve_on_one_thread(listener, shared, handler, counters).await)
+    }
+
+    /// The server as one acceptor and `workers` workers, for as many threads. The acceptor belongs
+    /// on the thread of the first worker, whose counters it may share.
+    ///
+    /// # Panics
+    /// When `workers` is 0.
+    pub fn split(self, workers: usize, stop: StopSignal) -> (Acceptor, Vec<Worker>) {
+        let (socket, shared) = self.into_parts(stop);
+        let (dealing, workers) = shared.deal_to(workers);
+        (Acceptor { socket, dealing }, workers)
+    }
+
+    fn into_parts(self, stop: StopSignal) -> (Box<dyn BoundSocket>, Shared) {
+        let Self { socket, tls, limits, receive_buffers } = self;
+        (socket, Shared { limits, tls, receive_buffers, stop })
     }
 }
 
-/// How serving ended.
+/// What acceptor and workers share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) limits: Limits,
+    pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
+    pub(crate) receive_buffers: Option<Arc<dyn ReceiveBuffers>>,
+    pub(crate) stop: StopSignal,
+}
+
+impl Shared {
+    pub(crate) fn deal_to(self, workers: usize) -> (Dealing, Vec<Worker>) {
+        assert!(workers > 0, "a server has at least one worker");
+        let shared = Arc::new(self);
+        let (dealer, queues) = Dealer::new(workers);
+        let workers = queues.into_iter().map(|(state, queue)| Worker {
+            shared: Arc::clone(&shared),
+            state,
+            queue,
+        });
+        let workers = workers.collect();
+        (Dealing { shared, dealer }, workers)
+    }
+}
+
+/// How serving ended, on one thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServeReport {
     /// Everything counted.
@@ -134,117 +169,16 @@ impl ServeReport {
     }
 }
 
-/// What all connections of a server share.
-pub(crate) struct Service {
-    pub(crate) handler: Rc<dyn Handler>,
-    pub(crate) limits: Limits,
-    pub(crate) receive_buffers: Option<Arc<dyn ReceiveBuffers>>,
-    pub(crate) counters: Rc<Counters>,
-    pub(crate) stop: StopSignal,
-    /// Set when `stop_timeout` has passed.
-    pub(crate) abort: StopSignal,
-}
-
-impl Service {
-    pub(crate) fn new(
-        handler: Rc<dyn Handler>,
-        limits: Limits,
-        receive_buffers: Option<Arc<dyn ReceiveBuffers>>,
-        counters: Rc<Counters>,
-        stop: StopSignal,
-    ) -> Rc<Self> {
-        Rc::new(Self { handler, limits, receive_buffers, counters, stop, abort: StopSignal::new() })
-    }
-
-    pub(crate) async fn serve(
-        self: Rc<Self>,
-        mut listener: Box<dyn Listener>,
-        tls: Option<Arc<rustls::ServerConfig>>,
-    ) -> ServeReport {
-        let tls = tls.map(TlsAcceptor::from);
-        let mut connections = JoinSet::new();
-        let mut pause = self.limits.accept_backoff;
-        let mut stopped = pin!(self.stop.stopped());
-        loop {
-            let room = connections.len() < self.limits.max_connections;
-            tokio::select! {
-                biased;
-                () = &mut stopped => break,
-                Some(_) = connections.join_next() => {}
-                accepted = accept(&mut *listener), if room => {
-                    match accepted {
-                        Ok((io, _)) => {
-                            // Without it a small answer may wait for the client's delayed
-                            // acknowledgement. A socket that refuses the option is broken and will
-                            // say so at its first read.
-                            let _ = io.set_nodelay(true);
-                            pause = self.limits.accept_backoff;
-                            let guard = ConnectionGuard::open(&self.counters);
-                            let service = Rc::clone(&self);
-                            let tls = tls.clone();
-                            connections.spawn_local(async move {
-                                service.run_connection(io, tls).await;
-                                drop(guard);
-                            });
-                        }
-                        Err(error) => pause = self.accept_failed(error, pause).await,
-                    }
-                }
-            }
-        }
-        drop(listener);
-        self.finish(connections).await
-    }
-
-    /// Waits after a failed accept; gives the pause for the next failure.
-    async fn accept_failed(&self, error: io::Error, pause: Duration) -> Duration {
-        use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-        self.counters.accept_errors.add(1);
-        // The connection was gone before it was accepted: no reason to keep the others waiting.
-        let harmless = matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted);
-        let wait = if harmless { Duration::ZERO } else { pause };
-        let pause_ms = wait.as_millis() as u64;
-        self.handler.event(&Event::AcceptFailed { error, pause_ms });
-        if harmless {
-            return pause;
-        }
-        tokio::select! {
-            () = self.stop.stopped() => {}
-            () = sleep(wait) => {}
-        }
-        (pause * 2).min(self.limits.accept_backoff_max)
-    }
-
-    async fn finish(&self, mut connections: JoinSet<()>) -> ServeReport {
-        let began = Instant::now();
-        let all_ended = async { while connections.join_next().await.is_some() {} };
-        if timeout(self.limits.stop_timeout, all_ended).await.is_err() {
-            self.counters.connections_aborted.add(connections.len() as u64);
-            self.abort.stop();
-            while connections.join_next().await.is_some() {}
-        }
-        ServeReport { totals: self.counters.snapshot(), stop_took: began.elapsed() }
-    }
-
-    async fn run_connection(self: Rc<Self>, io: Box<dyn Stream>, tls: Option<TlsAcceptor>) {
-        let Some(tls) = tls else {
-            return drive(io, self, Scheme::Http).await;
-        };
-        let handshake = timeout(self.limits.tls_timeout, tls.accept(io));
-        let encrypted = tokio::select! {
-            biased;
-            () = self.stop.stopped() => return,
-            encrypted = handshake => encrypted,
-        };
-        match encrypted {
-            Ok(Ok(io)) => drive(io, self, Scheme::Https).await,
-            Ok(Err(error)) => self.handshake_failed(format!("TLS: {error}")),
-            Err(_) => self.handshake_failed("TLS: the client did not finish in time".to_owned()),
-        }
-    }
-
-    pub(crate) fn handshake_failed(&self, reason: String) {
-        self.counters.handshakes_failed.add(1);
-        self.handler.event(&Event::HandshakeFailed { reason });
-    }
+/// Serves on the calling thread alone what `listener` accepts.
+pub(crate) async fn serve_on_one_thread(
+    listener: Box<dyn Listener>,
+    shared: Shared,
+    handler: Rc<dyn Handler>,
+    counters: Arc<Counters>,
+) -> ServeReport {
+    let (dealing, mut workers) = shared.deal_to(1);
+    let worker = workers.pop().expect("one was asked for");
+    let accepting = dealing.accept_from(listener, &*handler, &counters);
+    let serving = worker.serve(Rc::clone(&handler), Arc::clone(&counters));
+    tokio::join!(accepting, serving).1
 }

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod bodies;
+mod dealing;
 mod lifecycle;
 mod parts;
 mod requests;
@@ -25,7 +26,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use valk_net::{Listener, Stream};
 
-use crate::server::Service;
+use crate::server::{Shared, serve_on_one_thread};
 use crate::{
     Counters, Event, Handler, Limits, ReceiveBuffers, Reply, Request, Response, ServeReport,
     Snapshot, StopSignal,
@@ -145,7 +146,7 @@ impl AsyncWrite for Pipe {
 
 struct TestServer {
     pipes: mpsc::UnboundedSender<io::Result<DuplexStream>>,
-    counters: Rc<Counters>,
+    counters: Arc<Counters>,
     stop: StopSignal,
     events: Rc<RefCell<Vec<String>>>,
     report: JoinHandle<ServeReport>,
@@ -163,12 +164,12 @@ impl TestServer {
     ) -> Self {
         let (pipes, receiver) = mpsc::unbounded_channel();
         let events = Rc::default();
-        let counters = Rc::<Counters>::default();
+        let counters = Arc::<Counters>::default();
         let stop = StopSignal::new();
         let handler = Rc::new(Recorder { answer, events: Rc::clone(&events) });
-        let (signal, counted) = (stop.clone(), Rc::clone(&counters));
-        let service = Service::new(handler, limits, buffers, counted, signal);
-        let serving = service.serve(Box::new(Pipes(receiver)), None);
+        let shared = Shared { limits, tls: None, receive_buffers: buffers, stop: stop.clone() };
+        let listener = Box::new(Pipes(receiver));
+        let serving = serve_on_one_thread(listener, shared, handler, Arc::clone(&counters));
         Self { pipes, counters, stop, events, report: spawn_local(serving) }
     }
 

@@ -14,7 +14,7 @@ mod node;
 mod self_tail_call;
 
 pub use expand::elements;
-pub use names::{CONTEXT_MAKERS, LOADED_FORMS, Names};
+pub use names::{CONTEXT_MAKERS, LOADED_FORMS, Names, Rewrite};
 
 use crate::source::Sources;
 use emit::Emitter;

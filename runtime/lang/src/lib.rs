@@ -16,16 +16,16 @@ mod runtime;
 mod source;
 mod time_and_seeds;
 
-pub use builtins::{STRING_BYTES_MAX, collector_report, remaining_deadline};
+pub use builtins::{RequestContext, STRING_BYTES_MAX, collector_report, remaining_deadline};
 
 /// The target of this crate's log lines.
 const LOG_TARGET: &str = "valk::lang";
 
-pub use compile::elements;
+pub use compile::{Rewrite, elements};
 pub use nearest::nearest;
 pub use output::Output;
 pub use print::{Style, display, print, repr};
-pub use runtime::{Driver, Language, NoWaiting, Ran, Runtime, SharedVm};
+pub use runtime::{Driver, Language, NoWaiting, Ran, Runtime, SharedVm, register_rewrite};
 pub use time_and_seeds::{HostClock, Seeds, TimeSource};
 
 #[cfg(test)]

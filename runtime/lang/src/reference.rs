@@ -49,6 +49,8 @@ const FAMILIES: &[FamilyText] = embedded![
     "boxes"
     "futures"
     "aio"
+    "handles"
+    "combinators"
     "http2"
     "metrics"
 ];

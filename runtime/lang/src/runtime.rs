@@ -6,8 +6,8 @@
 //! 3. Waiting is the embedder's business: it gives a [`Driver`] that runs a fiber to its end.
 
 use crate::builtins;
-use crate::builtins::process_exit_code as EXIT_CODE;
-use crate::compile::{self, Names};
+use crate::builtins::{IdCounter, process_exit_code as EXIT_CODE};
+use crate::compile::{self, Names, Rewrite};
 use crate::diagnose::diagnose;
 use crate::output::Output;
 use crate::print::repr;
@@ -17,7 +17,7 @@ use std::cell::{RefCell, RefMut};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use valk_diagnostics::{Code, Diagnostic, FileId};
 use valk_heap::{Config, Heap, HeapError, Root, Value};
 use valk_log::Threshold;
@@ -36,6 +36,8 @@ pub struct Language {
     pub clock: HostClock,
     /// Where random numbers begin.
     pub seeds: Seeds,
+    /// Of trace and span ids.
+    pub(crate) ids: IdCounter,
     /// What the program was started with, for `args`.
     pub arguments: Vec<String>,
     /// The program's metrics.
@@ -44,6 +46,8 @@ pub struct Language {
     pub log_threshold: Threshold,
     /// `exit` was called: drivers stop waiting for events.
     pub stopping: Arc<AtomicBool>,
+    /// The status that `exit` was called with; 0 before.
+    pub exit_status: Arc<AtomicU8>,
 }
 
 impl Language {
@@ -56,10 +60,12 @@ impl Language {
             output: self.output.clone(),
             clock: self.clock.clone(),
             seeds: self.seeds.clone(),
+            ids: self.ids.clone(),
             arguments: self.arguments.clone(),
             metrics: self.metrics.clone(),
             log_threshold: self.log_threshold.clone(),
             stopping: Arc::clone(&self.stopping),
+            exit_status: Arc::clone(&self.exit_status),
         }
     }
 
@@ -323,6 +329,13 @@ impl Runtime {
         let code = vm.global(symbol)?.as_integer()?;
         Some(code as u8)
     }
+}
+
+/// Has the compiler rewrite literal uses of a registered builtin. VMs that were made before do not.
+pub fn register_rewrite(vm: &mut Vm, name: &str, rewrite: Rewrite) {
+    let mut names = std::mem::take(&mut vm.extension::<Language>().names);
+    Arc::make_mut(&mut names).add_rewrite(vm, name, rewrite);
+    vm.extension::<Language>().names = names;
 }
 
 /// Compiles and runs one form.

@@ -64,6 +64,15 @@ impl<T> fmt::Display for AlreadySettled<T> {
 
 impl<T: fmt::Debug> std::error::Error for AlreadySettled<T> {}
 
+/// Why a waiter was not registered; it comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotSubscribed<T, W> {
+    /// The operation has ended, in this way.
+    Ended(W, End<T>),
+    /// As many waiters are registered as the caller allows.
+    Full(W),
+}
+
 /// What the lock protects.
 #[derive(Debug)]
 struct Inner<T, W> {
@@ -168,19 +177,38 @@ impl<T: Copy, W> CompletionCell<T, W> {
     ///
     /// The waiter and the end, if the operation has ended (rule 2).
     pub fn subscribe(&self, waiter: W) -> Result<Token, (W, End<T>)> {
+        self.subscribe_within(usize::MAX, waiter).map_err(|refusal| match refusal {
+            NotSubscribed::Ended(waiter, end) => (waiter, end),
+            NotSubscribed::Full(_) => unreachable!("no list has that many waiters"),
+        })
+    }
+
+    /// As [`CompletionCell::subscribe`], if fewer than `waiters_max` waiters are registered.
+    ///
+    /// # Errors
+    ///
+    /// [`NotSubscribed`] with the waiter.
+    pub fn subscribe_within(
+        &self,
+        waiters_max: usize,
+        waiter: W,
+    ) -> Result<Token, NotSubscribed<T, W>> {
         let mut inner = self.lock();
-        match inner.end {
-            Some(end) => {
-                reached_if(true, "cell: a waiter came after the end");
-                Err((waiter, end))
-            }
-            None => Ok(inner.waiters.add(waiter)),
+        if let Some(end) = inner.end {
+            reached_if(true, "cell: a waiter came after the end");
+            return Err(NotSubscribed::Ended(waiter, end));
         }
+        if inner.waiters.len() >= waiters_max {
+            return Err(NotSubscribed::Full(waiter));
+        }
+        Ok(inner.waiters.add(waiter))
     }
 
     /// Takes a registered waiter out; `None` if it was notified or taken out before.
     pub fn unsubscribe(&self, token: Token) -> Option<W> {
-        self.lock().waiters.remove(token)
+        let waiter = self.lock().waiters.remove(token);
+        reached_if(waiter.is_none(), "cell: a waiter had been notified before it left");
+        waiter
     }
 
     /// Exchanges a registered waiter.

@@ -11,10 +11,10 @@
 
 mod cache_padded;
 pub mod cell;
-pub mod completion;
 pub mod coordinator;
 pub mod deque;
 pub mod executor;
+pub mod inbox;
 pub mod limits;
 pub mod queue;
 pub mod reentrant_lock;

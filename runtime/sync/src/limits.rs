@@ -18,9 +18,9 @@ pub const QUEUE_SLOTS_DEFAULT: usize = if cfg!(valk_loom) { 2 } else { 4096 };
 /// Most slots a queue may be given: all of them are allocated when it is made.
 pub const QUEUE_SLOTS_MAX: usize = 1 << 20;
 
-/// Observers that may be registered with a pending completion at a time. One more is refused
-/// (`Full`) and handed back.
-pub const COMPLETION_OBSERVERS_MAX: usize = if cfg!(valk_loom) { 2 } else { 4096 };
+/// Waiters of a pending task, observers and threads, beyond which an observer is refused (`Full`)
+/// and handed back.
+pub const HANDLE_WAITERS_MAX: usize = if cfg!(valk_loom) { 2 } else { 4096 };
 
 /// Most slots a slab may be given. The index after the last one must fit 32 bits, and all slots
 /// are allocated when it is made.
@@ -46,8 +46,8 @@ pub const EXECUTOR_LOCAL_DEFAULT: usize = if cfg!(valk_loom) { 2 } else { 1 << 1
 /// Most tasks from outside that a worker takes over at a time.
 pub const EXECUTOR_BATCH_MAX: usize = if cfg!(valk_loom) { 2 } else { 32 };
 
-/// Turns of a worker after which it looks at the tasks from outside before its own.
-pub const EXECUTOR_TURNS_BETWEEN_LOOKS: u32 = 61;
+/// Tasks that a worker takes before it looks at the injected ones ahead of its own.
+pub const EXECUTOR_GLOBAL_QUEUE_INTERVAL: u32 = 61;
 
 /// Times an idle worker looks everywhere, with longer and longer pauses, before it sleeps. The
 /// pauses are of 0, 1, 3, 7 and so on spins: some microseconds in all.

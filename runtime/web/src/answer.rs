@@ -1,14 +1,17 @@
 //! Handler results to responses.
 //!
-//! A property list gives the response: `:status` (number or numeric string), `:body`,
-//! `:content-type`, `:cache-control`, and `:headers`, a list of `{name value}` lists. An error value
-//! is a 500 with its message. Anything else is an empty 200.
+//! A property list or a map gives the response: `:status` (number or numeric string), `:body`,
+//! `:content-type`, `:cache-control`, and `:headers`, a list of `{name value}` lists; nil is an empty
+//! 200. An error value, as the whole or as a part, is a 500 with its message. Anything else is a
+//! mistake of the handler: a 500 that says so. Each 500 is a line of the log.
 
+use super::LOG_TARGET;
 use bytes::Bytes;
-use valk_heap::{ERROR_MESSAGE, Heap, Value};
+use valk_heap::{ERROR_MESSAGE, Heap, Kind, Value};
 use valk_http2::Response;
-use valk_lang::{display, elements};
-use valk_vm::{Vm, equal};
+use valk_lang::{display, elements, repr};
+use valk_vm::persistent::map;
+use valk_vm::{Vm, equal, type_name};
 
 /// Content type of a response that names none.
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -26,22 +29,63 @@ pub(super) fn cancelled() -> Response {
     Response::text(503, "Request cancelled")
 }
 
+/// The response for a handler that had none in its time.
+pub(super) fn out_of_time() -> Response {
+    Response::text(503, "the handler gave no response in time\n")
+}
+
 /// The response for a handler's value.
 pub(super) fn response(vm: &mut Vm, value: Value) -> Response {
-    if value.is_error() {
-        let body = bytes(&vm.heap, value.field(ERROR_MESSAGE));
-        return Response::text(500, body);
-    }
-    if !value.is_pair() {
-        return Response::text(200, Bytes::new());
-    }
-    match from_list(vm, &elements(value)) {
+    match from_value(vm, value) {
         Ok(response) => response,
-        Err(problem) => Response::text(500, problem),
+        Err(Problem::Error(error)) => {
+            let text = repr(&vm.heap, error);
+            tracing::warn!(target: LOG_TARGET, "the handler returned an error: {text}");
+            Response::text(500, bytes(&vm.heap, error.field(ERROR_MESSAGE)))
+        }
+        Err(Problem::Mistake(text)) => {
+            tracing::warn!(target: LOG_TARGET, "{text}; answered 500");
+            Response::text(500, text)
+        }
     }
 }
 
-fn from_list(vm: &mut Vm, items: &[Value]) -> Result<Response, String> {
+/// Why a value is no response.
+enum Problem {
+    /// It is an error value, or has one as a part.
+    Error(Value),
+    /// It is something else.
+    Mistake(String),
+}
+
+impl From<String> for Problem {
+    fn from(text: String) -> Problem {
+        Problem::Mistake(text)
+    }
+}
+
+/// Keys and values in turn: those of a property list or a map.
+fn items(vm: &Vm, value: Value) -> Result<Vec<Value>, Problem> {
+    if value.is_error() {
+        return Err(Problem::Error(value));
+    }
+    if value.kind() == Kind::Map {
+        let entries = map::entries(&vm.heap, value).into_iter();
+        return Ok(entries.flat_map(|(key, value)| [key, value]).collect());
+    }
+    if value.is_list() {
+        return Ok(elements(value));
+    }
+    let found = type_name(value);
+    let text = format!("handler: a response must be a property list or a map, got {found}");
+    Err(Problem::Mistake(text))
+}
+
+fn from_value(vm: &mut Vm, value: Value) -> Result<Response, Problem> {
+    let items = items(vm, value)?;
+    if let Some(error) = items.iter().find(|item| item.is_error()) {
+        return Err(Problem::Error(*error));
+    }
     let get = |vm: &mut Vm, key: &str| {
         let key = vm.heap.intern(key.as_bytes());
         let pair = items.chunks_exact(2).find(|pair| equal(&vm.heap, pair[0], key));
@@ -57,7 +101,8 @@ fn from_list(vm: &mut Vm, items: &[Value]) -> Result<Response, String> {
         for header in elements(headers) {
             let parts = elements(header);
             let [name, value] = parts[..] else {
-                return Err("handler: each of :headers must be a list {name value}".to_string());
+                let text = "handler: each of :headers must be a list {name value}";
+                return Err(Problem::Mistake(text.to_string()));
             };
             let name = String::from_utf8_lossy(&bytes(&vm.heap, name)).into_owned();
             has_type |= name.eq_ignore_ascii_case("content-type");

@@ -3,13 +3,16 @@
 //!
 //! 1. A handler is called on a fiber of its own when its request is complete. One that does not
 //!    wait is answered in the same turn of its connection; one that waits suspends its fiber only.
-//! 2. Whatever a handler does, its stream gets exactly one response.
+//! 2. Whatever a handler does, its stream gets exactly one response, within the handler's time.
+//! 3. A server has a worker on every executor that serves; a handler runs on the executor of its
+//!    connection, in the request's context.
 //!
 //! Knows the language and the server's public interface. Does not know frames or sockets.
 
 #![forbid(unsafe_code)]
 
 mod answer;
+mod context;
 mod handler;
 mod receive;
 mod request;
@@ -20,6 +23,8 @@ use valk_lang::builtins::register_table;
 
 /// The target of this crate's log lines.
 const LOG_TARGET: &str = "valk::web";
+
+pub use server::HANDLER_TIMEOUT_MS;
 
 /// Registers the builtins in a VM that has the `aio/` builtins.
 pub fn register(vm: &SharedVm) {

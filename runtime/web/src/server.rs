@@ -1,18 +1,27 @@
 //! `http2/server-listen`, `http2/server-port`, `http2/server-stop`.
 //!
-//! `server-listen` takes options: [`LISTEN`]. Clear text means HTTP/2 with prior knowledge. Without
-//! files the process makes a certificate.
+//! 1. `server-listen` takes options: [`LISTEN`]. Clear text means HTTP/2 with prior knowledge. Without
+//!    files the process makes a certificate.
+//! 2. The executor that listens accepts, and deals connections to the executors that serve for the
+//!    system. Each has a worker, a handler and counters of its own, all in a service of the system,
+//!    so stopping the system waits for them.
 
 use super::LOG_TARGET;
 use super::handler::FunctionHandler;
 use super::receive::PooledBuffers;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use valk_aio::{End, completed, end, failed, is_handle, shared_vm, system_of};
+use std::time::Duration;
+use valk_aio::{End, System, completed, end, failed, is_handle, shared_vm, spawn_on, system_of};
 use valk_heap::{HostObject, Tracer, Value};
-use valk_http2::{Certificate, Counters, Limits, ServerConfig, StopSignal, TokioNetwork, bind};
+use valk_http2::{
+    Certificate, Counters, Handler, Limits, Server, ServerConfig, Snapshot, StopSignal,
+    TokioNetwork, bind,
+};
+use valk_lang::SharedVm;
 use valk_lang::builtins::{fail, wrong_type};
 use valk_lang::property_list::{OptionKey, OptionKind, OptionTable, WrongKind};
 use valk_vm::{Arity, NativeFn, Outcome, Vm, type_name};
@@ -36,6 +45,9 @@ pub(super) const TABLE: &[(&str, Arity, NativeFn)] = &[
     ("http2/server-stop", Arity::Exactly(1), stop),
 ];
 
+/// The time that a handler has for its response unless a server is told otherwise.
+pub const HANDLER_TIMEOUT_MS: i64 = 30_000;
+
 /// The options of `http2/server-listen`.
 pub(super) static LISTEN: OptionTable = OptionTable {
     builtin: "http2/server-listen",
@@ -53,12 +65,26 @@ pub(super) static LISTEN: OptionTable = OptionTable {
             "The largest request body.",
         )
         .with_error("max_request_body_size must be between 1KB and 1GB"),
+        OptionKey::integer(
+            ":handler-timeout-ms",
+            (0, u32::MAX as i64),
+            HANDLER_TIMEOUT_MS,
+            "ms",
+            "The time that a handler has for its response; 0 for no limit.",
+        ),
         OptionKey::new(":error-handler", OptionKind::Ignored, "Has no effect."),
     ],
 };
 
 /// What a configuration list says, checked.
-fn settings(vm: &Vm, list: Value) -> Result<(IpAddr, ServerConfig), String> {
+struct Settings {
+    host: IpAddr,
+    server: ServerConfig,
+    /// The time that a handler has.
+    time_limit: Option<Duration>,
+}
+
+fn settings(vm: &Vm, list: Value) -> Result<Settings, String> {
     let options = LISTEN.read(vm, list)?;
     let host = match options.text(":host") {
         None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
@@ -79,7 +105,10 @@ fn settings(vm: &Vm, list: Value) -> Result<(IpAddr, ServerConfig), String> {
         limits.body_bytes = options.integer(":max-request-body-size") as usize;
     }
     let is_tls = options.boolean(":tls") != Some(false);
-    Ok((host, ServerConfig { tls: is_tls.then_some(certificate), limits, receive_buffers: None }))
+    let server = ServerConfig { tls: is_tls.then_some(certificate), limits, receive_buffers: None };
+    let time_limit_ms = options.integer(":handler-timeout-ms") as u64;
+    let time_limit = Some(Duration::from_millis(time_limit_ms)).filter(|limit| !limit.is_zero());
+    Ok(Settings { host, server, time_limit })
 }
 
 fn listen(vm: &mut Vm, arguments: &[Value]) -> Outcome {
@@ -100,47 +129,99 @@ fn listen(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         return failed(vm, "Error on Bind: a port is a number from 0 to 65535").into();
     };
     let list = arguments.get(3).copied().unwrap_or(Value::NIL);
-    let (host, mut server_config) = match settings(vm, list) {
+    let Settings { host, server: mut config, time_limit } = match settings(vm, list) {
         Ok(settings) => settings,
         Err(problem) => return failed(vm, &format!("http2/server-listen: {problem}")).into(),
     };
+    if system.is_stopping() {
+        return failed(vm, "http2/server-listen: the system has been stopped").into();
+    }
     let buffers = PooledBuffers::new(system.pools().receive_buffers().clone());
-    server_config.receive_buffers = Some(Arc::new(buffers));
-    let address = SocketAddr::new(host, port);
-    let bound = match bind(&TokioNetwork, address, &server_config) {
+    config.receive_buffers = Some(Arc::new(buffers));
+    let bound = match bind(&TokioNetwork, SocketAddr::new(host, port), &config) {
         Ok(bound) => bound,
         Err(error) => return failed(vm, &format!("Error on Bind: {error}")).into(),
     };
-    let Some(shared) = shared_vm(vm) else {
-        return fail(vm, "http2/server-listen: this program runs without an event loop");
-    };
-    let function = vm.heap.root(arguments[2]);
-    let handler = Rc::new(FunctionHandler { vm: shared, function });
-    let stop = StopSignal::new();
+    match serve(vm, &system, bound, arguments[2], time_limit) {
+        Ok(server) => {
+            let server = vm.heap.host(Box::new(server));
+            completed(vm, server).into()
+        }
+        Err(problem) => failed(vm, &format!("http2/server-listen: {problem}")).into(),
+    }
+}
+
+/// The counters of a server, one for each of its executors.
+type AllCounters = Arc<[Arc<Counters>]>;
+
+fn total(counters: &AllCounters) -> Snapshot {
+    counters.iter().map(|counters| counters.snapshot()).sum()
+}
+
+/// Starts a server on the executors of its system (rule 2), with a function as its handler.
+fn serve(
+    vm: &mut Vm,
+    system: &System,
+    bound: Server,
+    function: Value,
+    time_limit: Option<Duration>,
+) -> Result<ServerObject, String> {
+    let shared = shared_vm(vm).ok_or("this program runs without an event loop")?;
+    let executors = system.executors(vm)?;
     let port = bound.local_addr().port();
-    let (signal, stopping) = (stop.clone(), system.clone());
-    let counters = Rc::<Counters>::default();
-    let counted = Rc::downgrade(&counters);
-    let waiting = move || Some(counted.upgrade()?.snapshot().connections_waiting);
-    system.ask_waiting(vm, waiting);
+    let stop = StopSignal::new();
+    let (acceptor, workers) = bound.split(executors.len(), stop.clone());
+    let counters: AllCounters = executors.iter().map(|_| Arc::default()).collect();
+    let counted = Arc::downgrade(&counters);
+    system.ask_waiting(move || Some(total(&counted.upgrade()?).connections_waiting));
+    let mut services: Vec<_> = executors.into_iter().zip(workers).enumerate().collect();
+    for (number, (executor, worker)) in services.drain(1..) {
+        let function = vm.heap.root(function);
+        let (stop, system, counters) = (stop.clone(), system.clone(), Arc::clone(&counters));
+        let start = move |vm: &SharedVm| {
+            let handler = FunctionHandler::new(SharedVm::clone(vm), function, time_limit);
+            let (handler, own) = (Rc::new(handler), Arc::clone(&counters[number]));
+            let stopping = until_stopped(system.clone(), stop);
+            system.spawn(&mut vm.borrow_mut(), async move {
+                let (_, ()) = tokio::join!(worker.serve(handler, own), stopping);
+                drop(counters);
+            });
+        };
+        spawn_on(vm, executor, Box::new(start));
+    }
+    let (_, (_, worker)) = services.pop().expect("a system has an executor");
+    let function = vm.heap.root(function);
+    let handler = Rc::new(FunctionHandler::new(shared, function, time_limit));
+    let (stopping, ending) = (until_stopped(system.clone(), stop.clone()), stop.clone());
     system.spawn(vm, async move {
-        let mut serving = std::pin::pin!(bound.serve_counted(handler, signal.clone(), counters));
-        let early = tokio::select! {
-            report = &mut serving => Some(report),
-            () = stopping.stop_requested() => None,
+        let own = &counters[0];
+        let accepting = async {
+            let told = Rc::clone(&handler) as Rc<dyn Handler>;
+            let accepted = acceptor.accept(told, Arc::clone(own)).await;
+            // Without an acceptor the workers have nothing to do.
+            ending.stop();
+            accepted
         };
-        let report = if let Some(report) = early {
-            report
-        } else {
-            signal.stop();
-            serving.await
-        };
-        if let Err(error) = report {
-            tracing::error!(target: LOG_TARGET, port, "the server has ended: {error}");
+        let serving = worker.serve(Rc::clone(&handler) as Rc<dyn Handler>, Arc::clone(own));
+        let (accepted, _, ()) = tokio::join!(accepting, serving, stopping);
+        match accepted {
+            Ok(()) => {
+                let Snapshot { connections, requests, .. } = total(&counters);
+                tracing::info!(target: LOG_TARGET, port, connections, requests, "a server has ended");
+            }
+            Err(error) => tracing::error!(target: LOG_TARGET, port, "the server has ended: {error}"),
         }
     });
-    let server = vm.heap.host(Box::new(ServerObject { port, stop }));
-    completed(vm, server).into()
+    Ok(ServerObject { port, stop })
+}
+
+/// Stops a server with its system; completes when one of them was stopped.
+async fn until_stopped(system: System, stop: StopSignal) {
+    let mut stopped = pin!(stop.stopped());
+    tokio::select! {
+        () = &mut stopped => {}
+        () = system.stop_requested() => stop.stop(),
+    }
 }
 
 /// The server that a reference or a listen handle stands for.

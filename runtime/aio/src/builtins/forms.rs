@@ -1,7 +1,8 @@
 //! `aio/let` and `aio/do`: sequences of operations as code.
 //!
-//! 1. Both rewrite their quoted arguments to functions in functions, so every variable is visible
-//!    in all that follows, and evaluate that in the caller's environment.
+//! 1. Their quoted arguments are rewritten to functions in functions, so every variable is visible in
+//!    all that follows. What is written literally the compiler rewrites, so it sees the variables
+//!    around it; what is computed is rewritten when it is called and sees global ones.
 //! 2. What is rewritten to are builtins whose names no program can write (they contain spaces).
 //! 3. A handle as the last value is adopted; a value is the result as it is.
 
@@ -12,7 +13,7 @@ use crate::combinators::{self};
 use crate::handle::{completed, is_handle};
 use valk_heap::Value;
 use valk_lang::builtins::fail;
-use valk_lang::elements;
+use valk_lang::{elements, register_rewrite};
 use valk_vm::{Arity, NativeFn, Outcome, Vm};
 
 pub(super) const TABLE: &[(&str, Arity, NativeFn)] = &[
@@ -44,13 +45,13 @@ fn call(vm: &mut Vm, name: &str, arguments: &[Value]) -> Value {
     form(vm, &items)
 }
 
-/// The code whose value is `value`.
+/// A form whose value is `value` itself.
 fn quoted(vm: &mut Vm, value: Value) -> Value {
-    if value.is_pair() {
-        return value.with_quoted(true);
+    if value.is_symbol() || value.is_pair() && !value.is_quoted() {
+        let quote = vm.heap.intern(b"quote");
+        return form(vm, &[quote, value]);
     }
-    let quote = vm.heap.intern(b"quote");
-    form(vm, &[quote, value])
+    value
 }
 
 /// The function with these parameters and this body.
@@ -100,9 +101,32 @@ fn sequence(vm: &mut Vm, statements: &[Value]) -> Value {
 }
 
 /// The code that runs `body` as an operation.
-fn running(vm: &mut Vm, body: Value) -> Outcome {
+fn running(vm: &mut Vm, body: Value) -> Value {
     let function = lambda(vm, &[], body);
-    Outcome::Evaluate(call(vm, RUN, &[function]))
+    call(vm, RUN, &[function])
+}
+
+/// A quoted list that is written where an argument stands.
+fn is_literal(form: Value) -> bool {
+    form.is_nil() || form.is_pair() && form.is_quoted()
+}
+
+/// Has the compiler rewrite what is written literally, so that it sees the variables around it.
+pub(super) fn register_rewrites(vm: &mut Vm) {
+    register_rewrite(vm, "aio/do", |vm, arguments| match *arguments {
+        [statements] if statements.is_pair() && is_literal(statements) => {
+            let body = sequence(vm, &elements(statements));
+            Some(running(vm, body))
+        }
+        _ => None,
+    });
+    register_rewrite(vm, "aio/let", |vm, arguments| match *arguments {
+        [bindings, result] if is_literal(bindings) && is_literal(result) => {
+            let code = nested(vm, bindings, result).ok()?;
+            Some(running(vm, code))
+        }
+        _ => None,
+    });
 }
 
 fn do_(vm: &mut Vm, arguments: &[Value]) -> Outcome {
@@ -114,7 +138,7 @@ fn do_(vm: &mut Vm, arguments: &[Value]) -> Outcome {
             return Err(fail(vm, text));
         }
         let body = sequence(vm, &elements(statements));
-        Ok(running(vm, body))
+        Ok(Outcome::Evaluate(running(vm, body)))
     };
     outcome(start(vm))
 }
@@ -166,17 +190,23 @@ fn let_(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         if !bindings.is_list() {
             return Err(fail(vm, "aio/let: bindings must be {((var expr) … :then (var expr) …)}"));
         }
-        let groups = groups(vm, bindings)?;
-        let mut code = body(vm, result);
-        for group in groups.into_iter().rev() {
-            let (variables, expressions): (Vec<Value>, Vec<Value>) = group.into_iter().unzip();
-            let function = lambda(vm, &variables, code);
-            let arguments: Vec<Value> = std::iter::once(function).chain(expressions).collect();
-            code = call(vm, BIND_ALL, &arguments);
-        }
-        Ok(running(vm, code))
+        let code = nested(vm, bindings, result)?;
+        Ok(Outcome::Evaluate(running(vm, code)))
     };
     outcome(start(vm))
+}
+
+/// The groups of bindings as functions in functions around the body.
+fn nested(vm: &mut Vm, bindings: Value, result: Value) -> Checked<Value> {
+    let groups = groups(vm, bindings)?;
+    let mut code = body(vm, result);
+    for group in groups.into_iter().rev() {
+        let (variables, expressions): (Vec<Value>, Vec<Value>) = group.into_iter().unzip();
+        let function = lambda(vm, &variables, code);
+        let arguments: Vec<Value> = std::iter::once(function).chain(expressions).collect();
+        code = call(vm, BIND_ALL, &arguments);
+    }
+    Ok(code)
 }
 
 fn run(vm: &mut Vm, arguments: &[Value]) -> Outcome {
@@ -211,9 +241,8 @@ fn bind_all(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 
 /// Calls `function` with each element of `list`, and then the group over what it returned.
 pub(super) fn traverse(vm: &mut Vm, function: Value, list: Value) -> Outcome {
-    let map = vm.intern("map");
-    let Some(map) = vm.global(map) else { return fail(vm, "aio/traverse: `map` is not bound") };
-    let (function, list) = (quoted(vm, function), quoted(vm, list));
-    let mapped = form(vm, &[map, function, list]);
+    let arguments = [function, list].map(|value| quoted(vm, value));
+    let map = vm.heap.intern(b"map");
+    let mapped = form(vm, &[map, arguments[0], arguments[1]]);
     Outcome::Evaluate(call(vm, TRAVERSED, &[mapped]))
 }

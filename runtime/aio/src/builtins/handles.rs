@@ -2,6 +2,7 @@
 
 use super::{Checked, exactly, function, handle, milliseconds, now, outcome};
 use crate::combinators::within::{AtTimeout, DEADLINE_EXCEEDED, start as within};
+use crate::event::{Call, Target};
 use crate::executor;
 use crate::handle::{cancel, completed, end, handle_of, is_handle, settled, status};
 use std::time::Duration;
@@ -156,17 +157,20 @@ fn on_cancel_checked(vm: &mut Vm, arguments: &[Value]) -> Checked<Outcome> {
     let value = handle(vm, value, "aio/on-cancel: first argument must be a handle")?;
     let callback = function(vm, callback, "aio/on-cancel: second argument must be a function")?;
     vm.heap.touch_host(value);
-    let is_cancelled = {
+    let call = Call::new(vm, callback, &[], Target::Cleanup);
+    let late = {
         let object = handle_of(&vm.heap, value).expect("checked above");
         let mut body = object.body();
         let status = object.cell.status();
-        if !status.is_terminal() {
-            body.on_cancel.push(callback);
+        if status.is_terminal() {
+            (status == Status::Cancelled).then_some(call)
+        } else {
+            body.on_cancel.push(call);
+            None
         }
-        status == Status::Cancelled
     };
-    if is_cancelled {
-        executor::call_cleanup(vm, callback, &[]);
+    if let Some(call) = late {
+        executor::call_soon(vm, call);
     }
     Ok(now(vm, value))
 }

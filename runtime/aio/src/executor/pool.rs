@@ -1,7 +1,7 @@
 //! All executors of a runtime, the functions that any of them may run, and what is alive.
 //!
 //! 1. The threads of executors 1 and up are started together, when the first function is handed
-//!    over or the first listener asks for them. Each takes a seat of the work-stealing pool of
+//!    over or the first listener asks for them. Each drives a worker of the work-stealing pool of
 //!    [`valk_sync::executor`], and so does executor 0.
 //! 2. A *job* lies in an object of the heap, so that collections look into it, until an executor
 //!    takes it.
@@ -12,13 +12,12 @@ use super::{ANY_EXECUTOR, ExecutorState, here, monitor::Monitor, run, serve};
 use crate::event::{Event, HostCall, Job, JobObject};
 use crate::system::{self, SystemList};
 use crate::time::ExecutorClock;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
 use valk_heap::Root;
-use valk_lang::SharedVm;
+use valk_lang::{Language, Output, SharedVm};
 use valk_sync::executor as stealing;
 use valk_sync::executor::{Options, Reason, Statistics};
 use valk_sync::shim::lock;
@@ -31,20 +30,31 @@ pub const EXECUTORS_MAX: usize = 63;
 /// on each executor.
 pub const JOBS_WAITING_MAX: usize = 1 << 20;
 
-/// The value of a function during which the runtime itself failed.
-const PANICKED: &str = "the runtime failed while it ran this function; please report it";
+/// The executors that have been started, by number, and what is for others.
+#[derive(Default)]
+struct Started {
+    list: Vec<Weak<ExecutorState>>,
+    /// Calls for executors that are being started.
+    waiting: Vec<(u16, HostCall)>,
+}
 
 /// What the executors of one runtime share.
 pub(crate) struct Pool {
     /// The time of all executors.
     pub clock: ExecutorClock,
-    executors: Mutex<Vec<Weak<ExecutorState>>>,
+    /// What the program prints.
+    pub output: Output,
+    executors: Mutex<Started>,
     jobs: OnceLock<stealing::Executor>,
     alive: AtomicUsize,
+    /// Wake-ups of Rust tasks by handles.
+    wakes: AtomicU64,
     /// Functions handed over that have not ended.
     open_jobs: AtomicUsize,
     /// Set by `exit`.
     stopping: Arc<AtomicBool>,
+    /// The status that it was called with.
+    exit_status: Arc<AtomicU8>,
     /// The program has ended: what it left behind is waited for.
     is_finishing: AtomicBool,
     /// The executors end.
@@ -63,14 +73,17 @@ pub(crate) struct Pool {
 
 impl Pool {
     /// A pool of executor 0 alone.
-    pub fn new(stopping: Arc<AtomicBool>, clock: ExecutorClock) -> Pool {
+    pub fn new(language: &Language, clock: ExecutorClock) -> Pool {
         Pool {
             clock,
+            output: language.output.clone(),
+            exit_status: Arc::clone(&language.exit_status),
             executors: Mutex::default(),
             jobs: OnceLock::new(),
             alive: AtomicUsize::new(0),
+            wakes: AtomicU64::new(0),
             open_jobs: AtomicUsize::new(0),
-            stopping,
+            stopping: Arc::clone(&language.stopping),
             is_finishing: AtomicBool::new(false),
             is_ending: AtomicBool::new(false),
             signal: AtomicI32::new(0),
@@ -82,24 +95,39 @@ impl Pool {
         }
     }
 
-    /// Makes an executor known by its number.
-    pub fn add(&self, state: &Arc<ExecutorState>) {
+    /// Makes an executor known by its number. Returns the calls that waited for it.
+    pub fn add(&self, state: &Arc<ExecutorState>) -> Vec<HostCall> {
         let mut executors = lock(&self.executors);
         let index = state.index as usize;
-        if executors.len() <= index {
-            executors.resize_with(index + 1, Weak::new);
+        if executors.list.len() <= index {
+            executors.list.resize_with(index + 1, Weak::new);
         }
-        executors[index] = Arc::downgrade(state);
+        executors.list[index] = Arc::downgrade(state);
+        let waiting = std::mem::take(&mut executors.waiting);
+        let (own, others) = waiting.into_iter().partition(|(index, _)| *index == state.index);
+        executors.waiting = others;
+        Vec::into_iter(own).map(|(_, call)| call).collect()
     }
 
     /// The executor of this number, if it has been started.
     pub fn executor(&self, index: u16) -> Option<Arc<ExecutorState>> {
-        lock(&self.executors).get(index as usize)?.upgrade()
+        lock(&self.executors).list.get(index as usize)?.upgrade()
+    }
+
+    /// The call back, if the executor of this number has been started; otherwise it waits for that.
+    fn keep_for(&self, index: u16, call: HostCall) -> Option<HostCall> {
+        let mut executors = lock(&self.executors);
+        let known = executors.list.get(index as usize);
+        if known.is_some_and(|state| state.strong_count() > 0) {
+            return Some(call);
+        }
+        executors.waiting.push((index, call));
+        None
     }
 
     /// The executors that have been started.
     pub fn all(&self) -> Vec<Arc<ExecutorState>> {
-        lock(&self.executors).iter().filter_map(Weak::upgrade).collect()
+        lock(&self.executors).list.iter().filter_map(Weak::upgrade).collect()
     }
 
     /// Something more may cause something to happen (rule 3).
@@ -119,10 +147,20 @@ impl Pool {
         self.alive.load(Ordering::Acquire)
     }
 
+    /// A handle wakes a Rust task.
+    pub fn count_wake(&self) {
+        self.wakes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Wake-ups of Rust tasks by handles so far.
+    pub fn wakes(&self) -> u64 {
+        self.wakes.load(Ordering::Relaxed)
+    }
+
     /// Has the program's thread look around.
     pub fn wake_program(&self) {
         if let Some(program) = self.executor(0) {
-            program.arrived.notify_one();
+            program.inbox.wake();
         }
     }
 
@@ -141,6 +179,14 @@ impl Pool {
     /// Whether `exit` was called.
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// The status of a program that ends now, if it is to end.
+    pub fn end_status(&self) -> Option<i32> {
+        if let Some(signal) = self.signal() {
+            return Some(128 + signal);
+        }
+        self.is_stopping().then(|| i32::from(self.exit_status.load(Ordering::Relaxed)))
     }
 
     /// Stops every system if `exit` was called or a signal came.
@@ -212,6 +258,11 @@ impl Pool {
         }
     }
 
+    /// Functions that wait for an executor.
+    pub fn waiting_jobs(&self) -> usize {
+        self.jobs.get().map_or(0, stealing::Executor::waiting)
+    }
+
     /// What the executors have done for functions that were handed over.
     pub fn statistics(&self) -> Option<Statistics> {
         self.jobs.get().map(stealing::Executor::statistics)
@@ -222,7 +273,7 @@ impl Pool {
         self.is_ending.store(true, Ordering::Relaxed);
         self.preempt_others(0);
         for state in self.all() {
-            state.arrived.notify_one();
+            state.inbox.wake();
         }
         if let Some(jobs) = self.jobs.get() {
             jobs.shutdown(patience);
@@ -249,9 +300,10 @@ fn jobs<'p>(vm: &mut Vm, pool: &'p Arc<Pool>) -> Result<&'p stealing::Executor, 
         ..Options::default()
     };
     let start = serve::ThreadStart::new(vm, pool);
-    let (jobs, seat) = stealing::Executor::hosted(&options, move |seat| start.clone().serve(seat))
+    let drive = move |worker| start.clone().serve(worker);
+    let (jobs, worker) = stealing::Executor::hosted(&options, drive)
         .map_err(|error| format!("cannot start the threads of the executors: {error}"))?;
-    serve::take_seat(seat);
+    serve::set_worker(worker);
     pool.monitor.start(pool);
     Ok(pool.jobs.get_or_init(|| jobs))
 }
@@ -265,9 +317,17 @@ pub fn executors(vm: &mut Vm) -> Result<usize, String> {
     Ok(jobs(vm, &pool)?.workers())
 }
 
-/// Has an executor's thread call a function of the host. One that was not started runs it later.
+/// The number of the calling thread's executor.
+pub fn current_executor(vm: &Vm) -> usize {
+    here(vm).index as usize
+}
+
+/// Has an executor's thread call a function of the host, once it has been started.
 pub fn spawn_on(vm: &mut Vm, executor: usize, call: HostCall) {
-    super::post(vm, executor as u16, Event::Host(call));
+    let index = executor as u16;
+    if let Some(call) = pool(vm).keep_for(index, call) {
+        super::post(vm, index, Event::Host(call));
+    }
 }
 
 /// Hands a job to the pool.
@@ -290,6 +350,8 @@ pub(crate) fn submit(vm: &mut Vm, job: Job) -> Result<(), String> {
     };
     match jobs(vm, &pool)?.spawn(task) {
         Ok(_) => {
+            // A task of the host may have handed it over while the event loop waits: it looks.
+            here(vm).inbox.wake();
             if is_new {
                 pool.open_jobs.fetch_add(1, Ordering::Relaxed);
             }
@@ -318,20 +380,11 @@ fn work(vm: &SharedVm, state: &Arc<ExecutorState>, root: Root) {
         let object = vm.heap.release(root);
         object.host::<JobObject>(&vm.heap).and_then(|job| lock(&job.0).take())
     };
-    let runs = || match job {
+    run::guarded(vm, state, || match job {
         Some(Job::Call(call)) => run::call_function(vm, state, &call, ANY_EXECUTOR),
         Some(Job::Resume(parked, answer)) => run::resume(vm, state, *parked, answer),
         None => {}
-    };
-    // A defect of the runtime must not make others wait for ever.
-    if catch_unwind(AssertUnwindSafe(runs)).is_err() {
-        let vm = &mut *vm.borrow_mut();
-        let target = state.local(vm).running.pop();
-        if let Some(target) = target {
-            let error = vm.error(PANICKED);
-            run::deliver(vm, target, error);
-        }
-    }
+    });
     run::settle_urgent(vm, state);
     state.pool.end_live();
 }

@@ -1,18 +1,19 @@
 //! Executor 0: the event loop runs while the program's own fiber waits.
 //!
 //! 1. A form that never waits never enters the event loop.
-//! 2. A wait of the program's own fiber ends with its handle, or because the program ends: by
-//!    `exit` elsewhere, by a signal, or because nothing is alive that could end it.
+//! 2. A wait of the program's own fiber ends with its handle, with an error because nothing is alive
+//!    that could end it, or because the program ends: by `exit` elsewhere or by a signal.
 //! 3. SIGTERM, and SIGINT of a program, end it with 128 and the signal's number, unless it waits
 //!    for a system to stop (`aio/run`): then it goes on when the systems have stopped.
 
 use super::serve::{self, Entered};
 use super::{ExecutorState, Pool, here, run};
 use crate::builtins::register_with;
-use crate::event::Target;
+use crate::event::{Parked, Target};
 use crate::handle::{self, Waiter};
 use crate::interrupt::Interrupts;
 use crate::system;
+use std::cell::Cell;
 use std::io;
 use std::pin::pin;
 use std::rc::Rc;
@@ -34,9 +35,13 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long they then have to notice that they are to leave.
 const INTERRUPTION: Duration = Duration::from_millis(500);
 
+/// How long a program that computes when a signal comes has to get to its wait for a system.
+const COMPUTING_MAX: Duration = Duration::from_millis(100);
+
 /// The error of a wait that nothing can end.
 const NOTHING_ALIVE: &str = "await: nothing can end this wait: no function runs or can go on, no \
-                             timer is pending and no system runs";
+                             timer is pending and no system runs; deliver the promise first, or \
+                             wait for a time with (aio/await HANDLE MILLISECONDS)";
 
 /// A program's driver: its fiber, and every task it starts, on this thread.
 pub struct Executor {
@@ -45,6 +50,10 @@ pub struct Executor {
     state: Arc<ExecutorState>,
     pub(crate) interrupts: Option<Interrupts>,
     has_ended_program: bool,
+    /// A wait has seen that `exit` was called.
+    has_seen_stop: Cell<bool>,
+    /// When a signal was seen first.
+    signal_seen: Cell<Option<Instant>>,
 }
 
 /// Why the program's fiber is not to wait any longer.
@@ -75,7 +84,7 @@ impl Executor {
     /// # Errors
     /// When the system refuses a reactor.
     pub fn new(vm: &SharedVm) -> io::Result<Executor> {
-        Executor::with_reactor(vm, serve::reactor(false)?)
+        Ok(Executor::with_reactor(vm, serve::reactor(false)?))
     }
 
     /// Registers the builtins in the first VM of a runtime, and makes an executor in virtual time:
@@ -89,18 +98,27 @@ impl Executor {
         let entered = runtime.enter();
         register_with(vm, Clock::simulated(SystemTime::UNIX_EPOCH));
         drop(entered);
-        let executor = Executor::with_reactor(vm, runtime)?;
+        let executor = Executor::with_reactor(vm, runtime);
         executor.state.pool.monitor.disable();
         lock(&executor.state.pool.systems).ignore_signals();
         Ok(executor)
     }
 
-    fn with_reactor(vm: &SharedVm, runtime: Runtime) -> io::Result<Executor> {
+    fn with_reactor(vm: &SharedVm, runtime: Runtime) -> Executor {
         let tasks = Rc::new(LocalSet::new());
         let state = here(&vm.borrow());
         tasks.spawn_local(serve::serve(Rc::downgrade(vm), Arc::clone(&state)));
         system::install_reactor(vm, &tasks, &runtime);
-        Ok(Executor { runtime, tasks, state, interrupts: None, has_ended_program: false })
+        let has_seen_stop = Cell::new(false);
+        Executor {
+            runtime,
+            tasks,
+            state,
+            interrupts: None,
+            has_ended_program: false,
+            has_seen_stop,
+            signal_seen: Cell::new(None),
+        }
     }
 
     /// The executors of the program.
@@ -146,7 +164,7 @@ impl Executor {
         }
         drop(entered);
         serve::blocked_while(vm, || pool.end(INTERRUPTION));
-        serve::leave_seat();
+        serve::clear_worker();
     }
 
     /// Why the wait for `task` is over, if it is.
@@ -163,18 +181,48 @@ impl Executor {
         if pool.signal().is_some() {
             // This finds out whether the program waits for one of them.
             system::stop_all(vm);
+            if waits_for_system(vm, task) {
+                pool.set_graceful();
+            }
             if !pool.is_graceful() {
+                // It may be about to wait for a system.
+                let since = self.signal_seen.get().unwrap_or_else(Instant::now);
+                self.signal_seen.set(Some(since));
+                if !is_waiting(vm, task) && since.elapsed() < COMPUTING_MAX {
+                    return None;
+                }
                 pool.end_by_signal();
                 return Some(Ended::Program);
             }
         }
-        if !self.state.is_inbox_empty() {
+        let is_inbox_empty = self.state.inbox.is_empty();
+        if pool.is_stopping() && !pool.any_system_running() && is_waiting(vm, task) {
+            // What had come by the first look is processed before the second.
+            if self.has_seen_stop.replace(true) || is_inbox_empty {
+                return Some(Ended::Program);
+            }
+        }
+        if !is_inbox_empty {
             return None;
         }
-        if pool.is_stopping() && !pool.any_system_running() {
-            return Some(Ended::Program);
-        }
         (pool.alive() == 0).then_some(Ended::NothingAlive)
+    }
+
+    /// Goes on with the program's fiber, whose wait nothing can end, with an error. Returns false if
+    /// it does not wait.
+    fn go_on(&self, vm: &SharedVm, task: &Root) -> bool {
+        let (parked, error) = {
+            let vm = &mut *vm.borrow_mut();
+            let task = vm.heap.resolve(task);
+            let Some(parked) = take_waiter(vm, task) else { return false };
+            let Parked { fiber, target, home } = *parked;
+            let fiber = vm.attach(fiber);
+            let error = vm.error_at(fiber, NOTHING_ALIVE);
+            (Parked { fiber: vm.detach(fiber), target, home }, error)
+        };
+        run::resume(vm, &self.state, parked, error);
+        run::settle_urgent(vm, &self.state);
+        true
     }
 
     /// Runs the event loop until the program's fiber is not to wait any longer.
@@ -232,9 +280,14 @@ impl Driver for Executor {
         };
         let value = vm.borrow().heap.resolve(&task);
         run::start(vm, fiber, Target::Program(value));
-        let is_over = handle::has_ended(&vm.borrow(), value_of(vm, &task));
         drop(clock);
-        let ended = if is_over { Ended::Handle } else { self.wait(vm, &task) };
+        let ended = loop {
+            let is_over = handle::has_ended(&vm.borrow(), value_of(vm, &task));
+            let ended = if is_over { Ended::Handle } else { self.wait(vm, &task) };
+            if !matches!(ended, Ended::NothingAlive) || !self.go_on(vm, &task) {
+                break ended;
+            }
+        };
         self.has_ended_program |= matches!(ended, Ended::Program);
         let vm = &mut *vm.borrow_mut();
         let task = vm.heap.release(task);
@@ -258,19 +311,17 @@ impl Driver for Executor {
 #[cfg(test)]
 impl Executor {
     /// Checks that no function is to be called and no event to be processed; the timers pending.
-    pub(crate) fn check_nothing_left(&self, vm: &SharedVm) -> usize {
-        let vm = &mut *vm.borrow_mut();
-        assert!(self.state.is_inbox_empty(), "events are left");
-        let local = self.state.local(vm);
+    pub(crate) fn check_nothing_left(&self) -> usize {
+        assert!(self.state.inbox.is_empty(), "events are left");
+        let local = self.state.local();
         assert!(local.urgent.is_empty() && local.interrupted.is_empty(), "functions are left");
         assert!(local.running.is_empty(), "a fiber runs");
         local.timers.pending()
     }
 
     /// Timers pending that end with a system.
-    pub(crate) fn pending_of_systems(&self, vm: &SharedVm) -> usize {
-        let vm = &mut *vm.borrow_mut();
-        self.state.local(vm).timers.pending_of_systems()
+    pub(crate) fn pending_of_systems(&self) -> usize {
+        self.state.local().timers.pending_of_systems()
     }
 }
 
@@ -281,13 +332,39 @@ fn value_of(vm: &SharedVm, root: &Root) -> Value {
 /// Ends the fiber that computes `task`, if it waits for a handle; the error that stands for its
 /// value.
 fn interrupt(vm: &mut Vm, task: Value, text: &str) -> Value {
-    let awaiting = handle::handle_of(&vm.heap, task).and_then(|task| task.body().awaiting.take());
-    let waiter = awaiting.and_then(|(awaited, token)| handle::unsubscribe(vm, awaited, token));
-    match waiter {
-        Some(Waiter::Fiber(parked)) => {
+    match take_waiter(vm, task) {
+        Some(parked) => {
             let fiber = vm.attach(parked.fiber);
             vm.interrupt_with(fiber, text)
         }
-        _ => vm.error(text),
+        None => vm.error(text),
     }
+}
+
+/// Takes the fiber that computes `task` off the handle that it waits for.
+fn take_waiter(vm: &mut Vm, task: Value) -> Option<Box<Parked>> {
+    let (awaited, token) = handle::handle_of(&vm.heap, task)?.body().awaiting.take()?;
+    match handle::unsubscribe(vm, awaited, token) {
+        Some(Waiter::Fiber(parked)) => Some(parked),
+        _ => None,
+    }
+}
+
+/// Whether the fiber that computes `task` waits for a system to stop.
+fn waits_for_system(vm: &Vm, task: Value) -> bool {
+    let awaiting = handle::handle_of(&vm.heap, task).and_then(|task| task.body().awaiting);
+    let awaited = awaiting.and_then(|(awaited, _)| handle::handle_of(&vm.heap, awaited));
+    awaited.is_some_and(|handle| {
+        handle
+            .body()
+            .node
+            .as_ref()
+            .is_some_and(|node| matches!(node.kind, crate::combinators::Kind::EndOfSystem))
+    })
+}
+
+/// Whether the fiber that computes `task` waits for a handle that has not ended.
+fn is_waiting(vm: &Vm, task: Value) -> bool {
+    let awaiting = handle::handle_of(&vm.heap, task).and_then(|task| task.body().awaiting);
+    awaiting.is_some_and(|(awaited, _)| !handle::has_ended(vm, awaited))
 }

@@ -2,14 +2,35 @@
 
 use super::{ExecutorState, yielded};
 use crate::combinators;
-use crate::event::{Call, Event, Parked, Target};
+use crate::event::{Call, Event, Parked, Preempted, Target};
 use crate::handle::{self, Waiter, awaited, end_of, handle_of, settle, subscribe};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use valk_heap::Value;
 use valk_lang::SharedVm;
 use valk_sync::cell::End;
 use valk_vm::{FiberId, Step, Vm};
+
+/// The value of a function during which the runtime itself failed.
+const PANICKED: &str = "the runtime failed while it ran this function; please report it";
+
+/// Does something that runs fibers. A defect of the runtime in it ends the fiber that runs with an
+/// error, and not the event loop, for which others wait.
+pub(super) fn guarded(vm: &SharedVm, state: &Arc<ExecutorState>, runs: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(runs)).is_ok() {
+        return;
+    }
+    let vm = &mut *vm.borrow_mut();
+    // An odd number would count as a fiber that runs.
+    let resumptions = state.resumptions.load(Ordering::Relaxed);
+    state.resumptions.store(resumptions.next_multiple_of(2), Ordering::Relaxed);
+    let target = state.local().running.pop();
+    if let Some(target) = target {
+        let error = vm.error(PANICKED);
+        deliver(vm, target, error);
+    }
+}
 
 /// Processes one event, and then everything urgent that it caused.
 pub(super) fn process(vm: &SharedVm, state: &Arc<ExecutorState>, event: Event) {
@@ -21,15 +42,16 @@ pub(super) fn process(vm: &SharedVm, state: &Arc<ExecutorState>, event: Event) {
 pub(super) fn settle_urgent(vm: &SharedVm, state: &Arc<ExecutorState>) {
     loop {
         let (event, interrupted) = {
-            let mut vm = vm.borrow_mut();
-            let mut local = state.local(&mut vm);
+            let mut local = state.local();
             let event = local.urgent.pop_front();
             let interrupted = if event.is_none() { local.interrupted.pop() } else { None };
             (event, interrupted)
         };
         match (event, interrupted) {
             (Some(event), _) => perform(vm, state, event),
-            (None, Some((parked, answer))) => resume(vm, state, parked, answer),
+            (None, Some((parked, answer))) => {
+                guarded(vm, state, || resume(vm, state, parked, answer));
+            }
             (None, None) => return,
         }
     }
@@ -37,7 +59,22 @@ pub(super) fn settle_urgent(vm: &SharedVm, state: &Arc<ExecutorState>) {
 
 fn perform(vm: &SharedVm, state: &Arc<ExecutorState>, event: Event) {
     state.events.fetch_add(1, Ordering::Relaxed);
+    guarded(vm, state, || dispatch(vm, state, event));
+    state.pool.end_live();
+}
+
+fn dispatch(vm: &SharedVm, state: &Arc<ExecutorState>, event: Event) {
     match event {
+        Event::Preempted(preempted) => {
+            let Preempted { parked, interrupted, urgent } = *preempted;
+            {
+                let vm = &mut *vm.borrow_mut();
+                let mut local = state.local_for_values(vm);
+                local.interrupted.extend(interrupted);
+                local.urgent.extend(urgent);
+            }
+            resume(vm, state, parked, Value::NIL);
+        }
         Event::Resume(parked, answer) => resume(vm, state, *parked, answer),
         Event::Call(call) => call_function(vm, state, &call, state.index),
         Event::Input { node, input } => {
@@ -45,19 +82,18 @@ fn perform(vm: &SharedVm, state: &Arc<ExecutorState>, event: Event) {
         }
         Event::CancelTimer(id) => {
             let vm = &mut *vm.borrow_mut();
-            let mut local = state.local(vm);
+            let mut local = state.local();
             local.timers.cancel(vm, id);
         }
         Event::StopSystem(system) => stop_system(&mut vm.borrow_mut(), state, system),
         Event::Host(call) => call(vm),
     }
-    state.pool.end_live();
 }
 
 /// Cancels what a system has pending on this executor.
 fn stop_system(vm: &mut Vm, state: &Arc<ExecutorState>, system: u32) {
     let handles = {
-        let local = state.local(vm);
+        let local = state.local();
         local.timers.of_system(vm, system)
     };
     for handle in handles {
@@ -115,7 +151,7 @@ fn run(vm: &SharedVm, state: &Arc<ExecutorState>, fiber: FiberId, answer: Value,
         abandon(vm, state, fiber, runs.home);
         return;
     }
-    state.local(vm).running.push(runs.target);
+    state.local().running.push(runs.target);
     state.pool.monitor.wake();
     let (mut fiber, mut answer) = (fiber, answer);
     loop {
@@ -136,18 +172,18 @@ fn abandon(vm: &mut Vm, state: &ExecutorState, fiber: FiberId, home: u16) {
     state.pool.fiber_ended(home);
 }
 
-fn target(vm: &mut Vm, state: &ExecutorState) -> Target {
-    *state.local(vm).running.last().expect("a fiber that runs has a target")
+fn target(state: &ExecutorState) -> Target {
+    *state.local().running.last().expect("a fiber that runs has a target")
 }
 
-fn leave(vm: &mut Vm, state: &ExecutorState) -> Target {
-    state.local(vm).running.pop().expect("a fiber that runs has a target")
+fn leave(state: &ExecutorState) -> Target {
+    state.local().running.pop().expect("a fiber that runs has a target")
 }
 
 fn after(vm: &mut Vm, state: &Arc<ExecutorState>, fiber: FiberId, step: Step, home: u16) -> Next {
     match step {
         Step::Done(value) => {
-            let target = leave(vm, state);
+            let target = leave(state);
             if state.index > 0 {
                 // Where its value arrives, what it took is found counted.
                 vm.hand_in_counters();
@@ -157,12 +193,19 @@ fn after(vm: &mut Vm, state: &Arc<ExecutorState>, fiber: FiberId, step: Step, ho
             Next::Leave
         }
         Step::Preempted => {
-            let target = leave(vm, state);
+            state.slices_used.fetch_add(1, Ordering::Relaxed);
+            let target = leave(state);
             if target.is_cancelled(vm) {
                 abandon(vm, state, fiber, home);
             } else {
-                let parked = Box::new(Parked { fiber: vm.detach(fiber), target, home });
-                state.post(vm, Event::Resume(parked, Value::NIL));
+                let parked = Parked { fiber: vm.detach(fiber), target, home };
+                // Fibers that wait for this one to return must not go on before it does.
+                let (interrupted, urgent) = {
+                    let mut local = state.local();
+                    (std::mem::take(&mut local.interrupted), std::mem::take(&mut local.urgent))
+                };
+                let preempted = Preempted { parked, interrupted, urgent };
+                state.post(vm, Event::Preempted(Box::new(preempted)));
             }
             Next::Leave
         }
@@ -178,9 +221,9 @@ fn suspend(
     home: u16,
 ) -> Next {
     if let Some(value) = yielded(vm, question) {
-        let target = leave(vm, state);
+        let target = leave(state);
         let parked = Parked { fiber: vm.detach(fiber), target, home };
-        state.local(vm).interrupted.push((parked, value));
+        state.local_for_values(vm).interrupted.push((parked, value));
         return Next::Leave;
     }
     let Some(object) = handle_of(&vm.heap, question) else {
@@ -190,9 +233,9 @@ fn suspend(
         let answer = awaited(vm, end);
         return Next::GoOn(fiber, answer);
     }
-    let target = target(vm, state);
+    let target = target(state);
     if target.is_cancelled(vm) {
-        leave(vm, state);
+        leave(state);
         abandon(vm, state, fiber, home);
         return Next::Leave;
     }
@@ -201,7 +244,7 @@ fn suspend(
     let parked = Box::new(Parked { fiber: waiting, target, home });
     match subscribe(vm, question, Waiter::Fiber(parked)) {
         Ok(token) => {
-            leave(vm, state);
+            leave(state);
             if let Some(own) = target.handle() {
                 vm.heap.touch_host(own);
                 if let Some(own) = handle_of(&vm.heap, own) {

@@ -1,7 +1,9 @@
 //! The event loop of an executor, and the life of the threads of executors 1 and up.
 //!
 //! 1. A turn processes at most [`EVENTS_PER_TURN`] events and timers and a few jobs, then the
-//!    reactor and the tasks of the host have theirs.
+//!    reactor and the tasks of the host have theirs. It ends early when a fiber has used its slice,
+//!    and leaves to the next what comes meanwhile: those who wait wait for a slice, not for a turn
+//!    full of them.
 //! 2. While the thread waits in its reactor its VM is in a blocked state (rule 5 of [`super`]).
 
 use super::{ExecutorState, Pool, idle, run};
@@ -14,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::LocalSet;
 use valk_lang::{Language, SharedVm};
-use valk_sync::executor::Seat;
+use valk_sync::executor::Worker;
 use valk_sync::shim::lock;
 use valk_vm::{ParkedVm, Vm, VmTemplate};
 
@@ -36,17 +38,17 @@ struct Thread {
 thread_local! {
     static THREAD: RefCell<Thread> = RefCell::default();
     /// The right to run jobs of the pool.
-    pub(super) static SEAT: RefCell<Option<Seat>> = const { RefCell::new(None) };
+    pub(super) static WORKER: RefCell<Option<Worker>> = const { RefCell::new(None) };
 }
 
-/// Gives the calling thread its seat in the pool.
-pub(super) fn take_seat(seat: Seat) {
-    SEAT.set(Some(seat));
+/// Has the calling thread drive this worker of the pool.
+pub(super) fn set_worker(worker: Worker) {
+    WORKER.set(Some(worker));
 }
 
-/// Gives the seat of the calling thread back.
-pub(super) fn leave_seat() {
-    SEAT.set(None);
+/// Ends that the calling thread drives a worker.
+pub(super) fn clear_worker() {
+    WORKER.set(None);
 }
 
 /// A reactor whose thread is in a blocked state while it waits. A `paused` clock moves only when
@@ -109,14 +111,17 @@ pub(super) async fn serve(vm: Weak<RefCell<Vm>>, state: Arc<ExecutorState>) {
         }
         if worked {
             drop(shared);
+            if state.index == 0 && (state.pool.is_stopping() || state.pool.signal().is_some()) {
+                // Fibers that never wait must not keep the program's wait from ending.
+                state.pool.program_is_idle();
+            }
             tokio::task::yield_now().await;
             continue;
         }
-        let next_us = {
-            let vm = &mut *shared.borrow_mut();
-            state.local(vm).timers.next_us()
-        };
+        let next_us = state.local().timers.next_us();
         drop(shared);
+        // What callbacks have printed is not to wait for the next print.
+        state.pool.output.flush();
         if state.index == 0 {
             state.pool.program_is_idle();
         }
@@ -128,20 +133,31 @@ pub(super) async fn serve(vm: Weak<RefCell<Vm>>, state: Arc<ExecutorState>) {
 
 /// Does what there is to do now, within limits. Returns false if there was nothing.
 fn turn(vm: &SharedVm, state: &Arc<ExecutorState>) -> bool {
+    state.begin_turn();
     let mut worked = fire_timers(vm, state);
-    for _ in 0..EVENTS_PER_TURN {
+    // What comes meanwhile waits for the next turn, and a fiber that has used its slice ends this one:
+    // the reactor is not to wait for more than that.
+    let slices = state.slices_used.load(Ordering::Relaxed);
+    let is_over = || state.slices_used.load(Ordering::Relaxed) != slices;
+    for _ in 0..state.inbox.len().min(EVENTS_PER_TURN) {
         let Some(event) = state.take() else { break };
         run::process(vm, state, event);
         worked = true;
+        if is_over() {
+            return true;
+        }
     }
     for _ in 0..JOBS_PER_TURN {
-        let ran = SEAT.with_borrow(|seat| {
-            seat.as_ref().is_some_and(|seat| seat.sees_work() && seat.run_next())
+        let ran = WORKER.with_borrow(|worker| {
+            worker.as_ref().is_some_and(|worker| worker.sees_work() && worker.run_next())
         });
         if !ran {
             break;
         }
         worked = true;
+        if is_over() {
+            return true;
+        }
     }
     // What a task of the host has caused meanwhile.
     run::settle_urgent(vm, state);
@@ -158,13 +174,15 @@ fn fire_timers(vm: &SharedVm, state: &Arc<ExecutorState>) -> bool {
     for _ in 0..EVENTS_PER_TURN {
         let due = {
             let vm = &mut *vm.borrow_mut();
-            state.local(vm).timers.due(vm, now_us)
+            state.local().timers.due(vm, now_us)
         };
         let Some((id, handle)) = due else { break };
         // What it causes is alive before the timer is not.
         state.pool.add_live();
         state.events.fetch_add(1, Ordering::Relaxed);
-        crate::combinators::timer_fired(&mut vm.borrow_mut(), handle, id);
+        run::guarded(vm, state, || {
+            crate::combinators::timer_fired(&mut vm.borrow_mut(), handle, id);
+        });
         run::settle_urgent(vm, state);
         state.pool.end_live();
         fired = true;
@@ -191,9 +209,9 @@ impl ThreadStart {
     }
 
     /// The life of a thread of the pool.
-    pub fn serve(self, seat: Seat) {
+    pub fn serve(self, worker: Worker) {
         let Some(pool) = self.pool.upgrade() else { return };
-        let index = seat.index() as u16;
+        let index = worker.index() as u16;
         let mut vm =
             self.template.instantiate().expect("a pool has no more executors than mutators");
         *vm.extension::<Language>() = lock(&self.language).of_same_program();
@@ -210,15 +228,17 @@ impl ThreadStart {
         let tasks = Rc::new(LocalSet::new());
         system::install_reactor(&vm, &tasks, &runtime);
         let entered = Entered::new(&vm, &state);
-        take_seat(seat);
-        pool.add(&state);
+        set_worker(worker);
+        for call in pool.add(&state) {
+            call(&vm);
+        }
         drop(pool);
         tasks.block_on(&runtime, serve(Rc::downgrade(&vm), Arc::clone(&state)));
         // Tasks hold the VM, and are dropped before it, while it is no blocked mutator.
         system::remove_reactor(&vm);
         drop(tasks);
         drop(runtime);
-        SEAT.set(None);
+        WORKER.set(None);
         drop(entered);
     }
 }

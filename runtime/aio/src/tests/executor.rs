@@ -28,7 +28,7 @@ fn printed(runtime: &mut Runtime, executor: &mut Executor, program: &str) -> Str
 fn pending_timers(runtime: &Runtime) -> usize {
     let vm = &mut *runtime.vm();
     let state = here(vm);
-    let local = state.local(vm);
+    let local = state.local();
     local.timers.pending()
 }
 
@@ -137,6 +137,22 @@ valk_harness::test! {
         for program in ["(aio/await (promise))", "(aio/await (future (\\ {} {aio/await (promise)})))"] {
             let text = printed(&mut runtime, &mut executor, program);
             assert!(text.starts_with("Error[await: nothing can end this wait"), "{text}");
+        }
+    }
+    fn what_a_builtin_calls_has_returned_before_it_does_whatever_slices_are_used() {
+        let (mut runtime, mut executor) = runtime_of(threaded());
+        let program = "(fun {count n} {if (== n 0) {0} {count (- n 1)}})
+             (def {seen p} (box {}) (promise))
+             (fun {note v} {do (count 50) (box/update seen (\\ {l} {join l (list v)}))})
+             (aio/on-cancel p (\\ {} {note 1}))
+             (aio/on-cancel p (\\ {} {note (aio/status (aio/then (aio/pure 1) (\\ {_} {note 2})))}))
+             (aio/cancel p)
+             (print (box/get seen))
+             (print (aio/status (aio/scope (\\ {_} {count 100}))))";
+        for budget in [1, 2, 3, 7, 20] {
+            runtime.vm().set_safepoint_budget(std::num::NonZeroU64::new(budget));
+            let text = printed(&mut runtime, &mut executor, program);
+            assert_eq!(text, "{1 2 :completed}\n:completed\n", "{budget}");
         }
     }
 }

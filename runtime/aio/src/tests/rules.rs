@@ -120,11 +120,11 @@ valk_harness::test! {
         const MANY: usize = 3000;
         let (mut runtime, mut executor) = simulated(Stress::Off);
         printed(&mut runtime, &mut executor, "(def {sys} (aio/await (aio/start)))");
-        let timers = executor.check_nothing_left(&runtime.vm);
+        let timers = executor.check_nothing_left();
         let roots = runtime.vm().heap.live_roots();
         let program = format!("(def {{many}} {MANY}) {PENDING} (aio/await (aio/sleep sys 10)) (print (len all) told)");
         assert_eq!(printed(&mut runtime, &mut executor, &program), format!("{MANY} 0\n"));
-        assert!(executor.check_nothing_left(&runtime.vm) > MANY);
+        assert!(executor.check_nothing_left() > MANY);
         let text = printed(&mut runtime, &mut executor,
             "(aio/stop sys) (aio/run sys)
              (aio/await (aio/all-settled all)) (sleep 5)
@@ -133,8 +133,8 @@ valk_harness::test! {
         // but for those that fail when an input of theirs is cancelled; brackets released.
         let failing = MANY / 10 * 2;
         assert_eq!(text, format!("{MANY} {} 0\n", MANY + (MANY - failing) + MANY / 10));
-        assert_eq!(executor.check_nothing_left(&runtime.vm), timers);
-        assert_eq!(executor.pending_of_systems(&runtime.vm), 0);
+        assert_eq!(executor.check_nothing_left(), timers);
+        assert_eq!(executor.pending_of_systems(), 0);
         // The program's own code has some.
         assert!(runtime.vm().heap.live_roots() < roots + MANY / 10);
         executor.finish(&runtime.vm);

@@ -33,6 +33,7 @@ valk_harness::test! {
             maintenance_interval_ms: 1000,
             idle_timeout_ms: 60_000,
             queue_capacity: 32,
+            executors_max: 63,
         };
         assert_eq!(SystemConfig::default(), expected);
         assert_eq!(read(&[]), Ok(expected.clone()));
@@ -49,7 +50,7 @@ valk_harness::test! {
                     continue;
                 }
                 let expected = if key.out_of_range.is_empty() {
-                    format!("AIO config error: {} must be between {min} and {max} ms", key.name)
+                    format!("AIO config error: {} must be between {min} and {max} {}", key.name, key.unit)
                 } else {
                     format!("AIO config error: {}", key.out_of_range)
                 };
@@ -65,7 +66,7 @@ valk_harness::test! {
                 reached += 1;
             }
         }
-        assert_eq!(reached, 20);
+        assert_eq!(reached, 22);
     }
 
     fn pools_follow_from_connections_and_must_suffice_for_them() {

@@ -259,7 +259,8 @@ valk_harness::test! {
             &threaded(),
             "(fun {calls n} {if (== n 0) {0} {+ 1 (calls (- n 1))}})
              (= {before} (vm/metrics-json))
-             (pmap (\\ {i} {do (calls 1000) (mem/gc/collect)}) (range 0 16))
+             (fun {work} {pmap (\\ {i} {do (calls 1000) (mem/gc/collect)}) (range 0 16)})
+             (work) (sleep 20) (work)
              (mem/gc/stats)
              (print before (vm/metrics-json))",
         );
@@ -270,11 +271,13 @@ valk_harness::test! {
         let (before, after) = text.rsplit_once("} {").expect("two documents");
         assert_eq!((found(before, "jobs_total"), found(before, "count")), (0, 0));
         // A job counts when its worker has put it away.
-        assert!((12..=16).contains(&found(after, "jobs_total")), "{after}");
+        assert!((28..=32).contains(&found(after, "jobs_total")), "{after}");
         assert_eq!(found(after, "count"), 3);
-        assert!(found(after, "function_calls") >= 16_000, "{after}");
+        assert!(found(after, "function_calls") >= 32_000, "{after}");
         assert!(found(after, "stops") <= found(after, "cycles_total"), "{after}");
-        assert!(text.contains("--- Threads ---\nTime to stop others: "), "{text}");
+        // Stops are told of if there were any.
+        let is_told = text.contains("--- Threads ---\nTime to stop others: ");
+        assert_eq!(is_told, found(after, "stops") > 0, "{text}");
     }
 }
 
@@ -291,11 +294,68 @@ valk_harness::test! {
         let mut executor = Executor::new(&runtime.vm).expect("a reactor");
         let program = "(print (aio/await (future strange))) (print (aio/await (future broken)))
                        (print (pmap broken {1 2})) (mem/gc/collect)
-                       (print (aio/await (future (\\ {} {+ 1 2}))))";
+                       (print (aio/await (future (\\ {} {+ 1 2}))))
+                       (def {sys} (aio/await (aio/start)))
+                       (print (aio/await (aio/schedule sys 1 broken)))
+                       (print (aio/await (aio/then (aio/sleep sys 1) (\\ {_} {broken 1}))))
+                       (print (aio/await (aio/then (aio/pure 1) (\\ {_} {broken 1}))))
+                       (print (aio/await (aio/sleep sys 1)))";
         runtime.run_text("p", program.as_bytes(), &mut executor);
         executor.finish(&runtime.vm);
         let text = String::from_utf8(runtime.take_output()).expect("text");
         let failed = "Error: the runtime failed while it ran this function; please report it\n";
-        assert_eq!(text, format!("Error: only handles can be waited for\n{failed}{failed}3\n"));
+        let thrice = failed.repeat(3);
+        assert_eq!(
+            text,
+            format!("Error: only handles can be waited for\n{failed}{failed}3\n{thrice}()\n")
+        );
+    }
+}
+
+valk_harness::test! {
+    fn calls_of_the_host_run_on_their_executor_once_it_has_started() {
+        use crate::{current_executor, executors, spawn_on, system_of};
+        use std::sync::{Arc, Mutex};
+        let mut runtime = Runtime::new(threaded(), Output::memory()).expect("a heap");
+        register(&runtime.vm);
+        let mut executor = Executor::new(&runtime.vm).expect("a reactor");
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let tell = |vm: &mut valk_vm::Vm, index: usize| {
+            let seen = Arc::clone(&seen);
+            let call = move |shared: &valk_lang::SharedVm| {
+                let ran_on = current_executor(&shared.borrow());
+                seen.lock().expect("no panic").push((index, ran_on));
+            };
+            spawn_on(vm, index, Box::new(call));
+        };
+        {
+            let mut vm = runtime.vm();
+            assert_eq!(current_executor(&vm), 0);
+            // No thread has been started.
+            for index in 0..=WORKERS {
+                tell(&mut vm, index);
+            }
+            assert_eq!(executors(&mut vm), Ok(1 + WORKERS));
+            for index in 0..=WORKERS {
+                tell(&mut vm, index);
+            }
+        }
+        let until = Instant::now() + Duration::from_secs(30);
+        while seen.lock().expect("no panic").len() < 2 * (1 + WORKERS) {
+            assert!(Instant::now() < until, "{seen:?}");
+            runtime.run_text("p", b"(sleep 1)", &mut executor);
+        }
+        assert!(seen.lock().expect("no panic").iter().all(|(asked, ran_on)| asked == ran_on));
+        // A system serves on as many as it is told, the caller's first.
+        for (options, served) in [("", vec![0, 1, 2]), (":executors 2", vec![0, 1]), (":executors 1", vec![0])] {
+            let program = format!("(def {{sys}} (aio/await (aio/start {{{options}}})))");
+            runtime.run_text("p", program.as_bytes(), &mut executor);
+            let mut vm = runtime.vm();
+            let name = vm.intern("sys");
+            let value = vm.global(name).expect("defined");
+            let system = system_of(&vm, value).expect("a system");
+            assert_eq!(system.executors(&mut vm), Ok(served));
+        }
+        executor.finish(&runtime.vm);
     }
 }

@@ -140,7 +140,7 @@ impl Value {
 
     // ---- immediates ----
 
-    /// A symbol whose name does not start with `:`. [`Heap::intern`] chooses for you.
+    /// A symbol whose name does not start with `:`. [`Heap::intern`](crate::Heap::intern) chooses for you.
     #[inline(always)]
     pub const fn symbol(id: SymbolId) -> Value {
         immediate(KIND_SYMBOL, id.0)

@@ -33,7 +33,7 @@ valk_harness::test! {
 valk_harness::test! {
     fn meter_counts_and_sees_a_closed_window() {
         virtual_time(async {
-            let counters = Rc::<Counters>::default();
+            let counters = std::sync::Arc::<Counters>::default();
             let (near, mut far) = duplex(10);
             let (mut io, meter) = Metered::new(near, &counters);
             io.write_all(b"0123456789").await.unwrap();

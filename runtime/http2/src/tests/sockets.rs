@@ -130,8 +130,8 @@ valk_harness::test! {
         real_time(async {
             let server = loopback(Some(Certificate::Local)).unwrap();
             let (address, stop) = (server.local_addr(), StopSignal::new());
-            let counters = Rc::<Counters>::default();
-            let counted = Rc::clone(&counters);
+            let counters = Arc::<Counters>::default();
+            let counted = Arc::clone(&counters);
             let serving =
                 spawn_local(server.serve_counted(Rc::new(Hello), stop.clone(), counted));
             for alpn in [&[][..], &[&b"http/1.1"[..]]] {
@@ -159,15 +159,16 @@ valk_harness::test! {
                 answer: |_| Reply::Ready(Response::new(200)),
                 events: Rc::clone(&events),
             });
-            let counters = Rc::<Counters>::default();
-            let service = crate::server::Service::new(
-                handler,
-                Limits::default(),
-                None,
-                Rc::clone(&counters),
-                stop.clone(),
-            );
-            let serving = spawn_local(service.serve(Box::new(Pipes(receiver)), Some(tls)));
+            let counters = Arc::<Counters>::default();
+            let shared = Shared {
+                limits: Limits::default(),
+                tls: Some(tls),
+                receive_buffers: None,
+                stop: stop.clone(),
+            };
+            let listener = Box::new(Pipes(receiver));
+            let serving = serve_on_one_thread(listener, shared, handler, Arc::clone(&counters));
+            let serving = spawn_local(serving);
             let (near, far) = duplex(1 << 16);
             pipes.send(Ok(far)).unwrap();
             let began = tokio::time::Instant::now();

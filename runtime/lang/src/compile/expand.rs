@@ -33,6 +33,8 @@ pub struct Expander<'a> {
     pub reflective: bool,
     /// The form to expand.
     root: Value,
+    /// What is expanded was made by a [`Rewrite`](crate::Rewrite): builtins in it stand for themselves.
+    is_rewritten: bool,
     /// Inlined names that this form or a scope around it binds.
     shadowed: HashSet<SymbolId>,
     /// Scopes from the outermost function or `let` inwards.
@@ -73,6 +75,7 @@ impl<'a> Expander<'a> {
             arena: Arena::default(),
             reflective: false,
             root: form,
+            is_rewritten: false,
             shadowed,
             scopes: Vec::new(),
             mentions: Vec::new(),
@@ -148,10 +151,9 @@ impl<'a> Expander<'a> {
             return self.add(Node::Single(inner), list);
         }
         // A form that a builtin made of its arguments means that builtin, whatever its name is
-        // bound to here. So do functions and sequences in it, which see the variables around them.
+        // bound to here.
         if let Some((symbol, inline)) = self.names.inline_value(self.vm, items[0])
-            && (list.with_quoted(false) == self.root.with_quoted(false)
-                || matches!(inline, Inline::Lambda | Inline::Do))
+            && (self.is_rewritten || list.with_quoted(false) == self.root.with_quoted(false))
             && let Some(id) = self.inlined(inline, symbol, &items[1..], list)
         {
             return id;
@@ -159,6 +161,12 @@ impl<'a> Expander<'a> {
         if let Some(symbol) = items[0].as_symbol() {
             if let Some(special) = self.names.special(symbol) {
                 return self.special(special, &items, list);
+            }
+            if !self.shadowed.contains(&symbol)
+                && let Some(rewrite) = self.names.rewrite(self.vm, symbol)
+                && let Some(form) = rewrite(self.vm, &items[1..])
+            {
+                return self.rewritten(form);
             }
             if !self.shadowed.contains(&symbol)
                 && let Some(inline) = self.names.inline(self.vm, symbol)
@@ -170,6 +178,15 @@ impl<'a> Expander<'a> {
         let head = self.expand(items[0]);
         let arguments = items[1..].iter().map(|form| self.expand(*form)).collect();
         self.add(Node::Call(head, arguments), list)
+    }
+
+    /// Expands what a rewriting has made of a form.
+    fn rewritten(&mut self, form: Value) -> NodeId {
+        self.shadowed.extend(bound_names(self.names, form));
+        let before = std::mem::replace(&mut self.is_rewritten, true);
+        let id = self.expand(form);
+        self.is_rewritten = before;
+        id
     }
 
     fn special(&mut self, special: Special, items: &[Value], list: Value) -> NodeId {
@@ -529,16 +546,12 @@ fn bound_names(names: &Names, form: Value) -> HashSet<SymbolId> {
             if item.is_pair() {
                 pending.push(item);
             }
-            if first
-                && let Some(head) = item.as_symbol()
-                && names.is_inlined(head)
-                && list.tail().is_pair()
-            {
+            let binds = |head: SymbolId| binds(names, head) && names.is_inlined(head);
+            let is_binder = item.as_symbol().is_some_and(binds) || names.is_lambda_value(item);
+            if first && is_binder && list.tail().is_pair() {
                 let bound = elements(list.tail().head());
                 let symbols = bound.into_iter().filter_map(Value::as_symbol);
-                found.extend(
-                    symbols.filter(|symbol| binds(names, head) && names.is_inlined(*symbol)),
-                );
+                found.extend(symbols.filter(|symbol| names.is_inlined(*symbol)));
             }
             first = false;
             list = list.tail();

@@ -110,10 +110,15 @@ pub enum Special {
     LoadedForms,
 }
 
+/// Makes code of a literal use of a builtin, given its argument forms; `None` when they have another
+/// shape. Heads of what it makes may be builtins themselves instead of their names.
+pub type Rewrite = fn(&mut Vm, &[Value]) -> Option<Value>;
+
 /// Symbol ids of everything above; made once per VM.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Names {
     inlined: HashMap<SymbolId, (Inline, Value)>,
+    rewritten: HashMap<SymbolId, (Rewrite, Value)>,
     special: HashMap<SymbolId, Special>,
     /// Builtins whose first argument names variables.
     pub binders: Vec<SymbolId>,
@@ -182,8 +187,31 @@ impl Names {
         (vm.global(symbol) == Some(*builtin)).then_some(*inline)
     }
 
-    /// True for names that [`Names::inline`] may answer for.
+    /// Has literal uses of the builtin of this name rewritten.
+    ///
+    /// # Panics
+    /// When the name is unbound.
+    pub fn add_rewrite(&mut self, vm: &mut Vm, name: &str, rewrite: Rewrite) {
+        let symbol = vm.intern(name);
+        let builtin = vm.global(symbol).expect("a builtin is registered before its rewriting");
+        self.rewritten.insert(symbol, (rewrite, builtin));
+    }
+
+    /// How uses of the builtin of this name are rewritten, if its global is untouched.
+    pub fn rewrite(&self, vm: &Vm, symbol: SymbolId) -> Option<Rewrite> {
+        let (rewrite, builtin) = self.rewritten.get(&symbol)?;
+        (vm.global(symbol) == Some(*builtin)).then_some(*rewrite)
+    }
+
+    /// Whether a form begins with a builtin that makes functions, and not with its name.
+    pub fn is_lambda_value(&self, head: Value) -> bool {
+        let mut inlined = self.inlined.values();
+        head.as_builtin().is_some()
+            && inlined.any(|(inline, builtin)| *inline == Inline::Lambda && *builtin == head)
+    }
+
+    /// True for names that [`Names::inline`] or [`Names::rewrite`] may answer for.
     pub fn is_inlined(&self, symbol: SymbolId) -> bool {
-        self.inlined.contains_key(&symbol)
+        self.inlined.contains_key(&symbol) || self.rewritten.contains_key(&symbol)
     }
 }

@@ -285,3 +285,63 @@ valk_harness::test! {
         assert!(out.ends_with("\n2\n"), "{out}");
     }
 }
+
+/// What a builtin without arguments answers in a context.
+fn in_context(vm: &mut valk_vm::Vm, context: Value, name: &str) -> Value {
+    let symbol = vm.intern(name);
+    let function = vm.global(symbol).expect("a builtin");
+    let fiber = vm.spawn(function, &[]);
+    vm.set_context(fiber, context);
+    let valk_vm::Step::Done(value) = vm.resume(fiber, Value::NIL) else { panic!("it ends") };
+    value
+}
+
+valk_harness::test! {
+    fn a_request_brings_its_context() {
+        use crate::RequestContext;
+        use std::time::Duration;
+        let runtime = runtime();
+        let vm = &mut *runtime.vm();
+        let asked = RequestContext {
+            trace: Some(5),
+            parent_span: Some(u64::MAX),
+            deadline: Some(Duration::from_hours(1)),
+        };
+        let context = asked.make(vm);
+        assert_eq!(in_context(vm, context, "trace/id").as_integer(), Some(5));
+        assert_eq!(in_context(vm, context, "trace/parent-span").as_integer(), Some(-1));
+        assert!(in_context(vm, context, "ctx/locals").is_nil());
+        let left = in_context(vm, context, "ctx/deadline").as_integer().expect("a number");
+        assert!((1_000_000..=3_600_000).contains(&left), "{left}");
+        let span = in_context(vm, context, "trace/span");
+        let other = asked.make(vm);
+        assert_ne!(span, in_context(vm, other, "trace/span"), "each request has its own span");
+        let fresh = RequestContext::default().make(vm);
+        assert!(in_context(vm, fresh, "ctx/deadline").is_nil());
+        assert!(in_context(vm, fresh, "trace/parent-span").is_nil());
+        let trace = in_context(vm, fresh, "trace/id");
+        let again = RequestContext::default().make(vm);
+        assert_ne!(trace, in_context(vm, again, "trace/id"), "a trace of its own");
+        let far = RequestContext { deadline: Some(Duration::MAX), ..RequestContext::default() };
+        let far = far.make(vm);
+        assert!(in_context(vm, far, "ctx/deadline").as_integer() > Some(1 << 40));
+    }
+}
+
+valk_harness::test! {
+    fn vms_of_one_program_count_spans_together() {
+        use crate::{Language, RequestContext};
+        use std::collections::HashSet;
+        let runtimes = [runtime(), runtime()];
+        let language = runtimes[0].vm().extension::<Language>().of_same_program();
+        *runtimes[1].vm().extension::<Language>() = language;
+        let mut seen = HashSet::new();
+        for turn in 0..20_000 {
+            let vm = &mut *runtimes[turn % 2].vm();
+            let context = RequestContext::default().make(vm);
+            let ids = [context.field(0), context.field(1)].map(Value::as_integer);
+            assert!(ids.iter().all(|id| id.is_some_and(|id| id != 0)));
+            assert!(seen.insert(ids[0]) && seen.insert(ids[1].map(|id| !id)), "{ids:?} again");
+        }
+    }
+}

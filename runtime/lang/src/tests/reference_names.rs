@@ -10,7 +10,7 @@ const SPECIAL_FORMS: [&str; 7] =
     ["quote", "quasiquote", "unquote", "unquote-splicing", "if", "ctx/with", "ctx/with-deadline"];
 
 /// Families of crates above; tests/suites/reference.rs compares them.
-const ABOVE: [&str; 4] = ["aio", "futures", "http2", "metrics"];
+const ABOVE: [&str; 6] = ["aio", "combinators", "futures", "handles", "http2", "metrics"];
 
 /// Steps of prelude functions. They are not for programs and may change, so nothing describes them.
 const STEPS: [&str; 10] = [

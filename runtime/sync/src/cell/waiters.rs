@@ -1,9 +1,9 @@
-//! The waiters of a cell, in order of arrival: none, one in place, or a list with free places.
+//! The waiters of a cell, in order of arrival: none, one without an allocation, or a list with gaps.
 //!
 //! 1. A token names a place and the arrival that took it, so one that was used never reaches a
 //!    later waiter.
-//! 2. Places of waiters that left in front of the first one are given back; when few of many are
-//!    left the list is packed, so the cost of leaving is constant on average.
+//! 2. When fewer than half of many places are taken the list is packed, so the cost of leaving is
+//!    constant on average, and a list that was long once does not stay so.
 //!
 //! Does not know what a waiter is.
 

@@ -1,8 +1,7 @@
-//! A task with its completion: run once, or dropped and reported as such (rules 1 and 8).
+//! A task with its completer: run once, or dropped and reported as such (rules 1 and 8).
 
-use super::Handle;
-use crate::completion::Completion;
-use crate::shim::{Arc, catch_panic};
+use super::handle::{Completer, Handle, TaskOutcome};
+use crate::shim::catch_panic;
 use std::any::Any;
 use std::fmt;
 use std::panic::resume_unwind;
@@ -49,12 +48,11 @@ impl Task {
         F: FnOnce() -> T + Send + 'static,
         T: Send + Sync + 'static,
     {
-        let completion = Arc::new(Completion::new());
-        let handle = Handle::new(Arc::clone(&completion));
-        (Self(Box::new(Job { function: Some(function), completion })), handle)
+        let (completer, handle) = Handle::pending();
+        (Self(Box::new(Job(Some((function, completer))))), handle)
     }
 
-    /// Runs the task and tells its observers; whether any of that panicked.
+    /// Runs the task and calls its observers. Returns whether any of that panicked.
     pub(super) fn run(self) -> bool {
         catch_panic(|| self.0.run()).unwrap_or_else(|payload| {
             Panicked::new(payload);
@@ -62,7 +60,7 @@ impl Task {
         })
     }
 
-    /// Drops the task unrun and tells its observers; whether any of that panicked.
+    /// Drops the task unrun and calls its observers. Returns whether any of that panicked.
     pub(super) fn discard(self) -> bool {
         catch_panic(|| drop(self)).map_err(Panicked::new).is_err()
     }
@@ -75,22 +73,19 @@ impl Task {
     {
         let job: Box<dyn Any> = self.0;
         let job = job.downcast::<Job<F, T>>().ok();
-        let function = job.and_then(|mut job| job.function.take());
-        function.expect("rule 2 of executor: the refused task is the one that was submitted")
+        let parts = job.and_then(|mut job| job.0.take());
+        parts.expect("rule 2 of executor: the refused task is the one that was submitted").0
     }
 }
 
 /// What all tasks can do. Dropping one that has not run is the third way to end.
 trait Run: Any + Send {
-    /// Runs the task; whether it panicked.
+    /// Runs the task. Returns whether it panicked.
     fn run(self: Box<Self>) -> bool;
 }
 
-struct Job<F, T> {
-    /// `None` once it was called or handed back.
-    function: Option<F>,
-    completion: Arc<Completion<T, Panicked>>,
-}
+/// The function and the completer of a task; `None` once it was called or handed back.
+struct Job<F, T>(Option<(F, Completer<T>)>);
 
 impl<F, T> Run for Job<F, T>
 where
@@ -98,22 +93,21 @@ where
     T: Send + Sync + 'static,
 {
     fn run(mut self: Box<Self>) -> bool {
-        let function = self.function.take().expect("rule 1 of executor: a task runs once");
-        let (first, panicked) = match catch_panic(function) {
-            Ok(value) => (self.completion.resolve(value).is_ok(), false),
-            Err(payload) => (self.completion.reject(Panicked::new(payload)).is_ok(), true),
+        let (function, completer) = self.0.take().expect("rule 1 of executor: a task runs once");
+        let (outcome, has_panicked) = match catch_panic(function) {
+            Ok(value) => (TaskOutcome::Completed(value), false),
+            Err(payload) => (TaskOutcome::Panicked(Panicked::new(payload)), true),
         };
-        assert!(first, "rule 1 of executor: a task ends once");
-        panicked
+        completer.settle(outcome);
+        has_panicked
     }
 }
 
 impl<F, T> Drop for Job<F, T> {
     fn drop(&mut self) {
-        let Some(function) = self.function.take() else { return };
+        let Some((function, completer)) = self.0.take() else { return };
         let destroyed = catch_panic(|| drop(function));
-        let first = self.completion.cancel().is_ok();
-        assert!(first, "rule 1 of executor: a task ends once");
+        completer.settle(TaskOutcome::Cancelled);
         if let Err(payload) = destroyed {
             resume_unwind(payload);
         }

@@ -1,14 +1,14 @@
-//! What a pool should be like.
+//! The settings of a pool.
 
-use super::worker::Deque;
+use super::core::Deque;
 use crate::limits::{DEQUE_SLOTS_INITIAL, DEQUE_SLOTS_MAX, EXECUTOR_INJECTED_DEFAULT};
 use crate::limits::{EXECUTOR_INJECTED_MAX, EXECUTOR_LOCAL_DEFAULT, EXECUTOR_WORKERS_MAX};
 use crate::shim::thread;
 
-/// What a pool should be like; `Options { workers: 3, ..Options::default() }`.
+/// The settings of a pool: `Options { workers: 3, ..Options::default() }`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// What its threads are called, before a hyphen and the number of the worker.
+    /// The names of its threads, before a hyphen and the index of the worker.
     pub name: String,
     /// Number of workers, 1 to [`EXECUTOR_WORKERS_MAX`].
     pub workers: usize,
@@ -56,14 +56,14 @@ impl Options {
         );
     }
 
-    /// The deque of one worker.
-    pub(super) fn deque(&self) -> Deque {
+    /// The queue of one worker.
+    pub(super) fn queue(&self) -> Deque {
         Deque::with_slots(DEQUE_SLOTS_INITIAL.min(self.local_max), self.local_max)
     }
 
-    /// The thread of worker `lane`, to be spawned.
-    pub(super) fn thread(&self, lane: usize) -> thread::Builder {
-        let thread = thread::Builder::new().name(format!("{}-{lane}", self.name));
+    /// The thread of the worker with this index, to be spawned.
+    pub(super) fn thread(&self, index: usize) -> thread::Builder {
+        let thread = thread::Builder::new().name(format!("{}-{index}", self.name));
         match self.stack_bytes {
             Some(bytes) => thread.stack_size(bytes),
             None => thread,

@@ -1,4 +1,4 @@
-//! What comes back when a task is not accepted.
+//! A task that was not accepted, and why.
 
 use std::fmt;
 

@@ -1,12 +1,13 @@
-//! The lanes, the lock, and who wakes or waits for whom (rules 2, 4, 5 and 7).
+//! What the threads of a pool share: queues, the lock, wake-ups and shutdown (rules 2, 4, 5 and 7).
 
 use super::Thread;
+use super::core::Deque;
 use super::job::Task;
-use super::lane::Lane;
 use super::refusal::Reason;
-use super::state::{Phase, Signals, Sleep, State};
+use super::remote::Remote;
+use super::state::{ParkState, Phase, Signals, State};
 use super::statistics::{Report, Statistics};
-use super::worker::Deque;
+use super::worker::Idle;
 use crate::cache_padded::CachePadded;
 use crate::deque::{Steal, Stealer};
 use crate::shim::Ordering::{Relaxed, SeqCst};
@@ -15,21 +16,12 @@ use crate::shim::{wait, wait_until};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-/// What a worker without work does next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rest {
-    /// Look again.
-    Search,
-    /// End: the worker has left.
-    End,
-}
-
 /// What workers and owners of a pool share.
 pub(super) struct Shared {
-    pub(super) lanes: Box<[CachePadded<Lane>]>,
+    pub(super) remotes: Box<[CachePadded<Remote>]>,
     state: Mutex<State>,
-    /// Those who shut down wait here, for workers to end.
-    watchers: Condvar,
+    /// Notified when a worker has ended; threads that shut down wait here.
+    worker_ended: Condvar,
     /// A copy of `state.signals()`, written under the lock.
     signals: CachePadded<AtomicUsize>,
 }
@@ -39,11 +31,11 @@ impl Shared {
         stealers: impl Iterator<Item = Stealer<Box<Task>>>,
         injected_max: usize,
     ) -> Self {
-        let lanes: Box<[_]> = stealers.map(|stealer| CachePadded(Lane::new(stealer))).collect();
+        let remotes: Box<[_]> = stealers.map(|stealer| CachePadded(Remote::new(stealer))).collect();
         Self {
-            state: Mutex::new(State::new(lanes.len(), injected_max)),
-            lanes,
-            watchers: Condvar::new(),
+            state: Mutex::new(State::new(remotes.len(), injected_max)),
+            remotes,
+            worker_ended: Condvar::new(),
             signals: CachePadded(AtomicUsize::new(0)),
         }
     }
@@ -53,14 +45,16 @@ impl Shared {
     }
 
     pub(super) fn workers(&self) -> usize {
-        self.lanes.len()
+        self.remotes.len()
     }
 
-    pub(super) fn lane(&self, lane: usize) -> &Lane {
-        &self.lanes[lane].0
+    /// The public side of a worker.
+    pub(super) fn remote(&self, worker: usize) -> &Remote {
+        &self.remotes[worker].0
     }
 
-    /// Signals of some recent moment. Relaxed: who must not miss a change has a fence before.
+    /// Signals of some recent moment. Relaxed: a caller that must not miss a change has a fence
+    /// before.
     pub(super) fn signals(&self) -> Signals {
         Signals(self.signals.0.load(Relaxed))
     }
@@ -72,11 +66,12 @@ impl Shared {
         }
     }
 
-    pub(super) fn started(&self, lane: usize, thread: Thread) {
-        self.lock().sit_down(lane, thread);
+    /// A thread of the pool drives this worker.
+    pub(super) fn started(&self, worker: usize, thread: Thread) {
+        self.lock().set_started(worker, thread);
     }
 
-    /// Accepts a task from outside, or from a worker that cannot have it in its deque.
+    /// Accepts a task from outside, or from a worker whose queue has no room.
     pub(super) fn inject(&self, task: Task) -> Result<(), (Reason, Task)> {
         let mut state = self.lock();
         state.inject(task)?;
@@ -84,11 +79,11 @@ impl Shared {
         Ok(())
     }
 
-    /// The worker has put a task into its deque: wakes a sleeper, if there is one. The signals,
-    /// which the worker looks at next (rule 7).
+    /// The worker has put a task into its queue: wakes a parked one, if there is any. Returns the
+    /// signals, which the caller looks at next (rule 7).
     pub(super) fn announce(&self) -> Signals {
-        // Rules 4 and 7, the submitter's side: the task is in the deque before the signals are
-        // read. The other sides are in `rest` and in `discard`.
+        // Rules 4 and 7, the submitter's side: the task is in the queue before the signals are
+        // read. The other sides are in `poll_idle` and in `discard`.
         fence(SeqCst);
         let signals = self.signals();
         if signals.has_sleeper() {
@@ -97,9 +92,9 @@ impl Shared {
         signals
     }
 
-    /// Wakes up to `most` sleepers, and publishes what has changed.
-    fn wake(&self, state: &mut State, most: usize) {
-        for _ in 0..most {
+    /// Wakes up to `workers_max` parked workers, and publishes what has changed.
+    fn wake(&self, state: &mut State, workers_max: usize) {
+        for _ in 0..workers_max {
             // A waker takes no lock of the pool.
             match state.take_sleeper() {
                 Some(waker) => waker.wake(),
@@ -110,7 +105,7 @@ impl Shared {
     }
 
     /// Takes the oldest injected task, and up to `more` of the next for `deque`, which has room
-    /// for as many. They are in there before the lock is given back, so nobody who falls asleep
+    /// for as many. They are in there before the lock is given back, so no worker that parks
     /// overlooks them.
     pub(super) fn take_injected(&self, deque: &Deque, more: usize) -> Option<Task> {
         if !self.signals().has_injected() {
@@ -130,79 +125,84 @@ impl Shared {
         first
     }
 
-    /// Ready when there may be work or the worker has ended; until then it sleeps, and `cx` is
+    /// Ready when there may be work or the worker has ended; until then it is parked, and `cx` is
     /// woken when that changes. The caller has no work and has looked everywhere.
-    pub(super) fn poll_rest(&self, lane: usize, cx: &mut Context<'_>) -> Poll<Rest> {
+    pub(super) fn poll_idle(&self, worker: usize, cx: &mut Context<'_>) -> Poll<Idle> {
         let mut state = self.lock();
-        match state.sleep(lane) {
-            Sleep::Awake => {}
-            Sleep::Woken => {
-                state.stay_awake(lane);
-                return Poll::Ready(Rest::Search);
+        match state.park_state(worker) {
+            ParkState::Active => {}
+            ParkState::Notified => {
+                state.stay_awake(worker);
+                return Poll::Ready(Idle::Search);
             }
-            Sleep::Asleep(waker) => {
+            ParkState::Parked(waker) => {
                 waker.clone_from(cx.waker());
                 return Poll::Pending;
             }
         }
-        state.fall_asleep(lane, cx.waker().clone());
+        state.park(worker, cx.waker().clone());
         self.publish(&mut state);
-        // Rule 4, the sleeper's side: it is known to sleep before the deques are read. Where others
-        // sleep already the signals say so, by a store that the lock orders before this fence.
+        // Rule 4, the parking side: it is known as parked before the queues are read. Where others
+        // are parked already the signals say so, by a store that the lock orders before this fence.
         fence(SeqCst);
         let sees_work = state.phase < Phase::Discarding
-            && (state.injected() > 0 || self.lanes.iter().any(|lane| !lane.0.stealer.is_empty()));
+            && (state.injected() > 0
+                || self.remotes.iter().any(|remote| !remote.0.stealer.is_empty()));
         if !sees_work && state.phase == Phase::Open {
-            self.lane(lane).counters.parked.count();
-            reached_if(true, "executor: a worker slept");
+            self.remote(worker).counters.parked.count();
+            reached_if(true, "executor: a worker parked");
             return Poll::Pending;
         }
-        state.stay_awake(lane);
+        state.stay_awake(worker);
         self.publish(&mut state);
         if sees_work {
-            reached_if(true, "executor: a worker saw work before it slept");
-            return Poll::Ready(Rest::Search);
+            reached_if(true, "executor: a worker saw work when it was about to park");
+            return Poll::Ready(Idle::Search);
         }
-        self.leave_under_lock(&mut state, lane);
-        Poll::Ready(Rest::End)
+        self.leave_under_lock(&mut state, worker);
+        Poll::Ready(Idle::Ended)
     }
 
-    /// The worker has something else to do: it sleeps no more. Returns whether it was woken, and
+    /// The worker has something else to do: it is parked no more. Returns whether it was woken, and
     /// then it must look for work.
-    pub(super) fn stay_awake(&self, lane: usize) -> bool {
+    pub(super) fn stay_awake(&self, worker: usize) -> bool {
         let mut state = self.lock();
-        let was_woken = state.stay_awake(lane);
+        let was_woken = state.stay_awake(worker);
+        reached_if(was_woken, "executor: a worker that stayed awake had been woken");
         self.publish(&mut state);
         was_woken
     }
 
-    /// Worker `lane` runs on a thread that is not the pool's.
-    pub(super) fn hosted(&self, lane: usize) {
-        self.lock().host(lane);
+    /// A thread that is not the pool's drives this worker.
+    pub(super) fn hosted(&self, worker: usize) {
+        self.lock().set_hosted(worker);
     }
 
     /// Number of tasks that wait, at some recent moment.
     pub(super) fn waiting(&self) -> usize {
-        let queued: usize = self.lanes.iter().map(|lane| lane.0.stealer.len()).sum();
+        let queued: usize = self.remotes.iter().map(|remote| remote.0.stealer.len()).sum();
         queued + if self.signals().has_injected() { self.lock().injected() } else { 0 }
     }
 
-    /// Worker `lane` is done, or was never started: it takes and counts nothing any more.
-    pub(super) fn leave(&self, lane: usize) {
-        self.leave_under_lock(&mut self.lock(), lane);
+    /// The worker has ended, or was never started: it takes and counts nothing any more.
+    pub(super) fn leave(&self, worker: usize) {
+        self.leave_under_lock(&mut self.lock(), worker);
     }
 
-    fn leave_under_lock(&self, state: &mut State, lane: usize) {
-        state.leave(lane);
-        self.watchers.notify_all();
+    fn leave_under_lock(&self, state: &mut State, worker: usize) {
+        // The wake-up of a worker that leaves instead of looking is for another.
+        let passed_on = usize::from(state.leave(worker));
+        reached_if(passed_on > 0, "executor: a worker left that had been woken");
+        self.wake(state, passed_on);
+        self.worker_ended.notify_all();
     }
 
-    /// See `Executor::shutdown`; `own` is the lane of the worker that calls it, if it is one.
+    /// See `Executor::shutdown`; `own` is the worker that calls it, if it is one.
     pub(super) fn shutdown(&self, patience: Duration, own: Option<usize>) -> Report {
         // A time that the clock cannot express never comes.
         let deadline = Instant::now().checked_add(patience);
         let mut state = self.drain(deadline, own);
-        let busy: Vec<_> = self.lanes.iter().map(|lane| lane.0.forbid()).collect();
+        let busy: Vec<_> = self.remotes.iter().map(|remote| remote.0.forbid()).collect();
         let rest = self.discard(&mut state);
         if !rest.is_empty() {
             drop(state);
@@ -210,9 +210,9 @@ impl Shared {
             state = self.lock();
             state.panicked += panicked;
         }
-        while (0..self.workers()).any(|lane| state.is_at_work(lane) && !busy[lane]) {
+        while (0..self.workers()).any(|worker| state.is_at_work(worker) && !busy[worker]) {
             reached_if(true, "executor: shutdown waited for a worker on its way out");
-            state = wait(&self.watchers, state);
+            state = wait(&self.worker_ended, state);
         }
         if let Some(own) = own {
             state.leave_shutdown(own);
@@ -234,26 +234,26 @@ impl Shared {
         self.wake(&mut state, usize::MAX);
         if let Some(own) = own {
             state.enter_shutdown(own);
-            // Others who shut down have one less to wait for.
-            self.watchers.notify_all();
+            // Other threads that shut down have one less to wait for.
+            self.worker_ended.notify_all();
         }
-        let mut in_time = true;
-        while in_time && (0..self.workers()).any(|lane| state.is_at_work(lane)) {
-            (state, in_time) = wait_until(&self.watchers, state, deadline);
+        let mut is_in_time = true;
+        while is_in_time && (0..self.workers()).any(|worker| state.is_at_work(worker)) {
+            (state, is_in_time) = wait_until(&self.worker_ended, state, deadline);
         }
         state
     }
 
-    /// Takes every task that has not begun. No lane begins one any more (rules 6 and 7).
+    /// Takes every task that has not begun. No worker begins one any more (rules 6 and 7).
     fn discard(&self, state: &mut State) -> Vec<Task> {
         state.phase = Phase::Discarding;
         let mut rest = state.drain_injected(usize::MAX).collect::<Vec<_>>();
         self.publish(state);
-        // Rule 7, this side: the phase is known before the deques are read, for each attempt to
+        // Rule 7, this side: the phase is published before the queues are read, for each attempt to
         // steal has a fence before it reads whether there is something.
-        for lane in &self.lanes {
+        for remote in &self.remotes {
             loop {
-                match lane.0.stealer.steal() {
+                match remote.0.stealer.steal() {
                     Steal::Item(task) => rest.push(*task),
                     Steal::Retry => {}
                     Steal::Empty => break,
@@ -266,11 +266,11 @@ impl Shared {
 
     fn report(&self, state: &State) -> Report {
         let mut report = Report { ran: 0, dropped: state.dropped, running: 0 };
-        for lane in &self.lanes {
-            let (ran, running) = lane.0.progress();
+        for remote in &self.remotes {
+            let (ran, running) = remote.0.progress();
             report.ran += ran;
             report.running += u64::from(running);
-            report.dropped += lane.0.counters.dropped.get();
+            report.dropped += remote.0.counters.dropped.get();
         }
         report
     }
@@ -279,10 +279,10 @@ impl Shared {
         let state = self.lock();
         let mut statistics = Statistics {
             injected: state.injected(),
-            asleep: state.asleep(),
+            idle: state.idle(),
             refused: state.refused,
             panicked: state.panicked,
-            workers: self.lanes.iter().map(|lane| lane.0.statistics()).collect(),
+            workers: self.remotes.iter().map(|remote| remote.0.statistics()).collect(),
         };
         drop(state);
         for worker in &statistics.workers {

@@ -1,4 +1,4 @@
-//! What the lock protects: the phase, the injected tasks, who sleeps and who has ended.
+//! What the lock protects: the phase, the injected tasks, and each worker's park state and thread.
 
 use super::Thread;
 use super::job::Task;
@@ -18,7 +18,7 @@ pub(super) enum Phase {
     Discarding,
 }
 
-/// What a worker wants to know without taking the lock: a copy of parts of [`State`].
+/// What a worker reads without taking the lock: a copy of parts of [`State`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Signals(pub(super) usize);
 
@@ -43,50 +43,50 @@ impl Signals {
         self.0 & Self::INJECTED != 0
     }
 
-    /// Whether there is somebody to wake.
+    /// Whether there is a worker to wake.
     pub(super) fn has_sleeper(self) -> bool {
         self.0 & Self::SLEEPER != 0
     }
 }
 
 /// A worker's thread.
-enum Seat {
+enum WorkerThread {
     /// Not started, or joined.
-    Empty,
-    /// At work, or asleep.
-    Taken(Thread),
-    /// The same, on a thread that is not the pool's.
+    None,
+    /// It drives its worker.
+    Started(Thread),
+    /// It drives its worker, and is not the pool's.
     Hosted,
     /// At the end of its last function.
-    Left(Thread),
+    Ended(Thread),
 }
 
-/// Whether a worker sleeps.
-pub(super) enum Sleep {
+/// Whether a worker is parked.
+pub(super) enum ParkState {
     /// It looks for work or does some.
-    Awake,
-    /// Until it is woken.
-    Asleep(Waker),
+    Active,
+    /// Until this waker is used.
+    Parked(Waker),
     /// It was woken and has not noticed.
-    Woken,
+    Notified,
 }
 
 pub(super) struct State {
     pub(super) phase: Phase,
     injected: VecDeque<Task>,
     injected_max: usize,
-    /// Whether each worker sleeps, and how to wake it.
-    sleep: Vec<Sleep>,
-    /// Workers that sleep and were not woken; the one that fell asleep last is woken first.
+    /// Whether each worker is parked, and how to wake it.
+    park_states: Vec<ParkState>,
+    /// Workers that are parked and were not woken; the one that parked last is woken first.
     sleepers: Vec<usize>,
-    seats: Vec<Seat>,
+    threads: Vec<WorkerThread>,
     /// How many calls of `shutdown` each worker is in.
     in_shutdown: Vec<u32>,
     /// The signals that were published last.
-    told: Signals,
-    /// Tasks handed back.
+    published: Signals,
+    /// Tasks that were not accepted.
     pub(super) refused: u64,
-    /// Tasks dropped by who discarded.
+    /// Tasks dropped by threads that shut down.
     pub(super) dropped: u64,
     /// Of these, the ones whose destructor or observer panicked.
     pub(super) panicked: u64,
@@ -98,21 +98,21 @@ impl State {
             phase: Phase::Open,
             injected: VecDeque::new(),
             injected_max,
-            sleep: (0..workers).map(|_| Sleep::Awake).collect(),
+            park_states: (0..workers).map(|_| ParkState::Active).collect(),
             sleepers: Vec::new(),
-            seats: (0..workers).map(|_| Seat::Empty).collect(),
+            threads: (0..workers).map(|_| WorkerThread::None).collect(),
             in_shutdown: vec![0; workers],
-            told: Signals(0),
+            published: Signals(0),
             refused: 0,
             dropped: 0,
             panicked: 0,
         }
     }
 
-    /// What to tell those without the lock, if it is not what they know.
+    /// The signals to publish, if they are not those that were published last.
     pub(super) fn changed_signals(&mut self) -> Option<Signals> {
         let signals = self.signals();
-        (mem::replace(&mut self.told, signals) != signals).then_some(signals)
+        (mem::replace(&mut self.published, signals) != signals).then_some(signals)
     }
 
     fn signals(&self) -> Signals {
@@ -149,88 +149,96 @@ impl State {
         self.injected.pop_front()
     }
 
-    /// Takes the oldest injected tasks, at most `most`.
-    pub(super) fn drain_injected(&mut self, most: usize) -> impl Iterator<Item = Task> {
-        let count = most.min(self.injected.len());
+    /// Takes the oldest injected tasks, at most `tasks_max`.
+    pub(super) fn drain_injected(&mut self, tasks_max: usize) -> impl Iterator<Item = Task> {
+        let count = tasks_max.min(self.injected.len());
         self.injected.drain(..count)
     }
 
-    /// Number of workers that sleep and were not woken.
-    pub(super) fn asleep(&self) -> usize {
+    /// Number of workers that are parked and were not woken.
+    pub(super) fn idle(&self) -> usize {
         self.sleepers.len()
     }
 
-    /// Whether worker `lane` sleeps, and if so has been woken.
-    pub(super) fn sleep(&mut self, lane: usize) -> &mut Sleep {
-        &mut self.sleep[lane]
+    /// Whether this worker is parked, and if so has been woken.
+    pub(super) fn park_state(&mut self, worker: usize) -> &mut ParkState {
+        &mut self.park_states[worker]
     }
 
-    /// Worker `lane` falls asleep; `waker` wakes it.
-    pub(super) fn fall_asleep(&mut self, lane: usize, waker: Waker) {
-        self.sleep[lane] = Sleep::Asleep(waker);
-        self.sleepers.push(lane);
+    /// This worker parks; `waker` wakes it.
+    pub(super) fn park(&mut self, worker: usize, waker: Waker) {
+        self.park_states[worker] = ParkState::Parked(waker);
+        self.sleepers.push(worker);
     }
 
-    /// Worker `lane` is awake, for whatever reason. Returns whether it was woken.
-    pub(super) fn stay_awake(&mut self, lane: usize) -> bool {
-        let before = mem::replace(&mut self.sleep[lane], Sleep::Awake);
-        if let Sleep::Asleep(_) = before {
-            self.sleepers.retain(|sleeper| *sleeper != lane);
+    /// This worker is parked no more, for whatever reason. Returns whether it had been woken.
+    pub(super) fn stay_awake(&mut self, worker: usize) -> bool {
+        let before = mem::replace(&mut self.park_states[worker], ParkState::Active);
+        if let ParkState::Parked(_) = before {
+            self.sleepers.retain(|sleeper| *sleeper != worker);
         }
-        matches!(before, Sleep::Woken)
+        matches!(before, ParkState::Notified)
     }
 
-    /// Chooses a sleeper to be woken, if there is one.
+    /// Chooses a worker to be woken, if one is parked.
     pub(super) fn take_sleeper(&mut self) -> Option<Waker> {
-        let lane = self.sleepers.pop()?;
-        match mem::replace(&mut self.sleep[lane], Sleep::Woken) {
-            Sleep::Asleep(waker) => Some(waker),
-            Sleep::Awake | Sleep::Woken => None,
+        let worker = self.sleepers.pop()?;
+        match mem::replace(&mut self.park_states[worker], ParkState::Notified) {
+            ParkState::Parked(waker) => Some(waker),
+            ParkState::Active | ParkState::Notified => None,
         }
     }
 
-    /// Worker `lane` is at work on a thread that is not the pool's.
-    pub(super) fn host(&mut self, lane: usize) {
-        self.seats[lane] = Seat::Hosted;
+    /// A thread that is not the pool's drives this worker.
+    pub(super) fn set_hosted(&mut self, worker: usize) {
+        self.threads[worker] = WorkerThread::Hosted;
     }
 
-    pub(super) fn sit_down(&mut self, lane: usize, thread: Thread) {
-        self.seats[lane] = Seat::Taken(thread);
+    /// A thread of the pool drives this worker.
+    pub(super) fn set_started(&mut self, worker: usize, thread: Thread) {
+        self.threads[worker] = WorkerThread::Started(thread);
     }
 
-    /// A worker is done, and so is its thread but for the way out; or it could not be started.
-    pub(super) fn leave(&mut self, lane: usize) {
-        self.stay_awake(lane);
-        if let Seat::Taken(thread) = mem::replace(&mut self.seats[lane], Seat::Empty) {
-            self.seats[lane] = Seat::Left(thread);
-        }
+    /// A worker has ended, and so has its thread but for the way out; or it could not be started.
+    /// Returns whether it had been woken, and then another one is to be.
+    pub(super) fn leave(&mut self, worker: usize) -> bool {
+        let was_woken = self.stay_awake(worker);
+        let thread = &mut self.threads[worker];
+        *thread = match mem::replace(thread, WorkerThread::None) {
+            WorkerThread::Started(thread) => WorkerThread::Ended(thread),
+            WorkerThread::Hosted => WorkerThread::None,
+            other => other,
+        };
+        was_woken
     }
 
-    /// Worker `lane` calls `shutdown`.
-    pub(super) fn enter_shutdown(&mut self, lane: usize) {
-        self.in_shutdown[lane] += 1;
+    /// This worker calls `shutdown`.
+    pub(super) fn enter_shutdown(&mut self, worker: usize) {
+        self.in_shutdown[worker] += 1;
     }
 
-    /// Worker `lane` returns from `shutdown`.
-    pub(super) fn leave_shutdown(&mut self, lane: usize) {
-        self.in_shutdown[lane] -= 1;
+    /// This worker returns from `shutdown`.
+    pub(super) fn leave_shutdown(&mut self, worker: usize) {
+        self.in_shutdown[worker] -= 1;
     }
 
-    /// Whether worker `lane` may still end without being told: it is there, and does not wait for
-    /// others to end.
-    pub(super) fn is_at_work(&self, lane: usize) -> bool {
-        matches!(self.seats[lane], Seat::Taken(_) | Seat::Hosted) && self.in_shutdown[lane] == 0
+    /// Whether this worker is still to end: it has a thread that does not itself wait, in
+    /// `shutdown`, for others to end.
+    pub(super) fn is_at_work(&self, worker: usize) -> bool {
+        let thread = &self.threads[worker];
+        matches!(thread, WorkerThread::Started(_) | WorkerThread::Hosted)
+            && self.in_shutdown[worker] == 0
     }
 
-    /// The threads of the workers that are done, each once.
+    /// The threads of the workers that have ended, each once.
     pub(super) fn take_threads(&mut self) -> Vec<Thread> {
-        let take = |seat: &mut Seat| match mem::replace(seat, Seat::Empty) {
-            Seat::Left(thread) => Some(thread),
+        let take = |thread: &mut WorkerThread| match mem::replace(thread, WorkerThread::None) {
+            WorkerThread::Ended(thread) => Some(thread),
             other => {
-                *seat = other;
+                *thread = other;
                 None
             }
         };
-        self.seats.iter_mut().filter_map(take).collect()
+        self.threads.iter_mut().filter_map(take).collect()
     }
 }

@@ -1,7 +1,7 @@
-//! The numbers of a pool: each worker counts its own, and who asks adds them up.
+//! The numbers of a pool: each worker counts its own, and a reader adds them up.
 
-/// What became of all tasks that were accepted. What those that ran have done is visible to who
-/// reads it.
+/// What became of all tasks that were accepted. What those that ran have done is visible to a
+/// thread that reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Report {
     /// Tasks that returned or panicked.
@@ -19,15 +19,15 @@ pub struct WorkerStatistics {
     pub executed: u64,
     /// Whether it runs a task at the moment.
     pub running: bool,
-    /// Tasks it took from others' deques.
+    /// Tasks it took from the queues of other workers.
     pub stolen: u64,
-    /// Times it went to sleep.
+    /// Times it parked.
     pub parked: u64,
-    /// Times it looked everywhere for a task that was not in its own deque.
+    /// Times it looked everywhere for a task that was not in its own queue.
     pub searches: u64,
     /// Tasks that panicked, or whose destructor or observer did.
     pub panicked: u64,
-    /// Tasks in its deque, an estimate.
+    /// Tasks in its queue, an estimate.
     pub queued: usize,
 }
 
@@ -36,9 +36,9 @@ pub struct WorkerStatistics {
 pub struct Statistics {
     /// Tasks from outside that wait.
     pub injected: usize,
-    /// Workers that sleep and were not told to wake.
-    pub asleep: usize,
-    /// Tasks that were handed back, wherever they came from.
+    /// Workers that are parked and were not woken.
+    pub idle: usize,
+    /// Tasks that were refused, wherever they came from.
     pub refused: u64,
     /// Tasks that panicked, or whose destructor or observer did.
     pub panicked: u64,
@@ -57,7 +57,7 @@ impl Statistics {
         self.workers.iter().map(|worker| worker.stolen).sum()
     }
 
-    /// Times that workers went to sleep.
+    /// Times that workers parked.
     pub fn parked(&self) -> u64 {
         self.workers.iter().map(|worker| worker.parked).sum()
     }

@@ -6,23 +6,25 @@ use std::cell::Cell;
 /// instructions, and good enough to keep thieves from following each other.
 pub(crate) struct Victims {
     own: usize,
-    lanes: usize,
+    workers: usize,
     random: Cell<u64>,
 }
 
 impl Victims {
-    /// The victims of worker `own` of `lanes`.
-    pub(crate) fn new(own: usize, lanes: usize, seed: u64) -> Self {
+    /// The victims of worker `own` of `workers`.
+    pub(crate) fn new(own: usize, workers: usize, seed: u64) -> Self {
         // An odd multiplier keeps workers apart, and bit 0 keeps the state from being 0 for ever.
         let mixed = (seed ^ (own as u64 + 1)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        Self { own, lanes, random: Cell::new(mixed | 1) }
+        Self { own, workers, random: Cell::new(mixed | 1) }
     }
 
-    /// Every lane but the thief's own, beginning at a random one.
+    /// Every worker but the thief itself, beginning at a random one.
     pub(crate) fn round(&self) -> impl Iterator<Item = usize> + use<> {
-        let (own, lanes) = (self.own, self.lanes);
-        let first = (self.next() % lanes as u64) as usize;
-        (first..first + lanes).map(move |lane| lane % lanes).filter(move |lane| *lane != own)
+        let (own, workers) = (self.own, self.workers);
+        let first = (self.next() % workers as u64) as usize;
+        (first..first + workers)
+            .map(move |worker| worker % workers)
+            .filter(move |worker| *worker != own)
     }
 
     fn next(&self) -> u64 {

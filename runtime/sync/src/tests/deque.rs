@@ -251,11 +251,11 @@ valk_harness::test! {
 }
 
 /// Items of the stress run; Miri is some thousand times slower.
-const STRESS_ITEMS: usize = if cfg!(miri) { 300 } else { 100_000 };
-const STRESS_THIEVES: usize = 3;
+const STRESS_ITEMS: usize = if cfg!(miri) { 300 } else { 1_000_000 };
+const STRESS_THIEVES: usize = 4;
 
 valk_harness::test! {
-    fn one_owner_and_three_thieves_take_each_item_once() {
+    fn one_owner_and_four_thieves_take_each_item_once() {
         let deque = Worker::<Box<usize>>::with_slots(2, STRESS_ITEMS.next_power_of_two());
         let taken: Arc<Vec<AtomicUsize>> =
             Arc::new((0..STRESS_ITEMS).map(|_| AtomicUsize::new(0)).collect());

@@ -3,7 +3,7 @@
 //! What has to happen at the same time is made to by barriers and channels; no test looks at a
 //! clock.
 
-use crate::completion::Outcome;
+use crate::executor::TaskOutcome;
 use crate::executor::{Executor, Handle, Options, Reason, Refused, Report, Victims};
 use crate::limits::{DEQUE_SLOTS_MAX, EXECUTOR_INJECTED_MAX};
 use crate::limits::{EXECUTOR_SEARCHES_MAX, EXECUTOR_WORKERS_MAX};
@@ -83,8 +83,8 @@ valk_harness::test! {
             }
         }
         for handle in &outer {
-            let Outcome::Resolved(inner) = handle.wait() else { panic!("it ran") };
-            assert!(inner.iter().all(|handle| *handle.wait() == Outcome::Resolved(0)));
+            let TaskOutcome::Completed(inner) = handle.wait() else { panic!("it ran") };
+            assert!(inner.iter().all(|handle| *handle.wait() == TaskOutcome::Completed(0)));
         }
         assert!(times.iter().all(|times| times.load(SeqCst) == 1));
         let report = pool.shutdown(Duration::MAX);
@@ -115,7 +115,7 @@ valk_harness::test! {
                 meeting.wait();
             };
             let producer = pool.spawn(producer).expect("there is room");
-            assert_eq!(*producer.wait(), Outcome::Resolved(()));
+            assert_eq!(*producer.wait(), TaskOutcome::Completed(()));
             let report = pool.shutdown(Duration::MAX);
             let all = (WORKERS + LIGHT) as u64;
             assert_eq!(report, Report { ran: all, dropped: 0, running: 0 });
@@ -140,7 +140,7 @@ valk_harness::test! {
         assert_eq!(pool.statistics().injected, 30);
         assert_eq!(pool.statistics().queued(), 30);
         drop(holds);
-        let leaders = tasks.iter().filter(|task| *task.wait() == Outcome::Resolved(true));
+        let leaders = tasks.iter().filter(|task| *task.wait() == TaskOutcome::Completed(true));
         assert_eq!(leaders.count(), 10);
     }
 }
@@ -149,27 +149,27 @@ valk_harness::test! {
 const A_WHILE: Duration = Duration::from_millis(30);
 
 valk_harness::test! {
-    /// By its counters: an idle worker looks around a few times and sleeps, and a sleeping one
-    /// does nothing.
+    /// By its counters: an idle worker looks around a few times and parks, and a parked one does
+    /// nothing.
     fn idle_workers_sleep() {
         const WORKERS: usize = 4;
         let pool = pool(WORKERS);
-        until(|| pool.statistics().asleep == WORKERS);
-        let asleep = pool.statistics();
-        assert_eq!(asleep.parked(), WORKERS as u64);
-        assert_eq!(asleep.searches(), WORKERS as u64 * u64::from(EXECUTOR_SEARCHES_MAX));
+        until(|| pool.statistics().idle == WORKERS);
+        let idle = pool.statistics();
+        assert_eq!(idle.parked(), WORKERS as u64);
+        assert_eq!(idle.searches(), WORKERS as u64 * u64::from(EXECUTOR_SEARCHES_MAX));
         std::thread::sleep(A_WHILE);
-        assert_eq!(pool.statistics(), asleep);
+        assert_eq!(pool.statistics(), idle);
         for tasks in 1..=20 {
             let handle = pool.spawn(|| ()).expect("there is room");
             handle.wait();
-            until(|| pool.statistics().asleep == WORKERS);
+            until(|| pool.statistics().idle == WORKERS);
             let now = pool.statistics();
             assert_eq!(now.executed(), tasks);
             // One worker woke, found the task at once, then looked in vain as often as it may.
-            assert_eq!(now.parked(), asleep.parked() + tasks);
+            assert_eq!(now.parked(), idle.parked() + tasks);
             let looks = 1 + u64::from(EXECUTOR_SEARCHES_MAX);
-            assert_eq!(now.searches(), asleep.searches() + tasks * looks);
+            assert_eq!(now.searches(), idle.searches() + tasks * looks);
         }
     }
 }
@@ -185,7 +185,7 @@ valk_harness::test! {
             round.sort_unstable();
             assert_eq!(round, [0, 1, 3, 4]);
         }
-        assert!(first.iter().enumerate().all(|(lane, times)| (*times > 10) == (lane != 2)));
+        assert!(first.iter().enumerate().all(|(worker, times)| (*times > 10) == (worker != 2)));
         assert_eq!(Victims::new(0, 1, 0).round().count(), 0);
         let others = |own, seed| {
             let victims = Victims::new(own, 5, seed);
@@ -217,7 +217,7 @@ impl Drop for MoreExplosive {
 
 fn message(handle: &Handle<()>) -> &str {
     match handle.wait() {
-        Outcome::Rejected(panicked) => panicked.message(),
+        TaskOutcome::Panicked(panicked) => panicked.message(),
         other => panic!("a panic was expected, found {other:?}"),
     }
 }
@@ -239,7 +239,7 @@ valk_harness::test! {
         assert_eq!(message(&panics[2]), "with a value that is no text");
         assert_eq!(message(&panics[3]), "with a value that is no text");
         assert_eq!(message(&panics[4]), "with a value that is no text");
-        let Outcome::Rejected(panicked) = panics[0].wait() else { panic!("it panicked") };
+        let TaskOutcome::Panicked(panicked) = panics[0].wait() else { panic!("it panicked") };
         assert_eq!(panicked.to_string(), "the task panicked: a text");
         let after = pool.spawn(|| thread::current().id()).expect("there is room");
         assert_eq!(after.wait(), worker.wait(), "the same worker went on");
@@ -256,15 +256,15 @@ valk_harness::test! {
         let explosive = Explosive;
         let destroyed = pool.spawn(move || drop(explosive)).expect("there is room");
         drop(release);
-        assert_eq!(*hold.wait(), Outcome::Resolved(()));
-        assert_eq!(*observed.wait(), Outcome::Resolved(()));
+        assert_eq!(*hold.wait(), TaskOutcome::Completed(()));
+        assert_eq!(*observed.wait(), TaskOutcome::Completed(()));
         assert_eq!(message(&destroyed), "a destructor");
         let (_hold, release) = occupy(&pool);
         let explosive = Explosive;
         let dropped = pool.spawn(move || drop(explosive)).expect("there is room");
         let report = pool.shutdown(Duration::ZERO);
         assert_eq!(report, Report { ran: 3, dropped: 1, running: 1 });
-        assert_eq!(*dropped.wait(), Outcome::Cancelled);
+        assert_eq!(*dropped.wait(), TaskOutcome::Cancelled);
         assert_eq!(pool.statistics().panicked, 3);
         drop(release);
     }
@@ -280,7 +280,7 @@ valk_harness::test! {
         assert!(!handle.is_settled() && handle.outcome().is_none());
         let (tell, told) = mpsc::channel();
         let early = tell.clone();
-        let observe = move |end: &Outcome<i32, _>| early.send(end.clone()).expect("awaited");
+        let observe = move |end: &TaskOutcome<i32>| early.send(end.clone()).expect("awaited");
         handle.observe(observe).expect("there is room");
         let waiting: Vec<_> = (0..3)
             .map(|patience| {
@@ -294,14 +294,14 @@ valk_harness::test! {
             .collect();
         drop(release);
         for thread in waiting {
-            assert_eq!(thread.join().expect("nobody panics"), Some(Outcome::Resolved(42)));
+            assert_eq!(thread.join().expect("nobody panics"), Some(TaskOutcome::Completed(42)));
         }
-        assert_eq!(told.recv(), Ok(Outcome::Resolved(42)));
-        let observe = move |outcome: &Outcome<i32, _>| tell.send(outcome.clone()).expect("awaited");
+        assert_eq!(told.recv(), Ok(TaskOutcome::Completed(42)));
+        let observe = move |outcome: &TaskOutcome<i32>| tell.send(outcome.clone()).expect("awaited");
         handle.observe(observe).expect("it is called at once");
-        assert_eq!(told.recv(), Ok(Outcome::Resolved(42)));
+        assert_eq!(told.recv(), Ok(TaskOutcome::Completed(42)));
         assert!(told.recv().is_err(), "each observer is called once");
-        assert_eq!(hold.wait_for(Duration::ZERO), Some(&Outcome::Resolved(())));
+        assert_eq!(hold.wait_for(Duration::ZERO), Some(&TaskOutcome::Completed(())));
         assert!(format!("{handle:?}").contains("is_settled: true"));
     }
 }
@@ -322,7 +322,7 @@ valk_harness::test! {
         assert_eq!((report.dropped, report.running), (0, 0));
         assert!(report.ran > 10);
         for (number, handle) in handles.iter().enumerate() {
-            assert_eq!(handle.outcome(), Some(&Outcome::Resolved(number)));
+            assert_eq!(handle.outcome(), Some(&TaskOutcome::Completed(number)));
         }
         assert_eq!(pool.shutdown(Duration::MAX), report);
     }
@@ -335,18 +335,18 @@ valk_harness::test! {
             .map(|_| {
                 let tell = tell.clone();
                 let handle = pool.spawn(|| ()).expect("there is room");
-                let observe = move |outcome: &Outcome<(), _>| tell.send(outcome.clone());
+                let observe = move |outcome: &TaskOutcome<()>| tell.send(outcome.clone());
                 handle.observe(move |outcome| observe(outcome).expect("awaited")).expect("room");
                 handle
             })
             .collect();
         let report = pool.shutdown(Duration::from_millis(1));
         assert_eq!(report, Report { ran: 0, dropped: 5, running: 1 });
-        assert!(handles.iter().all(|handle| handle.outcome() == Some(&Outcome::Cancelled)));
+        assert!(handles.iter().all(|handle| handle.outcome() == Some(&TaskOutcome::Cancelled)));
         assert_eq!(told.try_iter().count(), 5);
         assert!(pool.statistics().workers[0].running);
         drop(release);
-        assert_eq!(*hold.wait(), Outcome::Resolved(()));
+        assert_eq!(*hold.wait(), TaskOutcome::Completed(()));
         let report = pool.shutdown(Duration::MAX);
         assert_eq!(report, Report { ran: 1, dropped: 5, running: 0 });
     }
@@ -360,7 +360,7 @@ valk_harness::test! {
         let patient = thread::spawn(move || theirs.shutdown(Duration::MAX));
         let hasty = pool.shutdown(Duration::ZERO);
         assert_eq!(hasty, Report { ran: 0, dropped: 1, running: 2 });
-        assert_eq!(queued.outcome(), Some(&Outcome::Cancelled));
+        assert_eq!(queued.outcome(), Some(&TaskOutcome::Cancelled));
         drop(holds);
         let patient = patient.join().expect("nobody panics");
         assert_eq!(patient, Report { ran: 2, dropped: 1, running: 0 });
@@ -379,7 +379,7 @@ valk_harness::test! {
             pool.spawn(task).expect("there is room")
         });
         for handle in handles {
-            let Outcome::Resolved((report, refusal)) = handle.wait() else { panic!("it ran") };
+            let TaskOutcome::Completed((report, refusal)) = handle.wait() else { panic!("it ran") };
             assert_eq!((report.dropped, report.ran + report.running), (0, 2));
             assert_eq!(*refusal, Some(Reason::ShuttingDown));
         }
@@ -393,7 +393,7 @@ valk_harness::test! {
         let (tell, told) = mpsc::channel();
         for handle in [&hold, &queued] {
             let (inside, tell) = (pool.clone(), tell.clone());
-            let observe = move |_: &Outcome<(), _>| {
+            let observe = move |_: &TaskOutcome<()>| {
                 tell.send(inside.shutdown(Duration::MAX)).expect("awaited");
             };
             handle.observe(observe).expect("there is room");
@@ -404,7 +404,7 @@ valk_harness::test! {
         let inner = told.recv().expect("the observer of the second");
         assert_eq!(inner, Report { ran: 0, dropped: 1, running: 1 });
         assert_eq!(told.recv(), Ok(inner));
-        assert_eq!(queued.outcome(), Some(&Outcome::Cancelled));
+        assert_eq!(queued.outcome(), Some(&TaskOutcome::Cancelled));
         let report = pool.shutdown(Duration::MAX);
         assert_eq!(report, Report { ran: 1, dropped: 1, running: 0 });
     }
@@ -418,13 +418,13 @@ valk_harness::test! {
             let inner: Vec<_> =
                 (0..3).map(|_| inside.spawn(|| ()).expect("there is room")).collect();
             begin.send(()).expect("awaited");
-            inner.iter().filter(|inner| *inner.wait() == Outcome::Cancelled).count()
+            inner.iter().filter(|inner| *inner.wait() == TaskOutcome::Cancelled).count()
         };
         let outer = pool.spawn(outer).expect("there is room");
         begun.recv().expect("it runs");
         let report = pool.shutdown(Duration::ZERO);
         assert_eq!((report.dropped, report.ran + report.running), (3, 1));
-        assert_eq!(*outer.wait(), Outcome::Resolved(3));
+        assert_eq!(*outer.wait(), TaskOutcome::Completed(3));
     }
 
     fn dropping_the_pool_shuts_it_down() {
@@ -432,10 +432,10 @@ valk_harness::test! {
         let (hold, release) = occupy(&pool);
         let queued = pool.spawn(|| ()).expect("there is room");
         drop(pool);
-        assert_eq!(queued.outcome(), Some(&Outcome::Cancelled));
+        assert_eq!(queued.outcome(), Some(&TaskOutcome::Cancelled));
         assert!(!hold.is_settled());
         drop(release);
-        assert_eq!(*hold.wait(), Outcome::Resolved(()));
+        assert_eq!(*hold.wait(), TaskOutcome::Completed(()));
     }
 
     fn the_last_task_may_drop_the_pool() {
@@ -446,7 +446,7 @@ valk_harness::test! {
         let last = pool.spawn(move || (wait.recv().expect("told to"), drop(inside)).1);
         drop((pool, release));
         go.send(()).expect("it waits");
-        assert_eq!(*last.expect("there was room").wait(), Outcome::Resolved(()));
+        assert_eq!(*last.expect("there was room").wait(), TaskOutcome::Completed(()));
     }
 }
 
@@ -465,7 +465,7 @@ valk_harness::test! {
         assert_eq!((pool.statistics().refused, pool.statistics().injected), (1, 2));
         drop(release);
         for handle in kept {
-            assert_eq!(*handle.wait(), Outcome::Resolved(1));
+            assert_eq!(*handle.wait(), TaskOutcome::Completed(1));
         }
     }
 
@@ -481,8 +481,8 @@ valk_harness::test! {
             kept
         };
         let task = pool.spawn(task).expect("there is room");
-        let Outcome::Resolved(kept) = task.wait() else { panic!("it ran") };
-        assert!(kept.iter().all(|handle| *handle.wait() == Outcome::Resolved(1)));
+        let TaskOutcome::Completed(kept) = task.wait() else { panic!("it ran") };
+        assert!(kept.iter().all(|handle| *handle.wait() == TaskOutcome::Completed(1)));
         assert_eq!(pool.statistics().refused, 1);
     }
 
@@ -502,7 +502,7 @@ valk_harness::test! {
         pool.spawn(move || go_on(&inside, &theirs, &begin)).expect("there is room");
         begun.recv().expect("it runs");
         let outside = pool.spawn(move || seen.store(1, SeqCst)).expect("there is room");
-        assert_eq!(*outside.wait(), Outcome::Resolved(()));
+        assert_eq!(*outside.wait(), TaskOutcome::Completed(()));
     }
 
     fn a_task_submits_to_another_pool_as_an_outsider() {
@@ -514,10 +514,10 @@ valk_harness::test! {
             (theirs.statistics().injected, inner)
         };
         let task = one.spawn(task).expect("there is room");
-        let Outcome::Resolved((injected, inner)) = task.wait() else { panic!("it ran") };
+        let TaskOutcome::Completed((injected, inner)) = task.wait() else { panic!("it ran") };
         assert_eq!(*injected, 1);
         drop(release);
-        assert_eq!(*inner.wait(), Outcome::Resolved(1));
+        assert_eq!(*inner.wait(), TaskOutcome::Completed(1));
     }
 }
 
@@ -531,7 +531,7 @@ valk_harness::test! {
         let pool = pool_of(&options);
         let name = pool.spawn(|| thread::current().name().map(str::to_owned));
         let name = name.expect("there is room");
-        assert_eq!(*name.wait(), Outcome::Resolved(Some("pool-0".into())));
+        assert_eq!(*name.wait(), TaskOutcome::Completed(Some("pool-0".into())));
         assert!(format!("{pool:?}").contains("workers: 1"));
     }
 

@@ -5,11 +5,12 @@
 
 use crate::model::Model;
 use crate::planted::planted;
+use crate::unpark::{block_on, drive, waker};
 use crate::verdict::Fault::Violation;
 use std::sync::atomic::{AtomicUsize as Untracked, Ordering::Relaxed};
-use valk_sync::completion::Completion;
+use std::task::{Context, Poll, Waker};
 use valk_sync::deque::Worker;
-use valk_sync::executor::{Executor, Options};
+use valk_sync::executor::{Executor, Handle, Options};
 use valk_sync::queue::Queue;
 use valk_sync::shim::Ordering::{Acquire, Release};
 use valk_sync::shim::thread::spawn;
@@ -20,8 +21,13 @@ use valk_sync::termination::{OfferResult, TerminationDetector};
 pub const MODELS: &[Model] = &[
     planted("planted::queue_sequence_before_item", Violation, sequence_before_item),
     planted("planted::queue_consumer_pops_once", Violation, consumer_pops_once),
-    planted("planted::completion_looks_before_locking", Violation, looks_before_locking),
-    planted("planted::completion_never_settled", Violation, never_settled),
+    planted("planted::cell_looks_before_locking", Violation, looks_before_locking),
+    planted("planted::handle_never_settled", Violation, never_settled),
+    planted("planted::inbox_looks_before_registering", Violation, inbox_looks_before_registering),
+    Model {
+        preemptions: Some(2),
+        ..planted("planted::hosted_ignores_its_wake_up", Violation, host_ignores_its_wake_up)
+    },
     planted("planted::slab_without_changes", Violation, stack_without_changes),
     planted("planted::termination_offers_with_an_item", Violation, offers_with_an_item),
     planted("planted::termination_worker_never_offers", Violation, worker_never_offers),
@@ -84,9 +90,45 @@ fn looks_before_locking() {
     assert_eq!(called.load(Relaxed), 1, "the observer is called once");
 }
 
-/// No thread ends the operation: its waiter waits for ever.
+/// No thread ends the task: its waiter waits for ever.
 fn never_settled() {
-    Completion::<(), ()>::new().wait();
+    let (completer, handle) = Handle::<()>::pending();
+    drop(completer);
+    handle.wait();
+}
+
+/// A host that goes on with something else although it was woken for a task: no worker runs it.
+fn host_ignores_its_wake_up() {
+    let options = Options { workers: 2, ..Options::default() };
+    let hosted = Executor::hosted(&options, |worker| drive(&worker));
+    let (pool, worker) = hosted.expect("loom has threads");
+    let waker = waker();
+    let _idle = worker.poll_idle(&mut Context::from_waker(&waker));
+    let pool = Arc::new(pool);
+    let theirs = pool.clone();
+    let thread = spawn(move || drop(theirs.spawn(|| ()).expect("there is room").wait().clone()));
+    worker.stay_awake();
+    thread.join().expect("it waits for ever");
+}
+
+/// An inbox whose reader looks, and registers its waker under a lock of its own.
+fn inbox_looks_before_registering() {
+    let inbox = Arc::new((Mutex::new(0), Mutex::new(None::<Waker>)));
+    let theirs = inbox.clone();
+    let posting = spawn(move || {
+        *lock(&theirs.0) += 1;
+        if let Some(reader) = lock(&theirs.1).take() {
+            reader.wake();
+        }
+    });
+    block_on(|cx| {
+        if *lock(&inbox.0) > 0 {
+            return Poll::Ready(());
+        }
+        *lock(&inbox.1) = Some(cx.waker().clone());
+        Poll::Pending
+    });
+    posting.join().expect("it does not panic");
 }
 
 /// The slab's stack, but the head is an index only.

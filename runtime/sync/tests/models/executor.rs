@@ -1,13 +1,12 @@
 //! Models of the pool.
 //!
 //! loom knows no time: a patience of zero is over at once, any other never. A deadline that comes
-//! in the middle is a second thread that shuts down without patience. A worker that nobody wakes,
-//! and a handle that nobody settles, is a deadlock.
+//! in the middle is a second thread that shuts down without patience. A worker that is not woken,
+//! and a handle that is not settled, is a deadlock.
 
 use crate::model::{Model, Set};
 use std::time::Duration;
-use valk_sync::completion::Outcome;
-use valk_sync::executor::{Executor, Options, Panicked, Reason, Report};
+use valk_sync::executor::{Executor, Options, Reason, Report, TaskOutcome};
 use valk_sync::shim::thread::spawn;
 use valk_sync::shim::{Arc, Condvar, Mutex, UnsafeCell, lock, reached_if, wait};
 
@@ -15,7 +14,8 @@ use valk_sync::shim::{Arc, Condvar, Mutex, UnsafeCell, lock, reached_if, wait};
 pub const MODELS: &[Model] = &[
     Model {
         name: "executor::e2_e5_outside_wakes_a_sleeper",
-        states: &[SLEPT],
+        preemptions: Some(3),
+        states: &[PARKED],
         body: outside_wakes_a_sleeper,
         ..Model::EMPTY
     },
@@ -43,14 +43,14 @@ pub const MODELS: &[Model] = &[
     Model {
         name: "executor::e2_worker_wakes_a_thief",
         preemptions: Some(1),
-        states: &[SLEPT, SAW_WORK],
+        states: &[PARKED, SAW_WORK],
         body: worker_wakes_a_thief,
         ..Model::EMPTY
     },
     Model {
         name: "executor::e2_batch_is_shared",
         preemptions: Some(1),
-        states: &[SLEPT],
+        states: &[PARKED],
         body: batch_is_shared,
         ..Model::EMPTY
     },
@@ -76,10 +76,17 @@ pub const MODELS: &[Model] = &[
         ..Model::EMPTY
     },
     Model {
+        name: "executor::e2_e5_outside_wakes_a_sleeper_exhaustive",
+        set: Set::Nightly,
+        states: &[PARKED],
+        body: outside_wakes_a_sleeper,
+        ..Model::EMPTY
+    },
+    Model {
         name: "executor::e2_worker_wakes_two_thieves",
         set: Set::Nightly,
         preemptions: Some(1),
-        states: &[SLEPT, SAW_WORK],
+        states: &[PARKED, SAW_WORK],
         body: worker_wakes_two_thieves,
         ..Model::EMPTY
     },
@@ -95,7 +102,7 @@ pub const MODELS: &[Model] = &[
         name: "executor::e2_worker_wakes_a_thief_deep",
         set: Set::Nightly,
         preemptions: Some(2),
-        states: &[SLEPT, SAW_WORK],
+        states: &[PARKED, SAW_WORK],
         body: worker_wakes_a_thief,
         ..Model::EMPTY
     },
@@ -103,15 +110,15 @@ pub const MODELS: &[Model] = &[
         name: "executor::e2_batch_is_shared_deep",
         set: Set::Nightly,
         preemptions: Some(2),
-        states: &[SLEPT],
+        states: &[PARKED],
         body: batch_is_shared,
         ..Model::EMPTY
     },
 ];
 
 // States recorded by the pool itself.
-const SLEPT: &str = "executor: a worker slept";
-const SAW_WORK: &str = "executor: a worker saw work before it slept";
+const PARKED: &str = "executor: a worker parked";
+const SAW_WORK: &str = "executor: a worker saw work when it was about to park";
 const TOO_LATE: &str = "executor: a task was taken too late";
 const LATE: &str = "executor: a task was submitted too late";
 // States recorded here.
@@ -171,11 +178,11 @@ impl Latch {
 }
 
 /// E1: it ran once or not at all, as its outcome says; whether it ran.
-fn check(outcome: &Outcome<(), Panicked>, place: &Place) -> bool {
+fn check(outcome: &TaskOutcome<()>, place: &Place) -> bool {
     let ran = match outcome {
-        Outcome::Resolved(()) => true,
-        Outcome::Cancelled => false,
-        Outcome::Rejected(panicked) => panic!("no task of the models panics: {panicked}"),
+        TaskOutcome::Completed(()) => true,
+        TaskOutcome::Cancelled => false,
+        TaskOutcome::Panicked(panicked) => panic!("no task of the models panics: {panicked}"),
     };
     reached_if(ran, RAN);
     reached_if(!ran, DROPPED);
@@ -196,7 +203,7 @@ fn outside_wakes_a_sleeper() {
     place.add(1);
     let theirs = place.clone();
     let handle = pool.spawn(move || theirs.add(1)).expect("there is room");
-    assert_eq!(handle.wait(), &Outcome::Resolved(()));
+    assert_eq!(handle.wait(), &TaskOutcome::Completed(()));
     assert_eq!(place.get(), 2, "E5: what the task did is visible");
     assert_eq!(pool.shutdown(Duration::MAX), Report { ran: 1, dropped: 0, running: 0 });
 }
@@ -208,8 +215,12 @@ fn shutdown_now() {
     let handle = pool.spawn(move || theirs.add(1)).expect("there is room");
     let report = pool.shutdown(Duration::ZERO);
     add_up(report, 1);
+    if report.ran == 1 {
+        // The handle, which has a lock, is not asked before.
+        assert_eq!(place.get(), 1, "E5: the report alone makes it visible");
+    }
     if report.running == 0 {
-        // Shutdown alone makes it visible, and has settled the handle.
+        // Shutdown has settled the handle.
         let outcome = handle.outcome().expect("E1: it has ended or was dropped");
         assert_eq!(check(outcome, &place), report.ran == 1);
     } else {
@@ -244,7 +255,7 @@ fn shutdown_against_submit() {
 }
 
 /// A running task submits another while its pool drops what has not begun. Nobody but its own
-/// worker could run that, so it must be refused, or dropped by who shuts down.
+/// worker could run that, so it must be refused, or dropped by the thread that shuts down.
 fn submitted_while_discarding() {
     let (pool, place) = (pool(1), Place::new());
     let (inside, shared) = (pool.clone(), place.clone());
@@ -266,9 +277,9 @@ fn submitted_while_discarding() {
         .expect("there is room");
     let report = pool.shutdown(Duration::ZERO);
     match outer.wait() {
-        Outcome::Resolved(inner) => add_up(report, 1 + inner),
-        Outcome::Cancelled => add_up(report, 1),
-        Outcome::Rejected(panicked) => panic!("no task of the models panics: {panicked}"),
+        TaskOutcome::Completed(inner) => add_up(report, 1 + inner),
+        TaskOutcome::Cancelled => add_up(report, 1),
+        TaskOutcome::Panicked(panicked) => panic!("no task of the models panics: {panicked}"),
     }
 }
 
@@ -284,7 +295,7 @@ fn worker_wakes_a_thief() {
             assert!(check(inner.wait(), &shared), "E2: a thief came");
         })
         .expect("there is room");
-    assert_eq!(outer.wait(), &Outcome::Resolved(()));
+    assert_eq!(outer.wait(), &TaskOutcome::Completed(()));
     assert_eq!(pool.shutdown(Duration::MAX), Report { ran: 2, dropped: 0, running: 0 });
 }
 
@@ -304,11 +315,11 @@ fn worker_wakes_two_thieves() {
             inside.spawn(task).expect("there is room")
         });
         for handle in inner {
-            assert_eq!(handle.wait(), &Outcome::Resolved(()), "E2: a thief came");
+            assert_eq!(handle.wait(), &TaskOutcome::Completed(()), "E2: a thief came");
         }
     };
     let outer = pool.spawn(outer).expect("there is room");
-    assert_eq!(outer.wait(), &Outcome::Resolved(()));
+    assert_eq!(outer.wait(), &TaskOutcome::Completed(()));
     assert_eq!(pool.shutdown(Duration::MAX), Report { ran: 3, dropped: 0, running: 0 });
 }
 
@@ -355,7 +366,7 @@ fn batch_is_shared() {
     let second = pool.spawn(move || latch.open()).expect("there is room");
     let third = pool.spawn(|| ()).expect("there is room");
     for handle in [first, second, third] {
-        assert_eq!(handle.wait(), &Outcome::Resolved(()));
+        assert_eq!(handle.wait(), &TaskOutcome::Completed(()));
     }
     assert_eq!(pool.shutdown(Duration::MAX), Report { ran: 3, dropped: 0, running: 0 });
 }

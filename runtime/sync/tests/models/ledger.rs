@@ -120,3 +120,9 @@ impl Word for Ticket {
         Self(unsafe { Arc::from_raw(word) })
     }
 }
+
+impl std::fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Ticket({})", self.0.id)
+    }
+}

@@ -6,7 +6,7 @@
 #[cfg(valk_loom)]
 mod broken;
 #[cfg(valk_loom)]
-mod completion;
+mod cell;
 #[cfg(valk_loom)]
 mod coordinator;
 #[cfg(valk_loom)]
@@ -15,6 +15,12 @@ mod counts;
 mod deque;
 #[cfg(valk_loom)]
 mod executor;
+#[cfg(valk_loom)]
+mod handle;
+#[cfg(valk_loom)]
+mod hosted;
+#[cfg(valk_loom)]
+mod inbox;
 #[cfg(valk_loom)]
 mod ledger;
 #[cfg(valk_loom)]
@@ -36,6 +42,8 @@ mod slab;
 #[cfg(valk_loom)]
 mod termination;
 #[cfg(valk_loom)]
+mod unpark;
+#[cfg(valk_loom)]
 mod verdict;
 
 /// Every model, in the order of execution. A new file of models is listed here.
@@ -44,13 +52,16 @@ const GROUPS: &[&[model::Model]] = &[
     planted::MODELS,
     broken::MODELS,
     queue::MODELS,
-    completion::MODELS,
+    cell::MODELS,
+    inbox::MODELS,
+    handle::MODELS,
     slab::MODELS,
     termination::MODELS,
     reentrant_lock::MODELS,
     deque::MODELS,
     coordinator::MODELS,
     executor::MODELS,
+    hosted::MODELS,
 ];
 
 #[cfg(valk_loom)]

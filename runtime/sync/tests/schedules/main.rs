@@ -1,4 +1,4 @@
-//! Random schedules of 9 to 33 threads on this crate's structures, by shuttle.
+//! Random schedules of 9 to 25 threads on this crate's structures, by shuttle.
 //!
 //! Loom explores all interleavings of three or four threads; what takes more of them to go wrong is
 //! looked for here. Orderings are not: shuttle takes each for the strongest.

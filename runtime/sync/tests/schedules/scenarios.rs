@@ -2,15 +2,17 @@
 
 use crate::runner::Scenario;
 use std::collections::HashSet;
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
-use valk_sync::completion::{Completion, Late, Outcome};
+use valk_sync::cell::{AlreadySettled, CompletionCell, End};
 use valk_sync::coordinator::Coordinator;
 use valk_sync::deque::{Steal, Stealer, Worker};
-use valk_sync::executor::{Executor, Options};
+use valk_sync::executor::{Executor, Handle, Idle, Options, TaskOutcome, Worker as PoolWorker};
+use valk_sync::inbox::Inbox;
 use valk_sync::queue::{Full, Queue};
 use valk_sync::reentrant_lock::ReentrantLock;
 use valk_sync::shim::Ordering::SeqCst;
-use valk_sync::shim::thread::{JoinHandle, spawn, yield_now};
+use valk_sync::shim::thread::{JoinHandle, Thread, current, park, spawn, yield_now};
 use valk_sync::shim::{Arc, AtomicUsize, UnsafeCell};
 use valk_sync::slab::Slab;
 use valk_sync::termination::{OfferResult, TerminationDetector};
@@ -18,13 +20,16 @@ use valk_sync::termination::{OfferResult, TerminationDetector};
 pub const ALL: &[Scenario] = &[
     Scenario { name: "deque::one_owner_and_many_thieves", threads: 16, run: thieves },
     Scenario { name: "queue::producers_and_consumers", threads: 17, run: queue },
-    Scenario { name: "completion::many_end_it_and_many_observe", threads: 33, run: completion },
+    Scenario { name: "cell::many_end_it_and_many_wait", threads: 25, run: cell },
+    Scenario { name: "handle::many_observe_and_wait", threads: 17, run: handle },
+    Scenario { name: "inbox::many_posters", threads: 17, run: inbox },
     Scenario { name: "slab::few_slots_for_many", threads: 25, run: slab },
     Scenario { name: "coordinator::everybody_collects", threads: 9, run: coordinator },
     Scenario { name: "coordinator::mutators_come_and_go", threads: 13, run: comers },
     Scenario { name: "termination::a_tree_of_work", threads: 9, run: termination },
     Scenario { name: "reentrant_lock::one_owner", threads: 17, run: reentrant_lock },
     Scenario { name: "executor::tasks_that_start_tasks", threads: 9, run: executor },
+    Scenario { name: "executor::event_loops_share_tasks", threads: 17, run: event_loops },
 ];
 
 fn join<T>(threads: impl IntoIterator<Item = JoinHandle<T>>) -> Vec<T> {
@@ -126,40 +131,114 @@ fn queue() {
     assert_eq!(all, expected, "each item once");
 }
 
-/// One of those that end it wins, and everybody sees what it said.
-fn completion() {
-    let cell = Arc::new(Completion::<usize, ()>::new());
-    let calls = Arc::new(AtomicUsize::new(0));
-    let enders: Vec<_> = (0..16)
+/// One thread ends it; each waiter is notified once, told the end, or has left.
+fn cell() {
+    let cell = Arc::new(CompletionCell::<usize, usize>::new());
+    let enders: Vec<_> = (0..8)
         .map(|number| {
             let cell = Arc::clone(&cell);
-            spawn(move || match cell.resolve(number) {
-                Ok(()) => 1,
-                Err(Late(back)) => {
-                    assert_eq!(back, number);
-                    0
+            spawn(move || match cell.settle(End::Completed(number)) {
+                Ok(waiters) => Some(waiters.into_iter().collect::<Vec<_>>()),
+                Err(AlreadySettled(end)) => {
+                    assert_eq!(end, End::Completed(number));
+                    None
                 }
             })
         })
         .collect();
-    let observers: Vec<_> = (0..16)
+    let waiters: Vec<_> = (0..16)
         .map(|number| {
-            let (cell, calls) = (Arc::clone(&cell), Arc::clone(&calls));
+            let cell = Arc::clone(&cell);
+            spawn(move || match cell.subscribe(number) {
+                Err((waiter, _)) => Some(waiter),
+                Ok(token) if number % 2 == 0 => cell.unsubscribe(token),
+                Ok(_) => None,
+            })
+        })
+        .collect();
+    let ends: Vec<_> = join(enders).into_iter().flatten().collect();
+    assert_eq!(ends.len(), 1, "one thread ended it");
+    let mut all: Vec<_> = join(waiters).into_iter().flatten().chain(ends[0].clone()).collect();
+    all.sort_unstable();
+    assert_eq!(all, (0..16).collect::<Vec<_>>(), "each waiter goes one way");
+}
+
+/// Each observer is called once, and each thread that waits goes on.
+fn handle() {
+    let (completer, handle) = Handle::<usize>::pending();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let observers: Vec<_> = (0..15)
+        .map(|number| {
+            let (handle, calls) = (handle.clone(), Arc::clone(&calls));
             spawn(move || {
-                let counted = Arc::clone(&calls);
-                let count = move |_: &Outcome<usize, ()>| {
-                    counted.fetch_add(1, SeqCst);
+                let count = move |outcome: &TaskOutcome<usize>| {
+                    assert_eq!(*outcome, TaskOutcome::Completed(7));
+                    calls.fetch_add(1, SeqCst);
                 };
-                cell.observe(count).expect("there is room");
+                handle.observe(count).expect("there is room");
                 if number % 2 == 0 {
-                    assert!(matches!(cell.wait(), Outcome::Resolved(_)));
+                    assert_eq!(*handle.wait(), TaskOutcome::Completed(7));
                 }
             })
         })
         .collect();
-    assert_eq!(join(enders).into_iter().sum::<usize>(), 1, "one ended it");
+    let ending = spawn(move || completer.settle(TaskOutcome::Completed(7)));
+    ending.join().expect("no rule was broken");
     join(observers);
-    assert_eq!(calls.load(SeqCst), 16, "each observer was called once");
+    assert_eq!(calls.load(SeqCst), 15, "each observer was called once");
+}
+
+/// A waker that unparks a thread.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Blocks the thread until `poll` is ready.
+fn block_on<R>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>) -> R {
+    let waker = Waker::from(std::sync::Arc::new(Unpark(current())));
+    let mut cx = Context::from_waker(&waker);
+    loop {
+        match poll(&mut cx) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => park(),
+        }
+    }
+}
+
+/// The reader, which sleeps in between, gets every item once and a poster's in their order.
+fn inbox() {
+    const POSTERS: usize = 16;
+    const ITEMS: usize = 3;
+    let inbox = Arc::new(Inbox::new());
+    let posters: Vec<_> = (0..POSTERS)
+        .map(|poster| {
+            let inbox = Arc::clone(&inbox);
+            spawn(move || {
+                for number in 0..ITEMS {
+                    inbox.post((poster, number));
+                    if poster % 4 == 0 {
+                        inbox.wake();
+                    }
+                }
+            })
+        })
+        .collect();
+    let mut next = [0; POSTERS];
+    while next.iter().sum::<usize>() < POSTERS * ITEMS {
+        block_on(|cx| inbox.poll_arrived(cx));
+        // A turn takes a few.
+        for _ in 0..4 {
+            let Some((poster, number)) = inbox.take() else { break };
+            assert_eq!(number, next[poster], "a poster's items in their order");
+            next[poster] += 1;
+        }
+    }
+    join(posters);
+    assert!(inbox.is_empty());
 }
 
 /// No slot has two users.
@@ -381,8 +460,8 @@ fn executor() {
     let seen: HashSet<usize> = handles
         .iter()
         .map(|handle| match handle.wait() {
-            Outcome::Resolved(child) => match child.wait() {
-                Outcome::Resolved(number) => *number,
+            TaskOutcome::Completed(child) => match child.wait() {
+                TaskOutcome::Completed(number) => *number,
                 _ => panic!("a task of a task has a value"),
             },
             _ => panic!("a task has a value"),
@@ -390,4 +469,58 @@ fn executor() {
         .collect();
     assert_eq!((seen.len(), ran.load(SeqCst)), (TASKS, 2 * TASKS));
     executor.shutdown(Duration::ZERO);
+}
+
+/// An event loop that has other events too: it polls, is interrupted, and looks for a task only if
+/// it was woken for one.
+fn event_loop(worker: &PoolWorker) {
+    let mut round = worker.index();
+    loop {
+        while worker.run_next() {}
+        round += 1;
+        let waker = Waker::from(std::sync::Arc::new(Unpark(current())));
+        let is_interrupted = round.is_multiple_of(3)
+            && worker.poll_idle(&mut Context::from_waker(&waker)).is_pending();
+        if is_interrupted && worker.stay_awake() {
+            continue;
+        }
+        if block_on(|cx| worker.poll_idle(cx)) == Idle::Ended {
+            return;
+        }
+    }
+}
+
+/// Tasks from outside and of tasks run once, whatever else the event loops do; one of them leaves.
+fn event_loops() {
+    const WORKERS: usize = 8;
+    let options = Options { workers: WORKERS, ..Options::default() };
+    let hosted = Executor::hosted(&options, |worker| event_loop(&worker));
+    let (pool, worker) = hosted.expect("threads");
+    let pool = Arc::new(pool);
+    let ran = Arc::new(AtomicUsize::new(0));
+    let submitters: Vec<_> = (0..8)
+        .map(|_| {
+            let (pool, ran) = (Arc::clone(&pool), Arc::clone(&ran));
+            spawn(move || {
+                let (inner, counted) = (Arc::downgrade(&pool), Arc::clone(&ran));
+                let task = move || {
+                    counted.fetch_add(1, SeqCst);
+                    let pool = inner.upgrade().expect("it waits for its tasks");
+                    let child = pool.spawn(move || counted.fetch_add(1, SeqCst));
+                    child.expect("there is room")
+                };
+                let handle = pool.spawn(task).expect("there is room");
+                let TaskOutcome::Completed(child) = handle.wait() else { panic!("it ran") };
+                assert!(matches!(child.wait(), TaskOutcome::Completed(_)));
+            })
+        })
+        .collect();
+    // The calling thread polls once and leaves, perhaps after it was woken.
+    worker.run_next();
+    let waker = Waker::from(std::sync::Arc::new(Unpark(current())));
+    let _idle = worker.poll_idle(&mut Context::from_waker(&waker));
+    drop(worker);
+    join(submitters);
+    assert_eq!(ran.load(SeqCst), 16, "each task once");
+    pool.shutdown(Duration::ZERO);
 }

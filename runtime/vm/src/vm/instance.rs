@@ -309,6 +309,17 @@ impl Vm {
         error
     }
 
+    /// An error of this text that names the place where a waiting fiber waits.
+    ///
+    /// # Panics
+    /// When the fiber has finished or is running.
+    pub fn error_at(&mut self, id: FiberId, text: &str) -> Value {
+        let fiber = self.fibers[id.0].take().expect("the fiber waits");
+        let error = self.ended(&fiber, text);
+        self.fibers[id.0] = Some(fiber);
+        error
+    }
+
     pub(crate) fn release(&mut self, id: FiberId, fiber: &Fiber) {
         self.stack_bytes -= fiber.accounted_bytes;
         self.free_fibers.push(id.0);

@@ -242,6 +242,8 @@ pub struct Model {
     names: Vec<Option<Id>>,
     counts: HashMap<usize, i64>,
     inbox: VecDeque<Event>,
+    is_cancelling: bool,
+    ended_inputs: VecDeque<(Id, usize)>,
     urgent: VecDeque<Call>,
     interrupted: Vec<(Fiber, Item)>,
     timers: BTreeMap<Due, Id>,
@@ -261,7 +263,7 @@ pub struct State {
     pub waiters: usize,
 }
 
-fn call_text(end: &Option<End>) -> (Option<Result<String, Option<String>>>, bool) {
+fn call_text(end: Option<&End>) -> (Option<Result<String, Option<String>>>, bool) {
     match end {
         None => (None, false),
         Some(End::Completed(item)) => (Some(Ok(item.text())), false),
@@ -350,7 +352,7 @@ impl Model {
                 variables: HashMap::new(),
                 binds: Vec::new(),
             };
-            let fiber = model.fiber(&function, &[], Target::Program);
+            let fiber = Model::fiber(&function, &[], Target::Program);
             model.go_on(fiber, Item::Nil);
             model.settle_urgent();
         }
@@ -389,7 +391,7 @@ impl Model {
     pub fn states(&self) -> Vec<Option<State>> {
         let state = |id: Id| {
             let node = &self.nodes[id];
-            let (end, is_cancelled) = call_text(&node.end);
+            let (end, is_cancelled) = call_text(node.end.as_ref());
             State { end, is_cancelled, waiters: node.waiters.len() }
         };
         self.names.iter().map(|id| id.map(state)).collect()
@@ -422,7 +424,7 @@ impl Model {
         due
     }
 
-    fn fiber(&mut self, function: &Function, arguments: &[Item], target: Target) -> Fiber {
+    fn fiber(function: &Function, arguments: &[Item], target: Target) -> Fiber {
         Fiber { frames: vec![frame(function, arguments)], target }
     }
 
@@ -461,10 +463,16 @@ impl Model {
         let waiters = std::mem::take(&mut node.waiters);
         let on_cancel = std::mem::take(&mut node.on_cancel);
         for (_, waiter) in waiters {
-            self.inbox.push_back(match waiter {
-                Waiter::Input(node, number) => Event::Input(node, number),
-                Waiter::Fiber(fiber) => Event::Resume(fiber, end.awaited()),
-            });
+            match waiter {
+                // What a cancellation means for others is done before it returns.
+                Waiter::Input(node, number) if self.is_cancelling => {
+                    self.ended_inputs.push_back((node, number));
+                }
+                Waiter::Input(node, number) => self.inbox.push_back(Event::Input(node, number)),
+                Waiter::Fiber(fiber) => {
+                    self.inbox.push_back(Event::Resume(fiber, end.awaited()));
+                }
+            }
         }
         if end == End::Cancelled {
             for function in on_cancel.into_iter().rev() {
@@ -488,6 +496,18 @@ impl Model {
         if self.nodes[id].end.is_some() {
             return false;
         }
+        let is_nested = std::mem::replace(&mut self.is_cancelling, true);
+        self.cancel_tree(id);
+        if !is_nested {
+            while let Some((node, number)) = self.ended_inputs.pop_front() {
+                self.input_ended(node, number);
+            }
+            self.is_cancelling = false;
+        }
+        true
+    }
+
+    fn cancel_tree(&mut self, id: Id) {
         let kind = self.nodes[id].kind.take();
         let awaiting = self.nodes[id].awaiting.take();
         self.settle(id, End::Cancelled);
@@ -498,10 +518,9 @@ impl Model {
         }
         for id in awaiting.map(|input| input.id).into_iter().chain(below) {
             if self.is_unobserved(id) {
-                self.cancel(id);
+                self.cancel_tree(id);
             }
         }
-        true
     }
 
     fn cancel_unobserved(&mut self, ids: Vec<Id>) {
@@ -594,7 +613,7 @@ impl Model {
     fn settle_urgent(&mut self) {
         loop {
             if let Some(call) = self.urgent.pop_front() {
-                let fiber = self.fiber(&call.function, &call.arguments, call.target);
+                let fiber = Model::fiber(&call.function, &call.arguments, call.target);
                 self.go_on(fiber, Item::Nil);
             } else if let Some((fiber, answer)) = self.interrupted.pop() {
                 self.go_on(fiber, answer);
@@ -771,7 +790,11 @@ impl Model {
             Step::Deliver(name, payload) => {
                 let id = self.names[*name].expect("promises are made before");
                 let item = self.payload(*payload);
-                frame.given = Item::Number(i64::from(self.settle(id, End::of(item))));
+                frame.given = if self.nodes[id].is_promise {
+                    Item::Number(i64::from(self.settle(id, End::of(item))))
+                } else {
+                    error("Actual: Handle, Expected(One-Of): [Promise]")
+                };
             }
             Step::OnCancel(name, function) => {
                 let id = self.names[*name].expect("made before");

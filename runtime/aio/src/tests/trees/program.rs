@@ -20,7 +20,7 @@ const DURATION_MAX: u64 = 30_000_000;
 /// How deep functions lie in functions.
 const DEPTH_MAX: usize = 4;
 
-/// SplitMix64: a seed gives one sequence of choices everywhere.
+/// `SplitMix64`: a seed gives one sequence of choices everywhere.
 pub struct Choices(u64);
 
 impl Choices {
@@ -455,7 +455,8 @@ fn body_text(body: &Body) -> String {
 }
 
 fn names_text(names: &[Name]) -> String {
-    names.iter().map(|name| format!(" h{name}")).collect()
+    let words: Vec<String> = names.iter().map(|name| format!(" h{name}")).collect();
+    words.concat()
 }
 
 fn expression_text(expression: &Expression) -> String {

@@ -4,11 +4,16 @@
 //!    a value in front or takes the earlier deadline; without one they start from a fresh root.
 //! 2. The VM keeps the running fiber's context and restores the outer one on every way out
 //!    of a body; a continuation brings back the context it was captured in.
-//! 3. Ids are time in the high bits and a counter of the runtime in the low ones.
+//! 3. Ids are time in the high bits and a counter of the runtime in the low ones. All VMs of a
+//!    runtime count with one counter.
+//! 4. The context of a request comes from outside ([`RequestContext`]): ids of its caller, a
+//!    deadline, no values.
 
 use crate::builtins::row::{Row, fail};
 use crate::compile::CONTEXT_MAKERS;
 use crate::runtime::Language;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use valk_heap::{Kind, Value};
 use valk_vm::{Arity, Outcome, Vm, equal, type_name};
@@ -39,20 +44,16 @@ const TRACE_COUNTER_BITS: u32 = 32;
 const SPAN_COUNTER_BITS: u32 = 40;
 const SPAN_TIME_SHIFT: u32 = 10;
 
-/// Counter of the ids of a VM. It starts anywhere, so that two VMs differ.
-#[derive(Default)]
-struct Ids(Option<u64>);
+/// Counter of the ids of a runtime. It starts anywhere, so that two runtimes differ.
+#[derive(Clone, Default)]
+pub(crate) struct IdCounter(Arc<OnceLock<AtomicU64>>);
 
 /// A new trace id and a new span id.
 fn new_ids(vm: &mut Vm) -> (i64, i64) {
-    let (seeds, clock) = {
-        let language = vm.extension::<Language>();
-        (language.seeds.clone(), language.clock.clone())
-    };
-    let count = vm.extension::<Ids>().0.get_or_insert_with(|| seeds.draw());
-    *count = count.wrapping_add(1);
-    let count = *count;
-    let now_us = clock.unix_us().max(0) as u64;
+    let language = vm.extension::<Language>();
+    let counter = language.ids.0.get_or_init(|| AtomicU64::new(language.seeds.draw()));
+    let count = counter.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+    let now_us = language.clock.unix_us().max(0) as u64;
     let low = |bits: u32| (1_u64 << bits) - 1;
     let trace = now_us & !low(TRACE_COUNTER_BITS) | count & low(TRACE_COUNTER_BITS);
     let span = now_us >> SPAN_TIME_SHIFT & !low(SPAN_COUNTER_BITS) | count & low(SPAN_COUNTER_BITS);
@@ -72,6 +73,37 @@ fn current(vm: &mut Vm) -> [Value; FIELDS] {
     }
     let (trace, span) = new_ids(vm);
     [vm.heap.integer(trace), vm.heap.integer(span), Value::ZERO, Value::NIL, Value::NIL]
+}
+
+/// What a request brings along for the context of the function that answers it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RequestContext {
+    /// The trace that it belongs to; a new one without.
+    pub trace: Option<u64>,
+    /// The span of its caller.
+    pub parent_span: Option<u64>,
+    /// The time in which the caller wants the answer, from now on.
+    pub deadline: Option<Duration>,
+}
+
+impl RequestContext {
+    /// The context as a value for [`Vm::set_context`]: with a span of its own and without values.
+    pub fn make(self, vm: &mut Vm) -> Value {
+        let (trace, span) = new_ids(vm);
+        let trace = self.trace.map_or(trace, u64::cast_signed);
+        let deadline = match self.deadline {
+            Some(time) => {
+                let us = i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+                let at = now_us(vm).saturating_add(us);
+                vm.heap.integer(at)
+            }
+            None => Value::NIL,
+        };
+        let parent_span = self.parent_span.map_or(0, u64::cast_signed);
+        // Integers may lie in the heap; making one never moves another.
+        let [trace, span, parent_span] = [trace, span, parent_span].map(|id| vm.heap.integer(id));
+        vm.heap.fields(Kind::Record, &[trace, span, parent_span, deadline, Value::NIL])
+    }
 }
 
 /// A field of the current context; nil without one.

@@ -50,9 +50,11 @@ fn exit(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         [] => 0,
         [code, ..] => number!(vm, *code),
     };
-    let code = vm.heap.integer(code);
+    let value = vm.heap.integer(code);
     let symbol = vm.intern(EXIT_CODE);
-    vm.set_global(symbol, code);
-    vm.extension::<Language>().stopping.store(true, Ordering::Relaxed);
-    code.into()
+    vm.set_global(symbol, value);
+    let language = vm.extension::<Language>();
+    language.exit_status.store(code as u8, Ordering::Relaxed);
+    language.stopping.store(true, Ordering::Relaxed);
+    value.into()
 }
