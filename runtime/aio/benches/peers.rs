@@ -269,12 +269,11 @@ fn main() -> ExitCode {
         }
         let own = median(all.iter().map(|(own, _)| *own).collect());
         let peers: Vec<f64> = all.iter().filter_map(|(_, peer)| *peer).collect();
-        let (peer, ratio) = match peers.is_empty() {
-            true => (String::new(), String::new()),
-            false => {
-                let peer = median(peers);
-                (format!("{peer:.1}"), format!("{:.2}", own / peer))
-            }
+        let (peer, ratio) = if peers.is_empty() {
+            (String::new(), String::new())
+        } else {
+            let peer = median(peers);
+            (format!("{peer:.1}"), format!("{:.2}", own / peer))
         };
         let Subject { name, unit, goal, .. } = subject;
         println!("{name:<22} {own:>6.1} {unit:<5} {peer:>10} {ratio:>7}  {goal}");
