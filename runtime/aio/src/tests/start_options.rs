@@ -66,7 +66,7 @@ valk_harness::test! {
                 reached += 1;
             }
         }
-        assert_eq!(reached, 20);
+        assert_eq!(reached, 22);
     }
 
     fn pools_follow_from_connections_and_must_suffice_for_them() {
