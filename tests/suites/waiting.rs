@@ -6,10 +6,10 @@ use valk_tests::program::{Service, file, run, stderr, stdout, valk};
 /// A program that prints a line before it does `code`, or soon after that began, with a system
 /// `sys`.
 fn waiting(code: &str) -> Command {
-    let ready = if code.starts_with("(aio/run") {
-        "(aio/schedule sys 20 (\\ {} {println \"ready\"}))"
-    } else {
+    let ready = if code.starts_with("(stdin") {
         "(println \"ready\")"
+    } else {
+        "(aio/schedule sys 20 (\\ {} {println \"ready\"}))"
     };
     let start = "(def {sys} (aio/await (aio/start))) (fun {spin n} {spin (+ n 1)})";
     let start = format!("{start} {ready}");
@@ -76,7 +76,7 @@ valk_harness::test! {
     }
 
     fn an_exit_status_wins_over_that_of_a_signal() {
-        let code = "(aio/schedule sys 1 (\\ {} {do (exit 6) (println \"exits\")})) (spin 0)";
+        let code = "(aio/schedule sys 60 (\\ {} {do (exit 6) (println \"exits\")})) (spin 0)";
         let mut service = Service::spawn(waiting(code));
         assert_eq!((service.line(), service.line()), ("ready".to_string(), "exits".to_string()));
         service.signal("TERM");

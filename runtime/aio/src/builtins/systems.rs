@@ -1,6 +1,7 @@
 //! `aio/start`, `aio/run`, `aio/stop`, `aio/on-loop-thread?`.
 
 use super::{Checked, in_callback, outcome, system};
+use crate::executor::{is_in_callback, pool};
 use crate::handle::completed;
 use crate::system::System;
 use valk_heap::Value;
@@ -31,6 +32,11 @@ fn start(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 fn run(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let run = |vm: &mut Vm| -> Checked<Outcome> {
         let system = system(vm, "aio/run", arguments[0])?;
+        let pool = pool(vm);
+        if pool.signal().is_some() && !is_in_callback(vm) {
+            // The signal came on the way here.
+            pool.set_graceful();
+        }
         Ok(Outcome::Suspend(system.stopped_handle(vm)))
     };
     outcome(run(vm))

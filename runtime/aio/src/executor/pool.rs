@@ -63,8 +63,6 @@ pub(crate) struct Pool {
     signal: AtomicI32,
     /// The program waited for a system to stop when the signal came, and ends by itself.
     is_graceful: AtomicBool,
-    /// The program ended because of the signal.
-    is_ended_by_signal: AtomicBool,
     /// Told whenever the program's thread has nothing to do.
     pub program_idle: Notify,
     pub systems: Mutex<SystemList>,
@@ -88,7 +86,6 @@ impl Pool {
             is_ending: AtomicBool::new(false),
             signal: AtomicI32::new(0),
             is_graceful: AtomicBool::new(false),
-            is_ended_by_signal: AtomicBool::new(false),
             program_idle: Notify::new(),
             systems: Mutex::default(),
             monitor: Monitor::default(),
@@ -234,14 +231,9 @@ impl Pool {
         self.is_graceful.load(Ordering::Relaxed)
     }
 
-    /// Notes that the program ended because of the signal.
-    pub fn end_by_signal(&self) {
-        self.is_ended_by_signal.store(true, Ordering::Relaxed);
-    }
-
-    /// The signal because of which the program ended.
+    /// The signal because of which the program ended, or that came before it did so by itself.
     pub fn ended_by_signal(&self) -> Option<i32> {
-        self.signal().filter(|_| self.is_ended_by_signal.load(Ordering::Relaxed))
+        self.signal().filter(|_| !self.is_graceful())
     }
 
     /// Whether some system has not stopped.

@@ -181,17 +181,13 @@ impl Executor {
         if pool.signal().is_some() {
             // This finds out whether the program waits for one of them.
             system::stop_all(vm);
-            if waits_for_system(vm, task) {
-                pool.set_graceful();
-            }
             if !pool.is_graceful() {
                 // It may be about to wait for a system.
                 let since = self.signal_seen.get().unwrap_or_else(Instant::now);
                 self.signal_seen.set(Some(since));
-                if !is_waiting(vm, task) && since.elapsed() < COMPUTING_MAX {
+                if !is_parked(vm, task) && since.elapsed() < COMPUTING_MAX {
                     return None;
                 }
-                pool.end_by_signal();
                 return Some(Ended::Program);
             }
         }
@@ -350,17 +346,9 @@ fn take_waiter(vm: &mut Vm, task: Value) -> Option<Box<Parked>> {
     }
 }
 
-/// Whether the fiber that computes `task` waits for a system to stop.
-fn waits_for_system(vm: &Vm, task: Value) -> bool {
-    let awaiting = handle::handle_of(&vm.heap, task).and_then(|task| task.body().awaiting);
-    let awaited = awaiting.and_then(|(awaited, _)| handle::handle_of(&vm.heap, awaited));
-    awaited.is_some_and(|handle| {
-        handle
-            .body()
-            .node
-            .as_ref()
-            .is_some_and(|node| matches!(node.kind, crate::combinators::Kind::EndOfSystem))
-    })
+/// Whether the fiber that computes `task` has waited and not gone on yet.
+fn is_parked(vm: &Vm, task: Value) -> bool {
+    handle::handle_of(&vm.heap, task).is_some_and(|task| task.body().awaiting.is_some())
 }
 
 /// Whether the fiber that computes `task` waits for a handle that has not ended.

@@ -151,6 +151,9 @@ fn run(vm: &SharedVm, state: &Arc<ExecutorState>, fiber: FiberId, answer: Value,
         abandon(vm, state, fiber, runs.home);
         return;
     }
+    if let Some(own) = runs.target.handle().and_then(|own| handle_of(&vm.heap, own)) {
+        own.body().awaiting = None;
+    }
     state.local().running.push(runs.target);
     state.pool.monitor.wake();
     let (mut fiber, mut answer) = (fiber, answer);
