@@ -330,7 +330,7 @@ valk_harness::test! {
             let output = command.output().expect("it runs");
             assert_eq!(stdout(&output), "1\n");
             let log = stderr(&output);
-            assert!(log.contains(":valk::collector | VALK_HEAP_HARD_LIMIT is no number of bytes: much\n"), "{log}");
+            assert!(log.contains(":valk::environment | VALK_HEAP_HARD_LIMIT is no number of bytes: much\n"), "{log}");
             assert_eq!(log.contains(" | running "), running, "{level}: {log}");
             assert_eq!(log.contains("[INFO] "), info, "{level}: {log}");
         }

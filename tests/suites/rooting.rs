@@ -43,7 +43,7 @@ const TRACED: &[(&str, &[&str])] = &[
 /// them, in which nothing collects, and results that their receiver uses at once.
 const MOMENTARY: &[(&str, &[&str])] = &[
     ("aio", &["Next", "Observed", "Started", "Step"]),
-    ("lang", &["Expander", "Found", "Frame", "Lambda", "Node", "Ran", "Setting", "Work"]),
+    ("lang", &["Expander", "Frame", "Lambda", "Node", "Ran", "Setting", "UncaughtError", "Work"]),
     (
         "vm",
         &["CallSite", "Change", "Context", "Exit", "JitExit", "Native", "Outcome", "Step", "View"],
