@@ -44,6 +44,7 @@ const TRACED: &[(&str, &[&str])] = &[
 const MOMENTARY: &[(&str, &[&str])] = &[
     ("aio", &["Next", "Observed", "Started", "Step"]),
     ("lang", &["Expander", "Frame", "Lambda", "Node", "Ran", "Setting", "UncaughtError", "Work"]),
+    ("web", &["Problem"]),
     (
         "vm",
         &["CallSite", "Change", "Context", "Exit", "JitExit", "Native", "Outcome", "Step", "View"],
