@@ -166,10 +166,17 @@ fn take(vm: &mut Vm, handle: Value) -> Option<Box<Node>> {
     handle_of(&vm.heap, handle)?.body().node.take()
 }
 
-/// Puts a node back that goes on. A handle that was cancelled meanwhile takes none.
-fn put(vm: &mut Vm, handle: Value, node: Box<Node>) {
+/// Changes the node of a handle that was just made, which no one else knows.
+fn change(vm: &mut Vm, handle: Value, change: impl FnOnce(&mut Node)) {
     vm.heap.touch_host(handle);
-    let Some(object) = handle_of(&vm.heap, handle) else { return };
+    let mut body = handle_of(&vm.heap, handle).expect("it was just made").body();
+    change(body.node.as_mut().expect("nothing has ended it"));
+}
+
+/// Puts a node back that goes on. A handle that was cancelled meanwhile takes none.
+pub(crate) fn put(vm: &mut Vm, handle: Value, node: Box<Node>) {
+    vm.heap.touch_host(handle);
+    let object = handle_of(&vm.heap, handle).expect("a node is of a handle");
     let left = {
         let mut body = object.body();
         if object.cell.status().is_terminal() {

@@ -49,7 +49,7 @@ impl HostObject for JoinAll {
 /// A part of a parallel map has its value.
 pub(crate) fn part_done(vm: &mut Vm, join: Value, part: usize, value: Value) {
     vm.heap.touch_host(join);
-    let Some(object) = join.host::<JoinAll>(&vm.heap) else { return };
+    let object = join.host::<JoinAll>(&vm.heap).expect("a part is of a parallel map");
     let handle = object.handle;
     let values = {
         let mut parts = lock(&object.parts);

@@ -57,7 +57,7 @@ pub(crate) fn watch(pool: &Arc<Pool>, terminations_only: bool) -> io::Result<()>
 }
 
 /// Tells the runtime of the first signal. Returns false if it is gone.
-fn arrived(pool: &Weak<Pool>, number: i32) -> bool {
+pub(crate) fn arrived(pool: &Weak<Pool>, number: i32) -> bool {
     let Some(pool) = pool.upgrade() else { return false };
     pool.set_signal(number);
     true

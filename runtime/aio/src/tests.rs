@@ -6,6 +6,7 @@ use crate::{
 };
 mod executor;
 mod handles;
+mod nodes;
 mod rules;
 mod start_options;
 mod threads;

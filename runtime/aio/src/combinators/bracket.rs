@@ -1,6 +1,6 @@
 //! `aio/bracket`: a resource is acquired, used, and released once whatever comes of its use.
 
-use super::{Input, Kind, Node, Observed, chain, observe, put, take};
+use super::{Input, Kind, Node, Observed, chain, change, observe, put};
 use crate::executor;
 use crate::handle::{end, end_of, is_handle, settle, with_node};
 use valk_heap::{Tracer, Value};
@@ -48,10 +48,7 @@ pub(crate) fn start(vm: &mut Vm, acquire: Value, release: Value, use_: Value) ->
     match observe(vm, handle, executor, acquire, 0) {
         Observed::Ended(_) => super::input_ended(vm, handle, 0),
         Observed::Pending(input) => {
-            if let Some(mut node) = take(vm, handle) {
-                parts(&mut node).stage = Stage::Acquiring(input);
-                put(vm, handle, node);
-            }
+            change(vm, handle, |node| parts(node).stage = Stage::Acquiring(input));
         }
     }
     handle
@@ -88,8 +85,9 @@ pub(super) fn input_ended(vm: &mut Vm, handle: Value, mut node: Box<Node>) {
 }
 
 pub(super) fn returned(vm: &mut Vm, handle: Value, mut node: Box<Node>, value: Value) {
-    let Stage::Calling(resource) = parts(&mut node).stage else {
-        return put(vm, handle, node);
+    let resource = match parts(&mut node).stage {
+        Stage::Calling(resource) => resource,
+        Stage::Acquiring(_) | Stage::Using(..) => unreachable!("one function is called, once"),
     };
     if !is_handle(vm, value) {
         return finish(vm, handle, &mut node, resource, end_of(value));

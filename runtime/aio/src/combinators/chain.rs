@@ -1,6 +1,6 @@
 //! `then`, `catch` and `finally`: a function called at the end of one handle.
 
-use super::{Input, Kind, Node, Observed, finish, observe, put};
+use super::{Input, Kind, Node, Observed, change, finish, observe, put};
 use crate::executor;
 use crate::handle::{end, settle, with_node};
 use valk_heap::{Tracer, Value};
@@ -26,8 +26,6 @@ pub(crate) struct Chain {
     kind: ChainKind,
     source: Input,
     function: Value,
-    /// The function was called.
-    is_called: bool,
 }
 
 impl Chain {
@@ -41,18 +39,13 @@ impl Chain {
 /// builtin returns.
 pub(super) fn start(vm: &mut Vm, kind: ChainKind, source: Value, function: Value) -> Value {
     let input = Input { handle: source, token: None };
-    let chain = Chain { kind, source: input, function, is_called: false };
+    let chain = Chain { kind, source: input, function };
     let node = Node::new(vm, Kind::Chain(chain));
     let executor = node.executor;
     let handle = with_node(vm, node);
     match observe(vm, handle, executor, source, 0) {
         Observed::Pending(input) => {
-            if let Some(mut node) = super::take(vm, handle) {
-                if let Kind::Chain(chain) = &mut node.kind {
-                    chain.source = input;
-                }
-                put(vm, handle, node);
-            }
+            change(vm, handle, |node| parts(node).source = input);
         }
         Observed::Ended(_) => super::input_ended(vm, handle, 0),
     }
@@ -89,7 +82,6 @@ pub(super) fn source_ended(vm: &mut Vm, handle: Value, mut node: Box<Node>) {
         settle(vm, handle, source_end);
         return;
     };
-    parts(&mut node).is_called = true;
     let call = if kind == ChainKind::Spread {
         node.call(handle, function, &elements(argument))
     } else {
@@ -107,8 +99,8 @@ pub(super) fn returned(vm: &mut Vm, handle: Value, node: Box<Node>, value: Value
 pub(super) fn cancelled(vm: &mut Vm, mut node: Node) {
     let chain = parts(&mut node);
     chain.source.release(vm);
-    let (kind, function, is_called) = (chain.kind, chain.function, chain.is_called);
-    if kind == ChainKind::Finally && !is_called {
+    let (kind, function) = (chain.kind, chain.function);
+    if kind == ChainKind::Finally {
         let call = node.cleanup(function, &[]);
         executor::call_soon(vm, call);
     }

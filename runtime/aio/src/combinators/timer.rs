@@ -1,6 +1,6 @@
 //! `aio/sleep`, `aio/schedule`, `aio/interval`, `aio/never`.
 
-use super::{Kind, Node, put, take};
+use super::{Kind, Node, change, put};
 use crate::executor;
 use crate::handle::{settle, with_node};
 use crate::system::System;
@@ -64,10 +64,7 @@ pub(crate) fn start(
     let handle = with_node(vm, node);
     let id = system.map_or(NO_SYSTEM, System::id);
     let timer = executor::start_timer(vm, handle, id, is_timed.then_some(time));
-    if let Some(mut node) = take(vm, handle) {
-        parts(&mut node).id = Some(timer);
-        put(vm, handle, node);
-    }
+    change(vm, handle, |node| parts(node).id = Some(timer));
     handle
 }
 

@@ -1,6 +1,6 @@
 //! A handle or a time, whichever comes first: `aio/within`, and awaiting for a time.
 
-use super::{Input, Kind, Node, Observed, cancel_unobserved, observe, put, take};
+use super::{Input, Kind, Node, Observed, cancel_unobserved, change, observe};
 use crate::executor;
 use crate::handle::{end, settle, with_node};
 use crate::timers::{NO_SYSTEM, TimerId};
@@ -65,10 +65,8 @@ pub(crate) fn start(vm: &mut Vm, source: Value, time: Duration, at_timeout: AtTi
         }
         Observed::Pending(source) => {
             let timer = executor::start_timer(vm, handle, NO_SYSTEM, Some(time));
-            if let Some(mut node) = take(vm, handle) {
-                node.kind = Kind::Within(Within { source, timer, at_timeout });
-                put(vm, handle, node);
-            }
+            let within = Within { source, timer, at_timeout };
+            change(vm, handle, |node| node.kind = Kind::Within(within));
         }
     }
     handle

@@ -68,22 +68,20 @@ pub(super) fn reactor(paused: bool) -> io::Result<Runtime> {
 
 /// While it exists the calling thread's event loop is that of one VM.
 pub(super) struct Entered {
-    before: Option<Thread>,
+    before: Thread,
 }
 
 impl Entered {
     pub fn new(vm: &SharedVm, state: &Arc<ExecutorState>) -> Entered {
         let thread =
             Thread { vm: Rc::downgrade(vm), state: Some(Arc::clone(state)), blocked: None };
-        Entered { before: Some(THREAD.replace(thread)) }
+        Entered { before: THREAD.replace(thread) }
     }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        if let Some(before) = self.before.take() {
-            THREAD.set(before);
-        }
+        THREAD.set(std::mem::take(&mut self.before));
     }
 }
 
