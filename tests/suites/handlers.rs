@@ -27,6 +27,11 @@ const PROGRAM: &str = r#"
   {(== p "/future") (do (aio/await (future (\ {} {spin 0}))) (list :body "no"))}
   {(== p "/cleanup") (aio/await (aio/on-cancel (aio/sleep sys 300000)
      (\ {} {box/update left (\ {n} {+ n 1})})))}
+  {(== p "/waits") (do (aio/await (aio/sleep sys 1)) (list :body "waited"))}
+  {(== p "/hands-on") (do (aio/await (aio/sleep sys 1))
+     (aio/then (aio/sleep sys 1) (\ {_} {list :body "handed on"})))}
+  {(== p "/fails") (aio/fail 5)}
+  {(== p "/fails-later") (do (aio/await (aio/sleep sys 1)) (aio/fail 5))}
   {(== p "/memory") (do (mem/gc/collect) (list :body (vm/metrics-json sys)))}
   {(== p "/left") (list :body (str (box/get left)))}
   {(== p "/block") (do (sleep 300000) (list :body "slept"))}
@@ -125,7 +130,14 @@ valk_harness::cases! {
 }
 
 /// Handlers that fail by themselves, and what their answer begins with.
-const FAILURES: &[(&str, &str)] = &[("/hog", ""), ("/deep", ""), ("/throw", "boom")];
+const FAILURES: &[(&str, &str)] = &[
+    ("/hog", ""),
+    ("/deep", ""),
+    ("/throw", "boom"),
+    // A failure need not be an error.
+    ("/fails", "Async operation failed"),
+    ("/fails-later", "Async operation failed"),
+];
 
 fn failures() -> Vec<(String, (&'static str, &'static str))> {
     FAILURES.iter().map(|row| (row.0.trim_start_matches('/').to_string(), *row)).collect()
@@ -168,6 +180,22 @@ valk_harness::cases! {
             assert_eq!(answer.status, 503);
             assert_eq!(answer.body, "the handler gave no response in time\n");
             assert_eq!(client.get("/").await.body, "ok");
+        });
+    }
+}
+
+valk_harness::cases! {
+    fn a_handler_may_wait_and_hand_on_to_another_handle(listener: &'static str) [
+        "a time limit" => "",
+        "no limit" => ":handler-timeout-ms 0",
+    ] {
+        let (_service, port) = start(Setting { listener, ..SETTING });
+        block_on(async {
+            let mut client = Client::connect(port).await;
+            for (path, body) in [("/waits", "waited"), ("/hands-on", "handed on")] {
+                let answer = client.get(path).await;
+                assert_eq!((answer.status, answer.body.as_str()), (200, body), "{path}");
+            }
         });
     }
 }

@@ -66,6 +66,13 @@ valk_harness::test! {
         assert!(err.contains("E0001"), "{err}");
     }
 
+    fn exit_during_a_wait_ends_the_session_with_its_status() {
+        let wait = b"1\n(do (future (\\ {} {exit 3})) (aio/await (promise)))\n2\n";
+        let output = run_with_input(&["repl"], wait);
+        assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+        assert_eq!(stdout(&output), "Num[1]\n");
+    }
+
     fn quit_ends_the_session() {
         assert_eq!(session("1\n:quit\n2\n").0, "Num[1]\n");
     }
@@ -194,6 +201,13 @@ valk_harness::test! {
             ("Num[42]", ""),
             ("valk> ", "\x04"),
         ]);
+    }
+
+    fn quit_ends_a_session_at_a_terminal() {
+        let history = file("history-of-quit", "");
+        with_history(&history, &[("valk> ", "(+ 40 2)\r"), ("Num[42]", ""), ("valk> ", ":quit\r")]);
+        let kept = std::fs::read_to_string(&history).expect("the history is written");
+        assert!(kept.contains("(+ 40 2)"), "{kept}");
     }
 
     fn a_history_is_kept() {

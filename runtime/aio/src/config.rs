@@ -31,7 +31,7 @@ const KIB: i64 = 1 << 10;
 const MIB: i64 = 1 << 20;
 
 /// A number of which 0 means the default.
-const fn number(
+pub(crate) const fn number(
     name: &'static str,
     range: (i64, i64),
     default: i64,
@@ -43,7 +43,7 @@ const fn number(
 }
 
 /// A key of older programs that nothing reads.
-const fn ignored(name: &'static str) -> OptionKey {
+pub(crate) const fn ignored(name: &'static str) -> OptionKey {
     OptionKey::new(name, OptionKind::Ignored, "Accepted for older programs; has no effect.")
 }
 

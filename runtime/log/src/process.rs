@@ -3,6 +3,7 @@
 use crate::level::Threshold;
 use crate::queue::LogQueue;
 use crate::subscriber::LogSubscriber;
+use std::ffi::OsStr;
 use std::io::Write;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -17,21 +18,28 @@ static QUEUE: OnceLock<LogQueue> = OnceLock::new();
 /// then on, and with the environment variable `RUST_BACKTRACE` told as before too. Does nothing
 /// when a subscriber is installed already; returns whether it did.
 pub fn install(threshold: &Threshold) -> bool {
-    install_queue(threshold, LogQueue::new(Box::new(std::io::stderr())))
+    let backtrace = std::env::var_os("RUST_BACKTRACE");
+    let queue = LogQueue::new(Box::new(std::io::stderr()));
+    install_queue(threshold, queue, asks_for_backtrace(backtrace.as_deref()))
 }
 
-/// The same with another target of lines than standard error.
-pub(crate) fn install_queue(threshold: &Threshold, queue: LogQueue) -> bool {
+/// Whether a value of `RUST_BACKTRACE` asks for a backtrace.
+pub(crate) fn asks_for_backtrace(value: Option<&OsStr>) -> bool {
+    value.is_some_and(|value| value != "0")
+}
+
+/// The same with another target of lines than standard error, and panics told as before too or not.
+pub(crate) fn install_queue(threshold: &Threshold, queue: LogQueue, tells_as_before: bool) -> bool {
     let subscriber = LogSubscriber::new(threshold.clone(), queue.clone());
     if tracing::subscriber::set_global_default(subscriber).is_err() {
         return false;
     }
     let _ = QUEUE.set(queue);
-    log_panics();
+    log_panics(tells_as_before);
     true
 }
 
-fn log_panics() {
+fn log_panics(tells_as_before: bool) {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         let text = panic.payload_as_str().unwrap_or("without a text");
@@ -40,7 +48,7 @@ fn log_panics() {
         let thread = thread.name().unwrap_or("unnamed");
         tracing::error!(target: "valk::panic", place, thread, "panic: {text}");
         flush();
-        if std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0") {
+        if tells_as_before {
             before(panic);
         }
     }));

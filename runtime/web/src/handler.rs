@@ -39,19 +39,18 @@ impl FunctionHandler {
         let answered = answered(SharedVm::clone(&self.vm), handle);
         let Some(deadline) = deadline else { return Reply::pending(answered) };
         Reply::pending(async move {
-            match timeout_at(deadline.at, answered).await {
-                // A wait of the handler may have ended because of the same deadline.
-                Ok(response) if Instant::now() < deadline.at => response,
-                _ => {
-                    let Deadline { request, limit, .. } = deadline;
-                    let limit_ms = limit.as_millis();
-                    tracing::warn!(
-                        target: super::LOG_TARGET,
-                        "handler of {request} gave no response within {limit_ms} ms; answered 503"
-                    );
-                    out_of_time()
-                }
-            }
+            let response = timeout_at(deadline.at, answered).await.ok();
+            // A wait of the handler may have ended because of the same deadline.
+            let in_time = response.filter(|_| Instant::now() < deadline.at);
+            in_time.unwrap_or_else(|| {
+                let Deadline { request, limit, .. } = deadline;
+                let limit_ms = limit.as_millis();
+                tracing::warn!(
+                    target: super::LOG_TARGET,
+                    "handler of {request} gave no response within {limit_ms} ms; answered 503"
+                );
+                out_of_time()
+            })
         })
     }
 }

@@ -1,5 +1,6 @@
 //! The options of `aio/start`: defaults, ranges, messages.
 
+use crate::config::{ignored, number};
 use crate::{START, SystemConfig};
 use valk_heap::{Config, Value};
 use valk_lang::property_list::{OptionKind, build};
@@ -87,6 +88,19 @@ valk_harness::test! {
             "AIO config error: arena_pool_size must be >= max_connections / 10"
         );
         assert!(read(&[(":max-connections", 100), (":arena-pool-size", 10)]).is_ok());
+    }
+
+    fn every_key_is_a_number_of_which_0_means_the_default_or_ignored() {
+        for key in START.keys {
+            let again = match key.kind {
+                OptionKind::Integer { min, max } => {
+                    let range = (min, max);
+                    number(key.name, range, key.default, key.unit, key.text, key.out_of_range)
+                }
+                _ => ignored(key.name),
+            };
+            assert_eq!(format!("{again:?}"), format!("{key:?}"));
+        }
     }
 
     fn keys_of_older_programs_are_accepted() {

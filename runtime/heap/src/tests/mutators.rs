@@ -188,6 +188,18 @@ valk_harness::test! {
         assert_eq!(heap_of(0).mutators_max(), 1, "one is the least");
     }
 
+    fn the_largest_heap_refuses_a_mutator_beyond_its_last_too() {
+        let mut heap = heap_of(usize::MAX);
+        let most = heap.mutators_max();
+        let mutator_ticket = heap.mutator_ticket();
+        let others: Vec<Heap> =
+            (1..most).map(|_| mutator_ticket.register().expect("room for it")).collect();
+        assert_eq!(heap.mutators(), most);
+        assert_eq!(mutator_ticket.register().map(drop), Err(TooManyMutators { most }));
+        drop(others);
+        assert_eq!(heap.mutators(), 1);
+    }
+
     fn two_mutators_write_to_one_old_object() {
         let mut heap = heap_of(2);
         let cells: Vec<Value> = (0..8).map(|_| heap.fields(Kind::Cell, &[Value::NIL])).collect();

@@ -1,8 +1,48 @@
 //! Which lines are shown, and how they look.
 
-use super::logged;
-use crate::{LINE_BYTES_MAX, Level, Threshold};
-use tracing::{debug, error, info, trace, warn};
+use super::{LONG, logged, queue};
+use crate::{LINE_BYTES_MAX, Level, LogSubscriber, Threshold};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use tracing::dispatcher::with_default;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Dispatch, Event, Metadata, Subscriber, debug, error, info, trace, warn};
+
+/// A subscriber that wants everything, as another library's may, and passes it on.
+struct PassesAllOn {
+    to: LogSubscriber,
+    spans: &'static AtomicUsize,
+}
+
+impl Subscriber for PassesAllOn {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        self.to.event(event);
+    }
+
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        self.spans.fetch_add(1, SeqCst);
+        self.to.new_span(span)
+    }
+
+    fn record(&self, span: &Id, values: &Record<'_>) {
+        self.to.record(span, values);
+    }
+
+    fn record_follows_from(&self, span: &Id, follows: &Id) {
+        self.to.record_follows_from(span, follows);
+    }
+
+    fn enter(&self, span: &Id) {
+        self.to.enter(span);
+    }
+
+    fn exit(&self, span: &Id) {
+        self.to.exit(span);
+    }
+}
 
 /// A line of each level.
 fn log_all() {
@@ -112,5 +152,35 @@ valk_harness::test! {
         };
         assert_eq!(levels(&logged(&Threshold::new(Level::Debug), log)), ["ERROR", "WARN"]);
         assert_eq!(levels(&logged(&Threshold::new(Level::Trace), log)), ["ERROR", "WARN", "DEBUG"]);
+    }
+
+    fn two_logs_in_a_process_each_show_their_own_levels() {
+        let logs = [Level::Error, Level::Debug].map(|level| {
+            let (queue, target) = queue();
+            let subscriber = LogSubscriber::new(Threshold::new(level), queue.clone());
+            (Dispatch::new(subscriber), queue, target)
+        });
+        let shown = [vec!["ERROR"], vec!["ERROR", "WARN", "INFO", "DEBUG"]];
+        for ((dispatch, queue, target), shown) in logs.iter().zip(shown) {
+            with_default(dispatch, log_all);
+            assert!(queue.flush(LONG), "everything is written");
+            assert_eq!(levels(&target.text()), shown);
+        }
+    }
+
+    fn spans_passed_on_by_another_subscriber_are_not_shown() {
+        static SPANS: AtomicUsize = AtomicUsize::new(0);
+        let (queue, target) = queue();
+        let to = LogSubscriber::new(Threshold::new(Level::Trace), queue.clone());
+        with_default(&Dispatch::new(PassesAllOn { to, spans: &SPANS }), || {
+            let span = tracing::error_span!(target: "valk::test", "span", x = 1);
+            let next = tracing::error_span!(target: "valk::test", "next");
+            next.follows_from(&span);
+            span.record("x", 2);
+            span.in_scope(|| warn!(target: "valk::test", "inside"));
+        });
+        assert!(queue.flush(LONG), "everything is written");
+        assert_eq!(SPANS.load(SeqCst), 2, "both were passed on");
+        assert_eq!(text_of(&target.text()), "inside");
     }
 }

@@ -137,7 +137,7 @@ static BY_OPCODE: [Option<&'static Primitive>; Opcode::ALL.len()] = {
 };
 
 /// An operation on two numbers.
-const fn arithmetic(
+pub(crate) const fn arithmetic(
     name: &'static str,
     opcode: Opcode,
     with_number: WithNumber,
@@ -155,7 +155,7 @@ const fn arithmetic(
 }
 
 /// A comparison of two numbers or, without `compute`, of two values.
-const fn comparison(
+pub(crate) const fn comparison(
     name: &'static str,
     opcode: Opcode,
     [registers, number]: [Opcode; 2],
@@ -176,7 +176,7 @@ const fn comparison(
 }
 
 /// Something that is no operation on numbers and gives data.
-const fn data(name: &'static str, opcode: Opcode, operands: Operands) -> Primitive {
+pub(crate) const fn data(name: &'static str, opcode: Opcode, operands: Operands) -> Primitive {
     Primitive {
         name,
         opcode,

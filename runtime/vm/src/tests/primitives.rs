@@ -3,7 +3,9 @@
 
 use super::{assembled, code, vm};
 use crate::code::opcode::{Operand, Word};
-use crate::code::primitives::{Operands, PRIMITIVES, Primitive, WithNumber};
+use crate::code::primitives::{
+    Operands, PRIMITIVES, Primitive, WithNumber, arithmetic, comparison, data,
+};
 use crate::{Arity, CodeKind, JIT_NEVER, NativeKind, Opcode, Vm, operate};
 use valk_heap::{Kind, Value};
 
@@ -87,6 +89,38 @@ valk_harness::test! {
             }
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    fn the_rows_are_what_their_makers_make_while_the_program_runs_too() {
+        let shape = |row: &Primitive| {
+            let compares = row.integers.map(|integers| integers.compares);
+            let compute = row.integers.map(|integers| (integers.compute)(7, 3));
+            let forms: Vec<Opcode> = row.opcodes().collect();
+            (row.operands, row.with_number, row.branch, compares, compute, row.gives, forms)
+        };
+        let mut made = 0;
+        for row in &PRIMITIVES {
+            let compute = row.integers.map(|integers| integers.compute);
+            let numbers = row.branch.and_then(|branch| branch.number.map(|it| [branch.registers, it]));
+            let again = match (row.with_number, numbers, compute) {
+                (Some(with_number), None, Some(compute)) => {
+                    arithmetic(row.name, row.opcode, with_number, compute)
+                }
+                (None, Some(branches), compute) => {
+                    comparison(row.name, row.opcode, branches, compute)
+                }
+                (None, None, None) => {
+                    // What `head` gives and the branch of `nil?` are said in their rows.
+                    let (branch, gives) = (row.branch, row.gives);
+                    Primitive { branch, gives, ..data(row.name, row.opcode, row.operands) }
+                }
+                _ => panic!("{}: no maker makes such a row", row.name),
+            };
+            assert_eq!(again.name, row.name);
+            assert_eq!(shape(&again), shape(row), "{}", row.name);
+            made += 1;
+        }
+        assert_eq!(made, 19);
     }
 
     fn instructions_have_the_operands_of_their_place_in_the_row() {
