@@ -23,7 +23,7 @@ mod serve;
 pub use pool::{EXECUTORS_MAX, JOBS_WAITING_MAX, current_executor, executors, spawn_on};
 pub(crate) use pool::{Pool, pool, submit};
 pub use program::Executor;
-pub(crate) use run::start;
+pub(crate) use run::{start, stop_system};
 
 use crate::event::{Call, Event, Job, Parked, Target};
 use crate::timers::{TimerId, Timers};

@@ -266,6 +266,8 @@ impl System {
         self.shared.is_stopped.store(true, Ordering::Relaxed);
         let root = lock(&self.shared.stopped).take().expect("a system stops once");
         let vm = &mut *vm.borrow_mut();
+        // The event that says so may still lie behind others.
+        executor::stop_system(vm, self.id());
         let handle = vm.heap.release(root);
         settle(vm, handle, End::Completed(Value::NIL));
         vm.extension::<Language>().output.end_service();

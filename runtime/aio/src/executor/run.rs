@@ -1,6 +1,6 @@
 //! Running fibers and processing events, on the thread of their executor.
 
-use super::{ExecutorState, yielded};
+use super::{ExecutorState, here, yielded};
 use crate::combinators;
 use crate::event::{Call, Event, Parked, Preempted, Target};
 use crate::handle::{self, Waiter, awaited, end_of, handle_of, settle, subscribe};
@@ -85,13 +85,14 @@ fn dispatch(vm: &SharedVm, state: &Arc<ExecutorState>, event: Event) {
             let mut local = state.local();
             local.timers.cancel(vm, id);
         }
-        Event::StopSystem(system) => stop_system(&mut vm.borrow_mut(), state, system),
+        Event::StopSystem(system) => stop_system(&mut vm.borrow_mut(), system),
         Event::Host(call) => call(vm),
     }
 }
 
 /// Cancels what a system has pending on this executor.
-fn stop_system(vm: &mut Vm, state: &Arc<ExecutorState>, system: u32) {
+pub(crate) fn stop_system(vm: &mut Vm, system: u32) {
+    let state = here(vm);
     let handles = {
         let local = state.local();
         local.timers.of_system(vm, system)
