@@ -24,6 +24,8 @@ pub use pool::{EXECUTORS_MAX, JOBS_WAITING_MAX, current_executor, executors, spa
 pub(crate) use pool::{Pool, pool, submit};
 pub use program::Executor;
 pub(crate) use run::{start, stop_system};
+#[cfg(test)]
+pub(crate) use serve::with_thread_vm;
 
 use crate::event::{Call, Event, Job, Parked, Target};
 use crate::timers::{TimerId, Timers};

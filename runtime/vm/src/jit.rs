@@ -20,49 +20,10 @@ mod native_code;
 mod x64;
 
 pub(crate) use native_code::make;
-pub use native_code::{JIT_CALLS_DEFAULT, JIT_FUNCTIONS_MAX, JIT_NEVER, NativeCode};
 #[cfg(not(target_arch = "x86_64"))]
-pub(crate) use no_compiler::run;
+pub(crate) use native_code::no_compiler::run;
+pub use native_code::{JIT_CALLS_DEFAULT, JIT_FUNCTIONS_MAX, JIT_NEVER, NativeCode};
 #[cfg(all(test, target_arch = "x86_64"))]
 pub(crate) use x64::LEFT_TO_THE_INTERPRETER;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x64::run;
-
-/// For processors without a compiler: nothing is ever compiled.
-#[cfg(not(target_arch = "x86_64"))]
-mod no_compiler {
-    use super::exit::JitExit;
-    use crate::code::Code;
-    use crate::vm::Vm;
-    use valk_heap::Value;
-
-    /// Executable memory, of which there is none.
-    #[derive(Debug)]
-    pub(super) enum Memory {}
-
-    impl Memory {
-        /// Where the function begins.
-        pub fn entry(&self) -> *const u8 {
-            match *self {}
-        }
-    }
-
-    /// Compiles nothing.
-    pub(super) fn compile(_vm: &Vm, _code: &Code) -> Option<(Memory, Box<[u32]>)> {
-        None
-    }
-
-    /// Never called: there is no native code.
-    ///
-    /// # Safety
-    /// None.
-    pub(crate) unsafe fn run(
-        _vm: &mut Vm,
-        _target: *const u8,
-        _base: *mut Value,
-        _limit: *mut Value,
-        _value: Value,
-    ) -> JitExit {
-        unreachable!("nothing is compiled for this processor")
-    }
-}

@@ -85,8 +85,8 @@ impl Drop for Entered {
     }
 }
 
-/// Calls `call` with the VM of the calling thread.
-pub(super) fn with_thread_vm(call: impl FnOnce(&SharedVm, &Arc<ExecutorState>)) {
+/// Calls `call` with the VM of the calling thread, if it is an executor's.
+pub(crate) fn with_thread_vm(call: impl FnOnce(&SharedVm, &Arc<ExecutorState>)) {
     let known = THREAD.with_borrow(|thread| thread.vm.upgrade().zip(thread.state.clone()));
     if let Some((vm, state)) = known {
         call(&vm, &state);

@@ -76,6 +76,19 @@ valk_harness::test! {
         assert!(!crate::signals::arrived(&Weak::new(), 15));
     }
 
+    fn a_signal_on_the_way_to_aio_run_lets_the_program_end_by_itself() {
+        let (mut runtime, mut executor) = runtime();
+        runtime.run_text("p", b"(def {sys} (aio/await (aio/start)))", &mut executor);
+        crate::executor::pool(&mut runtime.vm()).set_signal(15);
+        runtime.run_text("p", b"(do (aio/run sys) (print \"behind\"))", &mut executor);
+        assert_eq!(runtime.take_output(), b"behind\n");
+        executor.finish(&runtime.vm);
+    }
+
+    fn a_thread_that_is_no_executor_has_no_vm_to_work_with() {
+        crate::executor::with_thread_vm(|_, _| panic!("there is one"));
+    }
+
     fn a_job_that_was_taken_holds_nothing() {
         let job = JobObject(Mutex::new(None));
         assert_eq!((job.type_name(), job.external_bytes()), ("job", 0));

@@ -262,13 +262,16 @@ valk_harness::test! {
     }
 
     fn stopped_mutators_trace_much_work_in_parallel() {
+        /// Enough that a worker without cells is there before the other has scanned them all.
+        const LEAVES: i64 = 1 << 15;
         let mut heap = heap_of(2);
         let mutator_ticket = heap.mutator_ticket();
         heap.locked().gc_workers_min = 2;
         let symbol = heap.intern(b"tree").as_symbol().expect("a symbol");
         let done = Arc::new(AtomicBool::new(false));
         let ended = Arc::clone(&done);
-        // Both hold the tree, so both are after the same cells.
+        // In some rounds both hold the tree and are after the same cells; in the others one has all
+        // the work, and the other steals.
         let other = thread::spawn(move || {
             let mut heap = mutator_ticket.register().expect("room for it");
             let mut roots = [Value::NIL; 2];
@@ -280,7 +283,7 @@ valk_harness::test! {
         });
         let mut roots = [Value::NIL; 2];
         for round in 0..20 {
-            let mut trees: Vec<Value> = (0..1 << 12).map(Value::fixnum).collect();
+            let mut trees: Vec<Value> = (0..LEAVES).map(Value::fixnum).collect();
             while trees.len() > 1 {
                 trees = trees
                     .chunks(2)
@@ -292,7 +295,15 @@ valk_harness::test! {
             }
             heap.set_global(symbol, trees[0]);
             let kind = if round % 3 == 0 { Collection::Full } else { Collection::Minor };
+            if round % 4 < 2 {
+                heap.set_global(symbol, Value::NIL);
+                roots[1] = trees[0];
+            }
             collect(&mut heap, kind, &mut roots);
+            if round % 4 < 2 {
+                heap.set_global(symbol, roots[1]);
+                roots[1] = Value::NIL;
+            }
             let mut work = vec![heap.global(symbol)];
             let mut sum = 0;
             while let Some(tree) = work.pop() {
@@ -302,7 +313,7 @@ valk_harness::test! {
                     _ => sum += tree.as_fixnum(),
                 }
             }
-            assert_eq!(sum, (1 << 12) * ((1 << 12) - 1) / 2, "round {round}");
+            assert_eq!(sum, LEAVES * (LEAVES - 1) / 2, "round {round}");
         }
         done.store(true, Ordering::Relaxed);
         // SAFETY: nothing is rooted.
@@ -312,7 +323,7 @@ valk_harness::test! {
         let stops: u64 = seen.stops.iter().sum();
         assert!(0 < stops && stops <= seen.collections(), "{seen:?}");
         assert!(seen.stop_us_max < 30_000_000, "{seen:?}");
-        assert_eq!(heap.verify(&mut ()), (1 << 12) - 1);
+        assert_eq!(heap.verify(&mut ()), LEAVES as usize - 1);
     }
 
     fn turns_exclude_one_another_and_nest() {

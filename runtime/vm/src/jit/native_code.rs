@@ -1,11 +1,11 @@
 //! The native code of a function: when it is made, and where it is entered.
 
-#[cfg(not(target_arch = "x86_64"))]
-use super::no_compiler as processor;
 #[cfg(target_arch = "x86_64")]
 use super::x64 as processor;
 use crate::code::Code;
 use crate::vm::Vm;
+#[cfg(not(target_arch = "x86_64"))]
+use no_compiler as processor;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
@@ -113,4 +113,43 @@ fn compile(vm: &Vm, code: &Code) -> Option<Compiled> {
     let permit = FunctionPermit::take()?;
     let (memory, returns) = processor::compile(vm, code)?;
     Some(Compiled { memory, returns, _permit: permit })
+}
+
+/// For processors without a compiler: nothing is ever compiled.
+#[cfg(not(target_arch = "x86_64"))]
+pub(super) mod no_compiler {
+    use crate::code::Code;
+    use crate::jit::exit::JitExit;
+    use crate::vm::Vm;
+    use valk_heap::Value;
+
+    /// Executable memory, of which there is none.
+    #[derive(Debug)]
+    pub(in crate::jit) enum Memory {}
+
+    impl Memory {
+        /// Where the function begins.
+        pub fn entry(&self) -> *const u8 {
+            match *self {}
+        }
+    }
+
+    /// Compiles nothing.
+    pub(in crate::jit) fn compile(_vm: &Vm, _code: &Code) -> Option<(Memory, Box<[u32]>)> {
+        None
+    }
+
+    /// Never called: there is no native code.
+    ///
+    /// # Safety
+    /// None.
+    pub(crate) unsafe fn run(
+        _vm: &mut Vm,
+        _target: *const u8,
+        _base: *mut Value,
+        _limit: *mut Value,
+        _value: Value,
+    ) -> JitExit {
+        unreachable!("nothing is compiled for this processor")
+    }
 }
