@@ -79,7 +79,7 @@ valk_harness::test! {
     fn a_signal_on_the_way_to_aio_run_lets_the_program_end_by_itself() {
         let (mut runtime, mut executor) = runtime();
         runtime.run_text("p", b"(def {sys} (aio/await (aio/start)))", &mut executor);
-        crate::executor::pool(&mut runtime.vm()).set_signal(15);
+        crate::executor::pool(&runtime.vm()).set_signal(15);
         runtime.run_text("p", b"(do (aio/run sys) (print \"behind\"))", &mut executor);
         assert_eq!(runtime.take_output(), b"behind\n");
         executor.finish(&runtime.vm);
