@@ -85,6 +85,16 @@ valk_harness::test! {
         executor.finish(&runtime.vm);
     }
 
+    fn a_callback_that_calls_aio_run_does_not_let_the_program_go_on() {
+        let (mut runtime, mut executor) = runtime();
+        runtime.run_text("p", b"(def {sys} (aio/await (aio/start)))", &mut executor);
+        crate::executor::pool(&runtime.vm()).set_signal(15);
+        let program = b"(do (aio/await (aio/then (aio/pure 1) (\\ {_} {aio/run sys}))) (print \"behind\"))";
+        runtime.run_text("p", program, &mut executor);
+        assert!(!crate::executor::pool(&runtime.vm()).is_graceful());
+        executor.finish(&runtime.vm);
+    }
+
     fn a_thread_that_is_no_executor_has_no_vm_to_work_with() {
         crate::executor::with_thread_vm(|_, _| panic!("there is one"));
     }
