@@ -7,6 +7,7 @@ use crate::{
 mod executor;
 mod handles;
 mod nodes;
+mod program;
 mod rules;
 mod start_options;
 mod threads;
@@ -23,15 +24,11 @@ fn runtime() -> Runtime {
 
 /// What a program prints.
 fn output(program: &str) -> String {
-    let mut runtime = runtime();
-    let mut executor = Executor::new(&runtime.vm).expect("a reactor");
-    let ran = runtime.run_text("p", program.as_bytes(), &mut executor);
+    let (mut runtime, mut executor) = program::runtime_of(Config::default());
+    let mut text = program::printed(&mut runtime, &mut executor, program);
     executor.finish(&runtime.vm);
     executor.finish(&runtime.vm);
-    let mut text = String::from_utf8(runtime.take_output()).expect("text");
-    if let Ran::Failed(error, _) = ran {
-        text.push_str(&runtime.repr(error));
-    }
+    text.push_str(str::from_utf8(&runtime.take_output()).expect("text"));
     text
 }
 

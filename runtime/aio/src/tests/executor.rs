@@ -1,29 +1,13 @@
 //! Turns of the event loop, timers, time slices, what is alive.
 
+use super::program::{printed, runtime_of};
 use super::threads::threaded;
 use crate::executor::here;
-use crate::{End, Executor, Started, register, settle, start};
+use crate::{End, Started, settle, start};
 use std::cell::Cell;
 use std::rc::Rc;
 use valk_heap::{Config, Value};
-use valk_lang::{Output, Ran, Runtime};
-
-fn runtime_of(config: Config) -> (Runtime, Executor) {
-    let runtime = Runtime::new(config, Output::memory()).expect("a heap");
-    register(&runtime.vm);
-    let executor = Executor::new(&runtime.vm).expect("a reactor");
-    (runtime, executor)
-}
-
-/// What a program prints, and the error that ended it.
-fn printed(runtime: &mut Runtime, executor: &mut Executor, program: &str) -> String {
-    let ran = runtime.run_text("p", program.as_bytes(), executor);
-    let mut text = String::from_utf8(runtime.take_output()).expect("text");
-    if let Ran::Failed(error, _) = ran {
-        text.push_str(&runtime.repr(error));
-    }
-    text
-}
+use valk_lang::Runtime;
 
 fn pending_timers(runtime: &Runtime) -> usize {
     let vm = &mut *runtime.vm();

@@ -1,27 +1,15 @@
 //! Chains, groups, cancellation and memory of handles, at sizes that programs do not reach by hand.
 
+use super::program::{printed, runtime_of};
 use super::threads::threaded;
 use crate::handle::handle_of;
-use crate::{End, Executor, register, settle};
+use crate::{End, Executor, settle};
 use std::rc::Rc;
 use valk_heap::Value;
-use valk_lang::{Output, Ran, Runtime};
+use valk_lang::Runtime;
 
 fn runtime() -> (Runtime, Executor) {
-    let runtime = Runtime::new(threaded(), Output::memory()).expect("a heap");
-    register(&runtime.vm);
-    let executor = Executor::new(&runtime.vm).expect("a reactor");
-    (runtime, executor)
-}
-
-/// What a program prints.
-fn printed(runtime: &mut Runtime, executor: &mut Executor, program: &str) -> String {
-    let ran = runtime.run_text("p", program.as_bytes(), executor);
-    let mut text = String::from_utf8(runtime.take_output()).expect("text");
-    if let Ran::Failed(error, _) = ran {
-        text.push_str(&runtime.repr(error));
-    }
-    text
+    runtime_of(threaded())
 }
 
 valk_harness::test! {

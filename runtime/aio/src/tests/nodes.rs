@@ -1,6 +1,7 @@
 //! Events that come when their handle has ended or waits for something else, tasks that wait, and
 //! collections while work lies in queues.
 
+use super::program::runtime_of;
 use super::threads::threaded;
 use crate::combinators::{Node, input_ended, put, returned, timer_fired};
 use crate::event::JobObject;
@@ -16,10 +17,7 @@ use valk_heap::{Config, HostObject, Stress, Value};
 use valk_lang::{NoWaiting, Output, Ran, Runtime, SharedVm};
 
 fn runtime() -> (Runtime, Executor) {
-    let runtime = Runtime::new(threaded(), Output::memory()).expect("a heap");
-    register(&runtime.vm);
-    let executor = Executor::new(&runtime.vm).expect("a reactor");
-    (runtime, executor)
+    runtime_of(threaded())
 }
 
 fn poll(task: &mut AwaitHandle) -> Poll<End<Value>> {

@@ -1,24 +1,16 @@
 //! Rules of handles that random trees have found broken, and operations at sizes that programs reach
 //! only in the long run; all in virtual time.
 
+use super::program::printed;
 use crate::Executor;
 use valk_heap::{Config, Stress};
-use valk_lang::{Output, Ran, Runtime};
+use valk_lang::{Output, Runtime};
 
 fn simulated(stress: Stress) -> (Runtime, Executor) {
     let runtime = Runtime::new(Config::default(), Output::memory()).expect("a heap");
     let executor = Executor::simulated(&runtime.vm).expect("a reactor");
     runtime.vm().heap.set_stress(stress);
     (runtime, executor)
-}
-
-fn printed(runtime: &mut Runtime, executor: &mut Executor, program: &str) -> String {
-    let ran = runtime.run_text("p", program.as_bytes(), executor);
-    let mut text = String::from_utf8(runtime.take_output()).expect("text");
-    if let Ran::Failed(error, _) = ran {
-        text.push_str(&runtime.repr(error));
-    }
-    text
 }
 
 /// What a program prints whose system is `sys`.
