@@ -172,7 +172,6 @@ enum Kind {
         kind: Chained,
         source: Input,
         function: Function,
-        is_called: bool,
     },
     Function,
     Adopt(Input),
@@ -543,9 +542,9 @@ impl Model {
                 self.forget(&input);
                 vec![input.id]
             }
-            Kind::Chain { kind, source, function, is_called } => {
+            Kind::Chain { kind, source, function } => {
                 self.forget(&source);
-                if kind == Chained::Finally && !is_called {
+                if kind == Chained::Finally {
                     self.cleanup(&function, Vec::new());
                 }
                 Vec::new()
@@ -889,7 +888,7 @@ impl Model {
 
     fn chain(&mut self, kind: Chained, source: Id, function: Function) -> Id {
         let input = Input { id: source, token: None };
-        let id = self.node(Kind::Chain { kind, source: input, function, is_called: false });
+        let id = self.node(Kind::Chain { kind, source: input, function });
         match self.observe(source, id, 0) {
             Ok(input) => {
                 if let Some(Kind::Chain { source, .. }) = &mut self.nodes[id].kind {
@@ -1043,7 +1042,7 @@ impl Model {
         };
         self.call(&function, arguments, id);
         let source = Input { id: source.id, token: None };
-        self.nodes[id].kind = Some(Kind::Chain { kind, source, function, is_called: true });
+        self.nodes[id].kind = Some(Kind::Chain { kind, source, function });
     }
 
     fn group_input_ended(
