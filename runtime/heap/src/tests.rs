@@ -18,6 +18,7 @@ mod shapes;
 mod slab_pool;
 mod stress;
 mod symbols;
+mod text;
 mod verify;
 mod weak;
 

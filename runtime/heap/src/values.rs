@@ -9,4 +9,5 @@ pub(crate) mod host;
 pub mod layout;
 pub(crate) mod object;
 pub(crate) mod symbol;
+pub(crate) mod text;
 pub(crate) mod value;

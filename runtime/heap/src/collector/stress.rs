@@ -26,8 +26,10 @@ impl Heap {
         self.refuse = seed.map(ScheduleRng::new);
     }
 
-    /// Schedules the next forced collection, and requests again one that is still due.
+    /// After a safepoint: schedules the next forced collection, and requests again one that is still
+    /// due.
     pub(crate) fn renew_requests(&mut self) {
+        self.epoch += 1;
         if let Stress::Random { .. } = self.stress {
             self.young.shorten(self.rng.part_of(self.young.nursery_bytes()));
         }

@@ -59,6 +59,8 @@ pub struct Heap {
     pub(crate) external_bytes: usize,
     /// Bytes allocated directly in the old space since the trigger was last looked at.
     pub(crate) unchecked_bytes: usize,
+    /// See [`Heap::epoch`].
+    pub(crate) epoch: u64,
     pub(crate) interrupt: Interrupt,
     pub(crate) preempt_flag: PreemptFlag,
     /// The poll flag stays set, so that no safepoint is passed without notice.
@@ -109,6 +111,7 @@ impl Heap {
             work: Vec::new(),
             external_bytes: 0,
             unchecked_bytes: 0,
+            epoch: 0,
             interrupt: Interrupt::new(poll_flag.clone()),
             preempt_flag: PreemptFlag::new(poll_flag),
             polls_always: false,
@@ -120,6 +123,13 @@ impl Heap {
     /// Number of mutators of this heap.
     pub fn mutators(&self) -> usize {
         self.shared.coordinator.members()
+    }
+
+    /// A number that stays the same as long as this mutator passes no safepoint at which anything
+    /// may move or be freed: what was noted about a `Value` holds until then.
+    #[inline]
+    pub fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     /// Number of mutators it was made for.
@@ -210,10 +220,13 @@ impl Heap {
     /// uses at the moment, so that no program has it as a value.
     ///
     /// # Panics
-    /// When this is not a string.
+    /// When this is not a string, or a slice.
     #[inline]
     pub fn bytes_mut(&mut self, string: Value) -> &mut [u8] {
-        assert!(string.is_string(), "bytes of {string:?}, expected a String");
+        assert!(
+            string.kind() == Kind::String && string.object_kind() == Kind::String as u8,
+            "bytes of {string:?}, expected a String that is no slice"
+        );
         let length = string.object_len();
         // SAFETY: a string's header is followed by `len` initialised bytes; the exclusive borrow of
         // the heap excludes collections and every slice made by this handle's `as_bytes`; the
@@ -243,7 +256,7 @@ impl Heap {
         Value::from_object_address(at)
     }
 
-    fn allocate_string(&mut self, length: usize) -> usize {
+    pub(crate) fn allocate_string(&mut self, length: usize) -> usize {
         let len = u32::try_from(length)
             .unwrap_or_else(|_| panic!("a string of {length} bytes, the most is {}", u32::MAX));
         self.allocate(object::string_bytes(length), Header::new(Kind::String, 0, len))
@@ -320,7 +333,7 @@ impl Heap {
     /// Memory with a header for an object of `bytes`, whole granules, young if possible. An old
     /// one with fields is remembered.
     #[inline(always)]
-    fn allocate(&mut self, bytes: usize, header: Header) -> usize {
+    pub(crate) fn allocate(&mut self, bytes: usize, header: Header) -> usize {
         let at = self.young.cursor;
         if bytes > YOUNG_OBJECT_MAX_BYTES || bytes > self.young.limit - at {
             return self.allocate_slow(bytes, header);

@@ -5,7 +5,8 @@
 
 use crate::mutator::heap::Heap;
 use crate::values::host::{self, HostObject};
-use crate::values::object::{self, Kind};
+use crate::values::object::Kind;
+use crate::values::text;
 use crate::values::value::Value;
 
 impl Value {
@@ -25,10 +26,8 @@ impl Value {
         if !self.is_string() {
             return None;
         }
-        let length = self.object_len();
-        // SAFETY: rules 1 and 2; a string's header is followed by `len` initialised bytes, which
-        // nothing changes or moves while the heap is borrowed.
-        Some(unsafe { std::slice::from_raw_parts(object::bytes_of(self.address()), length) })
+        // SAFETY: nothing moves while the heap is borrowed.
+        Some(unsafe { text::bytes(self) })
     }
 
     /// The native object inside a host value, whatever its type.

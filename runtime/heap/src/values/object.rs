@@ -5,6 +5,7 @@
 //! | pair | head, tail |
 //! | fields (Error … Vector) | header (`len` = fields), field 0, field 1, … |
 //! | String | header (`len` = bytes), bytes, padding |
+//! | String that is a slice | header (`len` = fields), the whole String, first byte, bytes |
 //! | Integer (boxed) | header, the 64 bits |
 //! | Host | header, the two words of a `Box<dyn HostObject>` |
 //!
@@ -15,11 +16,13 @@
 //! 3. [`UNLOGGED`] is set exactly on old objects that are not in a remembered set. It is the one
 //!    part of a header that mutators change, so they read and write that byte apart, atomically.
 //! 4. Fields are written and read atomically: a write publishes what it refers to. Pairs and
-//!    strings do not change once another mutator may have them.
+//!    the bytes of strings do not change once another mutator may have them; what is known of those
+//!    bytes (`text`) is written atomically beside the length.
+//! 5. The whole that a slice refers to is no slice itself.
 //!
 //! Does not know values, spaces or collections.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU64, Ordering};
 
 use crate::memory::address::at;
 
@@ -39,10 +42,11 @@ pub enum Kind {
     Builtin,
     /// No value.
     Undefined,
-    /// Immutable bytes with their length.
+    /// Immutable bytes with their length. Objects of this kind have one of two layouts, and so the
+    /// next number is theirs too.
     String,
     /// An error: message, location, trace, cause.
-    Error,
+    Error = 8,
     /// One mutable variable.
     Cell,
     /// Code and captured values.
@@ -64,13 +68,14 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Kind; 17] = [
+    const ALL: [Kind; 18] = [
         Kind::Integer,
         Kind::Symbol,
         Kind::Nil,
         Kind::Pair,
         Kind::Builtin,
         Kind::Undefined,
+        Kind::String,
         Kind::String,
         Kind::Error,
         Kind::Cell,
@@ -89,6 +94,19 @@ impl Kind {
         self as u8 >= Kind::Error as u8 && self as u8 <= Kind::Vector as u8
     }
 }
+
+/// The kind in the header of a String that is a slice of another: [`Kind::String`] to all but the
+/// collector, to which it is an object with fields.
+pub(crate) const STRING_SLICE: u8 = Kind::String as u8 + 1;
+const _: () = assert!(STRING_SLICE + 1 == Kind::Error as u8);
+/// Field of a slice: the String of which it is a part.
+pub(crate) const SLICE_WHOLE: usize = 0;
+/// Field of a slice: its first byte in the whole.
+pub(crate) const SLICE_START: usize = 1;
+/// Field of a slice: its number of bytes.
+pub(crate) const SLICE_LENGTH: usize = 2;
+/// Number of fields of a slice.
+pub(crate) const SLICE_FIELDS: usize = 3;
 
 /// Field of an Error object: its message, a String.
 pub const ERROR_MESSAGE: usize = 0;
@@ -153,10 +171,16 @@ pub(crate) fn kind_of(byte: u8) -> Kind {
     Kind::ALL[usize::from(byte)]
 }
 
-/// Whether objects whose header has this kind consist of fields.
+/// Whether objects whose header has this kind consist of fields that the VM knows.
 #[inline(always)]
 pub(crate) const fn has_fields(kind: u8) -> bool {
     kind.wrapping_sub(Kind::Error as u8) <= Kind::Vector as u8 - Kind::Error as u8
+}
+
+/// Whether objects whose header has this kind are strings.
+#[inline(always)]
+pub(crate) const fn is_string(kind: u8) -> bool {
+    kind.wrapping_sub(Kind::String as u8) <= STRING_SLICE - Kind::String as u8
 }
 
 /// The kind in the header of the object at `address`.
@@ -189,6 +213,16 @@ pub(crate) unsafe fn aux_at(address: usize) -> u16 {
     unsafe { at::<u16>(address + std::mem::offset_of!(Header, aux)).read() }
 }
 
+/// The same, which other mutators may be reading and writing: neither publishes anything else.
+///
+/// # Safety
+/// As [`kind_at`].
+#[inline(always)]
+pub(crate) unsafe fn shared_aux_at<'a>(address: usize) -> &'a AtomicU16 {
+    // SAFETY: the caller's promise; they are an aligned part of the header.
+    unsafe { &*at::<AtomicU16>(address + std::mem::offset_of!(Header, aux)) }
+}
+
 /// Writes the 16 bits beside the length.
 ///
 /// # Safety
@@ -206,9 +240,10 @@ impl Header {
         Header { kind: kind as u8, flags, aux: 0, len }
     }
 
+    /// Whether the object consists of fields, be it a slice.
     #[inline(always)]
     pub const fn has_fields(self) -> bool {
-        has_fields(self.kind)
+        self.kind.wrapping_sub(STRING_SLICE) <= Kind::Vector as u8 - STRING_SLICE
     }
 
     /// Bytes the object occupies.

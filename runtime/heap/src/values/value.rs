@@ -358,12 +358,13 @@ impl Value {
     /// Whether this is a string.
     #[inline(always)]
     pub fn is_string(self) -> bool {
-        self.is_object_of(Kind::String)
+        self.is_object() && object::is_string(self.object_kind())
     }
 
     // ---- contents of objects ----
 
-    /// Number of fields of an object that has fields; zero for strings, hosts and integers.
+    /// Number of fields of an object that has fields; zero for strings, slices too, hosts and
+    /// integers.
     #[inline(always)]
     pub fn field_count(self) -> usize {
         if object::has_fields(self.object_kind()) { self.object_len() } else { 0 }
