@@ -6,13 +6,15 @@ use valk_heap::{ERROR_MESSAGE, Heap, Kind, Value};
 use valk_vm::closure_code;
 use valk_vm::persistent::{map, vector};
 
-/// Which of the two printed forms.
+/// Which of the printed forms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
     /// Strings as their bytes.
     Display,
     /// Strings quoted, numbers as `Num[…]`.
     Repr,
+    /// As in source: like [`Style::Repr`], but numbers as their digits.
+    Source,
 }
 
 /// What is still to be printed.
@@ -24,6 +26,17 @@ enum Work {
 
 /// Appends the printed form of `value` to `out`.
 pub fn print(heap: &Heap, value: Value, style: Style, out: &mut Vec<u8>) {
+    print_while(heap, value, style, out, |_| ());
+}
+
+/// The same; after each part `between` sees what was appended so far and may take it away.
+pub(crate) fn print_while(
+    heap: &Heap,
+    value: Value,
+    style: Style,
+    out: &mut Vec<u8>,
+    mut between: impl FnMut(&mut Vec<u8>),
+) {
     let mut work = Vec::new();
     let mut next = Some(Work::Value(value));
     while let Some(item) = next {
@@ -44,23 +57,27 @@ pub fn print(heap: &Heap, value: Value, style: Style, out: &mut Vec<u8>) {
             // Every list ends in nil: nothing in the language makes another.
             Work::Rest(_, close) => out.push(close),
         }
+        between(out);
         next = work.pop();
     }
 }
 
 fn atom(heap: &Heap, value: Value, style: Style, out: &mut Vec<u8>, work: &mut Vec<Work>) {
-    let repr = style == Style::Repr;
+    let repr = style != Style::Display;
     match value.kind() {
         Kind::Integer => {
             let number = value.as_integer().expect("kind says integer");
-            let written = if repr { write!(out, "Num[{number}]") } else { write!(out, "{number}") };
-            written.expect("a vector takes what it is given");
+            if style == Style::Repr {
+                write!(out, "Num[{number}]").expect("a vector takes what it is given");
+            } else {
+                decimal(number, out);
+            }
         }
         Kind::Symbol => {
             let id = value.as_symbol().expect("kind says symbol");
             out.extend_from_slice(heap.symbols().name(id));
         }
-        Kind::String if repr => quote(value.bytes(heap), out),
+        Kind::String if repr => quote(value.bytes(heap), style, out),
         Kind::String => out.extend_from_slice(value.bytes(heap)),
         Kind::Nil | Kind::Pair => out.extend_from_slice(b"()"),
         Kind::Error => {
@@ -92,6 +109,24 @@ fn atom(heap: &Heap, value: Value, style: Style, out: &mut Vec<u8>, work: &mut V
             out.extend_from_slice(b"<undefined>");
         }
     }
+}
+
+/// Appends the digits of a number.
+pub(crate) fn decimal(number: i64, out: &mut Vec<u8>) {
+    let mut digits = [0; 20];
+    let (mut at, mut left) = (digits.len(), number.unsigned_abs());
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (left % 10) as u8;
+        left /= 10;
+        if left == 0 {
+            break;
+        }
+    }
+    if number < 0 {
+        out.push(b'-');
+    }
+    out.extend_from_slice(&digits[at..]);
 }
 
 /// A call that makes the value again.
@@ -126,8 +161,8 @@ fn function(heap: &Heap, value: Value, out: &mut Vec<u8>, work: &mut Vec<Work>) 
     work.push(Work::Value(formals));
 }
 
-/// Escapes as the reader understands them; the single quote is escaped too.
-fn quote(bytes: &[u8], out: &mut Vec<u8>) {
+/// Escapes as the reader understands them; in a repr the single quote is escaped too.
+fn quote(bytes: &[u8], style: Style, out: &mut Vec<u8>) {
     out.push(b'"');
     for &byte in bytes {
         let escape = match byte {
@@ -138,7 +173,8 @@ fn quote(bytes: &[u8], out: &mut Vec<u8>) {
             b'\r' => b'r',
             b'\t' => b't',
             0x0b => b'v',
-            b'\\' | b'\'' | b'"' => byte,
+            b'\\' | b'"' => byte,
+            b'\'' if style == Style::Repr => byte,
             _ => {
                 out.push(byte);
                 continue;

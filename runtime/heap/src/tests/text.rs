@@ -42,7 +42,7 @@ valk_harness::test! {
 
     fn a_walk_through_a_string_copies_it_less_than_once() {
         let mut heap = small_heap();
-        let mut rest = heap.string(&[b'x'; 40_000]);
+        let mut rest = heap.string(&vec![b'x'; 40_000]);
         let bytes = allocated(&mut heap, |heap| {
             for length in (1..40_000).rev() {
                 rest = heap.slice(rest, 1..length + 1);

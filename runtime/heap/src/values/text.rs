@@ -185,9 +185,18 @@ impl Heap {
         with_encoding(at, encoding)
     }
 
-    /// Bytes that [`Heap::slice`] allocates at most for a slice of so many.
+    /// Bytes that a string of so many takes.
     #[inline]
-    pub const fn slice_bytes(length: usize) -> usize {
+    pub const fn string_bytes(length: usize) -> usize {
+        object::string_bytes(length)
+    }
+
+    /// Bytes that [`Heap::slice`] allocates for so many bytes of a string.
+    #[inline]
+    pub fn slice_bytes(&self, string: Value, length: usize) -> usize {
+        if is_shared(length, Part::of(string).whole) {
+            return object::fields_bytes(SLICE_FIELDS);
+        }
         object::string_bytes(length)
     }
 

@@ -1,13 +1,17 @@
 //! Builtins on values: numbers, strings, lists, collections, references.
 
 mod boxes;
+mod builders;
+mod format;
 mod integers;
 mod json;
 mod kinds;
 mod lists;
 mod maps;
 mod numbers;
+mod positions;
 mod regex;
+pub(super) mod room;
 pub(super) mod strings;
 mod text;
 mod vectors;
@@ -18,6 +22,8 @@ use crate::builtins::row::Row;
 /// The tables of these builtins.
 pub(super) const TABLES: &[&[Row]] = &[
     boxes::TABLE,
+    builders::TABLE,
+    format::TABLE,
     integers::TABLE,
     json::TABLE,
     kinds::TABLE,

@@ -39,14 +39,46 @@ macro_rules! number {
     };
 }
 
-/// Takes a string argument as owned bytes or leaves the builtin with the type error.
-macro_rules! string {
+/// Borrows the bytes of a string argument from the heap or leaves the builtin with the type error.
+macro_rules! bytes {
     ($vm:expr, $value:expr) => {
         match $value.as_bytes(&$vm.heap) {
-            Some(bytes) => bytes.to_vec(),
+            Some(bytes) => bytes,
             None => return $crate::builtins::row::wrong_type($vm, $value, "String"),
         }
     };
 }
 
-pub(crate) use {number, string};
+/// Takes a string argument as owned bytes or leaves the builtin with the type error.
+macro_rules! string {
+    ($vm:expr, $value:expr) => {
+        $crate::builtins::row::bytes!($vm, $value).to_vec()
+    };
+}
+
+/// Borrows the text of a string argument from the heap or leaves the builtin named `name` with the
+/// type error, or the one that says where the string is not UTF-8.
+macro_rules! text {
+    ($vm:expr, $name:expr, $value:expr) => {
+        match $value.as_text(&$vm.heap) {
+            Some(Ok(text)) => text,
+            Some(Err(at)) => {
+                let problem = format!("{}: the string is not UTF-8 at byte {at}", $name);
+                return $crate::builtins::row::fail($vm, &problem);
+            }
+            None => return $crate::builtins::row::wrong_type($vm, $value, "String"),
+        }
+    };
+}
+
+/// Leaves the builtin, which is called again after a collection, unless so many bytes have room.
+macro_rules! ask {
+    ($vm:expr, $bytes:expr) => {
+        let bytes = $bytes;
+        if $vm.heap.room(bytes).is_err() {
+            return valk_vm::Outcome::NeedsRoom(bytes);
+        }
+    };
+}
+
+pub(crate) use {ask, bytes, number, string, text};

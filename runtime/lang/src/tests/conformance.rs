@@ -22,6 +22,7 @@ const TABLES: &[(&str, &str)] = &[
     ("continuations", include_str!("../../../../tests/conformance/continuations.txt")),
     ("errors", include_str!("../../../../tests/conformance/errors.txt")),
     ("boxes", include_str!("../../../../tests/conformance/boxes.txt")),
+    ("text", include_str!("../../../../tests/conformance/text.txt")),
     ("collections", include_str!("../../../../tests/conformance/collections.txt")),
 ];
 

@@ -12,15 +12,18 @@
 //!
 //! 1. A list that starts with a keyword is an object, any other an array, nil is `null`: an empty
 //!    object or array does not come back as itself, nor do booleans.
-//! 2. Decoding refuses numbers that are no 64-bit integers and nesting beyond what the parser
+//! 2. Of equal keys of an object the last wins, in the place of the first.
+//! 3. Decoding refuses numbers that are no 64-bit integers and nesting beyond what the parser
 //!    allows (128 levels); encoding refuses what has no JSON form and says what it met.
 
-use super::strings::new_string;
+use super::room::{Tally, Text};
 use crate::builtins::row::{Row, fail, string};
 use crate::compile::elements;
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use crate::print::Style;
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use std::collections::HashMap;
 use std::fmt;
-use valk_heap::{Kind, Value};
+use valk_heap::{Heap, Kind, Value};
 use valk_vm::persistent::{map, vector};
 use valk_vm::{Arity, Outcome, Vm, type_name};
 
@@ -30,127 +33,204 @@ pub(super) const TABLE: &[Row] = &[
     ("json/decode-map", Arity::Exactly(1), decode_map),
 ];
 
+/// Most entries of an object whose keys are compared one by one.
+const SEARCHED_MAX: usize = 16;
 /// Deepest nesting that is encoded, in lists.
 pub(crate) const DEPTH_MAX: usize = 128;
 
-/// What was read, in the order of the text.
-enum Json {
-    Null,
-    Number(i64),
-    Text(String),
-    Array(Vec<Json>),
-    Object(Vec<(String, Json)>),
+/// What a text is made into.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// Property lists and lists.
+    Lists,
+    /// Maps and vectors.
+    Collections,
 }
 
-impl<'de> Deserialize<'de> for Json {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Json, D::Error> {
-        deserializer.deserialize_any(JsonVisitor)
+/// Makes values of a text while it is read.
+struct Reader<'v> {
+    vm: &'v mut Vm,
+    shape: Shape,
+    tally: Tally,
+}
+
+/// Bytes that an element of an array takes at most beside itself, here and in a list or vector.
+const ELEMENT_BYTES: usize = 48;
+/// Bytes that an entry of an object takes at most beside key and value, here and in a list or map.
+const ENTRY_BYTES: usize = 192;
+/// Bytes that an empty collection takes.
+const COLLECTION_BYTES: usize = 512;
+
+impl Reader<'_> {
+    /// Counts so many bytes. False when they have no room: what they are for is counted, not made.
+    fn fits(&mut self, bytes: usize) -> bool {
+        self.tally.add(&self.vm.heap, bytes)
+    }
+
+    fn list(&mut self, items: impl DoubleEndedIterator<Item = Value>) -> Value {
+        items.rev().fold(Value::NIL, |rest, item| self.vm.heap.cons(item, rest, true))
+    }
+
+    /// An object of keys and values; of equal keys the last wins, in the place of the first.
+    fn object(&mut self, entries: Vec<(Value, Value)>) -> Value {
+        if self.shape == Shape::Collections {
+            let empty = map::new(&mut self.vm.heap);
+            return entries
+                .into_iter()
+                .fold(empty, |object, (key, item)| map::set(&mut self.vm.heap, object, key, item));
+        }
+        let entries = if entries.len() > SEARCHED_MAX {
+            let mut places = HashMap::with_capacity(entries.len());
+            last_of_equal(entries, |key, place| *places.entry(key).or_insert(place))
+        } else {
+            let mut keys = Vec::with_capacity(entries.len());
+            last_of_equal(entries, |key, place| {
+                let found = keys.iter().position(|known| *known == key);
+                found.unwrap_or_else(|| {
+                    keys.push(key);
+                    place
+                })
+            })
+        };
+        self.list(entries.into_iter().flat_map(|(key, item)| [key, item]))
     }
 }
 
-struct JsonVisitor;
+/// The entries without those of whose key another one follows; that takes the first one's place.
+/// `place_of` tells the place of a key: the one it is given, unless the key was there before.
+fn last_of_equal(
+    entries: Vec<(Value, Value)>,
+    mut place_of: impl FnMut(Value, usize) -> usize,
+) -> Vec<(Value, Value)> {
+    let mut kept: Vec<(Value, Value)> = Vec::with_capacity(entries.len());
+    for (key, item) in entries {
+        let place = place_of(key, kept.len());
+        match kept.get_mut(place) {
+            Some(entry) => entry.1 = item,
+            None => kept.push((key, item)),
+        }
+    }
+    kept
+}
 
-impl<'de> Visitor<'de> for JsonVisitor {
-    type Value = Json;
+impl<'de> DeserializeSeed<'de> for &mut Reader<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for &mut Reader<'_> {
+    type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON with integers only")
     }
 
-    fn visit_unit<E>(self) -> Result<Json, E> {
-        Ok(Json::Null)
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::NIL)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Json, E> {
-        Ok(Json::Number(i64::from(value)))
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::fixnum(i64::from(value)))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Json, E> {
-        Ok(Json::Number(value))
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(self.vm.heap.integer(value))
     }
 
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Json, E> {
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
         let number = i64::try_from(value);
-        number.map(Json::Number).map_err(|_| E::custom("a number does not fit 64 bits"))
+        let number = number.map_err(|_| E::custom("a number does not fit 64 bits"))?;
+        self.visit_i64(number)
     }
 
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Json, E> {
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
         Err(E::custom(format_args!("{value} is no 64-bit integer")))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Json, E> {
-        Ok(Json::Text(value.to_owned()))
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        let fits = self.fits(Heap::string_bytes(value.len()));
+        Ok(if fits { self.vm.heap.string(value.as_bytes()) } else { Value::NIL })
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut array = Vec::new();
-        while let Some(item) = items.next_element()? {
-            array.push(item);
+        while let Some(item) = items.next_element_seed(&mut *self)? {
+            if self.fits(ELEMENT_BYTES) {
+                array.push(item);
+            }
         }
-        Ok(Json::Array(array))
+        if self.shape == Shape::Lists {
+            return Ok(self.list(array.into_iter()));
+        }
+        let fits = self.fits(COLLECTION_BYTES);
+        Ok(if fits { vector::from_slice(&mut self.vm.heap, &array) } else { Value::NIL })
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Json, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut object = Vec::new();
-        while let Some(entry) = entries.next_entry()? {
-            object.push(entry);
+        while let Some(key) = entries.next_key_seed(Key(&mut *self))? {
+            let item = entries.next_value_seed(&mut *self)?;
+            if self.fits(ENTRY_BYTES) {
+                object.push((key, item));
+            }
         }
-        Ok(Json::Object(object))
+        let is_made = self.shape == Shape::Lists || self.fits(COLLECTION_BYTES);
+        Ok(if is_made { self.object(object) } else { Value::NIL })
+    }
+}
+
+/// Makes the keys of objects: keywords or strings.
+struct Key<'r, 'v>(&'r mut Reader<'v>);
+
+impl<'de> DeserializeSeed<'de> for Key<'_, '_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Key<'_, '_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key of an object")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Value, E> {
+        if !self.0.fits(Heap::string_bytes(key.len())) {
+            return Ok(Value::NIL);
+        }
+        let heap = &mut self.0.vm.heap;
+        Ok(match self.0.shape {
+            Shape::Lists => heap.intern(format!(":{key}").as_bytes()),
+            Shape::Collections => heap.string(key.as_bytes()),
+        })
     }
 }
 
 fn decode(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    let text = string!(vm, arguments[0]);
-    match serde_json::from_slice::<Json>(&text) {
-        Ok(json) => value(vm, &json).into(),
-        Err(error) => fail(vm, &format!("json/decode: {error}")),
-    }
+    decode_as(vm, "json/decode", Shape::Lists, arguments[0])
 }
 
 fn decode_map(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    let text = string!(vm, arguments[0]);
-    match serde_json::from_slice::<Json>(&text) {
-        Ok(json) => collection(vm, &json).into(),
-        Err(error) => fail(vm, &format!("json/decode-map: {error}")),
-    }
+    decode_as(vm, "json/decode-map", Shape::Collections, arguments[0])
 }
 
-/// The value for what was read, of maps and vectors; as deep as the parser allows.
-fn collection(vm: &mut Vm, json: &Json) -> Value {
-    match json {
-        Json::Array(items) => {
-            let items: Vec<Value> = items.iter().map(|item| collection(vm, item)).collect();
-            vector::from_slice(&mut vm.heap, &items)
-        }
-        Json::Object(entries) => {
-            let mut object = map::new(&mut vm.heap);
-            for (key, item) in entries {
-                let key = vm.heap.string(key.as_bytes());
-                let item = collection(vm, item);
-                object = map::set(&mut vm.heap, object, key, item);
-            }
-            object
-        }
-        plain => value(vm, plain),
-    }
-}
-
-/// The value for what was read; as deep as the parser allows.
-fn value(vm: &mut Vm, json: &Json) -> Value {
-    match json {
-        Json::Null => Value::NIL,
-        Json::Number(number) => vm.heap.integer(*number),
-        Json::Text(text) => vm.heap.string(text.as_bytes()),
-        Json::Array(items) => items.iter().rev().fold(Value::NIL, |rest, item| {
-            let item = value(vm, item);
-            vm.heap.cons(item, rest, true)
-        }),
-        Json::Object(entries) => entries.iter().rev().fold(Value::NIL, |rest, (key, item)| {
-            let item = value(vm, item);
-            let rest = vm.heap.cons(item, rest, true);
-            let key = vm.heap.intern(format!(":{key}").as_bytes());
-            vm.heap.cons(key, rest, true)
-        }),
+fn decode_as(vm: &mut Vm, name: &str, shape: Shape, text: Value) -> Outcome {
+    // The reader makes values while it reads, so it needs a text beside the heap.
+    let text = string!(vm, text);
+    let mut reader = Reader { vm, shape, tally: Tally::default() };
+    let mut source = serde_json::Deserializer::from_slice(&text);
+    let read = reader.deserialize(&mut source).and_then(|value| source.end().map(|()| value));
+    let refusal = reader.tally.refusal(&reader.vm.heap);
+    match (read, refusal) {
+        (Err(error), _) => fail(vm, &format!("{name}: {error}")),
+        (Ok(_), Some(refusal)) => refusal,
+        (Ok(value), None) => value.into(),
     }
 }
 
@@ -158,27 +238,27 @@ fn encode(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     if arguments[0].is_error() {
         return arguments[0].into();
     }
-    let mut out = Vec::new();
+    let mut out = Text::default();
     match write(vm, arguments[0], 0, &mut out) {
-        Ok(()) => new_string(vm, &out),
+        Ok(()) => out.string(vm),
         Err(problem) => fail(vm, &format!("json/encode: {problem}")),
     }
 }
 
 /// Appends the JSON of a value.
-fn write(vm: &Vm, value: Value, depth: usize, out: &mut Vec<u8>) -> Result<(), String> {
-    if let Some(number) = value.as_integer() {
-        out.extend_from_slice(number.to_string().as_bytes());
+fn write(vm: &Vm, value: Value, depth: usize, out: &mut Text) -> Result<(), String> {
+    if value.as_integer().is_some() {
+        out.print(&vm.heap, value, Style::Display);
         return Ok(());
     }
     if let Some(bytes) = value.as_bytes(&vm.heap) {
-        return write_text(bytes, out);
+        return write_text(vm, bytes, out);
     }
     if let Some(symbol) = value.as_symbol() {
-        return write_text(name(vm.heap.symbols().name(symbol)), out);
+        return write_text(vm, name(vm.heap.symbols().name(symbol)), out);
     }
     if value.is_nil() {
-        out.extend_from_slice(b"null");
+        out.push(&vm.heap, b"null");
         return Ok(());
     }
     if depth == DEPTH_MAX {
@@ -193,27 +273,29 @@ fn write(vm: &Vm, value: Value, depth: usize, out: &mut Vec<u8>) -> Result<(), S
     }
 }
 
-fn write_array(vm: &Vm, items: &[Value], depth: usize, out: &mut Vec<u8>) -> Result<(), String> {
-    out.push(b'[');
+fn write_array(vm: &Vm, items: &[Value], depth: usize, out: &mut Text) -> Result<(), String> {
+    out.push(&vm.heap, b"[");
     for (i, item) in items.iter().enumerate() {
         if i > 0 {
-            out.push(b',');
+            out.push(&vm.heap, b",");
         }
         write(vm, *item, depth + 1, out)?;
     }
-    out.push(b']');
+    out.push(&vm.heap, b"]");
     Ok(())
 }
 
-fn write_map(vm: &Vm, value: Value, depth: usize, out: &mut Vec<u8>) -> Result<(), String> {
-    out.push(b'{');
+fn write_map(vm: &Vm, value: Value, depth: usize, out: &mut Text) -> Result<(), String> {
+    out.push(&vm.heap, b"{");
     for (i, (key, item)) in map::entries(&vm.heap, value).into_iter().enumerate() {
         if i > 0 {
-            out.push(b',');
+            out.push(&vm.heap, b",");
         }
         match (key.as_bytes(&vm.heap), key.as_symbol()) {
-            (Some(text), _) => write_text(text, out)?,
-            (None, Some(symbol)) => write_text(name(vm.heap.symbols().name(symbol)), out)?,
+            (Some(text), _) => write_text(vm, text, out)?,
+            (None, Some(symbol)) => {
+                write_text(vm, name(vm.heap.symbols().name(symbol)), out)?;
+            }
             (None, None) => {
                 return Err(format!(
                     "a key of an object is a String or a Symbol, got {}",
@@ -221,10 +303,10 @@ fn write_map(vm: &Vm, value: Value, depth: usize, out: &mut Vec<u8>) -> Result<(
                 ));
             }
         }
-        out.push(b':');
+        out.push(&vm.heap, b":");
         write(vm, item, depth + 1, out)?;
     }
-    out.push(b'}');
+    out.push(&vm.heap, b"}");
     Ok(())
 }
 
@@ -233,11 +315,11 @@ fn name(symbol: &[u8]) -> &[u8] {
     symbol.strip_prefix(b":").unwrap_or(symbol)
 }
 
-fn write_object(vm: &Vm, items: &[Value], depth: usize, out: &mut Vec<u8>) -> Result<(), String> {
+fn write_object(vm: &Vm, items: &[Value], depth: usize, out: &mut Text) -> Result<(), String> {
     if !items.len().is_multiple_of(2) {
         return Err("a property list ends with a key".to_owned());
     }
-    out.push(b'{');
+    out.push(&vm.heap, b"{");
     for (i, pair) in items.chunks_exact(2).enumerate() {
         let symbol = pair[0].as_symbol().filter(|_| pair[0].is_keyword());
         let Some(symbol) = symbol else {
@@ -247,18 +329,27 @@ fn write_object(vm: &Vm, items: &[Value], depth: usize, out: &mut Vec<u8>) -> Re
             ));
         };
         if i > 0 {
-            out.push(b',');
+            out.push(&vm.heap, b",");
         }
-        write_text(name(vm.heap.symbols().name(symbol)), out)?;
-        out.push(b':');
+        write_text(vm, name(vm.heap.symbols().name(symbol)), out)?;
+        out.push(&vm.heap, b":");
         write(vm, pair[1], depth + 1, out)?;
     }
-    out.push(b'}');
+    out.push(&vm.heap, b"}");
     Ok(())
 }
 
-fn write_text(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
+fn write_text(vm: &Vm, bytes: &[u8], out: &mut Text) -> Result<(), String> {
     let text = std::str::from_utf8(bytes)
         .map_err(|error| format!("a string is not UTF-8 at byte {}", error.valid_up_to()))?;
-    serde_json::to_writer(out, text).map_err(|error| error.to_string())
+    let needs_escape = |byte: &u8| *byte < b' ' || matches!(*byte, b'"' | b'\\');
+    if !bytes.iter().any(needs_escape) {
+        out.push(&vm.heap, b"\"");
+        out.push(&vm.heap, bytes);
+        out.push(&vm.heap, b"\"");
+        return Ok(());
+    }
+    let escaped = serde_json::to_vec(text).map_err(|error| error.to_string())?;
+    out.push(&vm.heap, &escaped);
+    Ok(())
 }

@@ -1,11 +1,13 @@
-//! Regular expressions over text: the syntax of the `regex-lite` crate, matched in linear time.
+//! Regular expressions over text: the syntax of the `regex` crate, Unicode, matched in linear time.
 //!
-//! Compiled patterns are kept, a bounded number per runtime; when that is reached all are dropped.
+//! The text is searched where it lies, and the results are slices of it.
 
-use super::strings::new_string;
-use crate::builtins::row::{Row, fail, string, truth};
-use regex_lite::Regex;
-use std::collections::HashMap;
+mod patterns;
+mod template;
+
+use super::room::{Pieces, Text};
+use crate::builtins::row::{Row, fail, text, truth};
+use template::{Part, Template};
 use valk_heap::Value;
 use valk_vm::{Arity, Outcome, Vm};
 
@@ -17,91 +19,97 @@ pub(super) const TABLE: &[Row] = &[
     ("regex/split", Arity::Exactly(2), split),
 ];
 
-/// Most compiled patterns kept.
-pub(crate) const PATTERNS_MAX: usize = 64;
-
-/// Compiled patterns by their text.
-#[derive(Default)]
-struct Patterns(HashMap<String, Regex>);
-
-/// Takes a text argument or leaves the builtin with the error.
-macro_rules! text {
-    ($vm:expr, $name:expr, $value:expr) => {
-        match String::from_utf8(string!($vm, $value)) {
-            Ok(text) => text,
-            Err(_) => return fail($vm, &format!("{}: the string is not UTF-8", $name)),
-        }
-    };
-}
-
 /// Takes a pattern argument or leaves the builtin with the error.
 macro_rules! pattern {
     ($vm:expr, $name:expr, $value:expr) => {{
-        let pattern = text!($vm, $name, $value);
-        match compiled($vm, &pattern) {
-            Ok(regex) => regex,
-            Err(reason) => return fail($vm, &format!("{}: {pattern}: {reason}", $name)),
+        let _ = text!($vm, $name, $value);
+        match patterns::compiled($vm, $value) {
+            Ok(pattern) => pattern,
+            Err(reason) => return fail($vm, &format!("{}: {reason}", $name)),
         }
     }};
 }
 
-fn compiled(vm: &mut Vm, pattern: &str) -> Result<Regex, regex_lite::Error> {
-    let known = &mut vm.extension::<Patterns>().0;
-    if let Some(regex) = known.get(pattern) {
-        return Ok(regex.clone());
-    }
-    let regex = Regex::new(pattern)?;
-    if known.len() >= PATTERNS_MAX {
-        known.clear();
-    }
-    known.insert(pattern.to_owned(), regex.clone());
-    Ok(regex)
-}
-
 fn is_match(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    let regex = pattern!(vm, "regex/match?", arguments[0]);
+    let pattern = pattern!(vm, "regex/match?", arguments[0]);
     let text = text!(vm, "regex/match?", arguments[1]);
-    truth(regex.is_match(&text))
+    truth(pattern.regex.is_match(text))
 }
 
 /// The first match and its groups as a quoted list, nil for a group that took no part; nil when
 /// nothing matches.
 fn find(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    let regex = pattern!(vm, "regex/find", arguments[0]);
+    let pattern = pattern!(vm, "regex/find", arguments[0]);
     let text = text!(vm, "regex/find", arguments[1]);
-    let Some(found) = regex.captures(&text) else { return Value::NIL.into() };
-    let groups: Vec<Option<&str>> = found.iter().map(|group| group.map(|g| g.as_str())).collect();
-    strings(vm, &groups)
+    let mut places = pattern.places();
+    if pattern.regex.captures_read(&mut places, text).is_none() {
+        return Value::NIL.into();
+    }
+    let mut pieces = Pieces::default();
+    for group in 0..places.len() {
+        match places.get(group) {
+            Some((start, end)) => pieces.push(&vm.heap, start..end),
+            None => pieces.push_nil(&vm.heap),
+        }
+    }
+    pattern.put_back(places);
+    pieces.list(vm, arguments[1], true)
 }
 
 /// All matches that do not overlap.
 fn find_all(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    let regex = pattern!(vm, "regex/find-all", arguments[0]);
+    let pattern = pattern!(vm, "regex/find-all", arguments[0]);
     let text = text!(vm, "regex/find-all", arguments[1]);
-    let found: Vec<Option<&str>> = regex.find_iter(&text).map(|m| Some(m.as_str())).collect();
-    strings(vm, &found)
-}
-
-fn strings(vm: &mut Vm, texts: &[Option<&str>]) -> Outcome {
-    let list = texts.iter().rev().fold(Value::NIL, |rest, text| {
-        let text = text.map_or(Value::NIL, |text| vm.heap.string(text.as_bytes()));
-        vm.heap.cons(text, rest, true)
-    });
-    list.into()
+    let mut pieces = Pieces::default();
+    for found in pattern.regex.find_iter(text) {
+        pieces.push(&vm.heap, found.range());
+    }
+    pieces.list(vm, arguments[1], true)
 }
 
 /// Replaces every match; `$1` and `${name}` in the replacement stand for groups, `$$` for `$`.
 fn replace(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    let regex = pattern!(vm, "regex/replace", arguments[0]);
+    let pattern = pattern!(vm, "regex/replace", arguments[0]);
     let text = text!(vm, "regex/replace", arguments[1]);
     let replacement = text!(vm, "regex/replace", arguments[2]);
-    let replaced = regex.replace_all(&text, replacement.as_str()).into_owned();
-    new_string(vm, replaced.as_bytes())
+    let template = match Template::parse(replacement, &pattern.regex) {
+        Ok(template) => template,
+        Err(problem) => return fail(vm, &format!("regex/replace: {problem}")),
+    };
+    let (mut out, mut rest) = (Text::default(), 0);
+    let mut put = |at: std::ops::Range<usize>, group: &dyn Fn(usize) -> Option<(usize, usize)>| {
+        out.push(&vm.heap, &text.as_bytes()[rest..at.start]);
+        for part in &template.parts {
+            match *part {
+                Part::Text(literal) => out.push(&vm.heap, literal.as_bytes()),
+                Part::Group(number) => {
+                    let (start, end) = group(number).unwrap_or((0, 0));
+                    out.push(&vm.heap, &text.as_bytes()[start..end]);
+                }
+            }
+        }
+        rest = at.end;
+    };
+    if template.has_groups() {
+        for found in pattern.regex.captures_iter(text) {
+            let group = |number| found.get(number).map(|group| (group.start(), group.end()));
+            put(found.get_match().range(), &group);
+        }
+    } else {
+        pattern.regex.find_iter(text).for_each(|found| put(found.range(), &|_| None));
+    }
+    out.push(&vm.heap, &text.as_bytes()[rest..]);
+    out.string(vm)
 }
 
 fn split(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    let regex = pattern!(vm, "regex/split", arguments[0]);
+    let pattern = pattern!(vm, "regex/split", arguments[0]);
     let text = text!(vm, "regex/split", arguments[1]);
-    let parts: Vec<Option<&str>> = regex.split(&text).map(Some).collect();
-    strings(vm, &parts)
+    let (mut pieces, mut start) = (Pieces::default(), 0);
+    for found in pattern.regex.find_iter(text) {
+        pieces.push(&vm.heap, start..found.start());
+        start = found.end();
+    }
+    pieces.push(&vm.heap, start..text.len());
+    pieces.list(vm, arguments[1], true)
 }

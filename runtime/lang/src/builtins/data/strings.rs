@@ -1,7 +1,9 @@
 //! Byte strings. Lengths and positions count bytes.
 
-use crate::builtins::row::{Row, fail, number, string, wrong_type};
-use crate::print::{Style, print};
+use super::room::{Pieces, Text};
+use crate::builtins::row::{Row, ask, bytes, fail, number, wrong_type};
+use crate::print::Style;
+use memchr::{memchr_iter, memmem};
 use valk_heap::Value;
 use valk_vm::{Arity, Outcome, Vm};
 
@@ -12,6 +14,7 @@ pub(super) const TABLE: &[Row] = &[
     ("str", Arity::Any, str),
     ("make-string", Arity::Exactly(2), make_string),
     ("str/split", Arity::Exactly(2), split),
+    ("str/split-lines", Arity::Exactly(1), split_lines),
     ("str/replace", Arity::Exactly(3), replace),
     ("str/slice", Arity::Exactly(3), slice),
 ];
@@ -19,23 +22,47 @@ pub(super) const TABLE: &[Row] = &[
 /// Longest string, in bytes.
 pub const STRING_BYTES_MAX: usize = u32::MAX as usize;
 
+/// `str` appends to a first argument of at least so many bytes instead of copying it.
+const APPEND_BYTES_MIN: usize = 128;
+
 /// A new string, if there is room.
 pub fn new_string(vm: &mut Vm, bytes: &[u8]) -> Outcome {
     match vm.heap.room(bytes.len()) {
-        Ok(()) if bytes.len() > STRING_BYTES_MAX => {
-            fail(vm, &format!("a string has at most {STRING_BYTES_MAX} bytes"))
-        }
+        Ok(()) if bytes.len() > STRING_BYTES_MAX => too_long(vm),
         Ok(()) => vm.heap.string(bytes).into(),
         Err(_) => Outcome::NeedsRoom(bytes.len()),
     }
 }
 
-fn str(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    let mut out = Vec::new();
-    for value in arguments {
-        print(&vm.heap, *value, Style::Display, &mut out);
+fn too_long(vm: &mut Vm) -> Outcome {
+    fail(vm, &format!("a string has at most {STRING_BYTES_MAX} bytes"))
+}
+
+/// The string with more bytes behind its own, if there is room.
+pub(super) fn appended(vm: &mut Vm, string: Value, more: &[u8]) -> Outcome {
+    if string.bytes(&vm.heap).len() + more.len() > STRING_BYTES_MAX {
+        return too_long(vm);
     }
-    new_string(vm, &out)
+    ask!(vm, vm.heap.append_bytes(string, more.len()));
+    vm.heap.append(string, more).into()
+}
+
+/// Text that is built up from left to right is appended to, so that it takes linear time.
+fn str(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    let first = arguments.first().copied();
+    let long = first.filter(|value| {
+        value.as_bytes(&vm.heap).is_some_and(|bytes| bytes.len() >= APPEND_BYTES_MIN)
+    });
+    let rest = if long.is_some() { &arguments[1..] } else { arguments };
+    let mut out = Text::default();
+    for value in rest {
+        out.print(&vm.heap, *value, Style::Display);
+    }
+    match long {
+        Some(long) if rest.is_empty() => long.into(),
+        Some(long) => out.append_to(vm, long),
+        None => out.string(vm),
+    }
 }
 
 fn make_string(vm: &mut Vm, arguments: &[Value]) -> Outcome {
@@ -62,51 +89,76 @@ fn make_string(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         let text = format!("make-string: requested size {size} exceeds 100MB limit");
         return fail(vm, &text);
     }
-    new_string(vm, &pattern.repeat(count as usize))
-}
-
-/// Start of the first occurrence of `needle` at or after `from`.
-fn find(text: &[u8], needle: &[u8], from: usize) -> Option<usize> {
-    text[from..].windows(needle.len()).position(|window| window == needle).map(|at| at + from)
+    ask!(vm, size as usize);
+    let fill = |bytes: &mut [u8]| {
+        bytes
+            .chunks_exact_mut(pattern.len().max(1))
+            .for_each(|chunk| chunk.copy_from_slice(&pattern));
+    };
+    vm.heap.string_from(size as usize, fill).into()
 }
 
 fn split(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    let (text, delimiter) = (string!(vm, arguments[0]), string!(vm, arguments[1]));
+    let (text, delimiter) = (bytes!(vm, arguments[0]), bytes!(vm, arguments[1]));
     if delimiter.is_empty() {
         return fail(vm, "str/split: delimiter cannot be empty");
     }
-    let (mut parts, mut start) = (Vec::new(), 0);
-    while let Some(at) = find(&text, &delimiter, start) {
-        parts.push(vm.heap.string(&text[start..at]));
+    let (mut pieces, mut start) = (Pieces::default(), 0);
+    let mut cut = |at: usize| {
+        pieces.push(&vm.heap, start..at);
         start = at + delimiter.len();
+    };
+    match delimiter {
+        [byte] => memchr_iter(*byte, text).for_each(&mut cut),
+        _ => memmem::find_iter(text, delimiter).for_each(&mut cut),
     }
-    parts.push(vm.heap.string(&text[start..]));
-    parts.iter().rev().fold(Value::NIL, |rest, &part| vm.heap.cons(part, rest, false)).into()
+    cut(text.len());
+    pieces.list(vm, arguments[0], false)
+}
+
+/// Lines without their ends, which are LF or CR LF; what follows the last end is a line unless it is
+/// empty.
+fn split_lines(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    let text = bytes!(vm, arguments[0]);
+    let (mut pieces, mut start) = (Pieces::default(), 0);
+    for at in memchr_iter(b'\n', text) {
+        let end = if text[start..at].ends_with(b"\r") { at - 1 } else { at };
+        pieces.push(&vm.heap, start..end);
+        start = at + 1;
+    }
+    if start < text.len() {
+        pieces.push(&vm.heap, start..text.len());
+    }
+    pieces.list(vm, arguments[0], true)
 }
 
 fn replace(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    let text = string!(vm, arguments[0]);
-    let (from, to) = (string!(vm, arguments[1]), string!(vm, arguments[2]));
+    let text = bytes!(vm, arguments[0]);
+    let (from, to) = (bytes!(vm, arguments[1]), bytes!(vm, arguments[2]));
     if from.is_empty() {
         return fail(vm, "str/replace: search string cannot be empty");
     }
-    let (mut out, mut start) = (Vec::with_capacity(text.len()), 0);
-    while let Some(at) = find(&text, &from, start) {
-        out.extend_from_slice(&text[start..at]);
-        out.extend_from_slice(&to);
+    let (mut out, mut start) = (Text::default(), 0);
+    for at in memmem::find_iter(text, from) {
+        out.push(&vm.heap, &text[start..at]);
+        out.push(&vm.heap, to);
         start = at + from.len();
     }
-    out.extend_from_slice(&text[start..]);
-    new_string(vm, &out)
+    if start == 0 {
+        return arguments[0].into();
+    }
+    out.push(&vm.heap, &text[start..]);
+    out.string(vm)
 }
 
 fn slice(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    if !arguments[0].is_string() {
+    let Some(text) = arguments[0].as_bytes(&vm.heap) else {
         return wrong_type(vm, arguments[0], "String");
-    }
-    let text = string!(vm, arguments[0]);
-    let (start, end) = (number!(vm, arguments[1]), number!(vm, arguments[2]));
+    };
     let length = text.len() as i64;
+    let (start, end) = (number!(vm, arguments[1]), number!(vm, arguments[2]));
     let (start, end) = (start.clamp(0, length) as usize, end.clamp(0, length) as usize);
-    new_string(vm, if start < end { &text[start..end] } else { b"" })
+    let range = start..end.max(start);
+    ask!(vm, vm.heap.slice_bytes(arguments[0], range.len()));
+    vm.heap.slice(arguments[0], range).into()
 }

@@ -5,10 +5,12 @@
 //! 2. A string that is not UTF-8 is an error where text is required; the error says at which byte.
 //!    Searching (`str/index` apart) works on bytes and takes any string.
 
+use super::positions::Positions;
+use super::room::{CELL_BYTES, Pieces, Text};
 use super::strings::new_string;
-use crate::builtins::row::{Row, fail, number, string, truth};
+use crate::builtins::row::{Row, ask, bytes, fail, number, text, truth, wrong_type};
 use crate::compile::elements;
-use crate::print::{Style, print};
+use crate::print::{Style, display};
 use unicode_normalization::UnicodeNormalization;
 use valk_heap::Value;
 use valk_vm::{Arity, Outcome, Vm};
@@ -16,6 +18,7 @@ use valk_vm::{Arity, Outcome, Vm};
 pub(super) const TABLE: &[Row] = &[
     ("str/length", Arity::Exactly(1), length),
     ("str/ref", Arity::Exactly(2), reference),
+    ("str/chars", Arity::Exactly(1), chars),
     ("str/upcase", Arity::Exactly(1), upcase),
     ("str/downcase", Arity::Exactly(1), downcase),
     ("str/normalize", Arity::Exactly(2), normalize),
@@ -36,48 +39,59 @@ pub(super) const TABLE: &[Row] = &[
     ("char/lower?", Arity::Exactly(1), is_lower),
 ];
 
-/// Bytes of a list cell.
-const CELL_BYTES: usize = 16;
-
-/// Takes a text argument or leaves the builtin with the error.
-macro_rules! text {
-    ($vm:expr, $name:expr, $value:expr) => {
-        match String::from_utf8(string!($vm, $value)) {
-            Ok(text) => text,
-            Err(error) => {
-                let at = error.utf8_error().valid_up_to();
-                return fail($vm, &format!("{}: the string is not UTF-8 at byte {at}", $name));
-            }
-        }
-    };
-}
+/// Most bytes that a byte of a text becomes in another case.
+const CASE_GROWTH_MAX: usize = 3;
 
 fn length(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let text = text!(vm, "str/length", arguments[0]);
-    Value::fixnum(text.chars().count() as i64).into()
+    if arguments[0].is_ascii(&vm.heap) {
+        return Value::fixnum(text.len() as i64).into();
+    }
+    let positions = Positions::of(vm, arguments[0]);
+    Value::fixnum(positions.length() as i64).into()
 }
 
 fn reference(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let text = text!(vm, "str/ref", arguments[0]);
     let position = number!(vm, arguments[1]);
-    let found = usize::try_from(position).ok().and_then(|at| text.chars().nth(at));
+    let is_ascii = arguments[0].is_ascii(&vm.heap);
+    let at = usize::try_from(position).ok();
+    if is_ascii && let Some(at) = at.filter(|at| *at < text.len()) {
+        return vm.heap.slice(arguments[0], at..at + 1).into();
+    }
+    let positions = Positions::of(vm, arguments[0]);
+    let found = at.and_then(|at| positions.range(arguments[0].bytes(&vm.heap), at));
     match found {
-        Some(found) => vm.heap.string(found.encode_utf8(&mut [0; 4]).as_bytes()).into(),
+        Some(range) => vm.heap.slice(arguments[0], range).into(),
         None => {
-            let length = text.chars().count();
+            let length = positions.length();
             fail(vm, &format!("str/ref: position {position} is outside a text of length {length}"))
         }
     }
 }
 
+/// The code points as strings.
+fn chars(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    let text = text!(vm, "str/chars", arguments[0]);
+    let mut pieces = Pieces::default();
+    for (at, character) in text.char_indices() {
+        pieces.push(&vm.heap, at..at + character.len_utf8());
+    }
+    pieces.list(vm, arguments[0], true)
+}
+
 fn upcase(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let text = text!(vm, "str/upcase", arguments[0]);
-    new_string(vm, text.to_uppercase().as_bytes())
+    ask!(vm, CASE_GROWTH_MAX * text.len());
+    let upper = text.to_uppercase();
+    new_string(vm, upper.as_bytes())
 }
 
 fn downcase(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let text = text!(vm, "str/downcase", arguments[0]);
-    new_string(vm, text.to_lowercase().as_bytes())
+    ask!(vm, CASE_GROWTH_MAX * text.len());
+    let lower = text.to_lowercase();
+    new_string(vm, lower.as_bytes())
 }
 
 /// Unicode normalization forms (UAX #15), named by a keyword or string such as `:nfc`.
@@ -86,102 +100,115 @@ fn normalize(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     if arguments[1].is_error() {
         return arguments[1].into();
     }
-    let mut form = Vec::new();
-    print(&vm.heap, arguments[1], Style::Display, &mut form);
-    let normal: String = match form.trim_ascii_start().to_ascii_lowercase().as_slice() {
-        b":nfc" | b"nfc" => text.nfc().collect(),
-        b":nfd" | b"nfd" => text.nfd().collect(),
-        b":nfkc" | b"nfkc" => text.nfkc().collect(),
-        b":nfkd" | b"nfkd" => text.nfkd().collect(),
+    let form = display(&vm.heap, arguments[1]);
+    let mut out = Text::default();
+    let mut push = |character| out.push_char(&vm.heap, character);
+    match form.trim_ascii_start().to_ascii_lowercase().as_slice() {
+        b":nfc" | b"nfc" => text.nfc().for_each(&mut push),
+        b":nfd" | b"nfd" => text.nfd().for_each(&mut push),
+        b":nfkc" | b"nfkc" => text.nfkc().for_each(&mut push),
+        b":nfkd" | b"nfkd" => text.nfkd().for_each(&mut push),
         _ => {
             let found = String::from_utf8_lossy(&form).into_owned();
             let text =
                 format!("str/normalize: the form is :nfc, :nfd, :nfkc or :nfkd, got {found}");
             return fail(vm, &text);
         }
-    };
-    new_string(vm, normal.as_bytes())
+    }
+    out.string(vm)
 }
 
 fn index(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let text = text!(vm, "str/index", arguments[0]);
     let part = text!(vm, "str/index", arguments[1]);
-    match text.find(&part) {
+    match memchr::memmem::find(text.as_bytes(), part.as_bytes()) {
+        Some(at) if arguments[0].is_ascii(&vm.heap) => Value::fixnum(at as i64).into(),
         Some(at) => Value::fixnum(text[..at].chars().count() as i64).into(),
         None => Value::NIL.into(),
     }
 }
 
 fn contains(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    let (text, part) = (string!(vm, arguments[0]), string!(vm, arguments[1]));
-    truth(part.is_empty() || memchr::memmem::find(&text, &part).is_some())
+    let (text, part) = (bytes!(vm, arguments[0]), bytes!(vm, arguments[1]));
+    truth(memchr::memmem::find(text, part).is_some())
 }
 
 fn starts_with(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    let (text, part) = (string!(vm, arguments[0]), string!(vm, arguments[1]));
-    truth(text.starts_with(&part))
+    let (text, part) = (bytes!(vm, arguments[0]), bytes!(vm, arguments[1]));
+    truth(text.starts_with(part))
 }
 
 fn ends_with(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    let (text, part) = (string!(vm, arguments[0]), string!(vm, arguments[1]));
-    truth(text.ends_with(&part))
+    let (text, part) = (bytes!(vm, arguments[0]), bytes!(vm, arguments[1]));
+    truth(text.ends_with(part))
 }
 
 fn trim(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let text = text!(vm, "str/trim", arguments[0]);
-    new_string(vm, text.trim().as_bytes())
+    let start = text.len() - text.trim_start().len();
+    let range = start..start + text.trim().len();
+    ask!(vm, vm.heap.slice_bytes(arguments[0], range.len()));
+    vm.heap.slice(arguments[0], range).into()
 }
 
 /// The display forms of a list's elements with a separator between them.
 fn join(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     if !arguments[0].is_list() {
-        return crate::builtins::row::wrong_type(vm, arguments[0], "List, Nil");
+        return wrong_type(vm, arguments[0], "List, Nil");
     }
-    let separator = string!(vm, arguments[1]);
-    let mut out = Vec::new();
-    for (i, item) in elements(arguments[0]).into_iter().enumerate() {
-        if i > 0 {
-            out.extend_from_slice(&separator);
+    let separator = bytes!(vm, arguments[1]);
+    let mut out = Text::default();
+    let mut rest = arguments[0];
+    while rest.is_pair() {
+        out.print(&vm.heap, rest.head(), Style::Display);
+        rest = rest.tail();
+        if rest.is_pair() {
+            out.push(&vm.heap, separator);
         }
-        print(&vm.heap, item, Style::Display, &mut out);
     }
-    new_string(vm, &out)
+    out.string(vm)
 }
 
-/// A quoted list of small numbers.
-fn numbers(vm: &mut Vm, numbers: impl DoubleEndedIterator<Item = i64>, count: usize) -> Outcome {
-    if vm.heap.room(count * CELL_BYTES).is_err() {
-        return Outcome::NeedsRoom(count * CELL_BYTES);
-    }
-    let list = numbers.rev().fold(Value::NIL, |rest, number| {
-        let number = Value::fixnum(number);
-        vm.heap.cons(number, rest, true)
-    });
-    list.into()
+/// Asks for the room of a list of so many small numbers.
+macro_rules! ask_cells {
+    ($vm:expr, $count:expr) => {
+        ask!($vm, $count * CELL_BYTES)
+    };
 }
 
 fn bytes(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    let bytes = string!(vm, arguments[0]);
-    let count = bytes.len();
-    numbers(vm, bytes.into_iter().map(i64::from), count)
+    let count = bytes!(vm, arguments[0]).len();
+    ask_cells!(vm, count);
+    let mut list = Value::NIL;
+    for at in (0..count).rev() {
+        let byte = arguments[0].bytes(&vm.heap)[at];
+        list = vm.heap.cons(Value::fixnum(i64::from(byte)), list, true);
+    }
+    list.into()
 }
 
 fn code_points(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let text = text!(vm, "str/code-points", arguments[0]);
-    let count = text.chars().count();
-    numbers(vm, text.chars().map(|c| i64::from(u32::from(c))), count)
+    // Four times the bytes of the characters while the list is made.
+    ask_cells!(vm, text.len() + text.len() / 4);
+    let points: Vec<u32> = text.chars().map(u32::from).collect();
+    let mut list = Value::NIL;
+    for point in points.into_iter().rev() {
+        list = vm.heap.cons(Value::fixnum(i64::from(point)), list, true);
+    }
+    list.into()
 }
 
 /// The elements of a list of numbers, or the outcome that says what is wrong.
 fn number_list(vm: &mut Vm, value: Value) -> Result<Vec<i64>, Outcome> {
     if !value.is_list() {
-        return Err(crate::builtins::row::wrong_type(vm, value, "List, Nil"));
+        return Err(wrong_type(vm, value, "List, Nil"));
     }
     let mut numbers = Vec::new();
     for item in elements(value) {
         match item.as_integer() {
             Some(number) => numbers.push(number),
-            None => return Err(crate::builtins::row::wrong_type(vm, item, "Number")),
+            None => return Err(wrong_type(vm, item, "Number")),
         }
     }
     Ok(numbers)
