@@ -203,63 +203,10 @@ impl Heap {
         Value::from_object_address(at)
     }
 
-    /// A string of these bytes.
-    ///
-    /// # Panics
-    /// Above 4 GiB; ask [`Heap::room`] first.
-    pub fn string(&mut self, bytes: &[u8]) -> Value {
-        let at = self.allocate_string(bytes.len());
-        // SAFETY: the string's bytes are fresh memory of that length.
-        unsafe {
-            object::bytes_of(at).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
-        }
-        Value::from_object_address(at)
-    }
-
-    /// The bytes of a string that the runtime uses as a table of its own and that only the caller
-    /// uses at the moment, so that no program has it as a value.
-    ///
-    /// # Panics
-    /// When this is not a string, or a slice.
-    #[inline]
-    pub fn bytes_mut(&mut self, string: Value) -> &mut [u8] {
-        assert!(
-            string.kind() == Kind::String && string.object_kind() == Kind::String as u8,
-            "bytes of {string:?}, expected a String that is no slice"
-        );
-        let length = string.object_len();
-        // SAFETY: a string's header is followed by `len` initialised bytes; the exclusive borrow of
-        // the heap excludes collections and every slice made by this handle's `as_bytes`; the
-        // caller makes sure that no other mutator has it.
-        unsafe { std::slice::from_raw_parts_mut(object::bytes_of(string.address()), length) }
-    }
-
     /// A random number, the same for the life of the heap: for hashes that clients cannot predict.
     #[inline]
     pub fn hash_seed(&self) -> u64 {
         self.shared.hash_seed
-    }
-
-    /// A string of `length` bytes, zeroed, then written by `fill`.
-    ///
-    /// # Panics
-    /// Above 4 GiB; ask [`Heap::room`] first.
-    pub fn string_from(&mut self, length: usize, fill: impl FnOnce(&mut [u8])) -> Value {
-        let at = self.allocate_string(length);
-        let bytes = object::bytes_of(at);
-        // SAFETY: the string's bytes are fresh memory of that length, initialised here before they
-        // are borrowed, and no other thread has them.
-        fill(unsafe {
-            bytes.write_bytes(0, length);
-            std::slice::from_raw_parts_mut(bytes, length)
-        });
-        Value::from_object_address(at)
-    }
-
-    pub(crate) fn allocate_string(&mut self, length: usize) -> usize {
-        let len = u32::try_from(length)
-            .unwrap_or_else(|_| panic!("a string of {length} bytes, the most is {}", u32::MAX));
-        self.allocate(object::string_bytes(length), Header::new(Kind::String, 0, len))
     }
 
     /// An error with this message; location, trace and cause are nil until written.
