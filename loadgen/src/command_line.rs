@@ -2,10 +2,16 @@
 //!
 //! Only shapes are checked here; what the values mean together is checked by `options`.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::time::Duration;
 
-use crate::quantity::parse_duration;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use crate::quantity::{parse_bytes, parse_count, parse_duration, parse_rate};
 use crate::schedule::arrivals::Arrivals;
+use crate::schedule::profile::Shape;
 
 /// Top of the command line.
 #[derive(Debug, Parser)]
@@ -17,15 +23,21 @@ use crate::schedule::arrivals::Arrivals;
 Examples:
   valk-load list                        what can be run
   valk-load explain slow-reader         what a scenario does and how to read its numbers
-  valk-load run steady --target http://127.0.0.1:8080 --rate 1000 --duration 10s
+  valk-load run steady --target http://127.0.0.1:8080 --rate 1k --duration 10s --html report.html
+  valk-load run steady --target http://127.0.0.1:8080 --max --connections 10
+  valk-load run steady --target http://127.0.0.1:8080 --stages 10s:100,30s:1k,10s:0
+  valk-load run steady --target http://127.0.0.1:8080 --path /api --data '{}' -H 'content-type: application/json'
   valk-load run steady --target https://localhost:8443 --ca ca.pem --threshold 'p99<20ms'
   valk-load run slow-reader --target http://127.0.0.1:8080 --large-path /big \\
       --connections 20 --streams 50 --threshold 'victim.hold.p99<50ms'
   valk-load run browse --target https://localhost:8443 --insecure --users 20 \\
       --path / --path /news=3 --post-path /echo --report report.json
 
-Exit codes: 0 passed, 1 threshold failed or run invalid, 2 usage, 3 target unreachable,
-130 interrupted."
+A run has two verdicts: `measurement` says whether the numbers can be trusted, `result` whether
+the rules hold (without --threshold: error-rate<1%, and held>=95% at a given rate).
+
+Exit codes: 0 passed, 1 rule failed or measurement invalid, 2 usage, 3 target unreachable or not
+HTTP/2, 130 interrupted."
 )]
 pub struct Cli {
     /// What to do.
@@ -55,75 +67,169 @@ pub struct RunArgs {
     /// Server, like `http://127.0.0.1:8080` (h2c) or `https://localhost:8443`
     #[arg(long, value_name = "URL")]
     pub target: String,
-    /// Length of the measured run
-    #[arg(long, default_value = "10s", value_parser = parse_duration, value_name = "TIME")]
-    pub duration: std::time::Duration,
+    /// Length of the measured run [default: 10s]
+    #[arg(long, value_parser = parse_duration, value_name = "TIME")]
+    pub duration: Option<Duration>,
     /// Connections (of the slow readers, in scenarios that have them) [default: 4]
-    #[arg(long, value_name = "N")]
+    #[arg(long, short = 'c', value_parser = parse_count, value_name = "N")]
     pub connections: Option<u32>,
     /// Concurrent streams on each of these connections [default: 32]
-    #[arg(long, value_name = "N")]
+    #[arg(long, short = 's', value_parser = parse_count, value_name = "N")]
     pub streams: Option<u32>,
     /// Users of `browse` [default: 10]
-    #[arg(long, value_name = "N")]
-    pub users: Option<usize>,
-    /// Requests per second of the measured group [default: 200]
-    #[arg(long, value_name = "R")]
+    #[arg(long, value_parser = parse_count, value_name = "N")]
+    pub users: Option<u32>,
+    /// Threads of the engine [default: 1; with --max and --closed half of the processors]
+    #[arg(long, value_parser = parse_count, value_name = "N")]
+    pub threads: Option<u32>,
+
+    /// Requests per second of the measured group, like 1000, 1k, 60/m [default: 200]
+    #[arg(long, short = 'r', value_parser = parse_rate, value_name = "R", allow_hyphen_values = true, help_heading = "Arrivals")]
     pub rate: Option<f64>,
-    /// Spacing of the requests
-    #[arg(long, value_enum, default_value = "constant")]
-    pub arrivals: ArrivalsArg,
-    /// Seed of arrival times and paths: the same seed repeats them
-    #[arg(long, default_value_t = 1, value_name = "N")]
-    pub seed: u64,
-    /// Path to ask for, with an optional weight; repeatable [default: /]
-    #[arg(long = "path", value_name = "PATH[=WEIGHT]")]
+    /// Spacing of the requests [default: constant]
+    #[arg(long, value_enum, help_heading = "Arrivals")]
+    pub arrivals: Option<ArrivalsArg>,
+    /// How the rate changes between --rate and --peak [default: constant]
+    #[arg(long, value_enum, help_heading = "Arrivals")]
+    pub shape: Option<Shape>,
+    /// The other rate of --shape
+    #[arg(long, value_parser = parse_rate, value_name = "R", allow_hyphen_values = true, help_heading = "Arrivals")]
+    pub peak: Option<f64>,
+    /// Stages of the rate, like 10s:100,30s:1k,10s:0: in each it goes evenly to the value named
+    #[arg(long, value_name = "TIME:RATE,...", conflicts_with_all = ["duration", "shape"], help_heading = "Arrivals")]
+    pub stages: Option<String>,
+    /// Closed loop: each stream sends its next request when the answer has come, after --think
+    #[arg(long, conflicts_with = "max", help_heading = "Arrivals")]
+    pub closed: bool,
+    /// As much as the server takes: every stream is always busy
+    #[arg(long, help_heading = "Arrivals")]
+    pub max: bool,
+    /// Pause of a user of `browse` after each page, or of a stream with --closed [default: 0s]
+    #[arg(long, value_parser = parse_duration, value_name = "TIME", help_heading = "Arrivals")]
+    pub think: Option<Duration>,
+    /// A connection is replaced after this many requests
+    #[arg(long, value_parser = parse_count, value_name = "N", help_heading = "Arrivals")]
+    pub requests_per_connection: Option<u32>,
+    /// So many connections are replaced each second
+    #[arg(long, value_parser = parse_rate, value_name = "R", allow_hyphen_values = true, help_heading = "Arrivals")]
+    pub connections_per_second: Option<f64>,
+    /// Seed of arrival times and paths: the same seed repeats them [default: 1]
+    #[arg(long, value_name = "N", help_heading = "Arrivals")]
+    pub seed: Option<u64>,
+
+    /// Path to ask for, with an optional weight; repeatable; sent byte for byte [default: /]
+    #[arg(long = "path", value_name = "PATH[=WEIGHT]", help_heading = "Requests")]
     pub paths: Vec<String>,
+    /// Method [default: GET, or POST with a body]
+    #[arg(long, short = 'X', value_name = "NAME", help_heading = "Requests")]
+    pub method: Option<String>,
+    /// Field of every request, like 'accept: text/html' or ':authority: name'; repeatable
+    #[arg(long = "header", short = 'H', value_name = "NAME: VALUE", help_heading = "Requests")]
+    pub headers: Vec<String>,
+    /// Body of every request
+    #[arg(long, short = 'd', value_name = "TEXT", conflicts_with_all = ["data_file", "data_json"], help_heading = "Requests")]
+    pub data: Option<String>,
+    /// File with the body of every request
+    #[arg(long, value_name = "FILE", conflicts_with = "data_json", help_heading = "Requests")]
+    pub data_file: Option<String>,
+    /// JSON body of every request; sets content-type
+    #[arg(long, value_name = "JSON", help_heading = "Requests")]
+    pub data_json: Option<String>,
+    /// Longest time for one request, from sending to the last byte [default: 5s]
+    #[arg(long, value_parser = parse_duration, value_name = "TIME", help_heading = "Requests")]
+    pub timeout: Option<Duration>,
+    /// Statuses that are right, like 200 or 2xx,304 [default: everything below 400]
+    #[arg(long, value_name = "LIST", help_heading = "Requests")]
+    pub expect_status: Option<String>,
+    /// Text that every body must hold
+    #[arg(long, value_name = "TEXT", help_heading = "Requests")]
+    pub expect_contains: Option<String>,
+    /// Length that every body must have
+    #[arg(long, value_parser = parse_bytes, value_name = "BYTES", help_heading = "Requests")]
+    pub expect_bytes: Option<u64>,
+
     /// Path with a large body, for slow readers and `backpressure` [default: the first --path]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", help_heading = "Scenarios")]
     pub large_path: Option<String>,
-    /// Requests per second for large bodies in `backpressure`
-    #[arg(long, default_value_t = 20.0, value_name = "R")]
-    pub large_rate: f64,
-    /// Stream window of slow readers while they hold, in bytes
-    #[arg(long, default_value_t = 0, value_name = "BYTES")]
-    pub window: u32,
+    /// Requests per second for large bodies in `backpressure` [default: 20]
+    #[arg(long, value_parser = parse_rate, value_name = "R", allow_hyphen_values = true, help_heading = "Scenarios")]
+    pub large_rate: Option<f64>,
+    /// Stream window of slow readers while they hold [default: 0]
+    #[arg(long, value_parser = parse_bytes, value_name = "BYTES", help_heading = "Scenarios")]
+    pub window: Option<u64>,
     /// Path that `browse` posts to; without it nothing is posted
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", help_heading = "Scenarios")]
     pub post_path: Option<String>,
-    /// Length of the posted body
-    #[arg(long, default_value_t = 256, value_name = "BYTES")]
-    pub post_bytes: usize,
-    /// Pause of a `browse` user after each page
-    #[arg(long, default_value = "0s", value_parser = parse_duration, value_name = "TIME")]
-    pub think: std::time::Duration,
-    /// Longest time for one request, from sending to the last byte
-    #[arg(long, default_value = "5s", value_parser = parse_duration, value_name = "TIME")]
-    pub timeout: std::time::Duration,
+    /// Length of the posted body [default: 256]
+    #[arg(long, value_parser = parse_bytes, value_name = "BYTES", help_heading = "Scenarios")]
+    pub post_bytes: Option<u64>,
+
     /// Accept any TLS certificate
-    #[arg(long, conflicts_with = "ca")]
+    #[arg(long, conflicts_with = "ca", help_heading = "Target")]
     pub insecure: bool,
     /// PEM file of the authority that signed the server's certificate
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Target")]
     pub ca: Option<String>,
     /// Permit a target that is not on this machine; repeatable
-    #[arg(long, value_name = "HOST")]
+    #[arg(long, value_name = "HOST", help_heading = "Target")]
     pub allow_remote: Vec<String>,
+
     /// Rule that must hold, like 'p99<50ms', 'error-rate<1%', 'victim.hold.p99<20ms'; repeatable
-    #[arg(long = "threshold", value_name = "RULE")]
+    #[arg(long = "threshold", short = 't', value_name = "RULE", help_heading = "Verdicts")]
     pub thresholds: Vec<String>,
-    /// The run is invalid if the generator itself was later than this (99th percentile)
-    #[arg(long, default_value = "10ms", value_parser = parse_duration, value_name = "TIME")]
-    pub max_lag: std::time::Duration,
-    /// Also write the JSON report to this file
-    #[arg(long, value_name = "FILE")]
+    /// The measurement is invalid if the generator itself was later than this (99th percentile)
+    /// [default: 200 us and a tenth of the reported percentile]
+    #[arg(long, value_parser = parse_duration, value_name = "TIME", help_heading = "Verdicts")]
+    pub max_lag: Option<Duration>,
+
+    /// Also write the JSON report to this file; `-` is standard output, here and below
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub report: Option<String>,
+    /// Write a report with charts to this HTML file
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub html: Option<String>,
+    /// Write the seconds of the run to this CSV file
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub csv: Option<String>,
+    /// Write the latencies of every second to this `HdrHistogram` log
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub hdr: Option<String>,
     /// Print the JSON report instead of the table
-    #[arg(long)]
+    #[arg(long, help_heading = "Reports")]
     pub json: bool,
     /// No progress lines
-    #[arg(long)]
+    #[arg(long, short = 'q', help_heading = "Reports")]
     pub quiet: bool,
+
+    /// Names of the options that the user gave.
+    #[arg(skip)]
+    pub given: BTreeSet<String>,
+}
+
+/// Parses a command line, with the program's name first.
+///
+/// # Errors
+/// Those of clap: also requests for help.
+pub fn parse<I, A>(args: I) -> Result<Cli, clap::Error>
+where
+    I: IntoIterator<Item = A>,
+    A: Into<OsString> + Clone,
+{
+    let matches = Cli::command().try_get_matches_from(args)?;
+    let mut cli = Cli::from_arg_matches(&matches)?;
+    if let Command::Run(run) = &mut cli.command
+        && let Some((_, matches)) = matches.subcommand()
+    {
+        run.given = given(matches);
+    }
+    Ok(cli)
+}
+
+fn given(matches: &ArgMatches) -> BTreeSet<String> {
+    let from_user =
+        |id: &&clap::Id| matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);
+    let ids = matches.ids().filter(|id| *id != "RunArgs");
+    ids.filter(from_user).map(|id| id.as_str().to_string()).collect()
 }
 
 /// `--arrivals`.

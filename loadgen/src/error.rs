@@ -29,16 +29,19 @@ pub enum LoadError {
     },
     /// The operating system refused a thread, a runtime or an output stream.
     System(std::io::Error),
+    /// An interrupt came before the first request.
+    Interrupted,
     /// The goose engine refused its configuration or broke down.
     Goose(String),
 }
 
 impl LoadError {
-    /// 2 for usage, 3 for an unreachable target, 1 for everything else.
+    /// 2 for usage, 3 for an unreachable target, 130 for an interrupt, 1 for everything else.
     pub fn exit_code(&self) -> u8 {
         match self {
             LoadError::Usage(_) => 2,
             LoadError::Unreachable { .. } => 3,
+            LoadError::Interrupted => 130,
             LoadError::File { .. } | LoadError::System(_) | LoadError::Goose(_) => 1,
         }
     }
@@ -58,6 +61,7 @@ impl fmt::Display for LoadError {
             }
             LoadError::File { path, action, cause } => write!(f, "cannot {action} {path}: {cause}"),
             LoadError::System(cause) => write!(f, "the system refused: {cause}"),
+            LoadError::Interrupted => f.write_str("interrupted before the first request"),
             LoadError::Goose(cause) => write!(f, "goose: {cause}"),
         }
     }

@@ -7,11 +7,12 @@
 //! 3. `run` executes the plan on `engines`, which use `connections` to the target.
 //! 4. `recording` counts requests and their latencies; `thresholds` and `reports` judge and show.
 //!
-//! `limits` bounds all of it.
+//! `requests` is what is asked and what the answers must be; `interrupt` ends a run early; `limits`
+//! bounds all of it.
 //!
 //! Invariants: a target is on this machine unless named twice; every run is bounded in time and
 //! count (`limits`); latency counts from the intended time; the same seed gives the same arrivals
-//! and paths; what is not proven HTTP/2 is not a valid measurement.
+//! and paths; requests go over HTTP/2 and to the target only, with their paths byte for byte.
 //!
 //! Knows HTTP/2 clients. Knows nothing of any particular server.
 #![forbid(unsafe_code)]
@@ -21,11 +22,13 @@ pub mod commands;
 pub mod connections;
 pub mod engines;
 pub mod error;
+pub mod interrupt;
 pub mod limits;
 pub mod options;
 pub mod quantity;
 pub mod recording;
 pub mod reports;
+pub mod requests;
 pub mod run;
 pub mod scenarios;
 pub mod schedule;

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 /// Longest accepted `--duration`.
-pub const MAX_DURATION: Duration = Duration::from_mins(10);
+pub const MAX_DURATION: Duration = Duration::from_hours(24);
 /// Shortest accepted `--duration`: below it a phase has no length worth measuring.
 pub const MIN_DURATION: Duration = Duration::from_millis(100);
 /// Most connections of one group.
@@ -19,7 +19,7 @@ pub const MAX_USERS: usize = 500;
 /// Highest arrival rate in requests per second.
 pub const MAX_RATE: f64 = 1_000_000.0;
 /// Most requests one run may offer.
-pub const MAX_REQUESTS: f64 = 100_000_000.0;
+pub const MAX_REQUESTS: f64 = 10_000_000_000.0;
 /// Longest accepted `--timeout` of one request.
 pub const MAX_TIMEOUT: Duration = Duration::from_mins(1);
 /// Most `--threshold` rules.
@@ -44,15 +44,40 @@ pub const OWN_CONNECTION_WINDOW: u32 = 64 << 20;
 /// Budget for small DATA frames: h2 ends a connection whose reader pauses while frames below
 /// about 171 bytes arrive, which is exactly what a slow reader provokes.
 pub const DATA_FRAME_BUDGET: usize = 1 << 30;
-/// Pause before a lost connection is opened again.
+/// Shortest pause before another attempt to open a connection that could not be opened; it doubles.
 pub const RECONNECT_PAUSE: Duration = Duration::from_millis(100);
-/// Time to establish one connection: TCP, TLS, HTTP/2 preface.
+/// Longest such pause.
+pub const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(2);
+/// How often one request goes out again because GOAWAY said that it had not begun.
+pub const RESENDS_MAX: u8 = 5;
+/// Time to establish one connection: TCP, TLS, HTTP/2 preface and SETTINGS.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Shortest pause of the pacing thread. Arrivals closer than this leave in one batch, which
-/// bounds its wake-ups to 16 000 a second.
-pub const PACER_PAUSE_MIN: Duration = Duration::from_micros(60);
-/// Longest pause of the pacing thread, so that it notices an early end.
-pub const PACER_PAUSE_MAX: Duration = Duration::from_millis(50);
+/// Time for one of several addresses before the next is tried (RFC 8305 recommends 250 ms).
+pub const ADDRESS_PATIENCE: Duration = Duration::from_millis(250);
+/// Connections that one thread opens at the same time at the start.
+pub const DIALS_AT_ONCE: usize = 64;
+/// Arrivals closer than this are not worth a sleep: the thread looks again instead.
+pub const SLEEP_MIN: Duration = Duration::from_micros(5);
+/// Longest sleep of an engine, so that it notices time limits.
+pub const SLEEP_MAX: Duration = Duration::from_millis(100);
+/// Longest wait for answers after an interrupt; a second interrupt ends it.
+pub const INTERRUPT_DRAIN: Duration = Duration::from_secs(2);
+/// Threads of one engine.
+pub const MAX_THREADS: u32 = 64;
+/// Rows of one-second counts that a recorder keeps: 24 hours and the wait for the last answers.
+pub const MAX_SECONDS: usize = 87_000;
+/// Largest request body, in bytes.
+pub const MAX_BODY: u64 = 16 << 20;
+/// Most `--header` values.
+pub const MAX_HEADERS: usize = 100;
+/// Most stages of `--stages`.
+pub const MAX_STAGES: usize = 1_000;
+/// File descriptors for everything but connections: standard streams, reports, timers, reactors.
+pub const OWN_DESCRIPTORS: u64 = 32;
+/// Own lateness below this is no reason to doubt a measurement.
+pub const LAG_HARMLESS_US: u64 = 200;
+/// Own lateness above this share of a reported percentile makes it doubtful.
+pub const LAG_SHARE: f64 = 0.1;
 /// Connections of the measured, well-behaved client beside slow readers.
 pub const VICTIM_CONNECTIONS: u32 = 1;
 /// Streams on each of its connections.
@@ -61,3 +86,9 @@ pub const VICTIM_STREAMS: u32 = 100;
 pub const LARGE_CONNECTIONS: u32 = 1;
 /// Streams on each of them.
 pub const LARGE_STREAMS: u32 = 16;
+
+/// Pause after this many failed attempts in a row to open a connection.
+pub fn backoff(failures: u32) -> Duration {
+    let doubled = RECONNECT_PAUSE.saturating_mul(1 << failures.saturating_sub(1).min(10));
+    doubled.min(RECONNECT_PAUSE_MAX)
+}

@@ -1,19 +1,31 @@
-//! Checked options of one run: every value within its limit, every rule parsed.
+//! Checked options of one run: every value within its limit, every rule parsed, nothing given in
+//! vain.
 
+mod effects;
+mod limits_of_run;
+
+use std::sync::Arc;
 use std::time::Duration;
+
+use bytes::Bytes;
+use http::Method;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 
 use crate::command_line::RunArgs;
 use crate::connections::target::Target;
 use crate::connections::tls::Trust;
+use crate::engines::event_loop::{Churn, Pacing};
 use crate::error::LoadError;
-use crate::limits::{
-    MAX_CONNECTIONS, MAX_DURATION, MAX_GROUP_STREAMS, MAX_HELD_WINDOW, MAX_PATHS, MAX_POST_BYTES,
-    MAX_RATE, MAX_REQUESTS, MAX_STREAMS, MAX_THRESHOLDS, MAX_TIMEOUT, MAX_USERS, MAX_WEIGHT,
-    MIN_DURATION,
-};
+use crate::limits::{MAX_BODY, MAX_HEADERS, MAX_PATHS, MAX_THRESHOLDS, MAX_WEIGHT};
+use crate::requests::checks::Checks;
+use crate::requests::template::{Template, parse_headers};
 use crate::scenarios::catalog::{Kind, Scenario, find};
 use crate::schedule::arrivals::Arrivals;
+use crate::schedule::profile::{Profile, Shape};
 use crate::thresholds::Threshold;
+
+pub use effects::has_effect;
+pub use limits_of_run::descriptors;
 
 /// The options of a run.
 #[derive(Debug)]
@@ -32,8 +44,14 @@ pub struct Options {
     pub streams: u32,
     /// goose users.
     pub users: usize,
-    /// Requests per second of the measured group.
-    pub rate: f64,
+    /// Threads of the engine.
+    pub threads: u32,
+    /// Requests per second of the measured group over time.
+    pub profile: Profile,
+    /// Open or closed loop.
+    pub pacing: Pacing,
+    /// New connections on purpose.
+    pub churn: Churn,
     /// Requests per second for large bodies.
     pub large_rate: f64,
     /// Shape of the arrivals.
@@ -42,6 +60,10 @@ pub struct Options {
     pub seed: u64,
     /// Paths and weights; never empty.
     pub paths: Vec<(String, u32)>,
+    /// Method, fields, body and checks of the requests.
+    pub request: RequestOptions,
+    /// `:authority` if it is not that of the target.
+    pub authority: Option<String>,
     /// Path with a large body.
     pub large_path: Option<String>,
     /// Window of slow readers, in bytes.
@@ -52,17 +74,32 @@ pub struct Options {
     pub think: Duration,
     /// Time limit of one request.
     pub timeout: Duration,
-    /// Bound of the generator's own lateness.
-    pub max_lag: Duration,
+    /// Bound of the generator's own lateness, if the user set one.
+    pub max_lag: Option<Duration>,
     /// Rules to judge.
     pub thresholds: Vec<Threshold>,
+    /// Whether the rules are those of the scenario, as the user gave none.
+    pub default_rules: bool,
+}
+
+/// What requests are made of.
+#[derive(Debug, Clone)]
+pub struct RequestOptions {
+    /// Method.
+    pub method: Method,
+    /// Fields.
+    pub headers: HeaderMap,
+    /// Body.
+    pub body: Bytes,
+    /// What answers must be.
+    pub checks: Checks,
 }
 
 impl Options {
     /// Checks the arguments.
     ///
     /// # Errors
-    /// Usage errors that name the flag, the value and the limit.
+    /// Usage errors that name the flag, the value and the limit; file errors of `--data-file`.
     pub fn check(args: &RunArgs) -> Result<Options, LoadError> {
         let scenario = find(&args.scenario)?;
         let trust = if args.insecure {
@@ -70,35 +107,83 @@ impl Options {
         } else {
             args.ca.clone().map(Trust::Authority)
         };
+        let think = args.think.unwrap_or_default();
+        let pacing = if args.max || args.closed { Pacing::Closed { think } } else { Pacing::Open };
+        let profile = profile(args)?;
+        let connections = args.connections.unwrap_or(4);
+        let (headers, authority) = headers(args)?;
+        let default_rules = args.thresholds.is_empty();
         let options = Options {
             scenario,
             target: Target::parse(&args.target, &args.allow_remote)?,
             trust,
-            duration: args.duration,
-            connections: args.connections.unwrap_or(4),
+            duration: profile.length(),
+            connections,
             streams: args.streams.unwrap_or(32),
-            users: args.users.unwrap_or(10),
-            rate: args.rate.unwrap_or(200.0),
-            large_rate: args.large_rate,
-            arrivals: args.arrivals.into(),
-            seed: args.seed,
+            users: args.users.unwrap_or(10) as usize,
+            threads: args
+                .threads
+                .unwrap_or_else(|| default_threads(pacing))
+                .min(connections.max(1)),
+            profile,
+            pacing,
+            churn: Churn {
+                requests: args.requests_per_connection.map(u64::from),
+                per_second: args.connections_per_second,
+            },
+            large_rate: args.large_rate.unwrap_or(20.0),
+            arrivals: args.arrivals.map_or(Arrivals::Constant, Into::into),
+            seed: args.seed.unwrap_or(1),
             paths: parse_paths(&args.paths)?,
+            request: request(args, headers)?,
+            authority,
             large_path: args.large_path.clone(),
-            window: args.window,
-            post: args.post_path.clone().map(|path| (path, args.post_bytes)),
-            think: args.think,
-            timeout: args.timeout,
+            window: u32::try_from(args.window.unwrap_or(0)).unwrap_or(u32::MAX),
+            post: args
+                .post_path
+                .clone()
+                .map(|path| (path, args.post_bytes.unwrap_or(256) as usize)),
+            think,
+            timeout: args.timeout.unwrap_or(Duration::from_secs(5)),
             max_lag: args.max_lag,
-            thresholds: parse_thresholds(&args.thresholds, scenario)?,
+            thresholds: parse_thresholds(args, scenario, pacing)?,
+            default_rules,
         };
-        options.check_limits()?;
-        check_fit(scenario, args)?;
-        let asked = options.paths.iter().map(|(path, _)| path);
-        let post = options.post.as_ref().map(|(path, _)| path);
-        for path in asked.chain(&options.large_path).chain(post) {
-            options.target.uri(path)?;
+        effects::check(scenario, options.target.tls, &args.given)?;
+        limits_of_run::check(&options)?;
+        options.template()?;
+        let others = options.large_path.iter().chain(options.post.as_ref().map(|(path, _)| path));
+        for path in others {
+            options.target.uri(path, None)?;
         }
         Ok(options)
+    }
+
+    /// The requests of the measured group.
+    ///
+    /// # Errors
+    /// Usage error if a path is not one.
+    pub fn template(&self) -> Result<Template, LoadError> {
+        let authority = self.authority.as_deref();
+        let uris: Result<_, LoadError> =
+            self.paths.iter().map(|(path, _)| self.target.uri(path, authority)).collect();
+        Ok(Template {
+            method: self.request.method.clone(),
+            headers: self.request.headers.clone(),
+            body: self.request.body.clone(),
+            uris: uris?,
+            checks: self.request.checks.clone(),
+        })
+    }
+
+    /// GET for the path of slow readers and large bodies, with the same fields.
+    ///
+    /// # Errors
+    /// Usage error if the path is not one.
+    pub fn body_template(&self) -> Result<Arc<Template>, LoadError> {
+        let uri = self.target.uri(self.body_path(), self.authority.as_deref())?;
+        let headers = self.request.headers.clone();
+        Ok(Arc::new(Template { headers, ..Template::get(vec![uri]) }))
     }
 
     /// The path of slow readers and large bodies.
@@ -106,55 +191,86 @@ impl Options {
         self.large_path.as_deref().unwrap_or(&self.paths[0].0)
     }
 
-    fn check_limits(&self) -> Result<(), LoadError> {
-        let seconds = |d: Duration| d.as_secs_f64();
-        let in_range = |flag: &str, value: f64, low: f64, high: f64| {
-            if (low..=high).contains(&value) {
-                return Ok(());
-            }
-            Err(LoadError::usage(format!("{flag} {value} is outside {low} to {high}")))
-        };
-        let streams = f64::from(self.connections) * f64::from(self.streams);
-        let requests = seconds(self.duration) * (self.rate + self.large_rate);
-        let post_bytes = self.post.as_ref().map_or(0, |(_, bytes)| *bytes);
-        in_range(
-            "--duration (seconds)",
-            seconds(self.duration),
-            seconds(MIN_DURATION),
-            seconds(MAX_DURATION),
-        )?;
-        in_range("--timeout (seconds)", seconds(self.timeout), 0.001, seconds(MAX_TIMEOUT))?;
-        in_range("--think (seconds)", seconds(self.think), 0.0, seconds(MAX_TIMEOUT))?;
-        in_range("--connections", f64::from(self.connections), 1.0, f64::from(MAX_CONNECTIONS))?;
-        in_range("--streams", f64::from(self.streams), 1.0, f64::from(MAX_STREAMS))?;
-        in_range("--connections times --streams", streams, 1.0, MAX_GROUP_STREAMS as f64)?;
-        in_range("--users", self.users as f64, 1.0, MAX_USERS as f64)?;
-        in_range("--rate", self.rate, 0.1, MAX_RATE)?;
-        in_range("--large-rate", self.large_rate, 0.1, MAX_RATE)?;
-        in_range("the number of requests", requests, 0.0, MAX_REQUESTS)?;
-        in_range("--window", f64::from(self.window), 0.0, f64::from(MAX_HELD_WINDOW))?;
-        in_range("--post-bytes", post_bytes as f64, 0.0, MAX_POST_BYTES as f64)
+    /// Whether the measured group follows a schedule.
+    pub fn is_open_loop(&self) -> bool {
+        self.scenario.kind != Kind::Browse && self.pacing == Pacing::Open
     }
 }
 
-/// Flags that the scenario would silently ignore are refused instead.
-fn check_fit(scenario: &Scenario, args: &RunArgs) -> Result<(), LoadError> {
-    let refuse = |flag: &str, why: &str| {
-        Err(LoadError::usage(format!("{flag} has no meaning in `{}`: {why}", scenario.name)))
-    };
-    if scenario.kind == Kind::Browse {
-        if args.rate.is_some() {
-            return refuse("--rate", "users wait for answers; for a fixed rate run `steady`");
-        }
-        if args.connections.is_some() || args.streams.is_some() {
-            return refuse("--connections/--streams", "each user has one connection; give --users");
-        }
-    } else if args.users.is_some() {
-        return refuse("--users", "requests follow a schedule; give --rate, or run `browse`");
-    } else if args.post_path.is_some() {
-        return refuse("--post-path", "only `browse` posts");
+/// One thread keeps up with any rate that is not a test of the generator; flat out, half of the
+/// processors leave the other half to a server on the same machine.
+fn default_threads(pacing: Pacing) -> u32 {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from) as u32;
+    match pacing {
+        Pacing::Open => 1,
+        Pacing::Closed { .. } => (processors / 2).max(1),
     }
-    Ok(())
+}
+
+fn profile(args: &RunArgs) -> Result<Profile, LoadError> {
+    let rate = args.rate.unwrap_or(200.0);
+    let duration = args.duration.unwrap_or(Duration::from_secs(10));
+    if let Some(stages) = &args.stages {
+        return Profile::parse_stages(stages, args.rate.unwrap_or(0.0)).map_err(LoadError::usage);
+    }
+    let shape = args.shape.unwrap_or(Shape::Constant);
+    match args.peak {
+        Some(peak) => Ok(Profile::shape(shape, rate, peak, duration)),
+        None if shape == Shape::Constant => Ok(Profile::constant(rate, duration)),
+        None => Err(LoadError::usage("--shape needs --peak, the rate that it goes to from --rate")),
+    }
+}
+
+fn headers(args: &RunArgs) -> Result<(HeaderMap, Option<String>), LoadError> {
+    if args.headers.len() > MAX_HEADERS {
+        let count = args.headers.len();
+        return Err(LoadError::usage(format!("{count} headers; at most {MAX_HEADERS}")));
+    }
+    parse_headers(&args.headers).map_err(LoadError::usage)
+}
+
+fn request(args: &RunArgs, mut headers: HeaderMap) -> Result<RequestOptions, LoadError> {
+    let body = match (&args.data, &args.data_file, &args.data_json) {
+        (Some(text), ..) => Bytes::from(text.clone()),
+        (_, Some(path), _) => read_body(path)?,
+        (.., Some(json)) => {
+            serde_json::from_str::<serde_json::Value>(json)
+                .map_err(|e| LoadError::usage(format!("--data-json is not JSON: {e}")))?;
+            headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+            Bytes::from(json.clone())
+        }
+        _ => Bytes::new(),
+    };
+    if body.len() as u64 > MAX_BODY {
+        return Err(LoadError::usage(format!(
+            "the body has {} bytes; at most {MAX_BODY}",
+            body.len()
+        )));
+    }
+    let method = match &args.method {
+        Some(name) => Method::from_bytes(name.as_bytes())
+            .ok()
+            .filter(|method| *method != Method::CONNECT)
+            .ok_or_else(|| LoadError::usage(format!("--method {name} is not a method to send")))?,
+        None if body.is_empty() => Method::GET,
+        None => Method::POST,
+    };
+    let statuses = match &args.expect_status {
+        Some(text) => Checks::parse_statuses(text).map_err(LoadError::usage)?,
+        None => Vec::new(),
+    };
+    let contains = args.expect_contains.clone().map(String::into_bytes);
+    let checks = Checks { statuses, contains, bytes: args.expect_bytes };
+    Ok(RequestOptions { method, headers, body, checks })
+}
+
+fn read_body(path: &str) -> Result<Bytes, LoadError> {
+    let file = |cause| LoadError::File { path: path.to_string(), action: "read", cause };
+    let length = std::fs::metadata(path).map_err(file)?.len();
+    if length > MAX_BODY {
+        return Err(LoadError::usage(format!("{path} has {length} bytes; at most {MAX_BODY}")));
+    }
+    std::fs::read(path).map(Bytes::from).map_err(file)
 }
 
 fn parse_paths(texts: &[String]) -> Result<Vec<(String, u32)>, LoadError> {
@@ -180,14 +296,26 @@ fn parse_path(text: &str) -> Result<(String, u32), LoadError> {
     }
 }
 
-fn parse_thresholds(rules: &[String], scenario: &Scenario) -> Result<Vec<Threshold>, LoadError> {
+fn parse_thresholds(
+    args: &RunArgs,
+    scenario: &Scenario,
+    pacing: Pacing,
+) -> Result<Vec<Threshold>, LoadError> {
+    let rules = &args.thresholds;
     if rules.len() > MAX_THRESHOLDS {
         return Err(LoadError::usage(format!(
             "{} thresholds; at most {MAX_THRESHOLDS}",
             rules.len()
         )));
     }
-    rules
+    let mut texts: Vec<&str> = rules.iter().map(String::as_str).collect();
+    if texts.is_empty() {
+        texts.push("error-rate<1%");
+        if scenario.kind != Kind::Browse && pacing == Pacing::Open {
+            texts.push("held>=95%");
+        }
+    }
+    texts
         .iter()
         .map(|rule| {
             Threshold::parse(rule, scenario.groups, &scenario.phase_names())

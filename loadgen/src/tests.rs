@@ -2,9 +2,15 @@
 
 mod browse;
 mod commands;
+mod connections;
+mod engine;
 mod errors;
+mod faces;
+mod options;
 mod pure;
+mod requests;
 mod servers;
 mod slow;
 mod steady;
 mod tls;
+mod truth;

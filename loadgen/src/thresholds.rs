@@ -1,13 +1,13 @@
 //! Rules that decide whether a run passes: `[group.][phase.]metric op value`.
 //!
-//! `p99<50ms`, `error-rate<1%`, `rps>=100`, `victim.p99<20ms`, `victim.hold.p99<=30ms`.
+//! `p99<50ms`, `error-rate<1%`, `rps>=100`, `held>=95%`, `victim.p99<20ms`, `victim.hold.p99<=30ms`.
 //! Without a group a rule judges the measured group of the scenario; without a phase the whole
 //! run. A rule about a group without samples fails: silence is not success.
 
 use std::fmt;
 
 use crate::quantity::{parse_duration, show_us, whole_us};
-use crate::recording::recorder::PhaseCounts;
+use crate::recording::counts::PhaseCounts;
 
 /// What a rule looks at.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,8 +24,11 @@ pub enum Metric {
     Errors,
     /// Answered requests.
     Count,
-    /// Answered requests per second.
+    /// Answers per second: those that came within the time they are divided by.
     Rps,
+    /// Percent of the offered rate that was answered, in the second half of the schedule: less than
+    /// 100 if the backlog grows.
+    Held,
 }
 
 impl Metric {
@@ -37,14 +40,15 @@ impl Metric {
             "errors" => return Ok(Metric::Errors),
             "count" => return Ok(Metric::Count),
             "rps" => return Ok(Metric::Rps),
+            "held" => return Ok(Metric::Held),
             _ => {}
         }
         match name.strip_prefix('p').map(str::parse::<f64>) {
             Some(Ok(p)) if p > 0.0 && p <= 100.0 => Ok(Metric::Percentile(p)),
             Some(Ok(p)) => Err(format!("percentile p{p} is not between p0 and p100")),
             _ => Err(format!(
-                "`{name}` is not a metric; use p50, p99.9, mean, max, error-rate, errors, count \
-                 or rps"
+                "`{name}` is not a metric; use p50, p99.9, mean, max, error-rate, errors, count, \
+                 rps or held"
             )),
         }
     }
@@ -58,9 +62,9 @@ impl Metric {
             return parse_duration(text).map(|d| whole_us(d) as f64);
         }
         let number = match (self, text.strip_suffix('%')) {
-            (Metric::ErrorRate, Some(percent)) => percent,
-            (Metric::ErrorRate, None) => {
-                return Err(format!("error-rate is in percent; write `{text}%`"));
+            (Metric::ErrorRate | Metric::Held, Some(percent)) => percent,
+            (Metric::ErrorRate | Metric::Held, None) => {
+                return Err(format!("this metric is in percent; write `{text}%`"));
             }
             (_, Some(_)) => return Err(format!("`{text}` has a %, but this metric is a number")),
             (_, None) => text,
@@ -72,7 +76,8 @@ impl Metric {
     }
 
     /// The measured value, or nothing if there is no sample to measure.
-    fn measure(self, counts: &PhaseCounts, seconds: f64) -> Option<f64> {
+    fn measure(self, sample: &Sample<'_>) -> Option<f64> {
+        let counts = sample.counts;
         let latency = &counts.latencies.total;
         if counts.offered == 0 || (self.is_latency() && latency.is_empty()) {
             return None;
@@ -84,7 +89,8 @@ impl Metric {
             Metric::ErrorRate => 100.0 * counts.error_count() as f64 / counts.offered as f64,
             Metric::Errors => counts.error_count() as f64,
             Metric::Count => counts.ok as f64,
-            Metric::Rps => counts.ok as f64 / seconds,
+            Metric::Rps => sample.rps,
+            Metric::Held => return sample.held,
         })
     }
 
@@ -92,11 +98,22 @@ impl Metric {
     pub fn show(self, value: f64) -> String {
         match self {
             _ if self.is_latency() => show_us(value as u64),
-            Metric::ErrorRate => format!("{value:.3}%"),
+            Metric::ErrorRate | Metric::Held => format!("{value:.3}%"),
             Metric::Rps => format!("{value:.1}/s"),
             _ => format!("{value}"),
         }
     }
+}
+
+/// What a rule is judged on.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample<'a> {
+    /// The counts of a phase, or of the whole run.
+    pub counts: &'a PhaseCounts,
+    /// Answers per second in that time.
+    pub rps: f64,
+    /// See [`Metric::Held`]; only of the whole run.
+    pub held: Option<f64>,
 }
 
 /// Comparison of a rule.
@@ -168,6 +185,9 @@ impl Threshold {
         };
         let (group, phase, name) = split_subject(subject, groups, phases)?;
         let metric = Metric::parse(name)?;
+        if metric == Metric::Held && phase.is_some() {
+            return Err("held is a number of the whole run, not of a phase".to_string());
+        }
         if value.is_empty() {
             return Err("no value after the comparison; write it like p99<50ms".to_string());
         }
@@ -175,9 +195,14 @@ impl Threshold {
         Ok(Threshold { text: text.to_string(), group, phase, metric, comparison, value })
     }
 
-    /// Judges the rule on the counts it names, collected over `seconds`.
-    pub fn judge(&self, counts: Option<&PhaseCounts>, seconds: f64) -> Judgement {
-        let actual = counts.and_then(|c| self.metric.measure(c, seconds));
+    /// Whether the rule is about the held rate.
+    pub fn is_held(&self) -> bool {
+        self.metric == Metric::Held
+    }
+
+    /// Judges the rule on what it names.
+    pub fn judge(&self, sample: Option<&Sample<'_>>) -> Judgement {
+        let actual = sample.and_then(|sample| self.metric.measure(sample));
         Judgement {
             rule: self.text.clone(),
             passed: actual.is_some_and(|a| self.comparison.holds(a, self.value)),

@@ -11,20 +11,20 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clap::Parser;
-use http::Request;
 use tokio::sync::watch;
 use tokio::task::{JoinSet, LocalSet};
-use valk_load::command_line::{Cli, Command};
+use valk_load::command_line::{Command, parse};
 use valk_load::connections::dialer::Dialer;
 use valk_load::connections::exchange::exchange;
 use valk_load::connections::target::Target;
+use valk_load::interrupt::Interrupt;
 use valk_load::limits::OWN_STREAM_WINDOW;
 use valk_load::options::Options;
 use valk_load::recording::clock::Clock;
 use valk_load::recording::cpu_time;
 use valk_load::reports::progress::Progress;
-use valk_load::run::{Interrupt, execute};
+use valk_load::requests::template::Template;
+use valk_load::run::execute;
 
 use crate::server::Server;
 
@@ -82,21 +82,22 @@ pub fn full(server: &Server, load: Load) -> Result<FullLoad, String> {
 async fn full_load(server: &Server, load: Load) -> Result<FullLoad, String> {
     let target = Target::parse(&server.target, &[]).map_err(|error| error.to_string())?;
     let dialer = Dialer::new(&target, None).map_err(|error| error.to_string())?;
-    let uri = target.uri("/").map_err(|error| error.to_string())?;
+    let uri = target.uri("/", None).map_err(|error| error.to_string())?;
+    let template = Rc::new(Template::get(vec![uri]));
     let clock = Clock::new(Instant::now());
     let answered = Rc::new(Cell::new(0_u64));
     let mut tasks = JoinSet::new();
     for _ in 0..load.connections {
         let opened = dialer.open(OWN_STREAM_WINDOW).await;
-        let (sender, connection) = opened.map_err(|error| format!("{error:?}"))?;
+        let opened = opened.map_err(|error| format!("{error:?}"))?;
+        let (sender, connection) = (opened.sender, opened.connection);
         tasks.spawn_local(async move { Err(format!("connection ended: {:?}", connection.await)) });
         for _ in 0..load.streams {
-            let (mut sender, uri, answered) = (sender.clone(), uri.clone(), Rc::clone(&answered));
+            let (mut sender, template) = (sender.clone(), Rc::clone(&template));
+            let answered = Rc::clone(&answered);
             tasks.spawn_local(async move {
                 loop {
-                    let mut request = Request::new(());
-                    *request.uri_mut() = uri.clone();
-                    if let Err((kind, _)) = exchange(&mut sender, request, 0, clock).await {
+                    if let Err((kind, _)) = exchange(&mut sender, &template, 0, 0, clock).await {
                         return Err::<(), String>(format!("a request failed: {kind}"));
                     }
                     answered.set(answered.get() + 1);
@@ -162,14 +163,14 @@ pub fn fixed_rate(server: &Server, load: Load) -> Result<FixedRate, String> {
         format!("--connections={}", load.connections),
         format!("--streams={}", load.streams),
     ];
-    let parsed = Cli::try_parse_from(words).map_err(|error| error.to_string())?;
+    let parsed = parse(words).map_err(|error| error.to_string())?;
     let Command::Run(arguments) = parsed.command else {
         return Err("the command is `run`".to_owned());
     };
     let options = Options::check(&arguments).map_err(|error| error.to_string())?;
-    let (_stop, never) = watch::channel(false);
+    let (_count, never) = watch::channel(0);
     let before = server.cpu_time()?;
-    let result = execute(&Arc::new(options), Interrupt::Flag(never), &mut Progress::new(None))
+    let result = execute(&Arc::new(options), Interrupt::counted(never), &mut Progress::new(None))
         .map_err(|error| error.to_string())?;
     let cpu = server.cpu_time()?.saturating_sub(before);
     let counts = result.groups[0].total();

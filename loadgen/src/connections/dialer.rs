@@ -1,55 +1,61 @@
 //! Opening HTTP/2 connections, and proving beforehand that the target speaks HTTP/2.
 //!
 //! 1. `probe` writes the client preface and an empty SETTINGS frame by hand and looks at the first
-//!    frame header that comes back (RFC 9113 §3.4): a server's first frame must be SETTINGS.
+//!    frame header that comes back (RFC 9113 section 3.4): a server's first frame must be SETTINGS.
 //! 2. `open` leaves protocol matters to h2, with windows far larger than any load needs, unless the
-//!    caller wants a small stream window on purpose.
+//!    caller wants a small stream window on purpose. A connection is open when the server's SETTINGS
+//!    have come: before that nobody knows how many streams it allows.
+//! 3. All addresses of a name are tried in order, and a silent one is left after a short while
+//!    (RFC 8305); the one that answered is tried first from then on.
 
+use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::{Connection, SendRequest};
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use super::failure::DialError;
 use super::target::Target;
 use super::tls::{Trust, client_config};
+use super::wire::Wire;
 use crate::error::LoadError;
-use crate::limits::{CONNECT_TIMEOUT, DATA_FRAME_BUDGET, OWN_CONNECTION_WINDOW};
-
-/// A TCP or TLS stream.
-pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
-
-/// Why a connection could not be opened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DialError {
-    /// There is no answer, or TLS fails.
-    Unreachable {
-        /// What happened.
-        cause: String,
-        /// What to try.
-        hint: String,
-    },
-    /// The answer is not HTTP/2.
-    NotHttp2(String),
-}
+use crate::limits::{ADDRESS_PATIENCE, CONNECT_TIMEOUT, DATA_FRAME_BUDGET, OWN_CONNECTION_WINDOW};
 
 /// Preface and an empty SETTINGS frame.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 const FRAME_HEADER_BYTES: usize = 9;
 const SETTINGS_TYPE: u8 = 4;
+/// First byte of a TLS record that holds an alert (RFC 8446 section 5.1).
+const TLS_ALERT: u8 = 21;
+
+/// An open connection whose server has sent its SETTINGS.
+pub struct Opened {
+    /// Opens streams.
+    pub sender: SendRequest<Bytes>,
+    /// Must be polled, or nothing moves.
+    pub connection: Connection<Wire, Bytes>,
+    /// See [`Wire::blocked`].
+    pub blocked: Arc<AtomicBool>,
+}
 
 /// Opens connections to one target.
 #[derive(Clone)]
 pub struct Dialer {
     target: Target,
     tls: Option<Arc<ClientConfig>>,
+    verified: bool,
     timeout: Duration,
+    /// Index of the address that answered last.
+    preferred: Arc<AtomicUsize>,
 }
 
 impl Dialer {
@@ -68,7 +74,13 @@ impl Dialer {
                 ));
             }
         };
-        Ok(Dialer { target: target.clone(), tls, timeout: CONNECT_TIMEOUT })
+        Ok(Dialer {
+            target: target.clone(),
+            tls,
+            verified: trust != Some(&Trust::AnyCertificate),
+            timeout: CONNECT_TIMEOUT,
+            preferred: Arc::default(),
+        })
     }
 
     /// The same dialer with another time limit for one connection.
@@ -78,36 +90,48 @@ impl Dialer {
         self
     }
 
-    async fn wire(&self) -> Result<Box<dyn ByteStream>, DialError> {
-        let tcp =
-            TcpStream::connect(self.target.address).await.map_err(|e| DialError::Unreachable {
-                cause: e.to_string(),
-                hint: format!("is the server running and listening on {}?", self.target.address),
-            })?;
-        // Without this, Nagle's algorithm adds up to 40 ms to small requests; a socket that
-        // refuses the option still works.
-        let _ = tcp.set_nodelay(true);
-        let Some(config) = &self.tls else { return Ok(Box::new(tcp)) };
-        let name =
-            ServerName::try_from(self.target.host.clone()).map_err(|e| DialError::Unreachable {
-                cause: format!("`{}` is not a TLS server name: {e}", self.target.host),
-                hint: "use a DNS name or an IP address".to_string(),
-            })?;
-        let tls = TlsConnector::from(Arc::clone(config)).connect(name, tcp).await.map_err(|e| {
-            let text = e.to_string();
-            if text.contains("NoApplicationProtocol") || text.contains("no application protocol") {
-                return DialError::NotHttp2("the TLS server offers no `h2` in ALPN".to_string());
+    fn port(&self) -> u16 {
+        self.target.addresses[0].port()
+    }
+
+    /// A TCP connection to the first address that answers.
+    ///
+    /// # Errors
+    /// If none does, why the first did not.
+    pub async fn tcp(&self) -> Result<TcpStream, DialError> {
+        let addresses = &self.target.addresses;
+        let first = self.preferred.load(Ordering::Relaxed);
+        let mut failure = None;
+        for attempt in 0..addresses.len() {
+            let index = (first + attempt) % addresses.len();
+            let last = attempt + 1 == addresses.len();
+            let patience = if last { self.timeout } else { ADDRESS_PATIENCE };
+            match tokio::time::timeout(patience, connect(addresses[index])).await {
+                Ok(Ok(tcp)) => {
+                    self.preferred.store(index, Ordering::Relaxed);
+                    return Ok(tcp);
+                }
+                // The first failure is that of the address a user thinks of.
+                Ok(Err(error)) => failure = failure.or(Some(error)),
+                Err(_) => failure = failure.or(Some(DialError::silent(patience))),
             }
-            DialError::Unreachable {
-                cause: format!("TLS handshake failed: {text}"),
-                hint: "give --ca the authority of the server's certificate, or --insecure; for a \
-                       plain-text server use http://"
-                    .to_string(),
-            }
-        })?;
+        }
+        Err(failure.expect("a target has at least one address"))
+    }
+
+    async fn wire(&self) -> Result<Wire, DialError> {
+        let tcp = self.tcp().await?;
+        let Some(config) = &self.tls else { return Ok(Wire::plain(tcp)) };
+        let host = &self.target.host;
+        let fail = |text: &str| DialError::tls(text, host, self.port(), self.verified);
+        let name = ServerName::try_from(host.clone()).map_err(|e| fail(&e.to_string()))?;
+        let tls = TlsConnector::from(Arc::clone(config))
+            .connect(name, tcp)
+            .await
+            .map_err(|e| fail(&e.to_string()))?;
         match tls.get_ref().1.alpn_protocol() {
-            Some(b"h2") => Ok(Box::new(tls)),
-            _ => Err(DialError::NotHttp2("the TLS server did not select `h2` in ALPN".to_string())),
+            Some(b"h2") => Ok(Wire::tls(tls)),
+            _ => Err(DialError::not_http2("the TLS server did not select `h2` in ALPN")),
         }
     }
 
@@ -115,14 +139,9 @@ impl Dialer {
         &self,
         work: impl Future<Output = Result<T, DialError>>,
     ) -> Result<T, DialError> {
-        tokio::time::timeout(self.timeout, work).await.unwrap_or_else(|_| {
-            Err(DialError::Unreachable {
-                cause: format!("no answer within {:?}", self.timeout),
-                hint: "the port is open but silent: is the server overloaded or stopped, or does \
-                       it expect TLS?"
-                    .to_string(),
-            })
-        })
+        tokio::time::timeout(self.timeout, work)
+            .await
+            .unwrap_or_else(|_| Err(DialError::silent(self.timeout)))
     }
 
     /// Proves that the target answers in HTTP/2.
@@ -130,51 +149,107 @@ impl Dialer {
     /// # Errors
     /// Says whether there is no answer, or an answer in another protocol.
     pub async fn probe(&self) -> Result<(), DialError> {
-        self.in_time(async {
-            let mut wire = self.wire().await?;
-            let mut header = [0; FRAME_HEADER_BYTES];
-            let answer = async {
-                wire.write_all(PREFACE).await?;
-                wire.flush().await?;
-                wire.read_exact(&mut header).await
-            };
-            if let Err(e) = answer.await {
-                return Err(DialError::NotHttp2(format!(
-                    "the server closed the connection on the HTTP/2 preface ({e})"
-                )));
+        let answer = self.in_time(self.first_frame()).await;
+        match answer {
+            Err(error)
+                if error.kind.is_connect() && self.tls.is_none() && self.expects_tls().await =>
+            {
+                Err(DialError::expects_tls(&self.target.host, self.port()))
             }
-            if header.starts_with(b"HTTP/") {
-                return Err(DialError::NotHttp2("the server answered in HTTP/1".to_string()));
+            answer => answer,
+        }
+    }
+
+    async fn first_frame(&self) -> Result<(), DialError> {
+        let mut wire = self.wire().await?;
+        let mut header = [0; FRAME_HEADER_BYTES];
+        let answer = async {
+            wire.write_all(PREFACE).await?;
+            wire.flush().await?;
+            wire.read_exact(&mut header).await
+        };
+        if let Err(e) = answer.await {
+            return Err(DialError::not_http2(format!(
+                "the server closed the connection on the HTTP/2 preface ({e})"
+            )));
+        }
+        if header.starts_with(b"HTTP/") {
+            return Err(DialError::not_http2("the server answered in HTTP/1"));
+        }
+        if header[0] == TLS_ALERT && self.tls.is_none() {
+            return Err(DialError::expects_tls(&self.target.host, self.port()));
+        }
+        if header[3] != SETTINGS_TYPE {
+            return Err(DialError::not_http2(format!(
+                "the server's first bytes {header:02x?} are not a SETTINGS frame"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Whether a TLS handshake succeeds where plain text did not, or at least gets a TLS answer.
+    async fn expects_tls(&self) -> bool {
+        let Ok(tcp) = self.tcp().await else { return false };
+        let Ok(config) = client_config(&Trust::AnyCertificate) else { return false };
+        let Ok(name) = ServerName::try_from(self.target.host.clone()) else { return false };
+        let handshake = TlsConnector::from(config).connect(name, tcp);
+        match tokio::time::timeout(ADDRESS_PATIENCE, handshake).await {
+            Ok(Ok(_)) => true,
+            Ok(Err(error)) => {
+                error.to_string().contains("AlertReceived")
+                    || error.to_string().contains("received fatal alert")
             }
-            if header[3] != SETTINGS_TYPE {
-                return Err(DialError::NotHttp2(format!(
-                    "the server's first bytes {header:02x?} are not a SETTINGS frame"
-                )));
-            }
-            Ok(())
-        })
-        .await
+            Err(_) => false,
+        }
     }
 
     /// Opens a connection whose streams have this receive window.
     ///
     /// # Errors
     /// As [`Dialer::probe`].
-    pub async fn open(
-        &self,
-        stream_window: u32,
-    ) -> Result<(SendRequest<Bytes>, Connection<Box<dyn ByteStream>, Bytes>), DialError> {
+    pub async fn open(&self, stream_window: u32) -> Result<Opened, DialError> {
         self.in_time(async {
             let wire = self.wire().await?;
-            h2::client::Builder::new()
+            let blocked = wire.blocked();
+            let broken =
+                |e: h2::Error| DialError::not_http2(format!("HTTP/2 handshake failed: {e}"));
+            let (sender, mut connection) = h2::client::Builder::new()
                 .initial_window_size(stream_window)
                 .initial_connection_window_size(OWN_CONNECTION_WINDOW)
+                .initial_max_send_streams(0)
                 .data_frame_budget(DATA_FRAME_BUDGET)
                 .enable_push(false)
                 .handshake(wire)
                 .await
-                .map_err(|e| DialError::NotHttp2(format!("HTTP/2 handshake failed: {e}")))
+                .map_err(broken)?;
+            std::future::poll_fn(|cx| {
+                match Pin::new(&mut connection).poll(cx) {
+                    Poll::Ready(Err(e)) => return Poll::Ready(Err(broken(e))),
+                    Poll::Ready(Ok(())) => {
+                        return Poll::Ready(Err(DialError::not_http2(
+                            "the server closed the connection before its SETTINGS",
+                        )));
+                    }
+                    Poll::Pending => {}
+                }
+                // Zero until the server's SETTINGS have come, as the builder says above.
+                if connection.max_concurrent_send_streams() > 0 {
+                    Poll::Ready(Ok(()))
+                } else {
+                    Poll::Pending
+                }
+            })
+            .await?;
+            Ok(Opened { sender, connection, blocked })
         })
         .await
     }
+}
+
+async fn connect(address: SocketAddr) -> Result<TcpStream, DialError> {
+    let tcp = TcpStream::connect(address).await.map_err(|e| DialError::tcp(&e, address))?;
+    // Without this, Nagle's algorithm adds up to 40 ms to small requests; a socket that refuses
+    // the option still works.
+    let _ = tcp.set_nodelay(true);
+    Ok(tcp)
 }

@@ -1,6 +1,9 @@
 //! Where the load goes, and the rule that it stays on this machine unless a host is named twice.
 //!
-//! A host that is not a loopback address is refused before any name is looked up.
+//! 1. A host that is not a loopback address is refused before any name is looked up.
+//! 2. A port is named and valid, or that of the scheme. User names and passwords are refused: no
+//!    request would carry them.
+//! 3. A path goes to the target byte for byte, whatever it looks like (`//host/x` is a path).
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
@@ -13,10 +16,10 @@ use crate::error::LoadError;
 pub struct Target {
     /// `true` for `https`: TLS with ALPN; otherwise HTTP/2 with prior knowledge on plain TCP.
     pub tls: bool,
-    /// Host as written, without brackets.
+    /// Host as written, in lower case, without brackets.
     pub host: String,
-    /// Where to connect.
-    pub address: SocketAddr,
+    /// Where to connect, in the order of trying; never empty.
+    pub addresses: Vec<SocketAddr>,
     /// `scheme://host:port`, the base of every request.
     pub base: String,
 }
@@ -40,48 +43,89 @@ impl Target {
                 )));
             }
         };
-        if uri.path() != "/" || uri.query().is_some() {
+        if uri.path() != "/" || uri.query().is_some() || text.contains('#') {
             return Err(LoadError::usage(format!(
                 "target `{text}` has a path; give the paths with --path, the target is only \
                  scheme, host and port"
             )));
         }
-        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_string();
-        let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
+        let authority = uri.authority().map_or("", http::uri::Authority::as_str);
+        if authority.contains('@') {
+            return Err(LoadError::usage(
+                "the target has a user name; requests do not carry it: give \
+                 --header 'authorization: ...'",
+            ));
+        }
+        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_ascii_lowercase();
+        if host.is_empty() {
+            return Err(LoadError::usage(format!("target `{text}` has no host")));
+        }
+        let port = port(text, authority, if tls { 443 } else { 80 })?;
         let remote = match host.parse::<IpAddr>() {
             Ok(ip) => !ip.is_loopback(),
             Err(_) => host != "localhost",
         };
-        if remote && !allowed.contains(&host) {
+        if remote && !allowed.iter().any(|name| name.eq_ignore_ascii_case(&host)) {
             return Err(LoadError::usage(format!(
                 "target host `{host}` is not on this machine; if it is yours to load, add \
                  --allow-remote {host}"
             )));
         }
-        let address = resolve(&host, port, !remote)?;
+        let addresses = resolve(&host, port, !remote)?;
         let shown = if host.contains(':') { format!("[{host}]") } else { host.clone() };
         let scheme = if tls { "https" } else { "http" };
-        Ok(Target { tls, host, address, base: format!("{scheme}://{shown}:{port}") })
+        Ok(Target { tls, host, addresses, base: format!("{scheme}://{shown}:{port}") })
     }
 
-    /// The full URI of a path on this target.
+    /// The full URI of a path on this target, with another `:authority` if there is one.
     ///
     /// # Errors
     /// Usage error if the path is not one.
-    pub fn uri(&self, path: &str) -> Result<Uri, LoadError> {
+    pub fn uri(&self, path: &str, authority: Option<&str>) -> Result<Uri, LoadError> {
         if !path.starts_with('/') {
-            return Err(LoadError::usage(format!("path `{path}` does not start with `/`")));
+            let why = if path.contains("://") {
+                "is a URL; give the host with --target"
+            } else {
+                "does not start with `/`"
+            };
+            return Err(LoadError::usage(format!("path `{path}` {why}")));
         }
-        format!("{}{path}", self.base).parse().map_err(|_| {
-            LoadError::usage(format!("path `{path}` holds characters a URL path cannot have"))
-        })
+        if path.contains('#') {
+            return Err(LoadError::usage(format!(
+                "path `{path}` has a `#`: the part behind it never leaves a client; write %23 for \
+                 the character"
+            )));
+        }
+        let base = match authority {
+            None => self.base.clone(),
+            Some(name) => format!("{}://{name}", if self.tls { "https" } else { "http" }),
+        };
+        let unusable =
+            || LoadError::usage(format!("path `{path}` holds characters a URL path cannot have"));
+        let uri: Uri = format!("{base}{path}").parse().map_err(|_| unusable())?;
+        match uri.path_and_query() {
+            Some(sent) if sent.as_str() == path => Ok(uri),
+            _ => Err(unusable()),
+        }
     }
 }
 
-fn resolve(host: &str, port: u16, loopback_only: bool) -> Result<SocketAddr, LoadError> {
+/// The port behind the host, which may be an address in brackets.
+fn port(text: &str, authority: &str, default: u16) -> Result<u16, LoadError> {
+    let behind_host = authority.rsplit_once(']').map_or(authority, |(_, rest)| rest);
+    let Some((_, port)) = behind_host.rsplit_once(':') else { return Ok(default) };
+    match port.parse() {
+        Ok(port) if port != 0 => Ok(port),
+        _ => Err(LoadError::usage(format!(
+            "target `{text}` has the port `{port}`; a port is a number from 1 to 65535"
+        ))),
+    }
+}
+
+fn resolve(host: &str, port: u16, loopback_only: bool) -> Result<Vec<SocketAddr>, LoadError> {
     let unknown = |cause: String| LoadError::Unreachable {
         target: host.to_string(),
-        cause,
+        cause: format!("dns: {cause}"),
         hint: "check the spelling, or use the address itself".to_string(),
     };
     let addresses = (host, port).to_socket_addrs().map_err(|e| unknown(e.to_string()))?;
@@ -89,5 +133,9 @@ fn resolve(host: &str, port: u16, loopback_only: bool) -> Result<SocketAddr, Loa
     let mut usable: Vec<SocketAddr> =
         addresses.filter(|a| !loopback_only || a.ip().is_loopback()).collect();
     usable.sort_by_key(SocketAddr::is_ipv6);
-    usable.first().copied().ok_or_else(|| unknown("the name has no loopback address".to_string()))
+    usable.dedup();
+    if usable.is_empty() {
+        return Err(unknown("the name has no loopback address".to_string()));
+    }
+    Ok(usable)
 }

@@ -2,55 +2,52 @@
 //!
 //! 1. goose never sees our command line, opens no control port and prints nothing: it gets a
 //!    finished configuration, and its log goes to a logger that discards.
-//! 2. Each user has its own HTTP client, and so its own connection; HTTP/2 comes from the `http2`
-//!    feature of reqwest (ALPN on TLS, prior knowledge on plain text).
-//! 3. Every response's protocol version is counted. What the count must be is judged by `report`.
-//! 4. A request's clock runs to the last byte of its body; goose's own clock stops at the head.
+//! 2. goose decides who does what when. The requests themselves go over our own HTTP/2 connections,
+//!    one for each user: a path leaves byte for byte as it was given, where a URL library would
+//!    rewrite it, or follow `//host/` to another host.
+//! 3. A request's clock runs to the last byte of its body; goose's own clock stops at the head.
+//! 4. Ctrl-C is not goose's: the program has taken the handler before (see `main`).
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use goose::GooseAttack;
 use goose::config::GooseConfiguration;
 use goose::goose::{GooseUser, Scenario, Transaction, TransactionFunction, TransactionResult};
-use http::Version;
-use reqwest::ClientBuilder;
+use http::Method;
+use tokio::sync::Mutex;
 
-use crate::connections::tls::{Trust, read_authority};
+use crate::connections::dialer::Dialer;
+use crate::connections::session::Session;
 use crate::error::LoadError;
-use crate::limits::{CONNECT_TIMEOUT, OWN_CONNECTION_WINDOW, OWN_STREAM_WINDOW};
 use crate::options::Options;
 use crate::quantity::whole_seconds;
-use crate::recording::clock::{Clock, Stamps};
-use crate::recording::error_kind::ErrorKind;
+use crate::recording::clock::Clock;
 use crate::recording::recorder::Recorder;
+use crate::requests::template::Template;
 
 /// Ends a running journey early.
 pub fn interrupt() {
     goose::trigger_killswitch("interrupted");
 }
 
-/// Whether the last journey ended early: by [`interrupt`], or by goose's own Ctrl-C handler, which
-/// replaces ours while it runs.
-pub fn was_interrupted() -> bool {
-    goose::is_killswitch_triggered()
-}
-
 /// Runs the journey to its end.
 ///
 /// # Errors
-/// If goose refuses its configuration or the authority file cannot be used.
+/// If goose refuses its configuration.
 pub async fn run(
     options: &Options,
+    dialer: Dialer,
     recorder: Arc<Recorder>,
     clock: Clock,
 ) -> Result<(), LoadError> {
     silence();
-    let client = ClientPlan::new(options)?;
+    clock.started().await;
     let broken = |e: goose::GooseError| LoadError::Goose(e.to_string());
     let attack = GooseAttack::initialize_with_config(configuration(options))
         .map_err(broken)?
-        .register_scenario(journey(options, &client, &recorder, clock).map_err(broken)?);
+        .register_scenario(journey(options, &dialer, &recorder, clock)?.map_err(broken)?);
     // Boxed: the future is over 20 KB.
     Box::pin(attack.execute()).await.map_err(broken)?;
     Ok(())
@@ -71,103 +68,78 @@ fn configuration(options: &Options) -> GooseConfiguration {
     config.no_print_metrics = true;
     config.no_error_summary = true;
     config.quiet = 1;
-    // Only for the client that each user starts with and `start` replaces unused; it would
-    // otherwise demand system certificates.
+    // Only for goose's own client, which nobody uses; it would demand system certificates.
     config.accept_invalid_certs = true;
     config
 }
 
-/// What every user's client is built from.
+/// A user's connection, kept in goose's session data.
 #[derive(Clone)]
-struct ClientPlan {
-    tls: bool,
-    insecure: bool,
-    authority: Vec<reqwest::Certificate>,
-    timeout: Duration,
-}
-
-impl ClientPlan {
-    fn new(options: &Options) -> Result<ClientPlan, LoadError> {
-        let authority = match &options.trust {
-            Some(Trust::Authority(path)) => read_authority(path)?
-                .iter()
-                .map(|der| reqwest::Certificate::from_der(der))
-                .collect::<Result<Vec<_>, _>>()
-                .map_err(|e| LoadError::usage(format!("{path} is not usable: {e}")))?,
-            _ => Vec::new(),
-        };
-        Ok(ClientPlan {
-            tls: options.target.tls,
-            insecure: options.trust == Some(Trust::AnyCertificate),
-            authority,
-            timeout: options.timeout,
-        })
-    }
-
-    fn builder(&self) -> ClientBuilder {
-        let builder = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(self.timeout)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .http2_initial_stream_window_size(OWN_STREAM_WINDOW)
-            .http2_initial_connection_window_size(OWN_CONNECTION_WINDOW);
-        if !self.tls {
-            builder.http2_prior_knowledge()
-        } else if self.insecure {
-            builder.tls_danger_accept_invalid_certs(true)
-        } else {
-            builder.tls_certs_only(self.authority.clone())
-        }
-    }
-}
+struct UserSession(Arc<Mutex<Session>>);
 
 /// One step: what to ask for.
 #[derive(Clone)]
 struct Step {
-    path: String,
-    post_bytes: Option<usize>,
+    template: Arc<Template>,
+    path: usize,
+    timeout: Duration,
     recorder: Arc<Recorder>,
     clock: Clock,
 }
 
+type Journey = Result<Scenario, goose::GooseError>;
+
 fn journey(
     options: &Options,
-    client: &ClientPlan,
+    dialer: &Dialer,
     recorder: &Arc<Recorder>,
     clock: Clock,
-) -> Result<Scenario, goose::GooseError> {
-    let step = |path: &str, post_bytes| Step {
-        path: path.to_string(),
-        post_bytes,
+) -> Result<Journey, LoadError> {
+    let pages = Arc::new(options.template()?);
+    let step = |template: &Arc<Template>, path| Step {
+        template: Arc::clone(template),
+        path,
+        timeout: options.timeout,
         recorder: Arc::clone(recorder),
         clock,
     };
-    let client = client.clone();
+    let post = match &options.post {
+        None => None,
+        Some((path, bytes)) => {
+            let uri = options.target.uri(path, options.authority.as_deref())?;
+            let body = Bytes::from(vec![b'v'; *bytes]);
+            let template = Template { uris: vec![uri], ..(*pages).clone() };
+            Some(step(&Arc::new(template.with_body(Method::POST, body)), 0))
+        }
+    };
+    let dialer = dialer.clone();
     let start: TransactionFunction = Arc::new(move |user| {
-        let builder = client.builder();
-        Box::pin(async move { user.set_client_builder(builder).await.map_err(Box::new) })
+        let session = Arc::new(Mutex::new(Session::new(dialer.clone())));
+        user.set_session_data(UserSession(session));
+        Box::pin(async move { Ok(()) })
     });
-    let mut scenario = Scenario::new("browse")
-        .set_wait_time(options.think, options.think)?
-        .register_transaction(Transaction::new(start).set_name("start").set_on_start())
-        .register_transaction(
-            transaction(step(&options.paths[0].0, None)).set_name("landing").set_sequence(1),
-        );
-    for (path, weight) in &options.paths {
-        scenario = scenario.register_transaction(
-            transaction(step(path, None))
-                .set_name(path)
-                .set_sequence(2)
-                .set_weight(*weight as usize)?,
-        );
-    }
-    if let Some((path, bytes)) = &options.post {
-        scenario = scenario.register_transaction(
-            transaction(step(path, Some(*bytes))).set_name("post").set_sequence(3),
-        );
-    }
-    Ok(scenario)
+    let paths: Vec<(String, u32)> = options.paths.clone();
+    let think = options.think;
+    let build = move || {
+        let mut scenario = Scenario::new("browse")
+            .set_wait_time(think, think)?
+            .register_transaction(Transaction::new(start).set_name("start").set_on_start())
+            .register_transaction(transaction(step(&pages, 0)).set_name("landing").set_sequence(1));
+        for (index, (path, weight)) in paths.iter().enumerate() {
+            scenario = scenario.register_transaction(
+                transaction(step(&pages, index))
+                    .set_name(path)
+                    .set_sequence(2)
+                    .set_weight(*weight as usize)?,
+            );
+        }
+        if let Some(post) = post {
+            scenario =
+                scenario.register_transaction(transaction(post).set_name("post").set_sequence(3));
+        }
+        Ok(scenario)
+    };
+    Ok(build())
 }
 
 fn transaction(step: Step) -> Transaction {
@@ -179,61 +151,30 @@ fn transaction(step: Step) -> Transaction {
 
 impl Step {
     async fn run(&self, user: &mut GooseUser) -> TransactionResult {
-        let intended = self.clock.now_ns();
-        self.recorder.offered(intended);
-        let answer = match self.post_bytes {
-            None => user.get(&self.path).await?,
-            Some(bytes) => user.post(&self.path, vec![b'v'; bytes]).await?,
-        };
-        let first = self.clock.now_ns();
-        match answer.response {
-            Err(error) => self.recorder.failed(intended, kind_of(&error), None),
-            Ok(response) => {
-                let protocol = protocol_name(response.version());
-                let status = response.status().as_u16();
-                let body = response.bytes().await;
-                let last = self.clock.now_ns();
-                match (body, ErrorKind::of_status(status)) {
-                    (Err(error), _) => {
-                        self.recorder.failed(intended, kind_of(&error), Some(protocol));
-                    }
-                    (Ok(_), Some(kind)) => self.recorder.failed(intended, kind, Some(protocol)),
-                    (Ok(body), None) => {
-                        let stamps = Stamps { intended, sent: intended, first, last };
-                        self.recorder.answered(intended, stamps, protocol, body.len() as u64);
-                    }
+        let UserSession(session) = user.get_session_data_unchecked::<UserSession>().clone();
+        let mut session = session.lock().await;
+        let pause = session.pause();
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+        let due_ns = self.clock.now_ns();
+        self.recorder.offered(due_ns);
+        let answer = session
+            .request(&self.template, self.path, self.timeout, self.clock, &self.recorder)
+            .await;
+        match answer {
+            Ok(answer) => {
+                self.recorder.answered(due_ns, answer.stamps, answer.body_bytes);
+                if (300..400).contains(&answer.status) {
+                    self.recorder.redirected();
                 }
+            }
+            Err((kind, responded)) => {
+                self.recorder.failed(due_ns, self.clock.now_ns(), kind, responded);
             }
         }
         Ok(())
     }
-}
-
-/// Name of a protocol version in the report.
-pub fn protocol_name(version: Version) -> &'static str {
-    match version {
-        Version::HTTP_2 => "HTTP/2",
-        Version::HTTP_11 => "HTTP/1.1",
-        Version::HTTP_10 => "HTTP/1.0",
-        _ => "other",
-    }
-}
-
-fn kind_of(error: &reqwest::Error) -> ErrorKind {
-    if error.is_timeout() {
-        return ErrorKind::Timeout;
-    }
-    if error.is_connect() {
-        return ErrorKind::Connect;
-    }
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        if let Some(h2) = cause.downcast_ref::<h2::Error>() {
-            return ErrorKind::from(h2);
-        }
-        source = cause.source();
-    }
-    ErrorKind::Disconnected
 }
 
 /// Discards all log records of this process, which are goose's and its dependencies'.

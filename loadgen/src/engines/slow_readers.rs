@@ -16,16 +16,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::{Connection, ResponseFuture, SendRequest};
-use http::{Request, Uri};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::connections::dialer::{ByteStream, Dialer};
+use super::event_loop::Stop;
+use crate::connections::dialer::Dialer;
 use crate::connections::exchange::Failure;
-use crate::limits::OWN_STREAM_WINDOW;
+use crate::connections::wire::Wire;
+use crate::limits::{INTERRUPT_DRAIN, OWN_STREAM_WINDOW};
 use crate::recording::clock::{Clock, Stamps};
 use crate::recording::error_kind::ErrorKind;
 use crate::recording::recorder::Recorder;
+use crate::requests::template::Template;
 
 /// What the slow readers do.
 #[derive(Clone, Debug)]
@@ -38,8 +40,8 @@ pub struct SlowSpec {
     pub streams: u32,
     /// Stream window while holding, in bytes.
     pub window: u32,
-    /// What to read.
-    pub uri: Uri,
+    /// What to ask for: the first of its paths.
+    pub template: Arc<Template>,
     /// When to connect and ask, nanoseconds since the origin.
     pub start_ns: u64,
     /// When to open the windows.
@@ -51,17 +53,18 @@ pub struct SlowSpec {
 /// Pause before the release is tried again while an earlier SETTINGS frame is unacknowledged.
 const RELEASE_RETRY: Duration = Duration::from_millis(5);
 
-/// Runs all slow readers to their end; `stop` releases early.
+/// Runs all slow readers to their end; `stop` releases early, and leaves little time to read.
 pub async fn run(
     spec: SlowSpec,
     dialer: Dialer,
     recorder: Arc<Recorder>,
     clock: Clock,
-    mut stop: watch::Receiver<bool>,
+    mut stop: watch::Receiver<Stop>,
 ) {
+    clock.started().await;
     tokio::select! {
         () = tokio::time::sleep_until(clock.instant(spec.start_ns).into()) => {}
-        _ = stop.wait_for(|stop| *stop) => return,
+        _ = stop.wait_for(|stop| *stop > Stop::No) => return,
     }
     let (release, released) = watch::channel(None);
     let mut connections = JoinSet::new();
@@ -81,11 +84,25 @@ pub async fn run(
     tokio::select! {
         () = &mut all_done => return,
         () = tokio::time::sleep_until(clock.instant(spec.release_ns).into()) => {}
-        _ = stop.wait_for(|stop| *stop) => {}
+        _ = stop.wait_for(|stop| *stop > Stop::No) => {}
     }
     // Every receiver may be gone already if the server closed all connections.
     let _ = release.send(Some(clock.now_ns()));
-    all_done.await;
+    let given_up = async {
+        // An error means that nobody can stop the run any more.
+        if stop.wait_for(|stop| *stop > Stop::No).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        recorder.cut(clock.now_ns());
+        tokio::select! {
+            () = tokio::time::sleep(INTERRUPT_DRAIN) => {}
+            _ = stop.wait_for(|stop| *stop == Stop::Abort) => {}
+        }
+    };
+    tokio::select! {
+        () = &mut all_done => {}
+        () = given_up => {}
+    }
 }
 
 #[derive(Clone)]
@@ -98,22 +115,25 @@ struct SlowConnection {
 
 impl SlowConnection {
     async fn run(self, dialer: Dialer) {
-        let Ok((sender, connection)) = dialer.open(self.spec.window).await else {
-            self.recorder.connection_lost(ErrorKind::Connect);
-            for _ in 0..self.spec.streams {
-                let now_ns = self.clock.now_ns();
-                self.recorder.offered(now_ns);
-                self.recorder.failed(now_ns, ErrorKind::Connect, None);
+        let opened = match dialer.open(self.spec.window).await {
+            Ok(opened) => opened,
+            Err(error) => {
+                self.recorder.connection_lost(error.kind);
+                for _ in 0..self.spec.streams {
+                    let now_ns = self.clock.now_ns();
+                    self.recorder.offered(now_ns);
+                    self.recorder.failed(now_ns, now_ns, error.kind, false);
+                }
+                return;
             }
-            return;
         };
-        let driver = tokio::spawn(self.clone().drive(connection));
-        self.read_all(sender).await;
+        let driver = tokio::spawn(self.clone().drive(opened.connection));
+        self.read_all(opened.sender).await;
         driver.abort();
     }
 
     /// Keeps the connection going and opens its windows at the release.
-    async fn drive(mut self, mut connection: Connection<Box<dyn ByteStream>, Bytes>) {
+    async fn drive(mut self, mut connection: Connection<Wire, Bytes>) {
         let finished = tokio::select! {
             finished = &mut connection => Some(finished),
             _ = self.released.wait_for(Option::is_some) => None,
@@ -134,27 +154,34 @@ impl SlowConnection {
     /// Opens the streams and waits for all of them.
     async fn read_all(mut self, mut sender: SendRequest<Bytes>) {
         let mut streams = JoinSet::new();
-        for _ in 0..self.spec.streams {
+        // A held stream ends at the release, so the server's limit leaves no room for others: they
+        // stay unsent.
+        let allowed = sender.current_max_send_streams().min(self.spec.streams as usize);
+        for number in 0..self.spec.streams as usize {
             let opened_ns = self.clock.now_ns();
+            if number >= allowed {
+                self.recorder.unsent(opened_ns, opened_ns);
+                continue;
+            }
             tokio::select! {
                 // The release comes first: a stream opened behind it would not be a slow one.
                 biased;
-                // The server allows fewer streams than asked for; the rest never left.
                 _ = self.released.wait_for(Option::is_some) => {
-                    self.recorder.unsent(opened_ns);
+                    self.recorder.unsent(opened_ns, opened_ns);
                     continue;
                 }
                 // Failure shows again in `send_request`.
                 _ = poll_fn(|cx| sender.poll_ready(cx)) => {}
             }
             self.recorder.offered(opened_ns);
-            let mut request = Request::new(());
-            *request.uri_mut() = self.spec.uri.clone();
-            match sender.send_request(request, true) {
+            match sender.send_request(self.spec.template.request(0), true) {
                 Ok((response, _)) => {
                     streams.spawn(self.clone().read_one(response, opened_ns));
                 }
-                Err(error) => self.recorder.failed(opened_ns, ErrorKind::from(&error), None),
+                Err(error) => {
+                    let kind = ErrorKind::from(&error);
+                    self.recorder.failed(opened_ns, self.clock.now_ns(), kind, false);
+                }
             }
         }
         while streams.join_next().await.is_some() {}
@@ -170,13 +197,15 @@ impl SlowConnection {
         };
         let finished = tokio::select! {
             finished = self.hold_then_read(response, opened_ns) => finished,
-            () = too_late => Err((ErrorKind::Timeout, None)),
+            () = too_late => Err((ErrorKind::Timeout, false)),
         };
         match finished {
             Ok((stamps, bytes)) => {
-                self.recorder.answered(opened_ns, stamps, "HTTP/2", bytes);
+                self.recorder.answered(opened_ns, stamps, bytes);
             }
-            Err((kind, protocol)) => self.recorder.failed(opened_ns, kind, protocol),
+            Err((kind, responded)) => {
+                self.recorder.failed(opened_ns, self.clock.now_ns(), kind, responded);
+            }
         }
     }
 
@@ -185,10 +214,10 @@ impl SlowConnection {
         response: ResponseFuture,
         opened_ns: u64,
     ) -> Result<(Stamps, u64), Failure> {
-        let response = response.await.map_err(|e| (ErrorKind::from(&e), None))?;
-        let protocol = Some("HTTP/2");
-        if let Some(kind) = ErrorKind::of_status(response.status().as_u16()) {
-            return Err((kind, protocol));
+        let response = response.await.map_err(|e| (ErrorKind::from(&e), false))?;
+        let status = response.status().as_u16();
+        if status >= 400 {
+            return Err((ErrorKind::Status(status), true));
         }
         let mut body = response.into_body();
         let from =
@@ -218,7 +247,7 @@ impl SlowConnection {
                 }
             };
             let Some(chunk) = chunk else { break };
-            let chunk = chunk.map_err(|e| (ErrorKind::from(&e), protocol))?;
+            let chunk = chunk.map_err(|e| (ErrorKind::from(&e), true))?;
             bytes += chunk.len() as u64;
             if holding {
                 withheld += chunk.len();

@@ -1,6 +1,6 @@
 //! The clock of a run, and the times of one request.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::quantity::whole_ns;
 
@@ -16,6 +16,12 @@ impl Clock {
         Clock { origin }
     }
 
+    /// Waits until the clock runs. Nothing of a run happens before that: the clock would read zero
+    /// all the while, and a request that is due at zero would leave too early.
+    pub async fn started(&self) {
+        tokio::time::sleep_until(self.origin.into()).await;
+    }
+
     /// Now; zero before the origin.
     pub fn now_ns(&self) -> u64 {
         whole_ns(Instant::now().saturating_duration_since(self.origin))
@@ -23,7 +29,7 @@ impl Clock {
 
     /// The instant of an offset.
     pub fn instant(&self, at_ns: u64) -> Instant {
-        self.origin + std::time::Duration::from_nanos(at_ns)
+        self.origin + Duration::from_nanos(at_ns)
     }
 }
 
@@ -32,7 +38,7 @@ impl Clock {
 pub struct Stamps {
     /// When it should have left.
     pub intended: u64,
-    /// When its HEADERS were handed to the connection.
+    /// When its HEADERS were written.
     pub sent: u64,
     /// When the response head arrived.
     pub first: u64,

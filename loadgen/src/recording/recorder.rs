@@ -3,102 +3,25 @@
 //! 1. A request is *offered* when its time has come, whether or not it could be sent.
 //! 2. Every offered request ends exactly once: `ok`, or one error kind. So at the end of a run
 //!    `offered = ok + errors`, and a report that breaks this is invalid.
-//! 3. A request belongs to the phase in which it was due, whenever it ended.
+//! 3. A request belongs to the phase in which it was due, whenever it ended. Rates are another
+//!    matter: `came` counts an answer in the phase in which it arrived, and what arrived after the
+//!    schedule is `late` and in no rate.
 //! 4. Only `ok` requests enter the histograms: a server that sheds fast must not look fast.
+//!
+//! Each thread of an engine has a recorder of its own; results are added at the end. Recording
+//! allocates only at the begin of a second and for the first error of a kind.
 //!
 //! Does not know what a request is, nor which engine sends it.
 
-use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hdrhistogram::Histogram;
 
 use super::clock::Stamps;
+use super::counts::{GroupResult, PhaseCounts, histogram};
 use super::error_kind::ErrorKind;
-use crate::limits::{HISTOGRAM_DIGITS, MAX_LATENCY_US};
+use super::seconds::OpenSecond;
 use crate::schedule::timeline::Timeline;
-
-/// Latency histograms in microseconds, three decimal digits.
-#[derive(Clone, Debug)]
-pub struct Latencies {
-    /// Intended to last byte: the waiting time of a user who came at that time.
-    pub total: Histogram<u64>,
-    /// Intended to first byte.
-    pub first_byte: Histogram<u64>,
-    /// Intended to sent: waiting for the generator, a stream or the connection.
-    pub send_wait: Histogram<u64>,
-    /// Sent to last byte: what a closed-loop tool would call latency.
-    pub service: Histogram<u64>,
-}
-
-impl Default for Latencies {
-    fn default() -> Self {
-        let empty = histogram();
-        Latencies {
-            total: empty.clone(),
-            first_byte: empty.clone(),
-            send_wait: empty.clone(),
-            service: empty,
-        }
-    }
-}
-
-impl Latencies {
-    fn record(&mut self, at: Stamps) {
-        let us = |from: u64, to: u64| to.saturating_sub(from) / 1_000;
-        self.total.saturating_record(us(at.intended, at.last));
-        self.first_byte.saturating_record(us(at.intended, at.first));
-        self.send_wait.saturating_record(us(at.intended, at.sent));
-        self.service.saturating_record(us(at.sent, at.last));
-    }
-
-    fn add(&mut self, other: &Latencies) {
-        let same = "all histograms have the same bounds";
-        self.total.add(&other.total).expect(same);
-        self.first_byte.add(&other.first_byte).expect(same);
-        self.send_wait.add(&other.send_wait).expect(same);
-        self.service.add(&other.service).expect(same);
-    }
-}
-
-/// An empty histogram of the bounds all histograms here share.
-pub fn histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, MAX_LATENCY_US, HISTOGRAM_DIGITS)
-        .expect("the bounds in `limits` are valid")
-}
-
-/// What happened in one phase.
-#[derive(Clone, Debug, Default)]
-pub struct PhaseCounts {
-    /// Requests that were due.
-    pub offered: u64,
-    /// Requests answered completely with a status below 400.
-    pub ok: u64,
-    /// Failed requests by kind.
-    pub errors: BTreeMap<ErrorKind, u64>,
-    /// Response body bytes received.
-    pub body_bytes: u64,
-    /// Latencies of the `ok` requests.
-    pub latencies: Latencies,
-}
-
-impl PhaseCounts {
-    /// All failed requests.
-    pub fn error_count(&self) -> u64 {
-        self.errors.values().sum()
-    }
-
-    /// Adds the counts of another phase.
-    pub fn add(&mut self, other: &PhaseCounts) {
-        self.offered += other.offered;
-        self.ok += other.ok;
-        self.body_bytes += other.body_bytes;
-        for (kind, count) in &other.errors {
-            *self.errors.entry(*kind).or_default() += count;
-        }
-        self.latencies.add(&other.latencies);
-    }
-}
 
 /// What the screen shows once a second.
 #[derive(Clone, Debug)]
@@ -115,34 +38,14 @@ pub struct Tick {
     pub window: Histogram<u64>,
 }
 
-/// A copy of everything a recorder knows.
-#[derive(Clone, Debug)]
-pub struct GroupResult {
-    /// Name of the group.
-    pub name: &'static str,
-    /// Counts by phase, in the order of the timeline.
-    pub phases: Vec<PhaseCounts>,
-    /// Responses by protocol version.
-    pub protocols: BTreeMap<&'static str, u64>,
-    /// Connections lost, by kind.
-    pub lost_connections: BTreeMap<ErrorKind, u64>,
-    /// Due time to the moment the generator noticed it: its own lateness, without any waiting for
-    /// a free stream, which is the server's.
-    pub send_lag: Histogram<u64>,
-    /// Streams whose body was really stopped by the held window (slow readers only).
-    pub held_streams: u64,
-    /// Body bytes received while the window was held (slow readers only).
-    pub held_bytes: u64,
-}
-
-impl GroupResult {
-    /// The sum over all phases.
-    pub fn total(&self) -> PhaseCounts {
-        let mut total = PhaseCounts::default();
-        for phase in &self.phases {
-            total.add(phase);
-        }
-        total
+impl Tick {
+    /// Adds the numbers of another recorder.
+    pub fn add(&mut self, other: &Tick) {
+        self.offered += other.offered;
+        self.ok += other.ok;
+        self.errors += other.errors;
+        self.in_flight += other.in_flight;
+        self.window.add(&other.window).expect("all histograms have the same bounds");
     }
 }
 
@@ -151,9 +54,14 @@ struct Inner {
     result: GroupResult,
     in_flight: u64,
     window: Histogram<u64>,
+    second: OpenSecond,
+    /// Answers after this moment are late: the end of the schedule, or of the run if interrupted.
+    cut_ns: u64,
+    /// The middle of the schedule.
+    middle_ns: u64,
 }
 
-/// Shared by the tasks of a group; one short lock per event.
+/// Shared by the tasks of one thread; one short lock per event.
 #[derive(Debug)]
 pub struct Recorder {
     name: &'static str,
@@ -164,16 +72,14 @@ pub struct Recorder {
 impl Recorder {
     /// An empty recorder.
     pub fn new(name: &'static str, timeline: Timeline) -> Self {
-        let result = GroupResult {
-            name,
-            phases: vec![PhaseCounts::default(); timeline.phases().len()],
-            protocols: BTreeMap::new(),
-            lost_connections: BTreeMap::new(),
-            send_lag: histogram(),
-            held_streams: 0,
-            held_bytes: 0,
+        let inner = Inner {
+            result: GroupResult::new(name, timeline.phases().len()),
+            in_flight: 0,
+            window: histogram(),
+            second: OpenSecond::default(),
+            cut_ns: timeline.end_ns(),
+            middle_ns: timeline.end_ns() / 2,
         };
-        let inner = Inner { result, in_flight: 0, window: histogram() };
         Recorder { name, timeline, inner: Mutex::new(inner) }
     }
 
@@ -197,41 +103,57 @@ impl Recorder {
         let phase = self.timeline.index_at(due_ns);
         let mut inner = self.lock();
         inner.in_flight += 1;
-        inner.result.phases[phase].offered += 1;
+        inner.offered(phase, due_ns);
     }
 
     /// An offered request was answered completely.
     /// `due_ns` is the time it was offered with; `at.intended` is where its latency starts.
-    pub fn answered(&self, due_ns: u64, at: Stamps, protocol: &'static str, body_bytes: u64) {
+    pub fn answered(&self, due_ns: u64, at: Stamps, body_bytes: u64) {
         let phase = self.timeline.index_at(due_ns);
+        let came = self.timeline.index_at(at.last);
         let mut inner = self.lock();
         inner.in_flight -= 1;
-        *inner.result.protocols.entry(protocol).or_default() += 1;
-        inner.window.saturating_record(at.last.saturating_sub(at.intended) / 1_000);
+        inner.ended(at.last);
+        inner.result.responses += 1;
+        let latency_us = at.last.saturating_sub(at.intended) / 1_000;
+        inner.window.saturating_record(latency_us);
+        inner.second.ok(at.last, latency_us);
+        if at.last < inner.cut_ns {
+            inner.result.came[came] += 1;
+        } else {
+            inner.result.late += 1;
+        }
         let counts = &mut inner.result.phases[phase];
         counts.ok += 1;
         counts.body_bytes += body_bytes;
         counts.latencies.record(at);
     }
 
-    /// An offered request failed; `protocol` if a response head had arrived.
-    pub fn failed(&self, due_ns: u64, kind: ErrorKind, protocol: Option<&'static str>) {
+    /// An offered request failed at `end_ns`; `responded` if a response head had arrived.
+    pub fn failed(&self, due_ns: u64, end_ns: u64, kind: ErrorKind, responded: bool) {
         let phase = self.timeline.index_at(due_ns);
         let mut inner = self.lock();
         inner.in_flight -= 1;
+        inner.ended(end_ns);
+        inner.second.error(end_ns);
+        inner.result.responses += u64::from(responded);
         *inner.result.phases[phase].errors.entry(kind).or_default() += 1;
-        if let Some(protocol) = protocol {
-            *inner.result.protocols.entry(protocol).or_default() += 1;
-        }
     }
 
-    /// A request came due but no stream was free before the run ended.
-    pub fn unsent(&self, due_ns: u64) {
-        let phase = self.timeline.index_at(due_ns);
-        let mut inner = self.lock();
-        let counts = &mut inner.result.phases[phase];
-        counts.offered += 1;
-        *counts.errors.entry(ErrorKind::Unsent).or_default() += 1;
+    /// A request came due but no stream was free before the run ended at `end_ns`.
+    pub fn unsent(&self, due_ns: u64, end_ns: u64) {
+        self.offered(due_ns);
+        self.failed(due_ns, end_ns, ErrorKind::Unsent, false);
+    }
+
+    /// A response with a status from 300 to 399 came; it is not followed.
+    pub fn redirected(&self) {
+        self.lock().result.redirects += 1;
+    }
+
+    /// The server had not begun a request when it sent GOAWAY, and the request goes out again.
+    pub fn resent(&self) {
+        self.lock().result.resent += 1;
     }
 
     /// A connection was lost, or could not be opened again.
@@ -239,11 +161,22 @@ impl Recorder {
         *self.lock().result.lost_connections.entry(kind).or_default() += 1;
     }
 
+    /// A connection took the place of one that ended in good order.
+    pub fn connection_replaced(&self) {
+        self.lock().result.replaced_connections += 1;
+    }
+
     /// A slow reader's stream was stopped by its window after `bytes` body bytes.
     pub fn held(&self, bytes: u64) {
         let mut inner = self.lock();
         inner.result.held_streams += 1;
         inner.result.held_bytes += bytes;
+    }
+
+    /// The run ends at `at_ns`, before its schedule: what arrives later is late.
+    pub fn cut(&self, at_ns: u64) {
+        let mut inner = self.lock();
+        inner.cut_ns = inner.cut_ns.min(at_ns);
     }
 
     /// Numbers for the screen; empties the window of latencies.
@@ -260,8 +193,31 @@ impl Recorder {
         }
     }
 
-    /// Everything so far.
+    /// Everything so far. Requests that nobody waits for any more are `unfinished`.
     pub fn result(&self) -> GroupResult {
-        self.lock().result.clone()
+        let mut inner = self.lock();
+        inner.second.close();
+        let mut result = inner.result.clone();
+        result.seconds.clone_from(&inner.second.rows);
+        for phase in &mut result.phases {
+            let missing = phase.offered - phase.ok - phase.error_count();
+            if missing > 0 {
+                *phase.errors.entry(ErrorKind::Unfinished).or_default() += missing;
+            }
+        }
+        result
+    }
+}
+
+impl Inner {
+    fn offered(&mut self, phase: usize, due_ns: u64) {
+        self.result.phases[phase].offered += 1;
+        self.second.offered(due_ns);
+        self.result.second_half.offered += u64::from(due_ns >= self.middle_ns);
+    }
+
+    fn ended(&mut self, end_ns: u64) {
+        let second_half = (self.middle_ns..self.cut_ns).contains(&end_ns);
+        self.result.second_half.ended += u64::from(second_half);
     }
 }

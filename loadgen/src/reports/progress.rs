@@ -25,12 +25,16 @@ impl<'a> Progress<'a> {
         let phase = &timeline.phases()[timeline.index_at(now_ns)];
         let late = if now_ns >= timeline.end_ns() { " (waiting for answers)" } else { "" };
         let mut line = format!("{:>4}s {}{late}", now_ns / 1_000_000_000, phase.name);
+        let mut groups: Vec<(&str, Tick)> = Vec::new();
         for recorder in recorders {
             let tick = recorder.tick();
-            if tick.offered > 0 {
-                write!(line, "  |  {} {}", recorder.name(), show(&tick))
-                    .expect("writing to a string cannot fail");
+            match groups.iter_mut().find(|(name, _)| *name == recorder.name()) {
+                Some((_, sum)) => sum.add(&tick),
+                None => groups.push((recorder.name(), tick)),
             }
+        }
+        for (name, tick) in groups.iter().filter(|(_, tick)| tick.offered > 0) {
+            write!(line, "  |  {name} {}", show(tick)).expect("writing to a string cannot fail");
         }
         // A closed error stream is no reason to end a run.
         let _ = writeln!(out, "{line}");

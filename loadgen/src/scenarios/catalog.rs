@@ -55,7 +55,7 @@ starts again. All users start within the first second, the journey then lasts --
 Use it for journeys and mixes. A closed loop sends less while the server is slow, so its
 percentiles are kinder than those of `steady`; use `steady` for latency at a given rate.
 
-The run is INVALID unless every single response was HTTP/2.",
+Every request goes over HTTP/2; a target that does not speak it is refused before the run.",
         groups: &["users"],
         phases: &[("browse", 1)],
     },
@@ -65,9 +65,14 @@ The run is INVALID unless every single response was HTTP/2.",
         summary: "requests at a fixed rate whatever the server does; latency from intended time",
         explanation: "\
 An open loop: --rate requests per second are due at fixed (or --arrivals poisson) times over
---connections x --streams. A request that cannot leave on time keeps its intended time, so a
-stall of the server shows in every request that came during it. Four latencies are reported:
-intended to last byte (the one thresholds judge), to first byte, to sent, and sent to last byte.",
+--connections x --streams; --shape with --peak, or --stages, changes the rate. A request that
+cannot leave on time keeps its intended time, so a stall of the server shows in every request that
+came during it. Four latencies are reported: intended to last byte (the one thresholds judge), to
+first byte, to sent, and sent to last byte.
+
+With --closed each of --connections x --streams waits for its answer, and --think, before it sends
+again; --max is the same without pauses, the highest rate that server and generator reach. Their
+latency is that of a loop that slows down with the server.",
         groups: &["steady"],
         phases: &[("steady", 1)],
     },

@@ -2,23 +2,28 @@
 //!
 //! A plan is data; `run` executes it. `browse` has none: goose drives it.
 
-use http::Uri;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::engines::open_loop::EngineSpec;
+use crate::engines::event_loop::{Churn, EngineSpec, Pacing};
 use crate::engines::slow_readers::SlowSpec;
 use crate::error::LoadError;
 use crate::limits::{LARGE_CONNECTIONS, LARGE_STREAMS, VICTIM_CONNECTIONS, VICTIM_STREAMS};
 use crate::options::Options;
+use crate::requests::template::Template;
 use crate::schedule::arrivals::{PathMix, Schedule};
+use crate::schedule::profile::Profile;
 
 use super::catalog::{Kind, Scenario};
 
 /// What `run` executes.
 #[derive(Debug)]
 pub struct Plan {
-    /// Engines; the first is the measured one and gets a thread of its own.
-    pub engines: Vec<EngineSpec>,
-    /// Slow readers, if any.
+    /// The measured engine, divided between threads of their own.
+    pub measured: Vec<EngineSpec>,
+    /// Other engines, which share a thread.
+    pub others: Vec<EngineSpec>,
+    /// Slow readers, if any, on that thread too.
     pub slow: Option<SlowSpec>,
 }
 
@@ -32,41 +37,43 @@ pub fn plan(scenario: &Scenario, options: &Options) -> Result<Plan, LoadError> {
         let phase = |name: &str| timeline.find(name).expect("the phase is in the table above").1;
         (phase(from).start_ns, phase(to).end_ns)
     };
-    let whole = (0, timeline.end_ns());
     match scenario.kind {
         Kind::Browse | Kind::Steady => {
             let engine =
-                measured(scenario.groups[0], options, options.connections, options.streams, whole)?;
-            Ok(Plan { engines: vec![engine], slow: None })
+                measured(scenario.groups[0], options, options.connections, options.streams)?;
+            Ok(Plan { measured: engine.divided(options.threads), others: Vec::new(), slow: None })
         }
         Kind::SlowReader => {
-            let victim = measured("victim", options, VICTIM_CONNECTIONS, VICTIM_STREAMS, whole)?;
-            let uri = options.target.uri(options.body_path())?;
-            let slow = slow(options, uri, bounds("hold", "hold"));
-            Ok(Plan { engines: vec![victim], slow: Some(slow) })
+            let victim = measured("victim", options, VICTIM_CONNECTIONS, VICTIM_STREAMS)?;
+            let slow = slow(options, options.body_template()?, bounds("hold", "hold"));
+            Ok(Plan { measured: vec![victim], others: Vec::new(), slow: Some(slow) })
         }
         Kind::Backpressure => {
-            let victim = measured("victim", options, VICTIM_CONNECTIONS, VICTIM_STREAMS, whole)?;
-            let large_uri = options.target.uri(options.body_path())?;
+            let victim = measured("victim", options, VICTIM_CONNECTIONS, VICTIM_STREAMS)?;
+            let template = options.body_template()?;
             let (start_ns, end_ns) = bounds("large", "slow");
+            let length = Duration::from_nanos(end_ns - start_ns);
+            let schedule = Schedule {
+                arrivals: options.arrivals,
+                profile: Profile::constant(options.large_rate, length),
+                start_ns,
+                connections: LARGE_CONNECTIONS,
+                // Another stream of random numbers than the victim's.
+                seed: options.seed ^ u64::MAX,
+                paths: PathMix::new(&[1]),
+            };
             let large = EngineSpec {
                 group: "large",
-                schedule: Schedule {
-                    arrivals: options.arrivals,
-                    rate: options.large_rate,
-                    start_ns,
-                    end_ns,
-                    connections: LARGE_CONNECTIONS,
-                    // Another stream of random numbers than the victim's.
-                    seed: options.seed ^ u64::MAX,
-                    paths: PathMix::new(&[1]),
-                },
+                schedule: Arc::new(schedule),
+                pacing: Pacing::Open,
                 streams: LARGE_STREAMS,
-                uris: vec![large_uri.clone()],
+                template: Arc::clone(&template),
                 timeout: options.timeout,
+                churn: Churn::default(),
+                part: (0, 1),
             };
-            let slow = slow(options, large_uri, bounds("slow", "slow"));
-            Ok(Plan { engines: vec![victim, large], slow: Some(slow) })
+            let slow = slow(options, template, bounds("slow", "slow"));
+            Ok(Plan { measured: vec![victim], others: vec![large], slow: Some(slow) })
         }
     }
 }
@@ -76,35 +83,39 @@ fn measured(
     options: &Options,
     connections: u32,
     streams: u32,
-    (start_ns, end_ns): (u64, u64),
 ) -> Result<EngineSpec, LoadError> {
     let weights: Vec<u32> = options.paths.iter().map(|(_, weight)| *weight).collect();
-    let uris: Result<Vec<Uri>, LoadError> =
-        options.paths.iter().map(|(path, _)| options.target.uri(path)).collect();
+    let schedule = Schedule {
+        arrivals: options.arrivals,
+        profile: options.profile.clone(),
+        start_ns: 0,
+        connections,
+        seed: options.seed,
+        paths: PathMix::new(&weights),
+    };
     Ok(EngineSpec {
         group,
-        schedule: Schedule {
-            arrivals: options.arrivals,
-            rate: options.rate,
-            start_ns,
-            end_ns,
-            connections,
-            seed: options.seed,
-            paths: PathMix::new(&weights),
-        },
+        schedule: Arc::new(schedule),
+        pacing: options.pacing,
         streams,
-        uris: uris?,
+        template: Arc::new(options.template()?),
         timeout: options.timeout,
+        churn: options.churn,
+        part: (0, 1),
     })
 }
 
-fn slow(options: &Options, uri: Uri, (start_ns, release_ns): (u64, u64)) -> SlowSpec {
+fn slow(
+    options: &Options,
+    template: Arc<Template>,
+    (start_ns, release_ns): (u64, u64),
+) -> SlowSpec {
     SlowSpec {
         group: "slow",
         connections: options.connections,
         streams: options.streams,
         window: options.window,
-        uri,
+        template,
         start_ns,
         release_ns,
         timeout: options.timeout,

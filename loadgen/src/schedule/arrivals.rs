@@ -1,13 +1,17 @@
 //! When requests are due and which paths they have: pure arithmetic from a seed, no clock.
 //!
 //! 1. Every connection has an arrival process of its own; time is nanoseconds since the run's origin.
-//! 2. Constant arrivals interleave the connections evenly. Poisson arrivals of N connections are
-//!    independent processes of rate R/N, whose sum is a Poisson process of rate R. So the arrivals of
-//!    one connection depend on no other.
+//! 2. Request number n is due when the integral of the rate over time reaches n. Constant arrivals
+//!    interleave the connections evenly. Poisson arrivals of N connections are independent processes
+//!    of rate R/N, whose sum is a Poisson process of rate R. So the arrivals of one connection depend
+//!    on no other.
 //! 3. The same seed, rate and number of connections give the same arrivals and the same paths.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+use super::profile::{Cursor, Profile};
 
 /// `SplitMix64` (Steele, Lea, Flood, 2014): small, seedable, good enough to spread load.
 #[derive(Clone, Debug)]
@@ -66,7 +70,8 @@ impl PathMix {
         PathMix { cumulative }
     }
 
-    fn pick(&self, random: &mut SplitMix64) -> u32 {
+    /// Draws a path.
+    pub fn pick(&self, random: &mut SplitMix64) -> u32 {
         let total = self.cumulative[self.cumulative.len() - 1];
         let draw = random.next_u64() % total;
         self.cumulative.partition_point(|sum| *sum <= draw) as u32
@@ -87,12 +92,10 @@ pub struct Arrival {
 pub struct Schedule {
     /// Shape.
     pub arrivals: Arrivals,
-    /// Requests per second over all connections.
-    pub rate: f64,
+    /// Requests per second over all connections, from `start_ns` on.
+    pub profile: Profile,
     /// First possible arrival, nanoseconds since the origin.
     pub start_ns: u64,
-    /// No arrival at or after this.
-    pub end_ns: u64,
     /// Number of connections.
     pub connections: u32,
     /// Seed of gaps and paths.
@@ -102,38 +105,50 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// The arrivals of one connection, in order of time.
-    pub fn of_connection(&self, connection: u32) -> ConnectionArrivals {
-        let random = SplitMix64::new(self.seed, u64::from(connection));
-        ConnectionArrivals {
-            schedule: self.clone(),
-            number: connection,
-            index: 0,
-            elapsed_ns: 0.0,
-            random,
-        }
+    /// No arrival at or after this.
+    pub fn end_ns(&self) -> u64 {
+        self.start_ns + crate::quantity::whole_ns(self.profile.length())
     }
+}
 
-    /// The connections of all arrivals, in order of time.
-    pub fn merged(&self) -> MergedArrivals {
-        let mut connections: Vec<ConnectionArrivals> =
-            (0..self.connections).map(|connection| self.of_connection(connection)).collect();
-        let heap = connections
-            .iter_mut()
-            .enumerate()
-            .filter_map(|(i, arrivals)| arrivals.next().map(|a| Reverse((a.due_ns, i))))
-            .collect();
-        MergedArrivals { connections, heap }
+/// The arrivals of one connection, in order of time.
+pub fn of_connection(schedule: &Arc<Schedule>, connection: u32) -> ConnectionArrivals {
+    let random = SplitMix64::new(schedule.seed, u64::from(connection));
+    ConnectionArrivals {
+        schedule: Arc::clone(schedule),
+        number: connection,
+        index: 0,
+        count: 0.0,
+        cursor: Cursor::default(),
+        random,
     }
+}
+
+/// The arrivals of some connections, in order of time: each with the place of its connection in
+/// `connections`.
+pub fn merged(
+    schedule: &Arc<Schedule>,
+    connections: impl IntoIterator<Item = u32>,
+) -> MergedArrivals {
+    let mut connections: Vec<ConnectionArrivals> =
+        connections.into_iter().map(|connection| of_connection(schedule, connection)).collect();
+    let heap = connections
+        .iter_mut()
+        .enumerate()
+        .filter_map(|(i, arrivals)| arrivals.next().map(|a| Reverse((a.due_ns, i))))
+        .collect();
+    MergedArrivals { connections, heap }
 }
 
 /// Iterator over the arrivals of one connection.
 #[derive(Clone, Debug)]
 pub struct ConnectionArrivals {
-    schedule: Schedule,
+    schedule: Arc<Schedule>,
     number: u32,
     index: u64,
-    elapsed_ns: f64,
+    /// Expected number of requests of the whole group up to the last arrival.
+    count: f64,
+    cursor: Cursor,
     random: SplitMix64,
 }
 
@@ -142,21 +157,15 @@ impl Iterator for ConnectionArrivals {
 
     fn next(&mut self) -> Option<Arrival> {
         let s = &self.schedule;
-        let offset_ns = match s.arrivals {
+        self.count = match s.arrivals {
             Arrivals::Constant => {
-                let global = self.index * u64::from(s.connections) + u64::from(self.number);
-                global as f64 * 1e9 / s.rate
+                (self.index * u64::from(s.connections) + u64::from(self.number)) as f64
             }
             Arrivals::Poisson => {
-                let mean_gap_ns = 1e9 * f64::from(s.connections) / s.rate;
-                self.elapsed_ns -= self.random.next_unit().ln() * mean_gap_ns;
-                self.elapsed_ns
+                self.count - self.random.next_unit().ln() * f64::from(s.connections)
             }
         };
-        let due_ns = s.start_ns.saturating_add(offset_ns as u64);
-        if due_ns >= s.end_ns {
-            return None;
-        }
+        let due_ns = s.start_ns + self.cursor.due_ns(&s.profile, self.count)?;
         self.index += 1;
         Some(Arrival { due_ns, path: s.paths.pick(&mut self.random) })
     }
@@ -167,6 +176,13 @@ impl Iterator for ConnectionArrivals {
 pub struct MergedArrivals {
     connections: Vec<ConnectionArrivals>,
     heap: BinaryHeap<Reverse<(u64, usize)>>,
+}
+
+impl MergedArrivals {
+    /// When the next arrival is due.
+    pub fn next_due_ns(&self) -> Option<u64> {
+        self.heap.peek().map(|Reverse((due_ns, _))| *due_ns)
+    }
 }
 
 impl Iterator for MergedArrivals {

@@ -3,13 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use http::Version;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-use crate::engines::goose_users::protocol_name;
-use crate::run::Interrupt;
+use crate::interrupt::Interrupt;
 
 use super::servers::{CommandOutput, Setup, load, load_until, start_with};
 use super::tls::{Identity, identity};
@@ -20,7 +18,8 @@ valk_harness::test! {
     fn journeys_prove_http2() {
         plain_text();
         verified_tls();
-        http1_is_invalid();
+        http1_is_refused();
+        paths_stay_on_the_target();
         errors_are_counted();
         interrupted();
     }
@@ -85,16 +84,28 @@ fn http1_server(known: &Identity) -> String {
     base
 }
 
-fn http1_is_invalid() {
+fn http1_is_refused() {
     let known = identity("browse-h1", &[b"http/1.1"]);
     let outcome = load("browse", &http1_server(&known), &[SHORT, &["--insecure"]].concat());
-    let json = outcome.json();
-    assert_eq!(outcome.code, 1, "{json:#}");
-    assert_eq!(json["verdict"], "INVALID");
-    let answered = json["groups"]["users"]["protocols"]["HTTP/1.1"].as_u64().unwrap();
-    assert!(answered > 0);
-    let reason = json["invalid_reasons"][0].to_string();
-    assert!(reason.contains(&format!("{answered} of {answered} responses")), "{reason}");
+    assert_eq!((outcome.code, outcome.out.as_str()), (3, ""), "{}", outcome.err);
+    assert!(outcome.err.contains("offers no `h2` in ALPN"), "{}", outcome.err);
+}
+
+fn paths_stay_on_the_target() {
+    let server = start_with(Setup::default());
+    let elsewhere = start_with(Setup { address: "127.0.0.2:0", ..Setup::default() });
+    let network_path = elsewhere.base.trim_start_matches("http:").to_string() + "/hit";
+    let backslash = format!("/\\{}/hit", elsewhere.base.trim_start_matches("http://"));
+    let dots = "/a/../b";
+    let flags = ["--path", &network_path, "--path", &backslash, "--path", dots];
+    let post = ["--post-path", network_path.as_str()];
+    let outcome = load("browse", &server.base, &[SHORT, &flags[..], &post[..]].concat());
+    assert_eq!(outcome.code, 0, "{}{}", outcome.out, outcome.err);
+    let paths = server.seen.paths.lock().unwrap();
+    for path in [network_path.as_str(), &backslash, dots] {
+        assert!(paths.iter().any(|p| p == path), "{path}: {paths:?}");
+    }
+    assert_eq!(elsewhere.seen.connections.load(Ordering::SeqCst), 0);
 }
 
 fn errors_are_counted() {
@@ -104,23 +115,16 @@ fn errors_are_counted() {
     let limits = ["--users", "8", "--timeout", "100ms", "--duration", "1s"];
     let json = load("browse", &server.base, &[&limits[..], &flags].concat()).json();
     let kinds = &json["groups"]["users"]["errors_by_kind"];
-    for kind in ["reset", "status-503", "timeout"] {
+    for kind in ["reset: CANCEL", "status-503", "timeout"] {
         assert!(kinds[kind].as_u64().is_some(), "{kind}: {kinds:#}");
     }
 }
 
 fn interrupted() {
-    let (flag, raised) = watch::channel(false);
+    let (flag, raised) = watch::channel(0);
     let server = start_with(Setup { raise: Some((3, flag)), ..Setup::default() });
     let long = ["--users", "2", "--duration", "9m", "--think", "20ms"];
-    let outcome = load_until("browse", &server.base, &long, Interrupt::Flag(raised));
+    let outcome = load_until("browse", &server.base, &long, Interrupt::counted(raised));
     assert_eq!(outcome.code, 130);
     assert_eq!(outcome.json()["interrupted"], true);
-}
-
-valk_harness::test! {
-    fn protocol_versions_have_names() {
-        let versions = [Version::HTTP_2, Version::HTTP_11, Version::HTTP_10, Version::HTTP_3];
-        assert_eq!(versions.map(protocol_name), ["HTTP/2", "HTTP/1.1", "HTTP/1.0", "other"]);
-    }
 }

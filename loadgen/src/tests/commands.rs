@@ -40,24 +40,27 @@ valk_harness::test! {
         let base = ["run", "steady", "--target", "http://127.0.0.1:1"];
         for (flags, why) in [
             (&["--duration", "5"][..], "has no unit"),
-            (&["--duration", "1us"], "--duration (seconds) 0.000001 is outside 0.1 to 600"),
-            (&["--duration", "11m"], "--duration (seconds) 660 is outside"),
-            (&["--timeout", "2m"], "--timeout (seconds) 120 is outside"),
-            (&["--think", "2m"], "--think (seconds) 120 is outside"),
+            (&["--duration", "1us"], "--duration 1us is outside 100ms to 24h"),
+            (&["--duration", "25h"], "--duration 25h is outside"),
+            (&["--timeout", "2m"], "--timeout 2m is outside 1ms to 1m"),
+            (&["--think", "2m", "--closed"], "--think 2m is outside"),
             (&["--connections", "0"], "--connections 0 is outside 1 to 10000"),
             (&["--streams", "1001"], "--streams 1001 is outside 1 to 1000"),
             (&["--connections", "10000", "--streams", "1000"], "--connections times --streams"),
-            (&["--rate", "0"], "--rate 0 is outside"),
-            (&["--rate", "nan"], "--rate NaN is outside"),
-            (&["--large-rate", "0"], "--large-rate 0 is outside"),
-            (&["--rate", "1000000", "--duration", "10m"], "the number of requests"),
-            (&["--window", "9999999"], "--window 9999999 is outside"),
-            (&["--users", "3"], "--users has no meaning in `steady`"),
-            (&["--post-path", "/x"], "--post-path has no meaning in `steady`"),
+            (&["--rate", "0"], "--rate 0/s is outside 0.1/s to 1000000/s"),
+            (&["--rate", "nan"], "`nan` is not a rate; write it like 1000, 1k or 1000/s"),
+            (&["--rate", "-1"], "`-1` is not a rate"),
+            (&["--large-rate", "0"], "--large-rate has no effect in `steady`: it has one in `backpressure`"),
+            (&["--rate", "1M", "--duration", "10h"], "the number of requests"),
+            (&["--window", "9999999"], "--window has no effect in `steady`: it has one in `slow-reader`, `backpressure`"),
+            (&["--users", "3"], "--users has no effect in `steady`: it has one in `browse`"),
+            (&["--post-path", "/x"], "--post-path has no effect in `steady`"),
             (&["--path", "x"], "does not start with `/`"),
             (&["--path", "/x=0"], "a weight is a number from 1 to 100"),
             (&["--path", "/x=many"], "a weight is a number from 1 to 100"),
-            (&["--large-path", "x"], "does not start with `/`"),
+            (&["--large-path", "x"], "--large-path has no effect"),
+            (&["--path", "http://127.0.0.2/"], "is a URL; give the host with --target"),
+            (&["--path", "/a#b"], "write %23"),
             (&["--threshold", "fast"], "threshold `fast`: no comparison"),
             (&["--insecure", "--ca", "x"], "cannot be used with"),
             (&["--nonsense"], "unexpected argument"),
@@ -72,9 +75,9 @@ valk_harness::test! {
     fn browse_refuses_flags_of_open_loops() {
         let base = ["run", "browse", "--target", "http://127.0.0.1:1"];
         for (flags, why) in [
-            (&["--rate", "5"][..], "for a fixed rate run `steady`"),
-            (&["--streams", "5"], "give --users"),
-            (&["--connections", "5"], "give --users"),
+            (&["--rate", "5"][..], "--rate has no effect in `browse`: it has one in `steady`"),
+            (&["--streams", "5"], "--streams has no effect in `browse`"),
+            (&["--connections", "5"], "--connections has no effect in `browse`"),
             (&["--users", "501"], "--users 501 is outside 1 to 500"),
             (&["--post-path", "x"], "does not start with `/`"),
             (&["--post-path", "/x", "--post-bytes", "9999999"], "--post-bytes 9999999 is outside"),
@@ -123,7 +126,7 @@ valk_harness::test! {
             "slow held: 2 streams, 0 body bytes",
             "pass  victim.hold.count>=1",
             "FAIL  slow.errors>1  (was 0)",
-            "verdict: VALID",
+            "measurement: VALID", "result: FAIL (slow.errors>1)", "own lag, part of the above",
         ] {
             assert!(out.contains(part), "`{part}` in {out}");
         }
@@ -144,6 +147,7 @@ valk_harness::test! {
         assert_eq!((code, err.as_str()), (1, ""), "{out}");
         assert!(out.contains("steady errors: "), "{out}");
         assert!(out.contains("steady lost connections: "), "{out}");
-        assert!(out.contains("verdict: INVALID\n  no response to `steady`"), "{out}");
+        assert!(out.contains("measurement: INVALID (no response to `steady`"), "{out}");
+        assert!(out.contains("result: FAIL (error-rate<1%"), "{out}");
     }
 }

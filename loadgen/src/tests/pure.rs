@@ -1,32 +1,40 @@
 //! Arithmetic without sockets: quantities, rules, schedules, counting.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::connections::target::Target;
 use crate::error::LoadError;
-use crate::quantity::{parse_duration, show_us, whole_ns, whole_us};
+use crate::quantity::{
+    parse_bytes, parse_count, parse_duration, parse_rate, printable, show_duration, show_rate,
+    show_us, whole_ns, whole_us,
+};
 use crate::recording::clock::Stamps;
+use crate::recording::counts::PhaseCounts;
 use crate::recording::cpu_time;
 use crate::recording::error_kind::ErrorKind;
-use crate::recording::recorder::{PhaseCounts, Recorder};
+use crate::recording::recorder::Recorder;
 use crate::reports::progress::Progress;
-use crate::schedule::arrivals::{Arrivals, PathMix, Schedule};
+use crate::schedule::arrivals::{Arrivals, PathMix, Schedule, merged, of_connection};
+use crate::schedule::profile::{Profile, Shape};
 use crate::schedule::timeline::Timeline;
-use crate::thresholds::{Metric, Threshold};
+use crate::thresholds::{Metric, Sample, Threshold};
 
 const SECOND: u64 = 1_000_000_000;
 
 valk_harness::test! {
     fn durations_have_units() {
-        for (text, us) in [("250us", 250), ("20ms", 20_000), ("1.5s", 1_500_000), ("2m", 120_000_000)] {
+        for (text, us) in [("250us", 250), ("20ms", 20_000), ("1.5s", 1_500_000), ("2m", 120_000_000), ("1m30s", 90_000_000), ("1h", 3_600_000_000)] {
             assert_eq!(whole_us(parse_duration(text).unwrap()), us, "{text}");
         }
         for (text, why) in [
             ("10", "has no unit"),
-            ("10h", "`h` is not a unit"),
-            ("s", "does not start with a number"),
-            ("1.2.3s", "does not start with a number"),
+            ("10d", "`d` is not a unit"),
+            ("s", "is not a time"),
+            ("1.2.3s", "is not a time"),
+            ("1m30", "has no unit"),
+            ("", "is not a time"),
             ("99999999999999999999999s", "too long"),
         ] {
             let error = parse_duration(text).unwrap_err();
@@ -103,11 +111,11 @@ fn counts(latencies_us: &[u64], errors: u64) -> PhaseCounts {
     for us in latencies_us {
         recorder.offered(0);
         let last = us * 1_000;
-        recorder.answered(0, Stamps { intended: 0, sent: 0, first: last, last }, "HTTP/2", 10);
+        recorder.answered(0, Stamps { intended: 0, sent: 0, first: last, last }, 10);
     }
     for _ in 0..errors {
         recorder.offered(0);
-        recorder.failed(0, ErrorKind::Reset, None);
+        recorder.failed(0, 1, ErrorKind::Reset(8), false);
     }
     recorder.result().total()
 }
@@ -128,7 +136,7 @@ valk_harness::test! {
             ("count>=3", true, "3"),
             ("rps>=2", false, "1.5/s"),
         ] {
-            let judged = Threshold::parse(text, GROUPS, PHASES).unwrap().judge(Some(&some), 2.0);
+            let judged = Threshold::parse(text, GROUPS, PHASES).unwrap().judge(Some(&sample(&some, 1.5)));
             assert_eq!((judged.passed, judged.shown.as_str()), (passed, shown), "{text}");
         }
     }
@@ -138,25 +146,28 @@ valk_harness::test! {
     fn silence_is_not_success() {
         for text in ["p99<1s", "error-rate<100%", "errors<1", "count>=0", "rps>=0"] {
             let rule = Threshold::parse(text, GROUPS, PHASES).unwrap();
-            for empty in [None, Some(&PhaseCounts::default())] {
-                let judged = rule.judge(empty, 1.0);
+            for counts in [None, Some(&PhaseCounts::default())] {
+                let judged = rule.judge(counts.map(|c| sample(c, 0.0)).as_ref());
                 assert!(!judged.passed && judged.shown == "no samples", "{text}");
             }
         }
         // Only errors: a latency rule has nothing to look at, an error rule has.
         let failed = counts(&[], 2);
-        let judge = |text| Threshold::parse(text, GROUPS, PHASES).unwrap().judge(Some(&failed), 1.0);
+        let judge = |text| Threshold::parse(text, GROUPS, PHASES).unwrap().judge(Some(&sample(&failed, 0.0)));
         assert!(!judge("p99<1s").passed);
         assert!(judge("error-rate>=100%").passed);
     }
 }
 
+fn sample(counts: &PhaseCounts, rps: f64) -> Sample<'_> {
+    Sample { counts, rps, held: None }
+}
+
 fn schedule(arrivals: Arrivals, rate: f64, connections: u32, seed: u64) -> Schedule {
     Schedule {
         arrivals,
-        rate,
+        profile: Profile::constant(rate, Duration::from_secs(2)),
         start_ns: SECOND,
-        end_ns: 3 * SECOND,
         connections,
         seed,
         paths: PathMix::new(&[1, 3]),
@@ -165,20 +176,20 @@ fn schedule(arrivals: Arrivals, rate: f64, connections: u32, seed: u64) -> Sched
 
 valk_harness::test! {
     fn constant_arrivals_are_an_even_grid_over_all_connections() {
-        let s = schedule(Arrivals::Constant, 400.0, 3, 1);
-        let merged: Vec<(u64, usize)> = s.merged().collect();
+        let s = Arc::new(schedule(Arrivals::Constant, 400.0, 3, 1));
+        let all: Vec<(u64, usize)> = merged(&s, 0..3).collect();
         let expected: Vec<(u64, usize)> =
             (0..800).map(|i| (SECOND + i * 2_500_000, i as usize % 3)).collect();
-        assert_eq!(merged, expected);
-        let alone: usize = (0..3).map(|connection| s.of_connection(connection).count()).sum();
+        assert_eq!(all, expected);
+        let alone: usize = (0..3).map(|connection| of_connection(&s, connection).count()).sum();
         assert_eq!(alone, 800);
     }
 }
 
 valk_harness::test! {
     fn poisson_arrivals_have_the_rate_and_no_memory() {
-        let s = schedule(Arrivals::Poisson, 10_000.0, 4, 7);
-        let due: Vec<u64> = s.merged().map(|(due, _)| due).collect();
+        let s = Arc::new(schedule(Arrivals::Poisson, 10_000.0, 4, 7));
+        let due: Vec<u64> = merged(&s, 0..4).map(|(due, _)| due).collect();
         assert!(due.is_sorted());
         // 20 000 expected, standard deviation 141; the seed is fixed, so this cannot flake.
         assert!((19_500..20_500).contains(&due.len()), "{}", due.len());
@@ -192,17 +203,18 @@ valk_harness::test! {
 
 valk_harness::test! {
     fn seeds_repeat_and_differ() {
-        let arrivals_of = |seed| schedule(Arrivals::Poisson, 1_000.0, 2, seed).of_connection(1).collect::<Vec<_>>();
+        let poisson = |seed| Arc::new(schedule(Arrivals::Poisson, 1_000.0, 2, seed));
+        let arrivals_of = |seed| of_connection(&poisson(seed), 1).collect::<Vec<_>>();
         assert_eq!(arrivals_of(5), arrivals_of(5));
         assert_ne!(arrivals_of(5), arrivals_of(6));
-        let other = schedule(Arrivals::Poisson, 1_000.0, 2, 5).of_connection(0).collect::<Vec<_>>();
+        let other = of_connection(&poisson(5), 0).collect::<Vec<_>>();
         assert_ne!(arrivals_of(5), other);
     }
 }
 
 valk_harness::test! {
     fn paths_follow_their_weights() {
-        let arrivals = schedule(Arrivals::Constant, 5_000.0, 1, 3).of_connection(0);
+        let arrivals = of_connection(&Arc::new(schedule(Arrivals::Constant, 5_000.0, 1, 3)), 0);
         let mut drawn = BTreeMap::new();
         for arrival in arrivals {
             *drawn.entry(arrival.path).or_insert(0) += 1;
@@ -232,13 +244,13 @@ fn stalled(stall: Duration, rate: f64) -> PhaseCounts {
     let service_ns = 100_000;
     let (from, length) = (2 * SECOND, whole_ns(stall));
     let recorder = Recorder::new("victim", Timeline::new(&[("all", 1)], 5 * SECOND));
-    let s =
-        Schedule { start_ns: 0, end_ns: 5 * SECOND, ..schedule(Arrivals::Constant, rate, 4, 1) };
-    for (due, _) in s.merged() {
+    let profile = Profile::constant(rate, Duration::from_secs(5));
+    let s = Schedule { start_ns: 0, profile, ..schedule(Arrivals::Constant, rate, 4, 1) };
+    for (due, _) in merged(&Arc::new(s), 0..4) {
         let frozen = (from..from + length).contains(&due);
         let last = if frozen { from + length } else { due } + service_ns;
         recorder.offered(due);
-        recorder.answered(due, Stamps { intended: due, sent: due, first: last, last }, "HTTP/2", 0);
+        recorder.answered(due, Stamps { intended: due, sent: due, first: last, last }, 0);
     }
     recorder.result().total()
 }
@@ -271,11 +283,11 @@ valk_harness::test! {
         assert_eq!(recorder.tick().in_flight, 3);
         // Due in the first phase, answered in the second.
         let stamps = Stamps { intended: 10, sent: 1_000_010, first: 2_000_010, last: SECOND + 10 };
-        recorder.answered(10, stamps, "HTTP/2", 7);
-        recorder.failed(SECOND + 10, ErrorKind::Status(503), Some("HTTP/2"));
-        recorder.failed(SECOND + 20, ErrorKind::Reset, None);
-        recorder.unsent(SECOND + 30);
-        recorder.connection_lost(ErrorKind::GoAway);
+        recorder.answered(10, stamps, 7);
+        recorder.failed(SECOND + 10, SECOND + 11, ErrorKind::Status(503), true);
+        recorder.failed(SECOND + 20, SECOND + 21, ErrorKind::Reset(8), false);
+        recorder.unsent(SECOND + 30, 2 * SECOND);
+        recorder.connection_lost(ErrorKind::GoAway(11));
         recorder.held(3);
         let tick = recorder.tick();
         assert_eq!((tick.offered, tick.ok, tick.errors, tick.in_flight), (4, 1, 3, 0));
@@ -287,8 +299,9 @@ valk_harness::test! {
         assert_eq!((before.offered, before.ok, before.error_count(), before.body_bytes), (1, 1, 0, 7));
         assert_eq!((hold.offered, hold.ok, hold.error_count()), (3, 0, 3));
         assert_eq!(hold.errors[&ErrorKind::Unsent], 1);
-        assert_eq!(result.protocols["HTTP/2"], 2);
-        assert_eq!(result.lost_connections[&ErrorKind::GoAway], 1);
+        assert_eq!(result.responses, 2);
+        assert_eq!(result.came, [0, 1], "it came in the second phase");
+        assert_eq!(result.lost_connections[&ErrorKind::GoAway(11)], 1);
         assert_eq!((result.held_streams, result.held_bytes), (1, 3));
         assert_eq!(result.send_lag.max(), 5);
         let l = &before.latencies;
@@ -305,11 +318,12 @@ valk_harness::test! {
             ("http://127.0.0.1:8080", "http://127.0.0.1:8080", false),
             ("https://127.9.9.9/", "https://127.9.9.9:443", true),
             ("http://localhost", "http://localhost:80", false),
+            ("http://LOCALHOST:9", "http://localhost:9", false),
             ("https://[::1]:9", "https://[::1]:9", true),
         ] {
             let target = Target::parse(text, &[]).unwrap();
             assert_eq!((target.base.as_str(), target.tls), (base, tls), "{text}");
-            assert!(target.address.ip().is_loopback(), "{text}");
+            assert!(target.addresses.iter().all(|a| a.ip().is_loopback()), "{text}");
         }
         for (text, why) in [
             ("http://10.0.0.1:80", "--allow-remote 10.0.0.1"),
@@ -318,13 +332,20 @@ valk_harness::test! {
             ("ftp://127.0.0.1", "scheme `ftp`"),
             ("http://127.0.0.1/index", "has a path"),
             ("not a url", "is not a URL"),
+            ("http://127.0.0.1:99999", "port `99999`"),
+            ("http://127.0.0.1:65616", "port `65616`"),
+            ("http://127.0.0.1:0", "port `0`"),
+            ("http://127.0.0.1:", "port ``"),
+            ("http://[::1]:", "port ``"),
+            ("http://user:secret@127.0.0.1:80", "has a user name"),
+            ("http://user@127.0.0.1", "has a user name"),
         ] {
             let error = Target::parse(text, &["other".to_string()]).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{text}");
             assert!(error.to_string().contains(why), "{text}: {error}");
         }
         let named = ["192.0.2.1".to_string()];
-        assert_eq!(Target::parse("http://192.0.2.1", &named).unwrap().address.port(), 80);
+        assert_eq!(Target::parse("http://192.0.2.1", &named).unwrap().addresses[0].port(), 80);
         // Permitted, but no such name can exist (RFC 6761 reserves `.invalid`).
         let nowhere = ["nowhere.invalid".to_string()];
         assert_eq!(Target::parse("http://nowhere.invalid", &nowhere).unwrap_err().exit_code(), 3);
@@ -334,34 +355,45 @@ valk_harness::test! {
 valk_harness::test! {
     fn paths_are_checked() {
         let target = Target::parse("http://127.0.0.1:8080", &[]).unwrap();
-        assert_eq!(target.uri("/a?b=c").unwrap().to_string(), "http://127.0.0.1:8080/a?b=c");
-        assert!(target.uri("a").unwrap_err().to_string().contains("does not start with `/`"));
-        assert!(target.uri("/a b").unwrap_err().to_string().contains("cannot have"));
+        assert_eq!(target.uri("/a?b=c", None).unwrap().to_string(), "http://127.0.0.1:8080/a?b=c");
+        assert!(target.uri("a", None).unwrap_err().to_string().contains("does not start with `/`"));
+        assert!(target.uri("/a b", None).unwrap_err().to_string().contains("cannot have"));
     }
 }
 
 valk_harness::test! {
     fn error_kinds_have_stable_names() {
-        let names: Vec<String> = [
-            ErrorKind::Connect,
-            ErrorKind::Disconnected,
-            ErrorKind::GoAway,
-            ErrorKind::Closed,
-            ErrorKind::Reset,
-            ErrorKind::Refused,
-            ErrorKind::Protocol,
-            ErrorKind::Timeout,
-            ErrorKind::Unsent,
-            ErrorKind::Status(503),
-        ]
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-        let expected = "connect disconnected goaway closed reset refused-stream protocol timeout unsent \
-                        status-503";
-        assert_eq!(names.join(" "), expected);
-        assert_eq!(ErrorKind::of_status(399), None);
-        assert_eq!(ErrorKind::of_status(400), Some(ErrorKind::Status(400)));
+        for (kind, name) in [
+            (ErrorKind::Refused, "refused"),
+            (ErrorKind::ConnectTimeout, "connect timeout"),
+            (ErrorKind::NoDescriptors, "no file descriptors"),
+            (ErrorKind::NoPort, "no local port"),
+            (ErrorKind::Tls, "tls"),
+            (ErrorKind::NotHttp2, "not HTTP/2"),
+            (ErrorKind::Connect, "connect"),
+            (ErrorKind::Disconnected, "disconnected"),
+            (ErrorKind::GoAway(0), "goaway: NO_ERROR"),
+            (ErrorKind::Closed, "closed"),
+            (ErrorKind::Reset(11), "reset: ENHANCE_YOUR_CALM"),
+            (ErrorKind::Protocol(3), "protocol: FLOW_CONTROL_ERROR"),
+            (ErrorKind::Timeout, "timeout"),
+            (ErrorKind::Unsent, "unsent"),
+            (ErrorKind::Unfinished, "unfinished"),
+            (ErrorKind::Status(503), "status-503"),
+            (ErrorKind::Contains, "check: contains"),
+            (ErrorKind::Size, "check: size"),
+        ] {
+            assert_eq!(kind.to_string(), name);
+            assert_eq!(kind.is_own(), name.starts_with("no "), "{name}");
+        }
+        let of = |code: i32| ErrorKind::from(&std::io::Error::from_raw_os_error(code));
+        assert_eq!(of(24), ErrorKind::NoDescriptors);
+        assert_eq!(of(23), ErrorKind::NoDescriptors);
+        assert_eq!(of(99), ErrorKind::NoPort);
+        assert_eq!(of(110), ErrorKind::ConnectTimeout);
+        assert_eq!(of(111), ErrorKind::Refused);
+        assert_eq!(of(104), ErrorKind::Connect);
+        assert!(ErrorKind::Connect.is_connect() && !ErrorKind::Disconnected.is_connect());
     }
 }
 
@@ -396,7 +428,7 @@ valk_harness::test! {
         recorders[0].offered(0);
         progress.line(&timeline(), SECOND - 1, &recorders);
         let stamps = Stamps { intended: 0, sent: 0, first: 1, last: 250_000 };
-        recorders[0].answered(0, stamps, "HTTP/2", 0);
+        recorders[0].answered(0, stamps, 0);
         progress.line(&timeline(), SECOND, &recorders);
         progress.line(&timeline(), 2 * SECOND, &recorders);
         let text = String::from_utf8(out).unwrap();
@@ -413,5 +445,71 @@ valk_harness::test! {
         for weights in [&[][..], &[0], &[1, 0]] {
             assert!(std::panic::catch_unwind(|| PathMix::new(weights)).is_err(), "{weights:?}");
         }
+    }
+}
+
+valk_harness::test! {
+    fn rates_counts_and_bytes_are_written_as_people_do() {
+        for (text, rate) in [("1000", 1e3), ("1k", 1e3), ("2.5M", 2.5e6), ("1000/s", 1e3), ("60/m", 1.0)] {
+            assert_eq!(parse_rate(text), Ok(rate), "{text}");
+        }
+        for (text, why) in [("-1", "is not a rate"), ("x", "is not a rate"), ("1/h", "not a time of a rate"), ("inf", "is not a rate")] {
+            let error = parse_rate(text).unwrap_err();
+            assert!(error.contains(why), "{text}: {error}");
+        }
+        assert_eq!(parse_count("10k"), Ok(10_000));
+        assert!(parse_count("1.5").unwrap_err().contains("not a whole number"));
+        assert!(parse_count("9999M").unwrap_err().contains("not a whole number"));
+        for (text, bytes) in [("100", 100), ("64KiB", 65_536), ("10kB", 10_000), ("2MB", 2_000_000), ("1MiB", 1 << 20), ("1GiB", 1 << 30), ("7B", 7)] {
+            assert_eq!(parse_bytes(text), Ok(bytes), "{text}");
+        }
+        assert!(parse_bytes("5 apples").unwrap_err().contains("not a unit of bytes"));
+        assert!(parse_bytes("0.5").unwrap_err().contains("not a number of bytes"));
+        for (ms, text) in [(100, "100ms"), (90_000, "1m30s"), (3_600_000, "1h"), (0, "0s"), (1_500, "1.5s"), (5_000, "5s")] {
+            assert_eq!(show_duration(Duration::from_millis(ms)), text);
+        }
+        assert_eq!(show_duration(Duration::from_micros(7)), "7us");
+        assert_eq!(show_rate(0.5), "0.5/s");
+        assert_eq!(printable("a\u{1b}[31mb\nc"), "a\\u{1b}[31mb\nc");
+    }
+}
+
+valk_harness::test! {
+    fn profiles_have_as_many_requests_as_their_area() {
+        let four = Duration::from_secs(4);
+        let count = |profile: &Profile| {
+            let s = Schedule { profile: profile.clone(), start_ns: 0, ..schedule(Arrivals::Constant, 1.0, 3, 1) };
+            let due: Vec<u64> = merged(&Arc::new(s), 0..3).map(|(due, _)| due).collect();
+            assert!(due.is_sorted());
+            due
+        };
+        for (shape, requests) in [
+            (Shape::Constant, 400),
+            (Shape::Ramp, 800),
+            (Shape::Steps, 800),
+            (Shape::Spike, 480),
+            (Shape::Sawtooth, 800),
+        ] {
+            let profile = Profile::shape(shape, 100.0, if shape == Shape::Spike { 200.0 } else { 300.0 }, four);
+            assert_eq!(profile.length(), four, "{shape:?}");
+            assert_eq!(count(&profile).len(), requests, "{shape:?}");
+        }
+        // Up to 100 in one second, there for one second, and down to zero in one.
+        let stages = Profile::parse_stages("1s:100,1s:100,1s:0", 0.0).unwrap();
+        let due = count(&stages);
+        assert_eq!(due.len(), 200);
+        let first_second = due.iter().filter(|due| **due < SECOND).count();
+        assert_eq!(first_second, 50);
+        // Half of the requests of a ramp from zero come in the last 29 % of its time.
+        let half = due[25] as f64 / SECOND as f64;
+        assert!((half - 0.5_f64.sqrt()).abs() < 0.001, "{half}");
+        assert_eq!(stages.peak().to_bits(), 100_f64.to_bits());
+        assert_eq!(stages.constant_rate(), None);
+        for (text, why) in [("10s", "is not TIME:RATE"), ("10:5", "has no unit"), ("1s:x", "is not a rate"), ("1s:9M", "at most")] {
+            let error = Profile::parse_stages(text, 0.0).unwrap_err();
+            assert!(error.contains(why), "{text}: {error}");
+        }
+        let many = vec!["1s:1"; 1_001].join(",");
+        assert!(Profile::parse_stages(&many, 0.0).unwrap_err().contains("1001 stages"));
     }
 }

@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 
 use crate::commands;
-use crate::run::Interrupt;
+use crate::interrupt::Interrupt;
 
 /// Length of the body of `/big`, in bytes.
 pub const BIG: usize = 100_000;
@@ -41,6 +41,14 @@ pub struct Seen {
     pub posted: AtomicUsize,
     /// Paths in the order of their arrival.
     pub paths: Mutex<Vec<String>>,
+    /// Method, authority and fields of all requests.
+    pub heads: Mutex<Vec<(String, String, http::HeaderMap)>>,
+    /// Connections so far.
+    pub connections: AtomicU64,
+    /// Requests to `/slow` that are open on one connection at the same time, at most.
+    pub most_open: AtomicU64,
+    /// Held by the one request to `/serial` that is served.
+    serial: tokio::sync::Mutex<()>,
 }
 
 pub struct Server {
@@ -53,15 +61,26 @@ pub struct Server {
 pub struct Setup {
     pub tls: Option<Arc<rustls::ServerConfig>>,
     pub max_streams: u32,
-    /// Raised when this many requests have come.
-    pub raise: Option<(u64, watch::Sender<bool>)>,
+    /// An interrupt when this many requests have come.
+    pub raise: Option<(u64, watch::Sender<u32>)>,
     /// The server's only thread sleeps this many milliseconds at this request.
     pub stall: Option<(u64, u64)>,
+    /// Each connection gets GOAWAY without an error after this many requests.
+    pub leave: Option<u64>,
+    /// Where to listen.
+    pub address: &'static str,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Setup { tls: None, max_streams: 1_000, raise: None, stall: None }
+        Setup {
+            tls: None,
+            max_streams: 1_000,
+            raise: None,
+            stall: None,
+            leave: None,
+            address: "127.0.0.1:0",
+        }
     }
 }
 
@@ -70,7 +89,7 @@ pub fn start() -> Server {
 }
 
 pub fn start_with(setup: Setup) -> Server {
-    let listener = StdListener::bind("127.0.0.1:0").unwrap();
+    let listener = StdListener::bind(setup.address).unwrap();
     listener.set_nonblocking(true).unwrap();
     let scheme = if setup.tls.is_some() { "https" } else { "http" };
     let base = format!("{scheme}://127.0.0.1:{}", listener.local_addr().unwrap().port());
@@ -92,6 +111,7 @@ async fn accept_all(listener: StdListener, setup: Setup, seen: Arc<Seen>) {
             _ = dying.recv() => break,
         };
         tcp.set_nodelay(true).unwrap();
+        seen.connections.fetch_add(1, Ordering::SeqCst);
         let (setup, seen, die) = (setup.clone(), Arc::clone(&seen), die.clone());
         tokio::spawn(async move {
             match &setup.tls {
@@ -119,23 +139,35 @@ async fn serve<T: AsyncRead + AsyncWrite + Unpin>(
     builder.max_concurrent_streams(setup.max_streams);
     let Ok(mut connection) = builder.handshake::<_, Bytes>(io).await else { return };
     let (order, mut orders) = mpsc::unbounded_channel();
+    let mut served = 0;
+    let opened = Arc::new(AtomicU64::new(0));
     loop {
         tokio::select! {
             accepted = connection.accept() => {
                 let Some(Ok((request, respond))) = accepted else { return };
                 let count = seen.requests.fetch_add(1, Ordering::SeqCst) + 1;
-                seen.paths.lock().unwrap().push(request.uri().path().to_string());
+                let path = request.uri().path_and_query().unwrap().as_str().to_string();
+                seen.paths.lock().unwrap().push(path);
+                seen.heads.lock().unwrap().push((
+                    request.method().to_string(),
+                    request.uri().authority().unwrap().to_string(),
+                    request.headers().clone(),
+                ));
+                served += 1;
+                if setup.leave == Some(served) {
+                    connection.graceful_shutdown();
+                }
                 if let Some((at, flag)) = &setup.raise
                     && count == *at
                 {
-                    flag.send_replace(true);
+                    flag.send_modify(|count| *count += 1);
                 }
                 if let Some((at, ms)) = setup.stall
                     && count == at
                 {
                     std::thread::sleep(std::time::Duration::from_millis(ms));
                 }
-                tokio::spawn(handle(request, respond, Arc::clone(&seen), order.clone(), die.clone()));
+                tokio::spawn(handle(request, respond, Arc::clone(&seen), order.clone(), die.clone(), Arc::clone(&opened)));
             }
             Some(order) = orders.recv() => match order {
                 Order::GoAway => connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM),
@@ -151,6 +183,7 @@ async fn handle(
     seen: Arc<Seen>,
     order: mpsc::UnboundedSender<Order>,
     die: mpsc::UnboundedSender<()>,
+    opened: Arc<AtomicU64>,
 ) {
     let plain = |status: u16| Response::builder().status(status).body(()).unwrap();
     match request.uri().path() {
@@ -171,6 +204,19 @@ async fn handle(
             body.send_data(Bytes::from_static(b"abc"), true).unwrap();
         }
         "/silent" => std::future::pending().await,
+        "/serial" => {
+            let _one = seen.serial.lock().await;
+            tokio::time::sleep(std::time::Duration::from_millis(4)).await;
+            let _ = respond.send_response(plain(200), true);
+        }
+        "/slow" => {
+            let open = opened.fetch_add(1, Ordering::SeqCst) + 1;
+            seen.most_open.fetch_max(open, Ordering::SeqCst);
+            tokio::time::sleep(std::time::Duration::from_millis(15)).await;
+            opened.fetch_sub(1, Ordering::SeqCst);
+            let _ = respond.send_response(plain(200), true);
+        }
+        "/moved" => drop(respond.send_response(plain(302), true)),
         // Waiting keeps the stream open: a dropped one would be reset before the order is obeyed.
         "/goaway" => {
             let _ = order.send(Order::GoAway);
@@ -264,9 +310,9 @@ impl CommandOutput {
     }
 }
 
-/// A flag that nobody raises.
+/// Nobody interrupts.
 pub fn never() -> Interrupt {
-    Interrupt::Flag(watch::channel(false).1)
+    Interrupt::counted(watch::channel(0).1)
 }
 
 pub fn command(args: &[&str], interrupt: Interrupt) -> CommandOutput {
@@ -288,6 +334,8 @@ pub fn load_until(
     flags: &[&str],
     interrupt: Interrupt,
 ) -> CommandOutput {
-    let fixed = ["run", scenario, "--target", base, "--json", "--quiet", "--max-lag", "60s"];
-    command(&[&fixed, flags].concat(), interrupt)
+    let fixed = ["run", scenario, "--target", base, "--json", "--quiet"];
+    let closed = scenario == "browse" || flags.contains(&"--closed") || flags.contains(&"--max");
+    let patient: &[&str] = if closed { &[] } else { &["--max-lag", "60s"] };
+    command(&[&fixed, patient, flags].concat(), interrupt)
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::run::Interrupt;
+use crate::interrupt::Interrupt;
 
 use super::servers::{Setup, load, load_until, never, start, start_with};
 
@@ -13,13 +13,19 @@ valk_harness::test! {
         let outcome = load("steady", &server.base, &[
             "--duration", "500ms", "--rate", "200", "--connections", "2", "--streams", "5",
             "--seed", "9", "--path", "/", "--path", "/other=3",
-            "--threshold", "p99<1m", "--threshold", "error-rate<=0%", "--threshold", "rps>=199",
+            "--threshold", "p99<1m", "--threshold", "error-rate<=0%", "--threshold", "rps>=150",
         ]);
         let json = outcome.json();
         assert_eq!(outcome.code, 0, "{json:#}");
         assert_eq!(json["schema"], "valk-load-report");
-        assert_eq!(json["version"], 1);
-        assert_eq!(json["verdict"], "VALID");
+        assert_eq!(json["version"], 2);
+        assert_eq!(json["tool"]["version"], env!("CARGO_PKG_VERSION"));
+        assert!(json["started"].as_str().unwrap().starts_with("20"), "{}", json["started"]);
+        assert!(json["host"]["processors"].as_u64() >= Some(1));
+        assert_eq!(json["measurement"], "VALID");
+        assert_eq!(json["result"], "PASS");
+        assert!(json["config"].get("users").is_none() && json["config"].get("large_rate").is_none());
+        assert!(group_mean_is_whole(&json));
         assert_eq!(json["invalid_reasons"], Value::Array(Vec::new()));
         assert_eq!(json["interrupted"], false);
         assert_eq!(json["config"]["seed"], 9);
@@ -88,9 +94,10 @@ valk_harness::test! {
 valk_harness::test! {
     fn a_failed_threshold_fails_the_run() {
         let server = start();
-        let outcome = load("steady", &server.base, &["--duration", "100ms", "--threshold", "p50<0us"]);
+        let outcome = load("steady", &server.base, &["--duration", "100ms", "--threshold", "p50<=0us"]);
         let json = outcome.json();
-        assert_eq!((outcome.code, &json["verdict"]), (1, &Value::from("VALID")));
+        assert_eq!((outcome.code, &json["measurement"]), (1, &Value::from("VALID")));
+        assert_eq!(json["result"], "FAIL");
         assert_eq!(json["thresholds"][0]["passed"], false);
         assert_eq!(json["exit_code"], 1);
     }
@@ -124,23 +131,29 @@ valk_harness::test! {
             load("steady", &server.base, &["--duration", "100ms", "--report", nowhere.to_str().unwrap()]);
         assert_eq!(outcome.code, 1);
         assert!(outcome.err.starts_with("error: cannot write "), "{}", outcome.err);
+        let requests = server.seen.requests.load(std::sync::atomic::Ordering::SeqCst);
+        assert_eq!(requests, 20, "the second run did not begin");
     }
 }
 
 valk_harness::test! {
     fn an_interrupt_ends_early_with_a_report() {
-        let (flag, raised) = watch::channel(false);
+        let (flag, raised) = watch::channel(0);
         let server = start_with(Setup { raise: Some((5, flag)), ..Setup::default() });
         let outcome = load_until(
             "steady",
             &server.base,
             &["--duration", "10m", "--rate", "50"],
-            Interrupt::Flag(raised),
+            Interrupt::counted(raised),
         );
         let json = outcome.json();
         assert_eq!(outcome.code, 130);
         assert_eq!(json["interrupted"], true);
         assert!(json["groups"]["steady"]["ok"].as_u64().unwrap() >= 5, "{json:#}");
-        assert_eq!(json["verdict"], "VALID");
+        assert_eq!(json["measurement"], "VALID");
     }
+}
+
+fn group_mean_is_whole(json: &Value) -> bool {
+    json["groups"]["steady"]["latency_us"]["mean"].is_u64()
 }

@@ -1,0 +1,116 @@
+//! Which option has an effect where. One that would have none is an error that says where it has.
+
+use std::collections::BTreeSet;
+
+use crate::error::LoadError;
+use crate::scenarios::catalog::{Kind, SCENARIOS, Scenario};
+
+use Kind::{Backpressure, Browse, SlowReader, Steady};
+
+/// Every scenario.
+const ALL: &[Kind] = &[Browse, Steady, SlowReader, Backpressure];
+/// Scenarios whose measured group follows a schedule.
+const SCHEDULED: &[Kind] = &[Steady, SlowReader, Backpressure];
+
+/// Options of `run` by their names in the code, each with the scenarios that use it. Options about
+/// the target and the reports are not here: they have an effect everywhere.
+const EFFECTS: &[(&str, &[Kind])] = &[
+    ("duration", ALL),
+    ("connections", SCHEDULED),
+    ("streams", SCHEDULED),
+    ("users", &[Browse]),
+    ("threads", &[Steady]),
+    ("rate", SCHEDULED),
+    ("arrivals", SCHEDULED),
+    ("shape", &[Steady]),
+    ("peak", &[Steady]),
+    ("stages", &[Steady]),
+    ("closed", &[Steady]),
+    ("max", &[Steady]),
+    ("think", &[Browse, Steady]),
+    ("requests_per_connection", &[Steady]),
+    ("connections_per_second", &[Steady]),
+    ("seed", SCHEDULED),
+    ("paths", ALL),
+    ("method", &[Steady]),
+    ("headers", ALL),
+    ("data", &[Steady]),
+    ("data_file", &[Steady]),
+    ("data_json", &[Steady]),
+    ("timeout", ALL),
+    ("expect_status", &[Browse, Steady]),
+    ("expect_contains", &[Browse, Steady]),
+    ("expect_bytes", &[Browse, Steady]),
+    ("large_path", &[SlowReader, Backpressure]),
+    ("large_rate", &[Backpressure]),
+    ("window", &[SlowReader, Backpressure]),
+    ("post_path", &[Browse]),
+    ("post_bytes", &[Browse]),
+    ("max_lag", SCHEDULED),
+];
+
+/// Options that need another one, or exclude it: name, whether the other must be there, the other,
+/// and what to say.
+const PAIRS: &[(&str, bool, &str, &str)] = &[
+    ("post_bytes", true, "post_path", "without --post-path nothing is posted"),
+    ("peak", true, "shape", "it is the other rate of --shape"),
+    ("rate", false, "max", "--max sends as much as the server takes"),
+    ("rate", false, "closed", "in a closed loop the answers decide; leave one of them away"),
+    ("arrivals", false, "max", "without a rate there are no arrivals"),
+    ("arrivals", false, "closed", "without a rate there are no arrivals"),
+    ("shape", false, "max", "without a rate there is no shape"),
+    ("shape", false, "closed", "without a rate there is no shape"),
+    ("stages", false, "max", "without a rate there are no stages"),
+    ("stages", false, "closed", "without a rate there are no stages"),
+    ("max_lag", false, "max", "without a schedule nothing can be late"),
+    ("max_lag", false, "closed", "without a schedule nothing can be late"),
+    ("think", false, "max", "use --closed for pauses"),
+];
+
+/// `--post-bytes` for `post_bytes`.
+fn flag(id: &str) -> String {
+    match id {
+        "paths" | "headers" => format!("--{}", &id[..id.len() - 1]),
+        id => format!("--{}", id.replace('_', "-")),
+    }
+}
+
+/// Whether an option changes what this scenario does.
+pub fn has_effect(id: &str, scenario: &Scenario) -> bool {
+    EFFECTS.iter().all(|(name, kinds)| *name != id || kinds.contains(&scenario.kind))
+}
+
+/// Refuses options that would change nothing.
+///
+/// # Errors
+/// Usage error that names the option and the scenarios in which it has an effect.
+pub fn check(scenario: &Scenario, tls: bool, given: &BTreeSet<String>) -> Result<(), LoadError> {
+    let refuse = |id: &str, why: &str| {
+        let name = scenario.name;
+        Err(LoadError::usage(format!("{} has no effect in `{name}`: {why}", flag(id))))
+    };
+    for (id, kinds) in EFFECTS {
+        if given.contains(*id) && !kinds.contains(&scenario.kind) {
+            let names: Vec<String> = SCENARIOS
+                .iter()
+                .filter(|s| kinds.contains(&s.kind))
+                .map(|s| format!("`{}`", s.name))
+                .collect();
+            return refuse(id, &format!("it has one in {}", names.join(", ")));
+        }
+    }
+    for (id, wanted, other, why) in PAIRS {
+        if given.contains(*id) && given.contains(*other) != *wanted {
+            return refuse(id, why);
+        }
+    }
+    if scenario.kind == Steady && given.contains("think") && !given.contains("closed") {
+        return refuse("think", "requests follow a schedule; pauses belong to --closed");
+    }
+    for id in ["insecure", "ca"] {
+        if given.contains(id) && !tls {
+            return refuse(id, "the target is http://, which has no certificate");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,210 @@
+//! Connections: their addresses, limits, replacement, and what is said when one fails.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use crate::connections::dialer::Dialer;
+use crate::connections::failure::DialError;
+use crate::connections::target::Target;
+use crate::limits::backoff;
+use crate::recording::error_kind::ErrorKind;
+
+use super::servers::{Setup, load, raw, start, start_with};
+use super::tls::identity;
+
+valk_harness::test! {
+    fn a_graceful_goaway_costs_no_request() {
+        for flags in [
+            &["--connections", "2", "--streams", "32"][..],
+            &["--connections", "1", "--streams", "2"],
+        ] {
+            let server = start_with(Setup { leave: Some(20), max_streams: 5, ..Setup::default() });
+            let more = ["--rate", "400", "--duration", "500ms", "--threshold", "errors<=0"];
+            let outcome = load("steady", &server.base, &[flags, &more].concat());
+            let json = outcome.json();
+            let group = &json["groups"]["steady"];
+            assert_eq!((outcome.code, &group["ok"]), (0, &200.into()), "{group:#}");
+            assert!(group["replaced_connections"].as_u64().unwrap() >= 4, "{group:#}");
+            assert_eq!(group["lost_connections"].get("goaway: NO_ERROR"), None, "{group:#}");
+        }
+    }
+}
+
+valk_harness::test! {
+    fn users_survive_a_graceful_goaway_too() {
+        let server = start_with(Setup { leave: Some(5), ..Setup::default() });
+        let flags = ["--users", "2", "--duration", "1s", "--think", "5ms", "--threshold", "errors<=0"];
+        let outcome = load("browse", &server.base, &flags);
+        let json = outcome.json();
+        assert_eq!(outcome.code, 0, "{json:#}");
+        assert!(server.seen.connections.load(Ordering::SeqCst) > 3, "{json:#}");
+    }
+}
+
+valk_harness::test! {
+    fn a_dead_server_is_not_hammered() {
+        let server = start();
+        let flags = ["--users", "3", "--duration", "1s", "--path", "/die"];
+        let json = load("browse", &server.base, &flags).json();
+        let errors = json["groups"]["users"]["errors_by_kind"].as_object().unwrap();
+        let refused = errors.get("refused").and_then(serde_json::Value::as_u64).unwrap_or(0);
+        // Without a pause there are tens of thousands.
+        assert!(refused > 0 && refused < 200, "{errors:?}");
+        assert_eq!(backoff(1), Duration::from_millis(100));
+        assert_eq!(backoff(3), Duration::from_millis(400));
+        assert_eq!(backoff(99), Duration::from_secs(2));
+    }
+}
+
+valk_harness::test! {
+    fn a_closed_loop_waits_before_it_tries_a_dead_server_again() {
+        let server = start();
+        let flags = ["--closed", "--duration", "1s", "--path", "/die", "--connections", "1", "--streams", "2"];
+        let json = load("steady", &server.base, &flags).json();
+        let errors = &json["groups"]["steady"]["errors_by_kind"];
+        let refused = errors["refused"].as_u64().unwrap();
+        assert!(refused > 0 && refused < 100, "{errors:#}");
+    }
+}
+
+fn in_reactor<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(work)
+}
+
+valk_harness::test! {
+    fn the_second_address_of_a_name_is_tried() {
+        // The first address refuses, the second answers, as with a server on ::1 only.
+        let server = start_with(Setup { address: "[::1]:0", ..Setup::default() });
+        let port: u16 = server.base.rsplit(':').next().unwrap().parse().unwrap();
+        let mut target = Target::parse(&format!("http://localhost:{port}"), &[]).unwrap();
+        target.addresses = vec![([127, 0, 0, 1], port).into(), (std::net::Ipv6Addr::LOCALHOST, port).into()];
+        let dialer = Dialer::new(&target, None).unwrap();
+        in_reactor(async {
+            dialer.probe().await.unwrap();
+            assert!(dialer.tcp().await.unwrap().peer_addr().unwrap().is_ipv6());
+        });
+        // When none answers, the failure is that of the first.
+        target.addresses = vec![([127, 0, 0, 1], 1).into(), (std::net::Ipv6Addr::LOCALHOST, 1).into()];
+        let error = in_reactor(Dialer::new(&target, None).unwrap().probe()).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Refused);
+        assert!(error.hint.contains("127.0.0.1:1"), "{}", error.hint);
+    }
+}
+
+/// A server whose certificate is that of an authority, as the usual openssl line makes it.
+fn authority_as_server() -> (super::servers::Server, String) {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec!["127.0.0.1".to_string()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let certificate = params.self_signed(&key).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
+        )
+        .unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let server = start_with(Setup { tls: Some(Arc::new(config)), ..Setup::default() });
+    (server, certificate.pem())
+}
+
+valk_harness::test! {
+    fn tls_failures_say_what_is_wrong_and_what_to_do() {
+        let (server, pem) = authority_as_server();
+        let path = std::env::temp_dir().join(format!("valk-load-ca-{}.pem", std::process::id()));
+        std::fs::write(&path, pem).unwrap();
+        let outcome = load("steady", &server.base, &["--ca", path.to_str().unwrap()]);
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(outcome.code, 3);
+        assert!(outcome.err.contains("CA:TRUE"), "{}", outcome.err);
+        assert!(outcome.err.contains("CA:FALSE") && outcome.err.contains("--insecure"), "{}", outcome.err);
+
+        // A plain-text server behind https://, where --insecure is no advice any more.
+        let plain = start().base.replace("http:", "https:");
+        let outcome = load("steady", &plain, &["--insecure"]);
+        assert_eq!(outcome.code, 3);
+        assert!(outcome.err.contains("does not speak TLS"), "{}", outcome.err);
+        assert!(outcome.err.contains("use http://") && !outcome.err.contains("--insecure"), "{}", outcome.err);
+
+        // A TLS server behind http://.
+        let known = identity("expects", &[b"h2"]);
+        let tls = start_with(Setup { tls: Some(Arc::clone(&known.server)), ..Setup::default() });
+        let outcome = load("steady", &tls.base.replace("https:", "http:"), &[]);
+        assert_eq!(outcome.code, 3);
+        assert!(outcome.err.contains("speaks TLS") && outcome.err.contains("use https://"), "{}", outcome.err);
+        // One that answers with an alert, as others do.
+        let outcome = load("steady", &raw(b"\x15\x03\x01\x00\x02\x02\x28abcdef"), &[]);
+        assert!(outcome.err.contains("use https://"), "{}", outcome.err);
+    }
+}
+
+valk_harness::test! {
+    fn other_tls_failures_have_hints() {
+        for (text, verified, cause, hint) in [
+            ("certificate Expired", true, "has expired", "renew it"),
+            ("NotValidForName", true, "is not for `host`", "a name of the certificate"),
+            ("something", true, "TLS handshake failed: something", "--insecure"),
+            ("something", false, "TLS handshake failed: something", "no certificate was refused"),
+        ] {
+            let error = DialError::tls(text, "host", 1, verified);
+            assert!(error.cause.contains(cause) && error.hint.contains(hint), "{error:?}");
+            assert_eq!(error.kind, ErrorKind::Tls);
+        }
+        let address = ([127, 0, 0, 1], 1).into();
+        let of = |code| DialError::tcp(&std::io::Error::from_raw_os_error(code), address);
+        assert!(of(24).hint.contains("ulimit -n"), "{:?}", of(24));
+        assert!(of(99).hint.contains("no free local port"), "{:?}", of(99));
+    }
+}
+
+valk_harness::test! {
+    fn the_limit_of_streams_is_never_exceeded() {
+        let server = start_with(Setup { max_streams: 3, ..Setup::default() });
+        let flags = [
+            "--rate", "2000", "--duration", "300ms", "--connections", "2", "--streams", "50",
+            "--path", "/slow", "--threshold", "count>=10",
+        ];
+        let json = load("steady", &server.base, &flags).json();
+        let group = &json["groups"]["steady"];
+        assert_eq!(group["errors_by_kind"].get("reset: REFUSED_STREAM"), None, "{group:#}");
+        assert_eq!(server.seen.most_open.load(Ordering::SeqCst), 3, "{group:#}");
+    }
+}
+
+valk_harness::test! {
+    fn connections_are_replaced_on_purpose() {
+        let server = start();
+        let flags = ["--rate", "200", "--duration", "500ms", "--connections", "2", "--threshold", "errors<=0"];
+        let outcome = load("steady", &server.base, &[&flags[..], &["--requests-per-connection", "10"]].concat());
+        let json = outcome.json();
+        assert_eq!(outcome.code, 0, "{json:#}");
+        // The probe and ten connections of ten requests each; each has been left when it was full.
+        assert_eq!(server.seen.connections.load(Ordering::SeqCst), 13, "{json:#}");
+
+        let server = start();
+        let outcome = load("steady", &server.base, &[&flags[..], &["--connections-per-second", "20"]].concat());
+        let json = outcome.json();
+        assert_eq!(outcome.code, 0, "{json:#}");
+        let connections = server.seen.connections.load(Ordering::SeqCst);
+        assert!((9..=13).contains(&connections), "{connections}: {json:#}");
+    }
+}
+
+valk_harness::test! {
+    fn too_few_descriptors_are_found_before_the_start() {
+        use crate::options::descriptors;
+        descriptors(64).unwrap();
+        let error = descriptors(u64::MAX).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("ulimit -n"), "{error}");
+    }
+}
