@@ -13,12 +13,12 @@ mod clients;
 mod server;
 
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::task::{JoinSet, spawn_local};
 use tokio::time::{Instant, sleep};
 use valk_http2::{Limits, ServeReport, ServerConfig, StopSignal, bind};
-use valk_net::{Simulation, SimulationConfig, simulate};
+use valk_net::{Clock, Simulation, SimulationConfig, simulate};
 
 /// Port of the server.
 const PORT: u16 = 80;
@@ -70,7 +70,8 @@ pub fn run(scenario: Scenario) -> Report {
     };
     simulate(scenario.seed, config, async |simulation| {
         let stop = StopSignal::new();
-        let config = ServerConfig { limits: limits(), ..ServerConfig::default() };
+        let clock = Clock::simulated(SystemTime::UNIX_EPOCH);
+        let config = ServerConfig { limits: limits(), clock, ..ServerConfig::default() };
         let address = "0.0.0.0:80".parse().expect("an address");
         let bound = bind(&simulation.host("server"), address, &config).expect("a free port");
         let handler = Rc::new(server::Handler::new(&simulation));

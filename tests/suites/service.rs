@@ -176,6 +176,150 @@ valk_harness::cases! {
     }
 }
 
+/// A service whose configuration is this expression; its first line is the port.
+fn configured(handler: &str, configuration: &str) -> (Service, u16) {
+    let program = format!(
+        "(def {{sys}} (aio/await (aio/start)))
+         (def {{handler}} {handler})
+         (def {{server}} (aio/await (http2/server-listen sys 0 handler {configuration})))
+         (println \"port:%d\" (http2/server-port server))
+         (aio/run sys)"
+    );
+    let mut service = Service::start(&[&file("configured.valk", program)]);
+    let port = service.port();
+    (service, port)
+}
+
+/// Configurations in clear text.
+const CLEAR: &[(&str, &str)] = &[
+    ("map", "(map/of :host \"127.0.0.1\" :tls 0)"),
+    ("nil in a literal", "{:host \"127.0.0.1\" :tls nil}"),
+    ("nil", "(list :host \"127.0.0.1\" :tls nil)"),
+    ("false", "{:tls false :host \"127.0.0.1\"}"),
+];
+
+fn clear() -> Vec<(String, &'static str)> {
+    CLEAR.iter().map(|(name, configuration)| (name.to_string(), *configuration)).collect()
+}
+
+valk_harness::cases! {
+    fn configurations_in_clear_text(configuration: &'static str) in clear() {
+        let (_service, port) = configured("(\\ {r} {list :body \"clear\"})", configuration);
+        let answer = block_on(async { Client::connect(port).await.get("/").await });
+        assert_eq!(answer.body, "clear");
+    }
+}
+
+valk_harness::test! {
+    fn repeated_fields_and_cookies_are_seen_whole() {
+        let (_service, port) = service(
+            "(\\ {r} {list :body (str (req/header r \"Cookie\") \"|\" (req/header r \"x-forwarded-for\")
+               \"|\" (len (req/headers r)))})",
+        );
+        let fields = [
+            ("cookie", "a=1"),
+            ("x-forwarded-for", "1.1.1.1"),
+            ("cookie", "session=s"),
+            ("x-forwarded-for", "2.2.2.2"),
+            ("cookie", "c=3"),
+        ];
+        let answer = block_on(async {
+            let mut client = Client::connect(port).await;
+            client.send(Method::GET, "/", &fields, b"").await.await.expect("an answer")
+        });
+        assert_eq!(answer.body, "a=1; session=s; c=3|1.1.1.1, 2.2.2.2|3");
+    }
+
+    fn only_what_has_content_has_a_default_type() {
+        let (_service, port) = service(
+            "(\\ {r} {list :status (str/replace (req/path r) \"/\" \"\")})",
+        );
+        let types = block_on(async {
+            let mut client = Client::connect(port).await;
+            let mut types = Vec::new();
+            for path in ["/204", "/304", "/200"] {
+                let answer = client.get(path).await;
+                assert!(answer.headers.contains_key("date"), "{path}");
+                types.push(answer.headers.get("content-type").cloned());
+            }
+            types
+        });
+        assert_eq!(types, [None, None, Some("text/plain; charset=utf-8".parse().expect("a value"))]);
+    }
+
+    fn requests_that_there_is_no_room_for_get_the_page_of_the_error_handler() {
+        let refused = |handler: &str| {
+            let configuration = format!(
+                "(list :host \"127.0.0.1\" :tls 0 :connection-body-bytes 1024 :error-handler {handler})"
+            );
+            let (_service, port) = configured("(\\ {r} {list :body \"taken\"})", &configuration);
+            block_on(async {
+                let mut client = Client::connect(port).await;
+                let (first, mut rest) = client.begin("/", &[], &[b'x'; 1000]).await;
+                client.get("/").await;
+                let refused = client.send(Method::POST, "/", &[], &[b'x'; 1000]).await;
+                let refused = refused.await.expect("an answer");
+                rest.send_data(bytes::Bytes::new(), true).expect("sent");
+                assert_eq!(first.await.expect("an answer").body, "taken");
+                assert_eq!(refused.headers["retry-after"], "1");
+                assert_eq!(refused.headers["content-type"], "text/html; charset=utf-8");
+                (refused.status, refused.body)
+            })
+        };
+        assert_eq!(refused("(\\ {n} {str \"<p>\" n})"), (503, "<p>503".to_string()));
+        let waits = "(\\ {n} {do (aio/await (aio/sleep sys 1)) \"later\"})";
+        assert_eq!(refused(waits), (503, "later".to_string()));
+        for other in ["(\\ {n} {n})", "(\\ {n} {error \"no\"})"] {
+            let (status, body) = refused(other);
+            assert_eq!(status, 503);
+            assert!(body.contains("temporarily at capacity"), "{body}");
+        }
+    }
+
+    fn a_handler_is_replaced_for_the_requests_that_follow() {
+        let (_service, port) = service(
+            "(\\ {r} {if (== (req/path r) \"/swap\")
+               {do (http2/server-handle server (\\ {r} {list :body \"second\"})) (list :body \"first\")}
+               {list :body \"first\"}})",
+        );
+        block_on(async {
+            let mut client = Client::connect(port).await;
+            assert_eq!(client.get("/").await.body, "first");
+            assert_eq!(client.get("/swap").await.body, "first");
+            for _ in 0..8 {
+                // New connections are dealt to all executors.
+                let mut other = Client::connect(port).await;
+                assert_eq!(other.get("/").await.body, "second");
+            }
+            assert_eq!(client.get("/").await.body, "second");
+        });
+    }
+
+    fn a_500_is_told_with_handler_request_and_value() {
+        let program = "(def {sys} (aio/await (aio/start)))
+            (fun {hello r} {if (== (req/path r) \"/long\") {make-string 5000 \"x\"} {42}})
+            (def {server} (aio/await (http2/server-listen sys 0 hello {:host \"127.0.0.1\" :tls 0})))
+            (println \"port:%d\" (http2/server-port server))
+            (aio/run sys)";
+        let log = file("told.log", "");
+        let mut command = valk(&[&file("told.valk", program)]);
+        command.stderr(std::fs::File::create(&log).expect("made above"));
+        let mut service = Service::spawn(command);
+        let port = service.port();
+        block_on(async {
+            let mut client = Client::connect(port).await;
+            assert_eq!(client.get("/a?b").await.status, 500);
+            assert_eq!(client.get("/long").await.status, 500);
+        });
+        service.signal("INT");
+        assert_eq!(service.wait(), (Some(0), String::new()));
+        let text = std::fs::read_to_string(&log).expect("made above");
+        let said = format!("handler hello of port {port}: GET /a?b returned 42: ");
+        assert!(text.contains(&said), "{text}");
+        assert!(text.contains("GET /long returned xxx") && text.len() < 2000, "{text}");
+    }
+}
+
 valk_harness::test! {
     fn a_waiting_handler_does_not_hold_up_others() {
         let (_service, port) = service(
@@ -416,6 +560,51 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
         "stop twice",
         "(= {s} (http2/server-listen sys 0 print {:host \"127.0.0.1\" :max-request-body-size 4096})) (print (> (http2/server-port s) 0) (aio/await (http2/server-stop s)) (aio/await (http2/server-stop s)) (http2/server-port s))",
         "1 () () Error: http2/server-port: server is stopped",
+    ),
+    (
+        "configuration of another kind",
+        "(print (aio/await (http2/server-listen sys 0 print 5)))",
+        "Error: http2/server-listen: expected a property list or a map, got Number",
+    ),
+    (
+        "unknown key in strict configuration",
+        "(print (aio/await (http2/server-listen sys 0 print {:strict 1 :hots \"127.0.0.1\"})))",
+        "Error: http2/server-listen: unknown key :hots; did you mean :host?",
+    ),
+    (
+        "kind of a limit",
+        "(print (aio/await (http2/server-listen sys 0 print (map/of :idle-timeout-ms \"1\"))))",
+        "Error: http2/server-listen: :idle-timeout-ms must be a number, got String",
+    ),
+    (
+        "error handler",
+        "(print (aio/await (http2/server-listen sys 0 print {:error-handler 5})))",
+        "Error: http2/server-listen: :error-handler must be a function, got Number",
+    ),
+    (
+        "the port of a stopped server",
+        "(def {o} {:host \"127.0.0.1\"})
+         (fun {again port n} {if (== n 0) {0} {do
+           (= {s} (aio/await (http2/server-listen sys port print o)))
+           (aio/await (http2/server-stop s))
+           (again port (- n 1))}})
+         (= {first} (aio/await (http2/server-listen sys 0 print o)))
+         (= {port} (http2/server-port first))
+         (aio/await (http2/server-stop first))
+         (print (again port 20))",
+        "0",
+    ),
+    (
+        "a server on a stopped system",
+        "(aio/stop sys) (aio/run sys) (print (aio/await (http2/server-listen sys 0 print)))",
+        "Error: http2/server-listen: the system has been stopped",
+    ),
+    (
+        "handler swap",
+        "(= {s} (http2/server-listen sys 0 print {:host \"127.0.0.1\"}))
+         (print (http2/server-handle s 5) (== (http2/server-handle s print) s)
+           (aio/await (http2/server-stop s)) (http2/server-handle s print))",
+        "Error: Actual: Number, Expected(One-Of): [Function] 1 () Error: http2/server-handle: server is stopped",
     ),
     (
         "await nothing",

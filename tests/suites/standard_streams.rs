@@ -116,7 +116,7 @@ valk_harness::test! {
         let errors: Vec<&str> = errors.collect();
         assert_eq!(errors.len(), 1, "{errors:?}");
         assert!(errors[0].contains(" | standard output cannot be written: "), "{errors:?}");
-        let warned = text.lines().filter(|line| line.contains(" | the handler returned an error: "));
+        let warned = text.lines().filter(|line| line.contains(": GET /throw returned an error: "));
         assert_eq!(warned.count(), ERRORS, "and nothing else is lost");
     }
 }

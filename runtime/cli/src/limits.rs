@@ -7,7 +7,7 @@ use valk_heap::Config;
 use valk_http2::Limits;
 use valk_lang::STRING_BYTES_MAX;
 use valk_vm::{JIT_FUNCTIONS_MAX, REGISTERS_MAX, TRACE_FRAMES_MAX};
-use valk_web::HANDLER_TIMEOUT_MS;
+use valk_web::{HANDLER_TIMEOUT_MS, key_of_limit};
 
 /// A bound.
 struct Row {
@@ -60,10 +60,9 @@ fn rows(heap: &Config) -> Vec<Row> {
         name: format!("http2/{}", limit.name.replace('_', "-")),
         value: limit.value,
         unit: limit.unit,
-        set: if limit.name == "body_bytes" {
-            ":max-request-body-size of http2/server-listen".into()
-        } else {
-            fixed.into()
+        set: match key_of_limit(limit.name) {
+            Some(key) => format!("{key} of http2/server-listen").into(),
+            None => fixed.into(),
         },
     }));
     rows

@@ -6,10 +6,13 @@
 //! 2. Answer the batch. Answers that are ready go to the framing layer, everything that has to wait
 //!    (bodies to collect, pending replies, closed windows) becomes a local task per stream.
 //! 3. Ask to be woken again: that poll flushes all answers in one write, together with what other
-//!    tasks of the thread have sent meanwhile.
+//!    tasks of the thread have sent meanwhile. A batch that takes longer than `batch_time` is left
+//!    there, and goes on after all others had their turn.
 //!
 //! Backpressure: while the client has not read `connection_response_bytes`, step 1 only drives the
-//! connection and takes nothing, so its requests wait where the stream limit bounds them.
+//! connection and takes nothing, so its requests wait where the stream limit bounds them. One
+//! response counts little there whatever its size, so a client that reads some of its streams
+//! slowly gets its other answers at once.
 //!
 //! Generic over the byte stream; time is tokio's, so a test can stop the clock.
 
@@ -26,9 +29,10 @@ use h2::{Reason, RecvStream};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep, timeout};
-use valk_net::ByteBudget;
 
+use crate::account::{Account, Held};
 use crate::exchange::Exchange;
+use crate::give_way::OthersTurn;
 use crate::limits::Limits;
 use crate::message::{Event, Reply, Request, Scheme};
 use crate::metered::{Meter, Metered};
@@ -44,13 +48,15 @@ pub(crate) struct ConnectionState {
     pub(crate) service: Rc<Service>,
     pub(crate) scheme: Scheme,
     /// Header bytes of unanswered requests.
-    pub(crate) header_bytes: Rc<ByteBudget>,
+    pub(crate) header_bytes: Account,
     /// Collected request bodies.
-    pub(crate) body_bytes: Rc<ByteBudget>,
+    pub(crate) body_bytes: Account,
     /// Response bytes that wait for the client's windows.
-    pub(crate) response_bytes: Rc<ByteBudget>,
-    /// Response bytes handed to the framing layer since the socket last took everything.
+    pub(crate) response_bytes: Account,
+    /// Response bytes handed to the framing layer that the socket has not taken.
     unflushed_bytes: Cell<usize>,
+    /// The same for the process, as far as the socket has refused them.
+    unflushed_held: RefCell<Held>,
     peer_resets: RefCell<TokenBucket>,
     resets_exceeded: Cell<bool>,
     /// Counted among the connections that wait for their client to read.
@@ -62,12 +68,15 @@ impl ConnectionState {
         let limits = &service.limits;
         let bucket =
             TokenBucket::full(limits.peer_resets, limits.peer_resets_per_second, Instant::now());
+        let budgets = &service.budgets;
+        let response_bytes = Account::new(limits.connection_response_bytes, &budgets.responses);
         Rc::new(Self {
             scheme,
-            header_bytes: ByteBudget::new(limits.connection_header_bytes),
-            body_bytes: ByteBudget::new(limits.connection_body_bytes),
-            response_bytes: ByteBudget::new(limits.connection_response_bytes),
+            header_bytes: Account::new(limits.connection_header_bytes, &budgets.headers),
+            body_bytes: Account::new(limits.connection_body_bytes, &budgets.bodies),
             unflushed_bytes: Cell::new(0),
+            unflushed_held: RefCell::new(response_bytes.open()),
+            response_bytes,
             peer_resets: RefCell::new(bucket),
             resets_exceeded: Cell::new(false),
             waiting: Cell::new(false),
@@ -98,10 +107,22 @@ impl ConnectionState {
         }
     }
 
+    /// Notes how many bytes the socket took, and whether it refuses more.
+    fn note_taken(&self, bytes: usize, is_blocked: bool) {
+        let unflushed = self.unflushed_bytes.get();
+        let unflushed = if is_blocked { unflushed.saturating_sub(bytes) } else { 0 };
+        self.unflushed_bytes.set(unflushed);
+        self.unflushed_held.borrow_mut().set_for_process(unflushed);
+    }
+
     /// The client has more response bytes to read than one connection may hold.
     fn is_backlogged(&self) -> bool {
-        let waiting = self.response_bytes.used() + self.unflushed_bytes.get();
-        waiting >= self.service.limits.connection_response_bytes
+        let unflushed = self.unflushed_bytes.get();
+        let waiting = self.response_bytes.used() + unflushed;
+        waiting >= self.service.limits.connection_response_bytes || {
+            let uncounted = unflushed.saturating_sub(self.unflushed_held.borrow().bytes());
+            self.response_bytes.has_its_share(uncounted, unflushed)
+        }
     }
 }
 
@@ -156,6 +177,15 @@ fn builder(limits: &Limits) -> h2::server::Builder {
     builder
 }
 
+/// What became of a batch in one turn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answered {
+    Nothing,
+    Some,
+    /// Requests are left for the next turn.
+    OutOfTime,
+}
+
 /// Where a connection is between its preface and its end.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -185,6 +215,10 @@ struct Driver<IO> {
     last_active: Instant,
     /// When the socket was first seen to refuse bytes, and how many it had taken by then.
     write_blocked_since: Option<(Instant, u64)>,
+    /// Bytes that the socket had taken at the last look.
+    seen_written: u64,
+    /// Set while others have their turn and the rest of the batch waits.
+    others_turn: Option<OthersTurn>,
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
@@ -206,6 +240,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             watchdog: Box::pin(sleep(patience)),
             last_active: Instant::now(),
             write_blocked_since: None,
+            seen_written: 0,
+            others_turn: None,
             state,
         }
     }
@@ -217,11 +253,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         if let Poll::Ready(end) = self.poll_frames(cx) {
             return Poll::Ready(end.map_err(|error| error.to_string()));
         }
-        let mut again = self.answer_batch();
+        let answered = self.answer_batch();
+        let mut again = answered == Answered::Some;
         while let Poll::Ready(Some(_)) = self.tasks.poll_join_next(cx) {
             again = true;
         }
-        if again {
+        if again || answered == Answered::OutOfTime {
             self.last_active = Instant::now();
         }
         if self.state.resets_exceeded.take() {
@@ -232,7 +269,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             self.close(Reason::NO_ERROR);
             again = true;
         }
-        if again {
+        if answered == Answered::OutOfTime {
+            self.others_turn = Some(OthersTurn::begin(cx));
+        } else if again {
             cx.waker().wake_by_ref();
         }
         self.poll_watchdog(cx)
@@ -281,19 +320,39 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         self.batch.len() >= most || self.state.is_backlogged()
     }
 
-    fn note_flush(&self) {
-        if !self.meter.write_blocked.get() {
-            self.state.unflushed_bytes.set(0);
+    fn note_flush(&mut self) {
+        let written = self.meter.written.get();
+        let taken = written - std::mem::replace(&mut self.seen_written, written);
+        let is_blocked = self.meter.write_blocked.get();
+        self.state.note_taken(taken as usize, is_blocked);
+        if is_blocked && self.write_blocked_since.is_none() {
+            let now = Instant::now();
+            self.write_blocked_since = Some((now, written));
+            let soon = now + self.state.service.limits.pressed_stall_timeout;
+            if soon < self.watchdog.deadline() {
+                self.watchdog.as_mut().reset(soon);
+            }
+        } else if !is_blocked {
+            self.write_blocked_since = None;
         }
     }
 
-    /// Answers what the backlog allows; says whether anything was answered.
-    fn answer_batch(&mut self) -> bool {
-        let mut answered = false;
+    /// Answers what the backlog and the time of a batch allow.
+    fn answer_batch(&mut self) -> Answered {
+        let mut answered = Answered::Nothing;
+        let mut began = None;
+        if self.others_turn.as_ref().is_some_and(|turn| !turn.is_over()) {
+            return answered;
+        }
+        self.others_turn = None;
         while !self.state.is_backlogged() {
             let Some((request, respond)) = self.batch.pop_front() else { break };
+            let began = *began.get_or_insert_with(Instant::now);
             self.answer(request, respond);
-            answered = true;
+            answered = Answered::Some;
+            if !self.batch.is_empty() && began.elapsed() >= self.state.service.limits.batch_time {
+                return Answered::OutOfTime;
+            }
         }
         self.state.note_waiting(self.state.is_backlogged());
         answered
@@ -311,7 +370,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
                 return;
             }
         };
-        let Some(reservation) = self.state.header_bytes.try_reserve(header_bytes) else {
+        let Some(reservation) = self.state.header_bytes.try_hold(header_bytes) else {
             return exchange.refuse();
         };
         exchange.keep_until_answered(reservation);
@@ -386,7 +445,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     /// When the watchdog must look again; not later than `now` when the connection is idle.
     fn next_check(&self, now: Instant) -> Instant {
         let limits = &self.state.service.limits;
-        let next = now + limits.stall_timeout;
+        let is_blocked = self.meter.write_blocked.get();
+        let patience = if is_blocked { limits.pressed_stall_timeout } else { limits.stall_timeout };
+        let next = now + patience.min(limits.stall_timeout);
         if self.phase == Phase::Open && self.is_quiet() {
             next.min(self.last_active + limits.idle_timeout)
         } else {
@@ -403,11 +464,18 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             return false;
         }
         let (since, before) = *self.write_blocked_since.get_or_insert((now, written));
+        let moved = written - before;
+        if self.state.response_bytes.process().is_full()
+            && now >= since + limits.pressed_stall_timeout
+            && moved == 0
+        {
+            return true;
+        }
         if now < since + limits.stall_timeout {
             return false;
         }
         self.write_blocked_since = Some((now, written));
-        written - before < limits.stall_bytes as u64
+        moved < limits.stall_bytes as u64
     }
 }
 

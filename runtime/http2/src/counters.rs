@@ -71,6 +71,8 @@ counters! {
     cancelled,
     /// Responses reset because the client read too slowly.
     stalled,
+    /// Responses that were replaced by a 503 because too many wait for their clients.
+    responses_shed,
     /// Requests refused unprocessed with `REFUSED_STREAM`.
     refused,
     /// Requests aborted because the stop deadline passed.

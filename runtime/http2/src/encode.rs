@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, DATE, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
+    UPGRADE,
 };
 use http::{Method, StatusCode};
 
@@ -21,19 +22,22 @@ pub(crate) struct Encoded {
 
 impl Encoded {
     /// A response of a status alone.
-    pub(crate) fn bare(status: StatusCode) -> Self {
+    pub(crate) fn bare(status: StatusCode, date: HeaderValue) -> Self {
         let mut head = http::Response::new(());
         *head.status_mut() = status;
+        head.headers_mut().insert(DATE, date);
         head.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(0));
         Self { head, body: Bytes::new() }
     }
 }
 
-/// Encodes `response` as the answer to a request with `method`; the error says what is not HTTP.
+/// Encodes `response` as the answer to a request with `method`, made at `date`; the error says what
+/// is not HTTP.
 pub(crate) fn encode(
     response: Response,
     method: &Method,
     limits: &Limits,
+    date: &HeaderValue,
 ) -> Result<Encoded, String> {
     let Response { status, headers, body } = response;
     if !(200..=599).contains(&status) {
@@ -41,6 +45,9 @@ pub(crate) fn encode(
     }
     let status = StatusCode::from_u16(status).expect("the range above holds only valid codes");
     let mut map = encode_fields(headers, limits)?;
+    if !map.contains_key(DATE) {
+        map.insert(DATE, date.clone());
+    }
     let bodiless = matches!(status.as_u16(), 204 | 205 | 304);
     let body = if bodiless { Bytes::new() } else { body };
     set_content_length(&mut map, status, body.len(), *method == Method::HEAD)?;
@@ -57,7 +64,7 @@ fn encode_fields(fields: Fields, limits: &Limits) -> Result<HeaderMap, String> {
     if fields.len() > limits.header_fields {
         return Err(format!("{} fields, expected at most {}", fields.len(), limits.header_fields));
     }
-    let mut map = HeaderMap::with_capacity(fields.len() + 1);
+    let mut map = HeaderMap::with_capacity(fields.len() + 2);
     let mut bytes = 0;
     for (name, value) in fields {
         bytes += name.len() + value.len() + FIELD_OVERHEAD_BYTES;
@@ -108,7 +115,7 @@ fn set_content_length(
         }
         return Ok(());
     };
-    let number = first.to_str().ok().and_then(|text| text.parse::<usize>().ok());
+    let number = decimal(first.as_bytes());
     let unsent_body = (head_only && body_bytes == 0) || status == StatusCode::NOT_MODIFIED;
     let agrees = number == Some(body_bytes) || (number.is_some() && unsent_body);
     if agrees && second.is_none() && status != StatusCode::NO_CONTENT {
@@ -120,4 +127,10 @@ fn set_content_length(
     }
     let _ = write!(reason, ", but the body has {body_bytes} bytes; leave the field out");
     Err(reason)
+}
+
+/// The number that decimal digits alone are (RFC 9110 section 8.6); a sign makes it none.
+pub(crate) fn decimal(text: &[u8]) -> Option<usize> {
+    let is_decimal = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    std::str::from_utf8(text).ok().filter(|_| is_decimal)?.parse().ok()
 }

@@ -14,23 +14,24 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, EXPECT};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Method, StatusCode};
-use tokio::time::{Instant, Sleep, sleep};
-use valk_net::Reservation;
+use tokio::time::{Instant, Sleep, sleep, timeout};
 
+use crate::account::{Held, ProcessBudget};
 use crate::body::Body;
 use crate::connection::ConnectionState;
 use crate::counters::{RequestGuard, RequestOutcome};
-use crate::encode::{Encoded, encode};
+use crate::encode::{Encoded, decimal, encode};
 use crate::limits::Limits;
-use crate::message::{Event, PendingReply, Reply, Request, Response};
+use crate::message::{Event, Handler, PendingReply, Reply, Request, Response};
 use crate::validate::Refusal;
 
 /// A request on its way to an answer.
@@ -41,8 +42,8 @@ pub(crate) struct Exchange {
     path: Option<PathAndQuery>,
     guard: RequestGuard,
     /// Header and body bytes held for this request.
-    header_bytes: Option<Reservation>,
-    body_bytes: Option<Reservation>,
+    header_bytes: Option<Held>,
+    body_bytes: Option<Held>,
 }
 
 impl Exchange {
@@ -63,7 +64,7 @@ impl Exchange {
     }
 
     /// Keeps the reservation for the header bytes until the answer is sent.
-    pub(crate) fn keep_until_answered(&mut self, header_bytes: Reservation) {
+    pub(crate) fn keep_until_answered(&mut self, header_bytes: Held) {
         self.header_bytes = Some(header_bytes);
     }
 
@@ -96,8 +97,15 @@ impl Exchange {
         let buffer_bytes = self.connection.service.limits.send_buffer_bytes;
         stream.reserve_capacity(body.len().min(buffer_bytes));
         if stream.capacity() < body.len() {
-            let waiting = self.connection.response_bytes.reserve_over_limit(body.len());
-            return Some(Sending { exchange: self, stream, body, status, waiting });
+            let counted = self.connection.service.limits.stream_response_bytes;
+            let Some(held) = self.connection.response_bytes.try_hold_made(body.len(), counted)
+            else {
+                // The head is out: all that is left to say is that nothing more comes.
+                stream.send_reset(Reason::CANCEL);
+                self.guard.close(RequestOutcome::Stalled);
+                return None;
+            };
+            return Some(Sending { exchange: self, stream, body, status, held });
         }
         self.connection.note_sent(body.len());
         match stream.send_data(body, true) {
@@ -134,6 +142,7 @@ impl Exchange {
 
     /// Collects the body, then calls the handler and answers.
     pub(crate) async fn collect(mut self, head: Parts, mut body: RecvStream) {
+        let limits = self.connection.service.limits.clone();
         match self.receive_body(&head, &mut body).await {
             CollectedBody::Whole(bytes) => {
                 let id = body.stream_id().as_u32();
@@ -146,8 +155,13 @@ impl Exchange {
                 }
             }
             // Dropping the unread body after the answer makes the framing layer reset the stream
-            // with NO_ERROR: stop sending, the answer is valid (RFC 9113 section 8.1).
-            CollectedBody::Refused(response) => self.send_all(response).await,
+            // with NO_ERROR: stop sending, the answer is valid (RFC 9113 section 8.1). But clients
+            // lose an answer whose stream is reset before they are done with it.
+            CollectedBody::Refused(response) => {
+                self.send_all(response).await;
+                // Ended by its time or by the stream, which is the same here.
+                let _ = timeout(limits.refused_body_timeout, discard(&mut body)).await;
+            }
             CollectedBody::Gone => self.cancelled(),
         }
     }
@@ -156,12 +170,15 @@ impl Exchange {
         let connection = Rc::clone(&self.connection);
         let limits = &connection.service.limits;
         let declared = head.headers.get(CONTENT_LENGTH);
-        let declared = declared.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-        let declared = declared.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        // The framing layer has checked that it is a number.
+        let declared = declared.map_or(0, |text| decimal(text.as_bytes()).unwrap_or(usize::MAX));
         if declared > limits.body_bytes {
             return CollectedBody::Refused(too_large(limits));
         }
-        let mut held = connection.body_bytes.reserve_over_limit(0);
+        if expects_continue(head) && self.send_continue().is_err() {
+            return CollectedBody::Gone;
+        }
+        let mut held = connection.body_bytes.open();
         let mut whole = Body::new(connection.service.receive_buffers.as_deref(), declared);
         let mut watch = StallWatch::new(limits);
         loop {
@@ -174,8 +191,8 @@ impl Exchange {
             if whole.len() + chunk.len() > limits.body_bytes {
                 return CollectedBody::Refused(too_large(limits));
             }
-            if !held.try_grow(chunk.len()) {
-                return CollectedBody::Refused(overloaded());
+            if !held.try_grow_alone(chunk.len()) {
+                return CollectedBody::Refused(overloaded(&*connection.service.handler));
             }
             whole.push(&chunk);
             watch.moved(chunk.len());
@@ -186,6 +203,13 @@ impl Exchange {
         CollectedBody::Whole(whole.finish())
     }
 
+    /// Tells a client that waits for it to send its body (RFC 9110 section 10.1.1).
+    fn send_continue(&mut self) -> Result<(), h2::Error> {
+        let mut head = http::Response::new(());
+        *head.status_mut() = StatusCode::CONTINUE;
+        self.respond.send_informational(head)
+    }
+
     async fn send_all(self, response: Response) {
         if let Some(sending) = self.send(response) {
             sending.run().await;
@@ -194,9 +218,17 @@ impl Exchange {
 
     fn encode(&self, response: Response) -> Encoded {
         let service = &self.connection.service;
-        encode(response, &self.method, &service.limits).unwrap_or_else(|reason| {
+        let date = service.date.now();
+        let must_wait = response.body.len() > service.limits.send_buffer_bytes;
+        let response = if must_wait && !self.connection.response_bytes.allows(response.body.len()) {
+            service.counters.responses_shed.add(1);
+            overloaded(&*service.handler)
+        } else {
+            response
+        };
+        encode(response, &self.method, &service.limits, &date).unwrap_or_else(|reason| {
             service.handler.event(&Event::InvalidResponse { reason });
-            Encoded::bare(StatusCode::INTERNAL_SERVER_ERROR)
+            Encoded::bare(StatusCode::INTERNAL_SERVER_ERROR, date)
         })
     }
 
@@ -243,13 +275,26 @@ fn poll_chunk(cx: &mut Context<'_>, body: &mut RecvStream, watch: &mut StallWatc
     }
 }
 
+/// Reads a body to its end and throws it away.
+async fn discard(body: &mut RecvStream) {
+    while let Some(Ok(chunk)) = body.data().await {
+        // Fails only for more than was received.
+        let _ = body.flow_control().release_capacity(chunk.len());
+    }
+}
+
+fn expects_continue(head: &Parts) -> bool {
+    let expected = head.headers.get(EXPECT);
+    expected.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
 /// A response whose body the client's windows have not taken yet.
 pub(crate) struct Sending {
     exchange: Exchange,
     stream: SendStream<Bytes>,
     body: Bytes,
     status: u16,
-    waiting: Reservation,
+    held: Held,
 }
 
 enum Window {
@@ -262,14 +307,15 @@ impl Sending {
     /// Sends the body as the windows open.
     pub(crate) async fn run(mut self) {
         let connection = Rc::clone(&self.exchange.connection);
-        let mut watch = StallWatch::new(&connection.service.limits);
+        let pressure = connection.response_bytes.process();
+        let mut watch = StallWatch::under_pressure(&connection.service.limits, pressure);
         while !self.body.is_empty() {
             match poll_fn(|cx| self.poll_window(cx, &mut watch)).await {
                 Window::Open(bytes) => {
                     let part = self.body.split_to(bytes.min(self.body.len()));
                     let bytes = part.len();
                     watch.moved(bytes);
-                    self.waiting.shrink(bytes);
+                    self.held.shrink_to(self.body.len());
                     connection.note_sent(bytes);
                     if self.stream.send_data(part, self.body.is_empty()).is_err() {
                         return self.exchange.cancelled();
@@ -302,13 +348,24 @@ impl Sending {
 }
 
 /// Demands progress from a client: some bytes in every period, so that one byte now and then does
-/// not keep a stream alive.
+/// not keep a stream alive. Under pressure the periods are shorter, and so is the demand of each.
 struct StallWatch {
     /// Made at the first wait; most bodies never wait.
     timer: Option<Pin<Box<Sleep>>>,
-    period: std::time::Duration,
+    period: Duration,
     demanded_bytes: usize,
     moved_bytes: usize,
+    pressure: Option<Pressure>,
+}
+
+/// A shorter period that counts while a budget is full.
+struct Pressure {
+    budget: ProcessBudget,
+    period: Duration,
+    /// Bytes moved at the last look.
+    moved_bytes: usize,
+    /// What is left of the long period.
+    left: Duration,
 }
 
 impl StallWatch {
@@ -318,7 +375,15 @@ impl StallWatch {
             period: limits.stall_timeout,
             demanded_bytes: limits.stall_bytes,
             moved_bytes: 0,
+            pressure: None,
         }
+    }
+
+    fn under_pressure(limits: &Limits, budget: &ProcessBudget) -> Self {
+        let period = limits.pressed_stall_timeout.min(limits.stall_timeout);
+        let pressure =
+            Pressure { budget: budget.clone(), period, moved_bytes: 0, left: limits.stall_timeout };
+        Self { pressure: Some(pressure), ..Self::new(limits) }
     }
 
     fn moved(&mut self, bytes: usize) {
@@ -326,9 +391,24 @@ impl StallWatch {
     }
 
     fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let period = self.period;
+        let period = self.pressure.as_ref().map_or(self.period, |pressure| pressure.period);
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(period)));
         while timer.as_mut().poll(cx).is_ready() {
+            if let Some(pressure) = &mut self.pressure {
+                let share = period.as_secs_f64() / self.period.as_secs_f64();
+                let demanded_bytes = (self.demanded_bytes as f64 * share) as usize;
+                let moved_bytes = self.moved_bytes - pressure.moved_bytes;
+                if pressure.budget.is_full() && moved_bytes < demanded_bytes {
+                    return Poll::Ready(());
+                }
+                pressure.moved_bytes = self.moved_bytes;
+                pressure.left = pressure.left.saturating_sub(period);
+                if !pressure.left.is_zero() {
+                    timer.as_mut().reset(Instant::now() + period.min(pressure.left));
+                    continue;
+                }
+                (pressure.left, pressure.moved_bytes) = (self.period, 0);
+            }
             if self.moved_bytes < self.demanded_bytes {
                 return Poll::Ready(());
             }
@@ -353,7 +433,14 @@ fn too_slow() -> Response {
     Response::text(408, "the body did not arrive in time\n")
 }
 
-fn overloaded() -> Response {
-    let body = "too many request bodies on this connection\n";
-    Response::text(503, body).with_header("retry-after", &b"1"[..])
+/// The answer to a request that there is no room for.
+fn overloaded(handler: &dyn Handler) -> Response {
+    Response::new(503)
+        .with_header("content-type", &b"text/html; charset=utf-8"[..])
+        .with_header("retry-after", &b"1"[..])
+        .with_body(handler.overload_body().unwrap_or(Bytes::from_static(OVERLOAD_PAGE)))
 }
+
+const OVERLOAD_PAGE: &[u8] = b"<!doctype html>\n<html><head><title>503 Service Unavailable</title>\
+    </head>\n<body><h1>503</h1>\n<p>Server is temporarily at capacity. Please try again shortly.</p>\n\
+    </body></html>\n";

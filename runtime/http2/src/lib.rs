@@ -17,12 +17,15 @@
 #![forbid(unsafe_code)]
 
 mod acceptor;
+mod account;
 mod body;
 mod connection;
 mod counters;
+mod date;
 mod encode;
 mod error;
 mod exchange;
+mod give_way;
 mod limits;
 mod local_authority;
 mod message;

@@ -75,9 +75,10 @@ const KIB: u32 = 1024;
 const MIB: u32 = 1024 * KIB;
 
 limits! {
-    /// Connections open at once. At the limit the server stops accepting: further clients wait in
-    /// the kernel's backlog, so an overloaded server costs them time and itself nothing.
-    max_connections: usize = 1024, "connections";
+    /// Connections open at once. At the limit the connection that has been idle longest is closed
+    /// for the next one. While none is idle the server stops accepting: further clients wait in the
+    /// kernel's backlog, so an overloaded server costs them time and itself nothing.
+    max_connections: usize = 16_384, "connections";
     /// Streams a client may have open on one connection (`SETTINGS_MAX_CONCURRENT_STREAMS`).
     /// Further ones are refused with `REFUSED_STREAM`.
     max_streams: u32 = 128, "streams per connection";
@@ -88,15 +89,31 @@ limits! {
     /// of a response. This is what stops the small-reference header bomb.
     header_fields: usize = 100, "fields";
     /// Header bytes of unanswered requests on one connection: above it `REFUSED_STREAM`, which
-    /// promises the client that nothing was processed.
-    connection_header_bytes: usize = (256 * KIB) as usize, "bytes per connection";
+    /// promises the client that nothing was processed. By default what `max_streams` requests of
+    /// `header_list_bytes` need, so that no client meets it that keeps to what it was told.
+    connection_header_bytes: usize = (2 * MIB) as usize, "bytes per connection";
+    /// Header bytes of unanswered requests of the process: above it a connection that has its fair
+    /// share of them gets `REFUSED_STREAM`.
+    process_header_bytes: usize = (64 * MIB) as usize, "bytes";
     /// Body of one request: above it 413, and the rest of the body is not read.
     body_bytes: usize = (8 * MIB) as usize, "bytes";
-    /// Request bodies held for one connection: above it 503 with `retry-after`.
+    /// Request bodies held for one connection: above it 503 with `retry-after`, except for a body
+    /// that is the only one.
     connection_body_bytes: usize = (32 * MIB) as usize, "bytes per connection";
+    /// Request bodies of the process: above it 503 with `retry-after` for a connection that has its
+    /// fair share of them.
+    process_body_bytes: usize = (256 * MIB) as usize, "bytes";
+    /// What a response that waits for its client counts at most in `connection_response_bytes`,
+    /// whatever its size: a large download that is read slowly holds up no other request.
+    stream_response_bytes: usize = (64 * KIB) as usize, "bytes per stream";
     /// Unsent response bytes of one connection. At the limit no further request of the connection
-    /// reaches the handler until the client has read. Overshoot: one response.
-    connection_response_bytes: usize = MIB as usize, "bytes per connection";
+    /// reaches the handler until the client has read. By default `max_streams` responses that wait
+    /// stay below it. Overshoot: one response.
+    connection_response_bytes: usize = 129 * (64 * KIB) as usize, "bytes per connection";
+    /// Response bytes of the process that wait for clients to read: above it a connection that has
+    /// its fair share waits, a response that would have to wait is a 503 with `retry-after`, and
+    /// clients that do not read have `pressed_stall_timeout`. Overshoot: one response.
+    process_response_bytes: usize = (32 * MIB) as usize, "bytes";
     /// Receive window of the connection: body bytes that were received or announced and not yet collected.
     connection_window: u32 = MIB, "bytes";
     /// Receive window of one stream.
@@ -122,20 +139,30 @@ limits! {
     reset_stream_memory: Duration = Duration::from_secs(1), "ms";
     /// Bookkeeping bytes that small DATA frames may pin before the application reads them: above
     /// it the connection ends with `ENHANCE_YOUR_CALM`.
-    data_frame_budget: usize = (MIB / 2) as usize, "bytes per connection";
+    data_frame_budget: usize = (2 * MIB) as usize, "bytes per connection";
+    /// Time in which the requests of one connection are answered before those of others have their
+    /// turn, and the answers made so far leave.
+    batch_time: Duration = Duration::from_millis(1), "ms";
     /// Time for the TLS handshake; then the socket is closed.
     tls_timeout: Duration = Duration::from_secs(5), "ms";
     /// Time for the HTTP/2 connection preface; then the socket is closed.
     preface_timeout: Duration = Duration::from_secs(3), "ms";
     /// Time without an open stream; then GOAWAY and close. Bytes that open no stream (PING, half a
     /// header block) do not count as activity.
-    idle_timeout: Duration = Duration::from_mins(2), "ms";
+    idle_timeout: Duration = Duration::from_mins(1), "ms";
     /// Period in which a stream that waits for its client, in either direction, must move
     /// `stall_bytes`. Otherwise: a body upload gets 408, a response gets `RST_STREAM(CANCEL)`, a
     /// socket that takes no bytes is closed.
     stall_timeout: Duration = Duration::from_secs(15), "ms";
     /// Progress demanded per `stall_timeout`.
     stall_bytes: usize = (15 * KIB) as usize, "bytes per period";
+    /// Period in which a response must make progress, at the rate that `stall_bytes` is, while
+    /// `process_response_bytes` is reached. Otherwise `RST_STREAM(CANCEL)`.
+    pressed_stall_timeout: Duration = Duration::from_secs(1), "ms";
+    /// How long the rest of a body is read and thrown away after the request was answered without
+    /// it (413, 408, 503); then the stream is reset. Many clients show an answer only when they
+    /// could send their body.
+    refused_body_timeout: Duration = Duration::from_secs(2), "ms";
     /// How long a connection without streams may take to answer the first GOAWAY of a graceful
     /// stop; then it gets the final GOAWAY unasked and is closed.
     goaway_grace: Duration = Duration::from_millis(100), "ms";

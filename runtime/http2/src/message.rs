@@ -9,7 +9,8 @@ use std::io;
 use std::pin::Pin;
 
 use bytes::Bytes;
-use http::header::HOST;
+use http::HeaderValue;
+use http::header::{COOKIE, HOST};
 use http::request::Parts;
 
 /// One complete request: header block and whole body.
@@ -36,7 +37,8 @@ impl Request {
         Self::received(head, body, stream_id, Scheme::Https)
     }
 
-    pub(crate) fn received(head: Parts, body: Bytes, stream_id: u32, scheme: Scheme) -> Self {
+    pub(crate) fn received(mut head: Parts, body: Bytes, stream_id: u32, scheme: Scheme) -> Self {
+        join_cookies(&mut head);
         Self { head, body, stream_id, scheme }
     }
 
@@ -50,13 +52,13 @@ impl Request {
         self.head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str)
     }
 
-    /// `:scheme`. The framing layer forgets it for a request without `:authority`; such a request
-    /// shows the scheme of its connection.
-    pub fn scheme(&self) -> &str {
-        self.head.uri.scheme_str().unwrap_or(match self.scheme {
+    /// The scheme of the connection, whatever `:scheme` says: a client cannot make a program
+    /// believe that clear text came over TLS.
+    pub fn scheme(&self) -> &'static str {
+        match self.scheme {
             Scheme::Http => "http",
             Scheme::Https => "https",
-        })
+        }
     }
 
     /// `:authority`, or the `host` field when the client sent only that (RFC 9113 section 8.3.1).
@@ -67,14 +69,19 @@ impl Request {
 
     /// Fields in arrival order, names in lower case, without pseudo-header fields. Fields of the
     /// same name stand together at the place of the first, which changes no meaning (RFC 9110
-    /// section 5.3).
+    /// section 5.3). The crumbs of a cookie are one field (RFC 9113 section 8.2.3).
     pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()))
     }
 
-    /// First value of the named field; the name's case does not matter.
-    pub fn header(&self, name: &str) -> Option<&[u8]> {
-        self.head.headers.get(name).map(http::HeaderValue::as_bytes)
+    /// The value of the named field; the name's case does not matter. The values of a repeated
+    /// field are joined by ", " in their order (RFC 9110 section 5.3).
+    pub fn header(&self, name: &str) -> Option<Cow<'_, [u8]>> {
+        let mut values = self.header_values(name);
+        let first = values.next()?;
+        let Some(second) = values.next() else { return Some(Cow::Borrowed(first)) };
+        let all: Vec<&[u8]> = [first, second].into_iter().chain(values).collect();
+        Some(Cow::Owned(all.join(&b", "[..])))
     }
 
     /// All values of the named field.
@@ -96,6 +103,16 @@ impl Request {
     /// Number of the stream on its connection (odd, RFC 9113 section 5.1.1).
     pub fn stream_id(&self) -> u32 {
         self.stream_id
+    }
+}
+
+/// Makes one field of the crumbs of a cookie (RFC 9113 section 8.2.3).
+fn join_cookies(head: &mut Parts) {
+    let crumbs: Vec<&[u8]> =
+        head.headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if crumbs.len() > 1 {
+        let cookie = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]));
+        head.headers.insert(COOKIE, cookie.expect("values of fields make a value"));
     }
 }
 
@@ -191,6 +208,12 @@ impl Reply {
 pub trait Handler {
     /// Answers a request. A panic, here or in a pending reply, becomes a 500 and an event.
     fn handle(&self, request: Request) -> Reply;
+
+    /// The body (`text/html`) of 503 responses to requests that are turned away; the server has a
+    /// page of its own for `None`, the default.
+    fn overload_body(&self) -> Option<Bytes> {
+        None
+    }
 
     /// Called with what operators should know and clients are not sent. Does nothing by default.
     fn event(&self, event: &Event) {

@@ -13,9 +13,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use valk_net::{BoundSocket, Listener, Network};
+use valk_net::{BoundSocket, Clock, Listener, Network};
 
 use crate::acceptor::{Acceptor, Dealer, Dealing};
+use crate::account::ProcessBudgets;
 use crate::counters::{Counters, Snapshot};
 use crate::error::ServerError;
 use crate::limits::Limits;
@@ -35,6 +36,8 @@ pub struct ServerConfig {
     /// Where large request bodies are received; without it, and when all its buffers are taken, in
     /// memory that is moved as it grows.
     pub receive_buffers: Option<Arc<dyn ReceiveBuffers>>,
+    /// Where the `date` of responses comes from.
+    pub clock: Clock,
 }
 
 /// A server that is bound and does not accept yet. Servers made by [`Server::try_clone`] share the
@@ -45,6 +48,7 @@ pub struct Server {
     tls: Option<Arc<rustls::ServerConfig>>,
     limits: Limits,
     receive_buffers: Option<Arc<dyn ReceiveBuffers>>,
+    clock: Clock,
 }
 
 /// Binds `address` of `network` (port 0 picks a free port) and prepares TLS.
@@ -59,7 +63,8 @@ pub fn bind(
     let tls = config.tls.as_ref().map(tls::server_config).transpose()?;
     let socket = network.bind(address).map_err(|error| ServerError::listen(address, error))?;
     let receive_buffers = config.receive_buffers.clone();
-    Ok(Server { socket, tls, limits: config.limits.clone(), receive_buffers })
+    let (limits, clock) = (config.limits.clone(), config.clock);
+    Ok(Server { socket, tls, limits, receive_buffers, clock })
 }
 
 impl Server {
@@ -79,6 +84,7 @@ impl Server {
             tls: self.tls.clone(),
             limits: self.limits.clone(),
             receive_buffers: self.receive_buffers.clone(),
+            clock: self.clock,
         })
     }
 
@@ -124,8 +130,9 @@ impl Server {
     }
 
     fn into_parts(self, stop: StopSignal) -> (Box<dyn BoundSocket>, Shared) {
-        let Self { socket, tls, limits, receive_buffers } = self;
-        (socket, Shared { limits, tls, receive_buffers, stop })
+        let Self { socket, tls, limits, receive_buffers, clock } = self;
+        let budgets = ProcessBudgets::of_process(&limits);
+        (socket, Shared { limits, tls, receive_buffers, clock, budgets, stop })
     }
 }
 
@@ -135,6 +142,8 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
     pub(crate) receive_buffers: Option<Arc<dyn ReceiveBuffers>>,
+    pub(crate) clock: Clock,
+    pub(crate) budgets: ProcessBudgets,
     pub(crate) stop: StopSignal,
 }
 

@@ -3,6 +3,7 @@
 mod attacks;
 mod bodies;
 mod dealing;
+mod fairness;
 mod lifecycle;
 mod parts;
 mod requests;
@@ -24,8 +25,9 @@ use tokio::io::{
 };
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
-use valk_net::{Listener, Stream};
+use valk_net::{Clock, Listener, Stream};
 
+use crate::account::ProcessBudgets;
 use crate::server::{Shared, serve_on_one_thread};
 use crate::{
     Counters, Event, Handler, Limits, ReceiveBuffers, Reply, Request, Response, ServeReport,
@@ -74,6 +76,9 @@ impl Listener for Pipes {
         }
     }
 }
+
+/// When the simulated clocks of tests begin: Thu, 01 Jan 2026 00:00:00 GMT.
+const DATE: std::time::Duration = std::time::Duration::from_hours(490_896);
 
 /// The address of both ends of a pipe.
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
@@ -144,10 +149,18 @@ impl AsyncWrite for Pipe {
     }
 }
 
+/// What a server in clear text shares, with a clock that begins at [`DATE`].
+fn shared(limits: Limits, stop: &StopSignal) -> Shared {
+    let budgets = ProcessBudgets::of_one_server(&limits);
+    let clock = Clock::simulated(std::time::UNIX_EPOCH + DATE);
+    Shared { limits, tls: None, receive_buffers: None, clock, budgets, stop: stop.clone() }
+}
+
 struct TestServer {
     pipes: mpsc::UnboundedSender<io::Result<DuplexStream>>,
     counters: Arc<Counters>,
     stop: StopSignal,
+    budgets: ProcessBudgets,
     events: Rc<RefCell<Vec<String>>>,
     report: JoinHandle<ServeReport>,
 }
@@ -167,10 +180,11 @@ impl TestServer {
         let counters = Arc::<Counters>::default();
         let stop = StopSignal::new();
         let handler = Rc::new(Recorder { answer, events: Rc::clone(&events) });
-        let shared = Shared { limits, tls: None, receive_buffers: buffers, stop: stop.clone() };
+        let shared = Shared { receive_buffers: buffers, ..shared(limits, &stop) };
+        let budgets = shared.budgets.clone();
         let listener = Box::new(Pipes(receiver));
         let serving = serve_on_one_thread(listener, shared, handler, Arc::clone(&counters));
-        Self { pipes, counters, stop, events, report: spawn_local(serving) }
+        Self { pipes, counters, stop, budgets, events, report: spawn_local(serving) }
     }
 
     fn hello(limits: Limits) -> Self {

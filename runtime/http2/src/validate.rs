@@ -4,6 +4,7 @@
 
 use http::header::HOST;
 use http::request::Parts;
+use http::uri::Authority;
 use http::{HeaderValue, Method};
 
 use crate::limits::{FIELD_OVERHEAD_BYTES, Limits};
@@ -45,7 +46,10 @@ fn is_padded(value: &[u8]) -> bool {
 }
 
 fn check_authority(head: &Parts, host: Option<&HeaderValue>) -> Result<(), Refusal> {
-    let authority = head.uri.authority().map(http::uri::Authority::as_str);
+    let authority = head.uri.authority().map(Authority::as_str);
+    if head.uri.scheme_str() == Some("") {
+        return Err(bad_request(":scheme is empty\n"));
+    }
     if let Some(authority) = authority {
         if authority.contains('@') {
             return Err(bad_request(":authority contains user information\n"));
@@ -59,6 +63,15 @@ fn check_authority(head: &Parts, host: Option<&HeaderValue>) -> Result<(), Refus
             None => bad_request("CONNECT without :authority\n"),
             Some(_) => Refusal { status: 501, reason: "CONNECT is not supported\n" },
         });
+    }
+    if authority.is_none() {
+        let Some(host) = host else {
+            return Err(bad_request("neither :authority nor host\n"));
+        };
+        let is_host = Authority::try_from(host.as_bytes()).is_ok();
+        if !is_host || host.as_bytes().contains(&b'@') {
+            return Err(bad_request("host is not the name or address of a host\n"));
+        }
     }
     Ok(())
 }

@@ -19,8 +19,10 @@ use tokio_rustls::TlsAcceptor;
 use valk_net::Stream;
 
 use crate::acceptor::{Dealt, WorkerState};
+use crate::account::ProcessBudgets;
 use crate::connection::drive;
 use crate::counters::{ConnectionGuard, Counters};
+use crate::date::DateField;
 use crate::limits::Limits;
 use crate::message::{Event, Handler, Scheme};
 use crate::receive_buffers::ReceiveBuffers;
@@ -67,6 +69,8 @@ pub(crate) struct Service {
     pub(crate) limits: Limits,
     pub(crate) receive_buffers: Option<Arc<dyn ReceiveBuffers>>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) date: DateField,
+    pub(crate) budgets: ProcessBudgets,
     pub(crate) stop: StopSignal,
     /// Set when `stop_timeout` has passed.
     pub(crate) abort: StopSignal,
@@ -79,6 +83,8 @@ impl Service {
             limits: shared.limits.clone(),
             receive_buffers: shared.receive_buffers.clone(),
             counters,
+            date: DateField::new(shared.clock),
+            budgets: shared.budgets.clone(),
             stop: shared.stop.clone(),
             abort: StopSignal::new(),
         })

@@ -1,4 +1,4 @@
-//! Property lists: the options `{:key value …}` of builtins, read and built.
+//! Property lists: the options `{:key value …}` of builtins, read and built. A map does as well.
 //!
 //! 1. A builtin describes its keys once, in an [`OptionTable`]. Reading, the rows of
 //!    `valk --limits`, and documentation come from the table.
@@ -12,7 +12,8 @@
 
 use crate::{elements, nearest};
 use std::fmt::Write;
-use valk_heap::Value;
+use valk_heap::{Kind, Value};
+use valk_vm::persistent::map;
 use valk_vm::{Vm, type_name};
 
 /// The key that makes warnings errors.
@@ -30,7 +31,7 @@ pub enum OptionKind {
     },
     /// A string.
     Text,
-    /// 0 or 1, `:true` or `:false`.
+    /// 0 or 1, `:true` or `:false`; nil is false.
     Boolean,
     /// A function.
     Function,
@@ -197,14 +198,18 @@ impl Reading<'_> {
 
     fn read(&mut self, list: Value) -> Result<Vec<Option<Setting>>, Refused> {
         let mut settings = vec![None; self.table.keys.len()];
-        if !list.is_pair() {
+        let items = if list.kind() == Kind::Map {
+            let entries = map::entries(&self.vm.heap, list).into_iter();
+            entries.flat_map(|(key, value)| [key, value]).collect()
+        } else if list.is_pair() {
+            elements(list)
+        } else {
             if !list.is_nil() {
                 let found = type_name(list);
-                self.wrong_kind(format!("expected a property list, got {found}"))?;
+                self.wrong_kind(format!("expected a property list or a map, got {found}"))?;
             }
             return Ok(settings);
-        }
-        let items = elements(list);
+        };
         let is_strict = |pair: &[Value]| {
             self.name(pair[0]).as_deref() == Some(STRICT) && boolean(self.vm, pair[1]) == Some(true)
         };
@@ -278,15 +283,18 @@ impl Reading<'_> {
     }
 }
 
-/// 0, 1, `:true`, `:false` and the same without colons: a literal list is not evaluated.
+/// 0, 1, nil, `:true`, `:false` and the same without colons: a literal list is not evaluated.
 fn boolean(vm: &Vm, value: Value) -> Option<bool> {
+    if value.is_nil() {
+        return Some(false);
+    }
     match value.as_integer() {
         Some(0) => Some(false),
         Some(1) => Some(true),
         Some(_) => None,
         None => match vm.heap.symbols().name(value.as_symbol()?) {
             b":true" | b"true" => Some(true),
-            b":false" | b"false" => Some(false),
+            b":false" | b"false" | b"nil" => Some(false),
             _ => None,
         },
     }

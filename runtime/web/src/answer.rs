@@ -7,6 +7,7 @@
 
 use super::LOG_TARGET;
 use bytes::Bytes;
+use std::fmt::Display;
 use valk_heap::{ERROR_MESSAGE, Heap, Kind, Value};
 use valk_http2::Response;
 use valk_lang::{display, elements, repr};
@@ -15,6 +16,9 @@ use valk_vm::{Vm, equal, type_name};
 
 /// Content type of a response that names none.
 const TEXT: &str = "text/plain; charset=utf-8";
+
+/// Characters of a handler's value that the log shows.
+const SHOWN_CHARACTERS: usize = 200;
 
 /// Bytes of a string value, display form of anything else.
 fn bytes(heap: &Heap, value: Value) -> Bytes {
@@ -34,19 +38,29 @@ pub(super) fn out_of_time() -> Response {
     Response::text(503, "the handler gave no response in time\n")
 }
 
-/// The response for a handler's value.
-pub(super) fn response(vm: &mut Vm, value: Value) -> Response {
+/// The response for a handler's value. `who` names the handler and its request in the log.
+pub(super) fn response(vm: &mut Vm, value: Value, who: &dyn Display) -> Response {
     match from_value(vm, value) {
         Ok(response) => response,
         Err(Problem::Error(error)) => {
-            let text = repr(&vm.heap, error);
-            tracing::warn!(target: LOG_TARGET, "the handler returned an error: {text}");
+            let text = shortened(repr(&vm.heap, error));
+            tracing::warn!(target: LOG_TARGET, "{who} returned an error: {text}; answered 500");
             Response::text(500, bytes(&vm.heap, error.field(ERROR_MESSAGE)))
         }
         Err(Problem::Mistake(text)) => {
-            tracing::warn!(target: LOG_TARGET, "{text}; answered 500");
+            let returned = String::from_utf8_lossy(&display(&vm.heap, value)).into_owned();
+            let returned = shortened(returned);
+            tracing::warn!(target: LOG_TARGET, "{who} returned {returned}: {text}; answered 500");
             Response::text(500, text)
         }
+    }
+}
+
+/// The beginning of a text that may be a whole page.
+fn shortened(text: String) -> String {
+    match text.char_indices().nth(SHOWN_CHARACTERS) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text,
     }
 }
 
@@ -110,8 +124,9 @@ fn from_value(vm: &mut Vm, value: Value) -> Result<Response, Problem> {
         }
     }
     let content_type = get(vm, ":content-type").map(|value| bytes(&vm.heap, value));
-    if !has_type {
-        let content_type = content_type.unwrap_or(Bytes::from_static(TEXT.as_bytes()));
+    // Where there is no content the default would change what a cache knows of the resource.
+    let default = (!matches!(status, 204 | 304)).then_some(Bytes::from_static(TEXT.as_bytes()));
+    if let Some(content_type) = content_type.or(default).filter(|_| !has_type) {
         response = response.with_header("content-type", content_type);
     }
     if let Some(value) = get(vm, ":cache-control") {

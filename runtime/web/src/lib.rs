@@ -14,7 +14,9 @@
 mod answer;
 mod context;
 mod handler;
+mod options;
 mod receive;
+mod replaceable;
 mod request;
 mod server;
 
@@ -24,7 +26,7 @@ use valk_lang::builtins::register_table;
 /// The target of this crate's log lines.
 const LOG_TARGET: &str = "valk::web";
 
-pub use server::HANDLER_TIMEOUT_MS;
+pub use options::{HANDLER_TIMEOUT_MS, key_of_limit};
 
 /// Registers the builtins in a VM that has the `aio/` builtins.
 pub fn register(vm: &SharedVm) {

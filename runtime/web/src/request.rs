@@ -1,5 +1,6 @@
 //! Requests as references, and their accessors.
 
+use std::borrow::Cow;
 use valk_heap::{HostObject, Tracer, Value};
 use valk_http2::Request;
 use valk_lang::builtins::fail;
@@ -114,7 +115,7 @@ fn header(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let Some(name) = name.as_bytes(&vm.heap) else {
         return fail(vm, "req/header: second argument must be string");
     };
-    let value = object.0.header(&String::from_utf8_lossy(name)).map(<[u8]>::to_vec);
+    let value = object.0.header(&String::from_utf8_lossy(name)).map(Cow::into_owned);
     match value {
         Some(bytes) => vm.heap.string(&bytes).into(),
         None => Value::NIL.into(),

@@ -1,35 +1,75 @@
-//! `http2/server-listen`, `http2/server-port`, `http2/server-stop`.
+//! `http2/server-listen`, `http2/server-port`, `http2/server-handle`, `http2/server-stop`.
 //!
-//! 1. `server-listen` takes options: [`LISTEN`]. Clear text means HTTP/2 with prior knowledge. Without
+//! 1. `server-listen` takes [options](super::options). Clear text means HTTP/2 with prior knowledge. Without
 //!    files the process makes a certificate.
 //! 2. The executor that listens accepts, and deals connections to the executors that serve for the
 //!    system. Each has a worker, a handler and counters of its own, all in a service of the system,
 //!    so stopping the system waits for them.
 
 use super::LOG_TARGET;
-use super::handler::FunctionHandler;
+use super::handler::{FunctionHandler, ask_for_refusal};
+use super::options::{Settings, settings};
 use super::receive::PooledBuffers;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use super::replaceable::Replaceable;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::time::Duration;
-use valk_aio::{End, System, completed, end, failed, is_handle, shared_vm, spawn_on, system_of};
-use valk_heap::{HostObject, Tracer, Value};
-use valk_http2::{
-    Certificate, Counters, Handler, Limits, Server, ServerConfig, Snapshot, StopSignal,
-    TokioNetwork, bind,
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use valk_aio::{
+    End, System, completed, end, failed, is_handle, new_handle, settle, shared_vm, spawn_on,
+    system_of,
 };
+use valk_heap::{HostObject, Root, Tracer, Value};
+use valk_http2::{Counters, Handler, Server, Snapshot, StopSignal, TokioNetwork, bind};
 use valk_lang::SharedVm;
 use valk_lang::builtins::{fail, wrong_type};
-use valk_lang::property_list::{OptionKey, OptionKind, OptionTable, WrongKind};
 use valk_vm::{Arity, NativeFn, Outcome, Vm, type_name};
 
 /// A listening server in the heap.
 struct ServerObject {
     port: u16,
     stop: StopSignal,
+    replaceable: Arc<Replaceable>,
+    closed: Arc<Closed>,
+}
+
+/// When nothing listens on the port any more, and the handles that wait for it.
+#[derive(Default)]
+struct Closed(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    is_closed: bool,
+    handles: Vec<Root>,
+}
+
+impl Closed {
+    fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A handle that completes when the port is closed.
+    fn handle(&self, vm: &mut Vm) -> Value {
+        let mut waiting = self.waiting();
+        if waiting.is_closed {
+            return completed(vm, Value::NIL);
+        }
+        let handle = new_handle(vm);
+        waiting.handles.push(vm.heap.root(handle));
+        handle
+    }
+
+    fn close(&self, vm: &mut Vm) {
+        let handles = {
+            let mut waiting = self.waiting();
+            waiting.is_closed = true;
+            std::mem::take(&mut waiting.handles)
+        };
+        for root in handles {
+            let handle = vm.heap.release(root);
+            settle(vm, handle, End::Completed(Value::NIL));
+        }
+    }
 }
 
 impl HostObject for ServerObject {
@@ -42,74 +82,9 @@ impl HostObject for ServerObject {
 pub(super) const TABLE: &[(&str, Arity, NativeFn)] = &[
     ("http2/server-listen", Arity::Any, listen),
     ("http2/server-port", Arity::Exactly(1), port),
+    ("http2/server-handle", Arity::Exactly(2), replace_handler),
     ("http2/server-stop", Arity::Exactly(1), stop),
 ];
-
-/// The time that a handler has for its response unless a server is told otherwise.
-pub const HANDLER_TIMEOUT_MS: i64 = 30_000;
-
-/// The options of `http2/server-listen`.
-pub(super) static LISTEN: OptionTable = OptionTable {
-    builtin: "http2/server-listen",
-    wrong_kind: WrongKind::Fails,
-    keys: &[
-        OptionKey::new(":tls", OptionKind::Boolean, "TLS; otherwise clear text."),
-        OptionKey::new(":cert", OptionKind::Text, "PEM file with the certificate."),
-        OptionKey::new(":key", OptionKind::Text, "PEM file with its key."),
-        OptionKey::new(":host", OptionKind::Text, "Address to listen on; all by default."),
-        OptionKey::integer(
-            ":max-request-body-size",
-            (1 << 10, 1 << 30),
-            8 << 20,
-            "bytes",
-            "The largest request body.",
-        )
-        .with_error("max_request_body_size must be between 1KB and 1GB"),
-        OptionKey::integer(
-            ":handler-timeout-ms",
-            (0, u32::MAX as i64),
-            HANDLER_TIMEOUT_MS,
-            "ms",
-            "The time that a handler has for its response; 0 for no limit.",
-        ),
-        OptionKey::new(":error-handler", OptionKind::Ignored, "Has no effect."),
-    ],
-};
-
-/// What a configuration list says, checked.
-struct Settings {
-    host: IpAddr,
-    server: ServerConfig,
-    /// The time that a handler has.
-    time_limit: Option<Duration>,
-}
-
-fn settings(vm: &Vm, list: Value) -> Result<Settings, String> {
-    let options = LISTEN.read(vm, list)?;
-    let host = match options.text(":host") {
-        None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        Some(host) => host.parse().map_err(|_| {
-            format!(":host must be an IP address such as \"127.0.0.1\", got \"{host}\"")
-        })?,
-    };
-    let certificate = match (options.text(":cert"), options.text(":key")) {
-        (None, None) => Certificate::Local,
-        (Some(certificate), Some(key)) => {
-            Certificate::Files { certificate: PathBuf::from(certificate), key: PathBuf::from(key) }
-        }
-        (Some(_), None) => return Err(":cert needs :key beside it".to_string()),
-        (None, Some(_)) => return Err(":key needs :cert beside it".to_string()),
-    };
-    let mut limits = Limits::default();
-    if options.is_given(":max-request-body-size") {
-        limits.body_bytes = options.integer(":max-request-body-size") as usize;
-    }
-    let is_tls = options.boolean(":tls") != Some(false);
-    let server = ServerConfig { tls: is_tls.then_some(certificate), limits, receive_buffers: None };
-    let time_limit_ms = options.integer(":handler-timeout-ms") as u64;
-    let time_limit = Some(Duration::from_millis(time_limit_ms)).filter(|limit| !limit.is_zero());
-    Ok(Settings { host, server, time_limit })
-}
 
 fn listen(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let given = arguments.len();
@@ -129,7 +104,7 @@ fn listen(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         return failed(vm, "Error on Bind: a port is a number from 0 to 65535").into();
     };
     let list = arguments.get(3).copied().unwrap_or(Value::NIL);
-    let Settings { host, server: mut config, time_limit } = match settings(vm, list) {
+    let mut settings = match settings(vm, list) {
         Ok(settings) => settings,
         Err(problem) => return failed(vm, &format!("http2/server-listen: {problem}")).into(),
     };
@@ -137,12 +112,13 @@ fn listen(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         return failed(vm, "http2/server-listen: the system has been stopped").into();
     }
     let buffers = PooledBuffers::new(system.pools().receive_buffers().clone());
-    config.receive_buffers = Some(Arc::new(buffers));
-    let bound = match bind(&TokioNetwork, SocketAddr::new(host, port), &config) {
+    settings.server.receive_buffers = Some(Arc::new(buffers));
+    let address = SocketAddr::new(settings.host, port);
+    let bound = match bind(&TokioNetwork, address, &settings.server) {
         Ok(bound) => bound,
         Err(error) => return failed(vm, &format!("Error on Bind: {error}")).into(),
     };
-    match serve(vm, &system, bound, arguments[2], time_limit) {
+    match serve(vm, &system, bound, arguments[2], &settings) {
         Ok(server) => {
             let server = vm.heap.host(Box::new(server));
             completed(vm, server).into()
@@ -164,8 +140,10 @@ fn serve(
     system: &System,
     bound: Server,
     function: Value,
-    time_limit: Option<Duration>,
+    settings: &Settings,
 ) -> Result<ServerObject, String> {
+    let Settings { time_limit, error_handler, .. } = *settings;
+    let error_handler = error_handler.map(|function| vm.heap.root(function));
     let shared = shared_vm(vm).ok_or("this program runs without an event loop")?;
     let executors = system.executors(vm)?;
     let port = bound.local_addr().port();
@@ -174,12 +152,16 @@ fn serve(
     let counters: AllCounters = executors.iter().map(|_| Arc::default()).collect();
     let counted = Arc::downgrade(&counters);
     system.ask_waiting(move || Some(total(&counted.upgrade()?).connections_waiting));
+    let replaceable = Replaceable::new(vm, function, port);
+    let refusal = Arc::<OnceLock<_>>::default();
+    let closed = Arc::<Closed>::default();
     let mut services: Vec<_> = executors.into_iter().zip(workers).enumerate().collect();
     for (number, (executor, worker)) in services.drain(1..) {
-        let function = vm.heap.root(function);
         let (stop, system, counters) = (stop.clone(), system.clone(), Arc::clone(&counters));
+        let (replaceable, refusal) = (Arc::clone(&replaceable), Arc::clone(&refusal));
         let start = move |vm: &SharedVm| {
-            let handler = FunctionHandler::new(SharedVm::clone(vm), function, time_limit);
+            let handler =
+                FunctionHandler::new(SharedVm::clone(vm), &replaceable, time_limit, refusal);
             let (handler, own) = (Rc::new(handler), Arc::clone(&counters[number]));
             let stopping = until_stopped(system.clone(), stop);
             system.spawn(&mut vm.borrow_mut(), async move {
@@ -190,20 +172,32 @@ fn serve(
         spawn_on(vm, executor, Box::new(start));
     }
     let (_, (_, worker)) = services.pop().expect("a system has an executor");
-    let function = vm.heap.root(function);
-    let handler = Rc::new(FunctionHandler::new(shared, function, time_limit));
+    let handler =
+        FunctionHandler::new(Rc::clone(&shared), &replaceable, time_limit, Arc::clone(&refusal));
+    let handler = Rc::new(handler);
     let (stopping, ending) = (until_stopped(system.clone(), stop.clone()), stop.clone());
+    let server = ServerObject {
+        port,
+        stop,
+        replaceable: Arc::clone(&replaceable),
+        closed: Arc::clone(&closed),
+    };
     system.spawn(vm, async move {
         let own = &counters[0];
         let accepting = async {
+            if let Some(function) = error_handler {
+                ask_for_refusal(Rc::clone(&shared), function, &refusal).await;
+            }
             let told = Rc::clone(&handler) as Rc<dyn Handler>;
             let accepted = acceptor.accept(told, Arc::clone(own)).await;
+            closed.close(&mut shared.borrow_mut());
             // Without an acceptor the workers have nothing to do.
             ending.stop();
             accepted
         };
         let serving = worker.serve(Rc::clone(&handler) as Rc<dyn Handler>, Arc::clone(own));
         let (accepted, _, ()) = tokio::join!(accepting, serving, stopping);
+        replaceable.clear(&mut shared.borrow_mut());
         match accepted {
             Ok(()) => {
                 let Snapshot { connections, requests, .. } = total(&counters);
@@ -212,7 +206,7 @@ fn serve(
             Err(error) => tracing::error!(target: LOG_TARGET, port, "the server has ended: {error}"),
         }
     });
-    Ok(ServerObject { port, stop })
+    Ok(server)
 }
 
 /// Stops a server with its system; completes when one of them was stopped.
@@ -252,11 +246,30 @@ fn port(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     }
 }
 
+fn replace_handler(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    let function = arguments[1];
+    let replaceable = match server_of(vm, "http2/server-handle", arguments[0]) {
+        Ok(server) if server.stop.is_stopped() => {
+            return fail(vm, "http2/server-handle: server is stopped");
+        }
+        Ok(server) => Arc::clone(&server.replaceable),
+        Err(outcome) => return outcome,
+    };
+    if !Vm::is_function(function) {
+        return wrong_type(vm, function, "Function");
+    }
+    if !replaceable.replace(vm, function) {
+        return fail(vm, "http2/server-handle: server is stopped");
+    }
+    arguments[0].into()
+}
+
 fn stop(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     match server_of(vm, "http2/server-stop", arguments[0]) {
         Ok(server) => {
             server.stop.stop();
-            completed(vm, Value::NIL).into()
+            let closed = Arc::clone(&server.closed);
+            closed.handle(vm).into()
         }
         Err(outcome) => outcome,
     }

@@ -24,8 +24,23 @@ valk_harness::test! {
 }
 
 valk_harness::test! {
+    fn keys_of_limits_have_the_defaults_of_the_server() {
+        let mut keys = 0;
+        for limit in valk_http2::Limits::default().table() {
+            let Some(name) = crate::key_of_limit(limit.name) else { continue };
+            let key = crate::options::LISTEN.keys.iter().find(|key| key.name == name);
+            let key = key.expect("a key");
+            assert_eq!((key.default as u64, key.unit), (limit.value, limit.unit), "{name}");
+            let OptionKind::Integer { min, max } = key.kind else { panic!("{name} is a number") };
+            assert!((min..=max).contains(&key.default), "{name}");
+            keys += 1;
+        }
+        assert_eq!(keys, 19);
+        assert_eq!(crate::key_of_limit("batch_time"), None);
+    }
+
     fn the_default_body_size_is_the_server_s() {
-        let key = crate::server::LISTEN.keys.iter().find(|key| key.name == ":max-request-body-size");
+        let key = crate::options::LISTEN.keys.iter().find(|key| key.name == ":max-request-body-size");
         let key = key.expect("a key");
         assert_eq!(key.default as usize, valk_http2::Limits::default().body_bytes);
         assert!(matches!(key.kind, OptionKind::Integer { min: 1024, max: 1_073_741_824 }));
@@ -94,7 +109,7 @@ valk_harness::test! {
 
 valk_harness::test! {
     fn handlers_have_half_a_minute_unless_told_otherwise() {
-        let key = crate::server::LISTEN.keys.iter().find(|key| key.name == ":handler-timeout-ms");
+        let key = crate::options::LISTEN.keys.iter().find(|key| key.name == ":handler-timeout-ms");
         let key = key.expect("a key");
         assert_eq!(key.default, crate::HANDLER_TIMEOUT_MS);
         assert!(matches!(key.kind, OptionKind::Integer { min: 0, .. }), "0 is no limit");

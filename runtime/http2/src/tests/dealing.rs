@@ -22,7 +22,7 @@ impl Split {
         let answer = |_| Reply::Ready(Response::text(200, "hello"));
         let handler: Rc<dyn Handler> = Rc::new(Recorder { answer, events: Rc::clone(&events) });
         let stop = StopSignal::new();
-        let shared = Shared { limits, tls: None, receive_buffers: None, stop: stop.clone() };
+        let shared = shared(limits, &stop);
         let (dealing, parts) = shared.deal_to(workers);
         let counters: Vec<Arc<Counters>> = parts.iter().map(|_| Arc::default()).collect();
         let (told, counted) = (Rc::clone(&handler), Arc::clone(&counters[0]));

@@ -11,7 +11,7 @@ valk_harness::test! {
         let table = limits.table();
         let row = |name: &str| table.iter().find(|row| row.name == name).copied().unwrap();
         assert_eq!((row("body_bytes").value, row("body_bytes").unit), (8 << 20, "bytes"));
-        assert_eq!((row("idle_timeout").value, row("idle_timeout").unit), (120_000, "ms"));
+        assert_eq!((row("idle_timeout").value, row("idle_timeout").unit), (60_000, "ms"));
         assert_eq!(row("max_streams").value, 128);
         assert_eq!(row("accept_backoff_max").value, u64::MAX);
     }
@@ -82,15 +82,16 @@ valk_harness::test! {
 }
 
 valk_harness::test! {
-    fn clear_text_request_without_authority_has_scheme_http() {
+    fn clear_text_has_scheme_http_whatever_the_request_says() {
         virtual_time(async {
             let server = TestServer::start(Limits::default(), |request| {
-                assert_eq!((request.scheme(), request.authority()), ("http", None));
+                assert_eq!((request.scheme(), request.authority()), ("http", Some("x")));
                 Reply::Ready(Response::new(200))
             });
-            let block = &GET_BLOCK[..3];
             let mut pipe = server.pipe(1 << 16);
-            pipe.write_all(&greeting(&frame(HEADERS, WHOLE, 1, block))).await.unwrap();
+            // :scheme https is entry 7 of the static table.
+            let block = [&[0x82, 0x87], &GET_BLOCK[2..]].concat();
+            pipe.write_all(&greeting(&frame(HEADERS, WHOLE, 1, &block))).await.unwrap();
             settle().await;
             assert_eq!(server.snapshot().responses_2xx, 1);
             drop(pipe);

@@ -33,11 +33,114 @@ valk_harness::test! {
             let answer = client.ask(ask, Bytes::from_static(b"body\0!")).await.unwrap();
             assert_eq!(
                 String::from_utf8(answer.body).unwrap(),
-                "PUT /a?b=c http Some(\"example.test\") x-b=1,x-b=3,a=2 Some([49]) \
+                "PUT /a?b=c http Some(\"example.test\") x-b=1,x-b=3,a=2 Some([49, 44, 32, 51]) \
                  b\"body\\0!\" 1"
             );
             let report = server.finish().await;
             assert_eq!((report.totals.requests, report.totals.responses_2xx), (1, 1));
+        });
+    }
+}
+
+valk_harness::test! {
+    fn crumbs_of_a_cookie_are_one_field() {
+        virtual_time(async {
+            let server = TestServer::start(Limits::default(), |request| {
+                let cookies: Vec<_> = request.header_values("cookie").collect();
+                assert_eq!(cookies, [b"a=1; session=s; c=3"]);
+                assert_eq!(request.headers().count(), 2);
+                assert_eq!(request.header("Cookie").as_deref(), Some(cookies[0]));
+                assert_eq!(request.header("x").as_deref(), Some(&b"y"[..]));
+                Reply::Ready(Response::new(200))
+            });
+            let mut client = server.connect().await;
+            let mut ask = get("/");
+            ask.headers_mut().append("cookie", "a=1".parse().unwrap());
+            ask.headers_mut().append("x", "y".parse().unwrap());
+            ask.headers_mut().append("cookie", "session=s".parse().unwrap());
+            ask.headers_mut().append("cookie", "c=3".parse().unwrap());
+            assert_eq!(client.ask(ask, Bytes::new()).await.unwrap().status, 200);
+            server.finish().await;
+        });
+    }
+
+    fn a_client_that_waits_to_be_told_to_go_on_is_told() {
+        virtual_time(async {
+            let server = TestServer::hello(Limits { body_bytes: 10, ..Limits::default() });
+            let expect = [&[0x83, 0x86, 0x84, 0x41, 1, b'x', 0, 6][..], b"expect", &[12], b"100-Continue"];
+            let expect = expect.concat();
+            let mut pipe = server.pipe(1 << 16);
+            pipe.write_all(&greeting(&frame(HEADERS, END_HEADERS, 1, &expect))).await.unwrap();
+            settle().await;
+            let body = frame(DATA, 1, 1, b"the body");
+            pipe.write_all(&body).await.unwrap();
+            settle().await;
+            server.stop.stop();
+            let frames = talk(pipe, &[]).await;
+            let heads: Vec<_> = frames.iter().filter(|frame| frame.kind == HEADERS).collect();
+            // :status 100 is a literal with the indexed name 8, then comes the answer, 200.
+            assert_eq!(heads[0].payload, [0x48, 0x82, 0x08, 0x01], "{heads:?}");
+            assert_eq!((heads.len(), heads[1].payload[0]), (2, 0x88));
+            server.finish().await;
+        });
+    }
+
+    fn a_body_that_is_too_long_is_refused_before_it_is_sent() {
+        virtual_time(async {
+            let server = TestServer::hello(Limits { body_bytes: 10, ..Limits::default() });
+            let mut client = server.connect().await;
+            let mut ask = request("POST", "/");
+            ask.headers_mut().insert("expect", "100-continue".parse().unwrap());
+            ask.headers_mut().insert("content-length", "11".parse().unwrap());
+            let (mut response, _body) = client.start(ask, false);
+            let told = std::future::poll_fn(|cx| response.poll_informational(cx));
+            assert!(told.await.is_none(), "nothing but the answer");
+            assert_eq!(read_answer(response).await.unwrap().status, 413);
+            server.finish().await;
+        });
+    }
+
+    fn an_answer_comes_to_clients_that_send_their_whole_body_first() {
+        virtual_time(async {
+            let limits = Limits { body_bytes: 100, ..Limits::default() };
+            let server = TestServer::hello(limits.clone());
+            let mut client = server.connect().await;
+            let (response, mut stream) = client.start(request("POST", "/"), false);
+            let mut left = vec![0; 3_000_000];
+            while !left.is_empty() {
+                stream.reserve_capacity(left.len());
+                let room = std::future::poll_fn(|cx| stream.poll_capacity(cx)).await;
+                let room = room.expect("not reset").unwrap().min(left.len());
+                stream.send_data(left.split_off(left.len() - room).into(), left.is_empty()).unwrap();
+            }
+            assert_eq!(read_answer(response).await.unwrap().status, 413);
+            // One that never ends is reset in the end.
+            let (response, mut stream) = client.start(request("POST", "/"), false);
+            stream.send_data(vec![0; 101].into(), false).unwrap();
+            assert_eq!(read_answer(response).await.unwrap().status, 413);
+            let began = tokio::time::Instant::now();
+            let reset = std::future::poll_fn(|cx| stream.poll_reset(cx)).await.unwrap();
+            assert_eq!(reset, h2::Reason::NO_ERROR);
+            assert_eq!(began.elapsed(), limits.refused_body_timeout);
+            server.finish().await;
+        });
+    }
+
+    fn bodies_of_any_configured_size_arrive() {
+        virtual_time(async {
+            let limits = Limits {
+                body_bytes: 3 << 20,
+                connection_body_bytes: 1 << 20,
+                process_body_bytes: 1 << 20,
+                ..Limits::default()
+            };
+            let server = TestServer::start(limits, |request| {
+                Reply::Ready(Response::text(200, request.body().len().to_string()))
+            });
+            let mut client = server.connect().await;
+            let answer = client.post(vec![0; 1 << 20]).await.unwrap();
+            assert_eq!(answer.body, b"1048576");
+            server.finish().await;
         });
     }
 }
@@ -253,6 +356,70 @@ valk_harness::test! {
             }
             let totals = server.finish().await.totals;
             assert_eq!((totals.responses_4xx, totals.responses_2xx), (5, 2));
+        });
+    }
+
+    fn a_request_names_the_host_it_is_for() {
+        virtual_time(async {
+            let server = TestServer::hello(Limits::default());
+            let mut sent = 0;
+            let mut ask = async |scheme: &[u8], host: Option<&str>| {
+                let mut block = [&[0x82][..], scheme, &[0x84]].concat();
+                if let Some(host) = host {
+                    block.extend([0, 4]);
+                    block.extend(b"host");
+                    block.push(host.len() as u8);
+                    block.extend(host.as_bytes());
+                }
+                let before = server.snapshot();
+                let mut pipe = server.pipe(1 << 16);
+                let request = frame(HEADERS, WHOLE, 1, &block);
+                pipe.write_all(&greeting(&request)).await.unwrap();
+                settle().await;
+                sent += 1;
+                let after = server.snapshot();
+                assert_eq!(after.answered(), sent);
+                after.responses_4xx > before.responses_4xx
+            };
+            let http = &[0x86][..];
+            for bad in [None, Some(""), Some("u@a"), Some("a b"), Some("u@a b"), Some("/")] {
+                assert!(ask(http, bad).await, "{bad:?}");
+            }
+            for good in ["a", "a:80", "[::1]:80", "127.0.0.1"] {
+                assert!(!ask(http, Some(good)).await, "{good}");
+            }
+            server.finish().await;
+        });
+    }
+
+    fn an_empty_scheme_gets_400() {
+        virtual_time(async {
+            let server = TestServer::hello(Limits::default());
+            // A literal with the indexed name 6, :scheme.
+            let block = [&[0x82, 0x06, 0], &GET_BLOCK[2..]].concat();
+            let mut pipe = server.pipe(1 << 16);
+            pipe.write_all(&greeting(&frame(HEADERS, WHOLE, 1, &block))).await.unwrap();
+            settle().await;
+            assert_eq!(server.snapshot().responses_4xx, 1);
+            drop(pipe);
+            server.finish().await;
+        });
+    }
+
+    fn small_frames_of_an_upload_may_wait_for_a_while() {
+        virtual_time(async {
+            let server = TestServer::start(Limits::default(), |request| {
+                Reply::Ready(Response::text(200, request.body().len().to_string()))
+            });
+            let upload: Vec<u8> = (0..3000).flat_map(|_| frame(DATA, 0, 1, &[b'x'; 20])).collect();
+            let head = frame(HEADERS, END_HEADERS, 1, &[&[0x83], &GET_BLOCK[1..]].concat());
+            let end = frame(DATA, 1, 1, &[]);
+            let mut pipe = server.pipe(1 << 20);
+            pipe.write_all(&greeting(&[head, upload, end].concat())).await.unwrap();
+            settle().await;
+            assert_eq!(server.snapshot().responses_2xx, 1);
+            drop(pipe);
+            server.finish().await;
         });
     }
 }

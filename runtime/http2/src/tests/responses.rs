@@ -22,6 +22,8 @@ fn catalogue(path: &str) -> Response {
         "/connection" => fields("connection", "close"),
         "/keep-alive" => fields("Keep-Alive", "5"),
         "/bad-length" => fields("content-length", "3").with_body("ok"),
+        "/signed-length" => fields("content-length", "+2").with_body("ok"),
+        "/date" => fields("Date", "Thu, 01 Jan 1970 00:00:00 GMT"),
         "/two-lengths" => {
             fields("content-length", "2").with_header("content-length", &b"2"[..]).with_body("ok")
         }
@@ -74,6 +76,7 @@ valk_harness::test! {
                 ("/connection", "field connection belongs to HTTP/1"),
                 ("/keep-alive", "field keep-alive belongs to HTTP/1"),
                 ("/bad-length", "content-length \"3\", but the body has 2 bytes"),
+                ("/signed-length", "content-length \"+2\", but the body has 2 bytes"),
                 ("/two-lengths", "and another one"),
                 ("/many-fields", "101 fields, expected at most 100"),
                 ("/long-field", "bytes of fields, expected at most 16384"),
@@ -82,7 +85,29 @@ valk_harness::test! {
                 assert_eq!((answer.status, answer.body.len()), (500, 0), "{path}");
                 assert!(server.saw_event(reason), "{path}: {:?}", server.events.borrow());
             }
-            assert_eq!(server.finish().await.totals.responses_5xx, 11);
+            assert_eq!(server.finish().await.totals.responses_5xx, 12);
+        });
+    }
+}
+
+valk_harness::test! {
+    fn every_response_has_a_date() {
+        virtual_time(async {
+            let server = TestServer::start(Limits::default(), |request| {
+                Reply::Ready(catalogue(request.path()))
+            });
+            let mut client = server.connect().await;
+            let mut date = async |path: &str| {
+                let answer = client.get(path).await.unwrap();
+                answer.headers["date"].to_str().unwrap().to_owned()
+            };
+            assert_eq!(date("/").await, "Thu, 01 Jan 2026 00:00:00 GMT");
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            for path in ["/204", "/304", "/bad-name"] {
+                assert_eq!(date(path).await, "Thu, 01 Jan 2026 00:00:03 GMT", "{path}");
+            }
+            assert_eq!(date("/date").await, "Thu, 01 Jan 1970 00:00:00 GMT");
+            server.finish().await;
         });
     }
 }

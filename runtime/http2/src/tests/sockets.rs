@@ -160,12 +160,7 @@ valk_harness::test! {
                 events: Rc::clone(&events),
             });
             let counters = Arc::<Counters>::default();
-            let shared = Shared {
-                limits: Limits::default(),
-                tls: Some(tls),
-                receive_buffers: None,
-                stop: stop.clone(),
-            };
+            let shared = Shared { tls: Some(tls), ..shared(Limits::default(), &stop) };
             let listener = Box::new(Pipes(receiver));
             let serving = serve_on_one_thread(listener, shared, handler, Arc::clone(&counters));
             let serving = spawn_local(serving);

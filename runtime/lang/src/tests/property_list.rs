@@ -119,8 +119,8 @@ valk_harness::test! {
     fn odd_lists_and_keys_are_told() {
         assert_eq!(warnings("{:port}"), ["the key :port has no value; it is ignored"]);
         assert_eq!(warnings("{5 1}"), ["expected a key such as :key, got Number; it is ignored"]);
-        assert_eq!(warnings("5"), ["expected a property list, got Number; it is ignored"]);
-        assert_eq!(error(&EXACT, "5"), "expected a property list, got Number");
+        assert_eq!(warnings("5"), ["expected a property list or a map, got Number; it is ignored"]);
+        assert_eq!(error(&EXACT, "5"), "expected a property list or a map, got Number");
     }
 
     fn of_equal_keys_the_last_wins() {
