@@ -16,6 +16,7 @@
 pub(crate) mod bracket;
 pub(crate) mod chain;
 pub(crate) mod group;
+pub(crate) mod operation;
 pub(crate) mod retry;
 pub(crate) mod timer;
 pub(crate) mod within;
@@ -29,6 +30,7 @@ use crate::timers::TimerId;
 use bracket::Bracket;
 use chain::{Chain, ChainKind};
 use group::Group;
+use operation::Operation;
 use retry::Retry;
 use timer::Timer;
 use valk_heap::{Tracer, Value};
@@ -63,6 +65,8 @@ pub(crate) enum Kind {
     Promise,
     /// The end of a system.
     EndOfSystem,
+    /// A task of the host settles it.
+    Operation(Operation),
     /// A timer.
     Timer(Timer),
     /// `then`, `catch`, `finally`.
@@ -126,7 +130,7 @@ impl Node {
     pub fn trace(&mut self, tracer: &mut Tracer<'_>) {
         tracer.value(&mut self.context);
         match &mut self.kind {
-            Kind::Promise | Kind::EndOfSystem | Kind::Function => {}
+            Kind::Promise | Kind::EndOfSystem | Kind::Operation(_) | Kind::Function => {}
             Kind::Timer(timer) => timer.trace(tracer),
             Kind::Chain(chain) => chain.trace(tracer),
             Kind::Adopt(input) => input.trace(tracer),
@@ -228,7 +232,11 @@ pub(crate) fn input_ended(vm: &mut Vm, handle: Value, number: usize) {
         Kind::Within(_) => within::source_ended(vm, handle, node),
         Kind::Retry(_) => retry::attempt_ended(vm, handle, node),
         Kind::Bracket(_) => bracket::input_ended(vm, handle, node),
-        Kind::Promise | Kind::EndOfSystem | Kind::Timer(_) | Kind::Function => {
+        Kind::Promise
+        | Kind::EndOfSystem
+        | Kind::Operation(_)
+        | Kind::Timer(_)
+        | Kind::Function => {
             put(vm, handle, node);
         }
     }
@@ -287,6 +295,10 @@ pub(crate) fn release(vm: &mut Vm, node: Node) {
 pub(crate) fn cancelled(vm: &mut Vm, mut node: Node) -> Vec<Value> {
     match &mut node.kind {
         Kind::Promise | Kind::EndOfSystem | Kind::Function => Vec::new(),
+        Kind::Operation(operation) => {
+            operation.release();
+            Vec::new()
+        }
         Kind::Timer(timer) => {
             timer.release(vm);
             Vec::new()

@@ -165,7 +165,7 @@ impl System {
     }
 
     /// The number of the system in its runtime.
-    pub(crate) fn id(&self) -> u32 {
+    pub fn id(&self) -> u32 {
         self.shared.id
     }
 

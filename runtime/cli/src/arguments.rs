@@ -29,6 +29,8 @@ use clap::{Parser, Subcommand};
         VALK_GC_LOG                1: a line for every collection, to standard error\n  \
         VALK_JIT                   off: bytecode only; N: native code after N calls (default 1000)\n  \
         VALK_LOG                   error, warn (default), info, debug or trace, to standard error\n  \
+        VALK_CA_FILE               PEM file with the authorities that requests believe, in place of\n  \
+        \x20                          those of the system\n  \
         VALK_HISTORY               file with the lines typed at the prompt\n\n\
         Exit status: 0 or what the program sets with (exit n), 1 after an uncaught error, 2 for a \
         wrong command line, 128 and its number when a signal ended the program, 141 when nobody reads the output."

@@ -7,7 +7,7 @@ use valk_heap::Config;
 use valk_http2::Limits;
 use valk_lang::STRING_BYTES_MAX;
 use valk_vm::{JIT_FUNCTIONS_MAX, REGISTERS_MAX, TRACE_FRAMES_MAX};
-use valk_web::{HANDLER_TIMEOUT_MS, key_of_limit};
+use valk_web::{CLIENT, HANDLER_TIMEOUT_MS, key_of_limit};
 
 /// A bound.
 struct Row {
@@ -44,7 +44,7 @@ fn rows(heap: &Config) -> Vec<Row> {
         row("threads/waiting", JOBS_WAITING_MAX, "functions", fixed),
         row("repl/history", crate::history::HISTORY_LINES_MAX, "lines", fixed),
     ];
-    rows.extend(START.limits().map(|limit| Row {
+    rows.extend(START.limits().chain(CLIENT.limits()).map(|limit| Row {
         name: limit.name,
         value: limit.default as u64,
         unit: limit.unit,

@@ -94,7 +94,7 @@ fn encode_field(name: &str, value: Bytes) -> Result<(HeaderName, HeaderValue), S
 }
 
 /// RFC 9113 section 8.2.2.
-fn is_connection_specific(name: &HeaderName) -> bool {
+pub(crate) fn is_connection_specific(name: &HeaderName) -> bool {
     [CONNECTION, TRANSFER_ENCODING, UPGRADE].contains(name)
         || matches!(name.as_str(), "keep-alive" | "proxy-connection")
 }

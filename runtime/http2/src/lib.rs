@@ -1,4 +1,5 @@
-//! The HTTP/2 server: sockets, TLS, connections, streams, limits; over h2, tokio and rustls.
+//! The HTTP/2 server: sockets, TLS, connections, streams, limits; over h2, tokio and rustls. The client:
+//! [`Client`].
 //!
 //! ```text
 //! server ─▶ acceptor ─▶ worker ─▶ connection ─▶ exchange ─▶ Handler   (a program, by `message`)
@@ -19,6 +20,7 @@
 mod acceptor;
 mod account;
 mod body;
+mod client;
 mod connection;
 mod counters;
 mod date;
@@ -40,6 +42,9 @@ mod validate;
 mod worker;
 
 pub use acceptor::Acceptor;
+pub use client::{
+    Client, ClientError, ClientLimits, ClientRequest, ClientResponse, RequestOptions, Step, Trust,
+};
 pub use counters::{Counters, Snapshot};
 pub use error::ServerError;
 pub use limits::{LimitRow, Limits};

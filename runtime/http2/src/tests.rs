@@ -2,6 +2,7 @@
 
 mod attacks;
 mod bodies;
+mod client;
 mod dealing;
 mod fairness;
 mod lifecycle;

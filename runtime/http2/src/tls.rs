@@ -19,7 +19,7 @@ use crate::local_authority;
 use crate::pem_file::{read_certificates, read_key};
 
 /// ALPN protocol name of HTTP/2 over TLS (RFC 9113 section 3.2).
-const ALPN_H2: &[u8] = b"h2";
+pub(crate) const ALPN_H2: &[u8] = b"h2";
 
 /// Where the server's certificate comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]

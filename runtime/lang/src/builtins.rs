@@ -6,7 +6,7 @@ pub(crate) mod host;
 mod row;
 
 pub(crate) use control::context::IdCounter;
-pub use control::context::{RequestContext, remaining_deadline};
+pub use control::context::{RequestContext, current_trace, remaining_deadline};
 pub use data::strings::{STRING_BYTES_MAX, new_string};
 pub use host::memory::collector_report;
 pub use host::process::EXIT_CODE as process_exit_code;

@@ -16,7 +16,9 @@ mod runtime;
 mod source;
 mod time_and_seeds;
 
-pub use builtins::{RequestContext, STRING_BYTES_MAX, collector_report, remaining_deadline};
+pub use builtins::{
+    RequestContext, STRING_BYTES_MAX, collector_report, current_trace, remaining_deadline,
+};
 
 /// The target of this crate's log lines.
 const LOG_TARGET: &str = "valk::lang";

@@ -35,6 +35,8 @@ pub enum OptionKind {
     Boolean,
     /// A function.
     Function,
+    /// A list, also an empty one.
+    List,
     /// One of these symbols.
     Choice(&'static [&'static str]),
     /// Anything; older programs give the key and nothing reads it.
@@ -107,6 +109,7 @@ impl OptionKey {
             OptionKind::Text => "a string".to_string(),
             OptionKind::Boolean => "0, 1, :true or :false".to_string(),
             OptionKind::Function => "a function".to_string(),
+            OptionKind::List => "a list".to_string(),
             OptionKind::Choice(names) => format!("one of {}", names.join(" ")),
             OptionKind::Ignored => "anything".to_string(),
         }
@@ -153,6 +156,7 @@ enum Setting {
     Text(Vec<u8>),
     Boolean(bool),
     Function(Value),
+    List(Value),
     Choice(&'static str),
     Ignored,
 }
@@ -268,6 +272,7 @@ impl Reading<'_> {
             }
             OptionKind::Boolean => boolean(self.vm, value).map(Setting::Boolean),
             OptionKind::Function => Vm::is_function(value).then_some(Setting::Function(value)),
+            OptionKind::List => value.is_list().then_some(Setting::List(value)),
             OptionKind::Choice(names) => {
                 let name = self.name(value);
                 let chosen = names.iter().find(|known| Some(**known) == name.as_deref());
@@ -386,6 +391,22 @@ impl Options {
     pub fn text(&self, name: &str) -> Option<String> {
         match self.setting(name)?.1? {
             Setting::Text(text) => Some(String::from_utf8_lossy(text).into_owned()),
+            _ => None,
+        }
+    }
+
+    /// The bytes of a key's string.
+    pub fn bytes(&self, name: &str) -> Option<&[u8]> {
+        match self.setting(name)?.1? {
+            Setting::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The list of a key.
+    pub fn list(&self, name: &str) -> Option<Value> {
+        match self.setting(name)?.1? {
+            Setting::List(list) => Some(*list),
             _ => None,
         }
     }

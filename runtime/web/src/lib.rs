@@ -1,5 +1,5 @@
 //! The server as programs see it: the `http2/server-…` and `req/…` builtins, requests as
-//! references, handler results as responses.
+//! references, handler results as responses. The client: [`client`].
 //!
 //! 1. A handler is called on a fiber of its own when its request is complete. One that does not
 //!    wait is answered in the same turn of its connection; one that waits suspends its fiber only.
@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod client;
 mod context;
 mod handler;
 mod options;
@@ -26,6 +27,7 @@ use valk_lang::builtins::register_table;
 /// The target of this crate's log lines.
 const LOG_TARGET: &str = "valk::web";
 
+pub use client::CLIENT;
 pub use options::{HANDLER_TIMEOUT_MS, key_of_limit};
 
 /// Registers the builtins in a VM that has the `aio/` builtins.
@@ -33,6 +35,7 @@ pub fn register(vm: &SharedVm) {
     let mut vm = vm.borrow_mut();
     register_table(&mut vm, server::TABLE);
     register_table(&mut vm, request::TABLE);
+    client::register(&mut vm);
 }
 
 #[cfg(test)]

@@ -8,7 +8,9 @@ use crate::event::JobObject;
 use crate::handle::{end, handle_of, with_node};
 use crate::task::AwaitHandle;
 use crate::timers::{NO_SYSTEM, Timers};
-use crate::{End, Executor, Status, await_handle, new_handle, register, settle, status};
+use crate::{
+    End, Executor, Status, await_handle, new_handle, new_operation, register, settle, status,
+};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Mutex, Weak};
@@ -191,5 +193,24 @@ valk_harness::test! {
             }
             assert_eq!(text, "{2 3 4} {1 2 3} :done 3\n");
         }
+    }
+}
+
+valk_harness::test! {
+    fn the_task_of_an_operation_learns_that_its_handle_has_ended() {
+        let (runtime, _executor) = runtime();
+        let vm = &mut *runtime.vm();
+        let mut context = Context::from_waker(Waker::noop());
+        let (cancelled, mut abandoned) = new_operation(vm);
+        assert!(Pin::new(&mut abandoned).poll(&mut context).is_pending());
+        // Events of inputs concern it as little as those of a promise.
+        input_ended(vm, cancelled, 0);
+        assert!(Pin::new(&mut abandoned).poll(&mut context).is_pending());
+        assert!(crate::cancel(vm, cancelled));
+        assert!(Pin::new(&mut abandoned).poll(&mut context).is_ready());
+        let (settled, mut abandoned) = new_operation(vm);
+        assert!(settle(vm, settled, End::Completed(Value::ONE)));
+        assert!(Pin::new(&mut abandoned).poll(&mut context).is_ready());
+        assert_eq!(end(vm, settled), Some(End::Completed(Value::ONE)));
     }
 }

@@ -192,3 +192,26 @@ valk_harness::test! {
         assert!(text.contains("| `:legacy` | anything |  | Nothing. |\n"), "{text}");
     }
 }
+
+static FIELDS: OptionTable = OptionTable {
+    builtin: "net/send",
+    wrong_kind: WrongKind::Fails,
+    keys: &[
+        OptionKey::new(":fields", OptionKind::List, "Pairs."),
+        OptionKey::new(":body", OptionKind::Text, "Bytes."),
+    ],
+};
+
+valk_harness::test! {
+    fn lists_and_bytes_are_given_as_they_are() {
+        let read = |program| examine(&FIELDS, program).0.expect(program);
+        let options = read("{:fields {1 2} :body \"a\"}");
+        assert!(options.list(":fields").is_some_and(Value::is_pair));
+        assert_eq!(options.bytes(":body"), Some(&b"a"[..]));
+        assert!(read("(list :fields nil)").list(":fields").is_some_and(Value::is_nil));
+        let options = read("{}");
+        assert_eq!((options.list(":fields"), options.bytes(":body")), (None, None));
+        assert_eq!((options.list(":body"), options.bytes(":fields")), (None, None));
+        assert_eq!(error(&FIELDS, "{:fields 5}"), ":fields must be a list, got Number");
+    }
+}

@@ -153,6 +153,12 @@ fn remaining_us(vm: &mut Vm) -> Option<i64> {
     Some(at - now_us(vm))
 }
 
+/// Trace and span of the running fiber's context; `None` without one.
+pub fn current_trace(vm: &Vm) -> Option<(u64, u64)> {
+    let id = |index| field(vm, index).as_integer().map(i64::cast_unsigned);
+    Some((id(TRACE)?, id(SPAN)?))
+}
+
 /// The time until the deadline of the running fiber's context, zero when it has passed; `None`
 /// without one.
 pub fn remaining_deadline(vm: &mut Vm) -> Option<Duration> {

@@ -1,0 +1,107 @@
+//! TLS between client and server on the simulated network: who is believed.
+
+use super::*;
+use crate::{Trust, local_authority_pem};
+use std::path::PathBuf;
+
+fn secure(trust: Trust) -> ClientRequest {
+    with_options(ClientRequest::get(true, "localhost", PORT, "/"), |options| options.trust = trust)
+}
+
+/// Server and client on one host, so that `localhost` is the server.
+fn beside(simulation: &Simulation, limits: ClientLimits) -> Rc<HttpClient> {
+    Rc::new(HttpClient::new(Arc::new(simulation.host("server")), limits))
+}
+
+fn tls(certificate: Certificate) -> ServerConfig {
+    ServerConfig { tls: Some(certificate), ..ServerConfig::default() }
+}
+
+fn hello(request: &Request) -> Reply {
+    Reply::Ready(Response::text(200, request.scheme().to_owned()))
+}
+
+/// A file with this text, which stays until the process of the test has ended.
+fn file(name: &str, text: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("valk-trust-{}-{name}", std::process::id()));
+    std::fs::write(&path, text).expect("a temporary file");
+    path
+}
+
+valk_harness::test! {
+    fn a_server_of_the_same_process_is_believed_on_this_machine() {
+        simulated(|simulation| async move {
+            let server = Running::start(&simulation, "server", &tls(Certificate::Local), hello);
+            let client = beside(&simulation, ClientLimits::default());
+            let response = client.send(secure(Trust::Platform(None))).await.unwrap();
+            assert_eq!((response.status, &response.body[..]), (200, &b"https"[..]));
+            let response = client.send(ClientRequest::get(true, "127.0.0.1", PORT, "/")).await;
+            assert_eq!(response.unwrap().status, 200);
+            // On another host the same certificate means nothing, whatever it is called there.
+            let elsewhere = super::client(&simulation, ClientLimits::default());
+            let error = elsewhere.send(ClientRequest::get(true, "server", PORT, "/")).await;
+            assert!(matches!(error, Err(ClientError::Tls { .. })), "{error:?}");
+            server.finish().await;
+        });
+    }
+
+    fn an_authority_can_be_named() {
+        simulated(|simulation| async move {
+            let server = Running::start(&simulation, "server", &tls(Certificate::Local), hello);
+            let client = beside(&simulation, ClientLimits::default());
+            let own = file("own.pem", local_authority_pem().unwrap());
+            let response = client.send(secure(Trust::File(own.clone()))).await.unwrap();
+            assert_eq!(response.status, 200);
+            let other = rcgen::generate_simple_self_signed(vec!["other.test".to_owned()]).unwrap();
+            let other = file("other.pem", &other.cert.pem());
+            let error = client.send(secure(Trust::File(other.clone()))).await.unwrap_err().to_string();
+            assert!(error.starts_with("TLS handshake with localhost:443"), "{error}");
+            assert!(error.contains("name its authority with :ca or VALK_CA_FILE"), "{error}");
+            let both = client.send(secure(Trust::Platform(Some(other)))).await;
+            assert_eq!(both.unwrap().status, 200, "beside the process's own");
+            server.finish().await;
+        });
+    }
+
+    fn a_certificate_of_another_is_refused_unless_anyone_is_believed() {
+        simulated(|simulation| async move {
+            let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+            let certificate = file("server.pem", &made.cert.pem());
+            let key = file("server.key", &made.signing_key.serialize_pem());
+            let files = Certificate::Files { certificate: certificate.clone(), key };
+            let server = Running::start(&simulation, "server", &tls(files), hello);
+            let client = beside(&simulation, ClientLimits::default());
+            let error = client.send(secure(Trust::Platform(None))).await.unwrap_err().to_string();
+            assert!(error.contains("the certificate is not good enough"), "{error}");
+            assert_eq!(client.send(secure(Trust::Anyone)).await.unwrap().status, 200);
+            assert_eq!(client.send(secure(Trust::File(certificate))).await.unwrap().status, 200);
+            server.finish().await;
+        });
+    }
+
+    fn files_that_are_no_authorities_are_named() {
+        simulated(|simulation| async move {
+            let client = beside(&simulation, ClientLimits::default());
+            let server = Running::start(&simulation, "server", &tls(Certificate::Local), hello);
+            let missing = PathBuf::from("/nonexistent/ca.pem");
+            for trust in [Trust::File(missing.clone()), Trust::Platform(Some(missing))] {
+                let error = client.send(secure(trust)).await.unwrap_err().to_string();
+                assert!(error.starts_with("cannot use /nonexistent/ca.pem for verification"), "{error}");
+            }
+            let empty = file("empty.pem", "nothing\n");
+            let error = client.send(secure(Trust::File(empty))).await.unwrap_err().to_string();
+            assert!(error.contains("for verification"), "{error}");
+            server.finish().await;
+        });
+    }
+
+    fn clear_text_in_place_of_tls_is_explained() {
+        simulated(|simulation| async move {
+            let server = Running::clear(&simulation, hello);
+            let client = beside(&simulation, ClientLimits::default());
+            let error = client.send(secure(Trust::Anyone)).await.unwrap_err().to_string();
+            assert!(error.contains("use :tls 0"), "{error}");
+            server.finish().await;
+        });
+    }
+}
