@@ -28,3 +28,9 @@ pub mod vector;
 mod versions;
 
 pub use limits::ENTRIES_MAX;
+
+/// The hash by which maps tell keys apart.
+#[cfg(test)]
+pub(crate) fn hash_of(heap: &valk_heap::Heap, value: valk_heap::Value) -> u32 {
+    hash::hash(heap, value)
+}

@@ -1,5 +1,6 @@
 //! Builtins on values: numbers, strings, lists, collections, references.
 
+mod arrange;
 mod boxes;
 mod builders;
 mod format;
@@ -21,6 +22,7 @@ use crate::builtins::row::Row;
 
 /// The tables of these builtins.
 pub(super) const TABLES: &[&[Row]] = &[
+    arrange::TABLE,
     boxes::TABLE,
     builders::TABLE,
     format::TABLE,

@@ -224,7 +224,7 @@ pub(super) fn entry(heap: &Heap, table: Value, slot: usize) -> Change {
 }
 
 /// The keys of a plain table in the order they came.
-pub(super) fn order(heap: &Heap, table: Value) -> impl Iterator<Item = usize> {
+pub(super) fn order(heap: &Heap, table: Value) -> impl DoubleEndedIterator<Item = usize> {
     let keys = table.field(ORDER).bytes(heap).chunks_exact(KEY_BYTES).take(number(table, LIVE));
     keys.map(|key| u32::from_le_bytes(key.try_into().expect("four bytes")) as usize)
 }

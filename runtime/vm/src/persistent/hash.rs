@@ -4,7 +4,7 @@
 //! seeded per heap, so that keys from a network cannot be chosen to collide. Without recursion.
 
 use super::{map, vector};
-use crate::values::equality::closure_code;
+use crate::values::equality::{closure_code, with_stack};
 use valk_heap::{ERROR_MESSAGE, Heap, Kind, Value};
 
 /// An odd number without structure (from the golden ratio).
@@ -92,10 +92,14 @@ fn structure(heap: &Heap, value: Value, mut state: u64) -> u64 {
     state
 }
 
-/// A hash of a map that does not depend on the order of its entries: of their number and of the
-/// keys that are plain words.
+/// A hash of a map that does not depend on the order of its entries.
 fn entries(heap: &Heap, value: Value) -> u64 {
-    let keys = map::entries(heap, value).into_iter().map(|(key, _)| key);
-    let plain = keys.filter(|key| key.is_fixnum() || key.is_symbol());
-    plain.fold(map::size(value) as u64, |sum, key| sum.wrapping_add(mix(MULTIPLIER, key.bits())))
+    let entries = map::entries(heap, value);
+    // As in `equality`, maps in maps are the one thing that is looked into by recursion.
+    with_stack(|| {
+        entries.into_iter().fold(map::size(value) as u64, |sum, (key, value)| {
+            let key = structure(heap, key, MULTIPLIER);
+            sum.wrapping_add(structure(heap, value, key))
+        })
+    })
 }

@@ -245,6 +245,17 @@ fn remains(heap: &Heap, table: Value, key: Value, value: Value) -> bool {
     !direct::is(table) || direct::suits(table, value) && !is_plain_and_set()
 }
 
+/// The entry whose key came first, or last. Takes what [`get_bytes`] says, once for many questions.
+pub fn end(heap: &mut Heap, map: Value, last: bool) -> Option<(Value, Value)> {
+    let _guard = heap.lock_all_stripes();
+    if let Some(table) = table_of(map) {
+        let entry = table::end(heap, table, last)?;
+        return Some((entry.key, entry.value));
+    }
+    let mut entries = entries(heap, map).into_iter();
+    if last { entries.next_back() } else { entries.next() }
+}
+
 /// Keys and values in order.
 pub fn entries(heap: &Heap, map: Value) -> Vec<(Value, Value)> {
     let view = View::new(heap, map);

@@ -32,8 +32,12 @@ pub(super) const LIVE: usize = 4;
 const FILLED: usize = 5;
 pub(super) const NEXT_STAMP: usize = 6;
 pub(super) const CAPACITY: usize = 7;
-/// Three more are of direct tables, nil in others.
-const FIELDS: usize = 11;
+/// A slot below which all are dead; not used by direct tables. Three fields before it are of direct
+/// tables, nil in others.
+const FIRST: usize = 11;
+/// 1 when stamps of live slots may not ascend (rule 2), else 0; not used by direct tables.
+const UNORDERED: usize = 12;
+const FIELDS: usize = 13;
 
 /// Words of a slot: key, value, stamp.
 const SLOT_WORDS: usize = 3;
@@ -166,7 +170,7 @@ pub(super) fn create(heap: &mut Heap, capacity: usize) -> Value {
 pub(super) fn make(heap: &mut Heap, capacity: usize) -> Value {
     assert!(capacity <= ENTRIES_MAX, "a map of {capacity} entries, the most is {ENTRIES_MAX}");
     let mut fields = [Value::NIL; FIELDS];
-    for field in [USED, LIVE, FILLED, NEXT_STAMP] {
+    for field in [USED, LIVE, FILLED, NEXT_STAMP, FIRST, UNORDERED] {
         fields[field] = Value::ZERO;
     }
     fields[BUDGET] = Value::fixnum(capacity as i64);
@@ -217,6 +221,9 @@ pub(super) fn insert(heap: &mut Heap, table: Value, change: Change) {
     if direct::is(table) {
         direct::enter(heap, table, change.key.as_fixnum() as usize, change.value, stamp);
     } else {
+        if stamp.as_fixnum() < next {
+            set_number(heap, table, UNORDERED, 1);
+        }
         append(heap, table, Change { stamp, ..change });
     }
     heap.write(table, NEXT_STAMP, Value::fixnum(next.max(stamp.as_fixnum() + 1)));
@@ -235,6 +242,9 @@ fn append(heap: &mut Heap, table: Value, entry: Change) {
         write_slot(heap, table, slot, word, value);
     }
     set_number(heap, table, USED, slot + 1);
+    if slot < number(table, FIRST) {
+        set_number(heap, table, FIRST, slot);
+    }
     let index = table.field(INDEX);
     if !index.is_nil() {
         let hash = hash(heap, entry.key);
@@ -254,6 +264,9 @@ pub(super) fn replace(heap: &mut Heap, table: Value, place: &Place, change: Chan
     } else {
         write_slot(heap, table, place.slot, 1, change.value);
         write_slot(heap, table, place.slot, 2, stamp);
+        if stamp != before.stamp {
+            set_number(heap, table, UNORDERED, 1);
+        }
     }
     before
 }
@@ -335,7 +348,7 @@ fn create_direct(heap: &mut Heap, table: Value, last: usize, entries: &[Change])
     fresh
 }
 
-/// Makes a direct table an indexed one.
+/// Makes a table an indexed one whose entries are in order.
 fn index(heap: &mut Heap, table: Value) {
     let fresh = create(heap, roomy(live(table)));
     refill(heap, fresh, table, &in_order(entries(heap, table)));
@@ -400,6 +413,38 @@ pub(super) fn copy(heap: &mut Heap, table: Value) -> Value {
     own
 }
 
+/// The entry whose key came first, or last. A table in which that is not at its end is made one in
+/// which it is, which takes what [`rebuilt_bytes`] says.
+pub(super) fn end(heap: &mut Heap, table: Value, last: bool) -> Option<Change> {
+    if live(table) == 0 {
+        return None;
+    }
+    if direct::is_plain(table) {
+        let mut order = direct::order(heap, table);
+        let slot = if last { order.next_back() } else { order.next() }?;
+        let (key, value) = (Value::fixnum(slot as i64), direct::value(heap, table, slot));
+        return Some(Change { key, value, stamp: Value::NIL });
+    }
+    if direct::is(table) || number(table, UNORDERED) == 1 {
+        index(heap, table);
+    }
+    let is_dead = |slot: usize| slot_word(table, slot, 0).is_undefined();
+    if last {
+        let mut used = number(table, USED);
+        while is_dead(used - 1) {
+            used -= 1;
+        }
+        set_number(heap, table, USED, used);
+        return Some(slot_entry(table, used - 1));
+    }
+    let mut first = number(table, FIRST);
+    while is_dead(first) {
+        first += 1;
+    }
+    set_number(heap, table, FIRST, first);
+    Some(slot_entry(table, first))
+}
+
 /// The key of an entry whose stamp is not below `limit`; there is one. Makes a direct table an
 /// indexed one, which finds it at its end.
 pub(super) fn key_from(heap: &mut Heap, table: Value, limit: i64) -> Value {
@@ -442,5 +487,6 @@ fn fill(heap: &mut Heap, table: Value, fresh: Value) {
     set_number(heap, fresh, USED, slots.len());
     set_number(heap, fresh, LIVE, slots.len());
     set_number(heap, fresh, FILLED, slots.len());
+    set_number(heap, fresh, UNORDERED, number(table, UNORDERED));
     heap.write(fresh, NEXT_STAMP, next_stamp(table));
 }

@@ -9,6 +9,11 @@ const STACK_RED_ZONE_BYTES: usize = 64 * 1024;
 /// How much is taken then.
 const STACK_PIECE_BYTES: usize = 1024 * 1024;
 
+/// Calls with enough of the host's stack, for recursion as deep as data is nested.
+pub(crate) fn with_stack<T>(call: impl FnOnce() -> T) -> T {
+    stacker::maybe_grow(STACK_RED_ZONE_BYTES, STACK_PIECE_BYTES, call)
+}
+
 /// The code of a closure.
 pub fn closure_code(heap: &Heap, closure: Value) -> &Code {
     closure.field(0).host::<Code>(heap).expect("field 0 of a closure is its code")
@@ -87,7 +92,7 @@ fn same_keys(heap: &Heap, a: Value, b: Value, pending: &mut Vec<(Value, Value)>)
     let other = map::View::new(heap, b);
     let entries = map::entries(heap, a);
     // Maps as keys of maps as keys … are the one thing that is compared by recursion.
-    stacker::maybe_grow(STACK_RED_ZONE_BYTES, STACK_PIECE_BYTES, || {
+    with_stack(|| {
         entries.into_iter().all(|(key, value)| match other.get(key) {
             Some(known) => {
                 pending.push((value, known));

@@ -16,6 +16,9 @@ pub(super) const TABLE: &[Row] = &[
     ("map/has?", Arity::Exactly(2), has),
     ("map/set", Arity::MoreThan(2), set),
     ("map/remove", Arity::MoreThan(1), remove),
+    ("map/first", Arity::Exactly(1), first),
+    ("map/last", Arity::Exactly(1), last),
+    ("map/remove-first", Arity::Exactly(1), remove_first),
     ("map/keys", Arity::Exactly(1), keys),
     ("map/values", Arity::Exactly(1), values),
     ("map/entries", Arity::Exactly(1), entries),
@@ -65,10 +68,21 @@ fn set_each(
     map: Value,
     pairs: impl IntoIterator<Item = (Value, Value)>,
 ) -> Result<Value, Outcome> {
-    pairs.into_iter().try_fold(map, |map, (key, value)| {
-        with_room(vm, map::change_bytes(&vm.heap, map, key, value), map::size(map) + 1, |vm| {
-            map::set(&mut vm.heap, map, key, value)
-        })
+    pairs.into_iter().try_fold(map, |map, (key, value)| set_with_room(vm, map, key, value))
+}
+
+/// The map with a key set; what to answer instead when there is no room.
+pub(super) fn set_with_room(
+    vm: &mut Vm,
+    map: Value,
+    key: Value,
+    value: Value,
+) -> Result<Value, Outcome> {
+    if let Some(changed) = map::set_at_once(&mut vm.heap, map, key, value) {
+        return Ok(changed);
+    }
+    with_room(vm, map::change_bytes(&vm.heap, map, key, value), map::size(map) + 1, |vm| {
+        map::set(&mut vm.heap, map, key, value)
     })
 }
 
@@ -175,6 +189,41 @@ fn remove(vm: &mut Vm, arguments: &[Value]) -> Outcome {
             |vm| map::remove(&mut vm.heap, map, key),
         )
     }))
+}
+
+/// The entry whose key came first, or last.
+fn end(vm: &mut Vm, map: Value, last: bool) -> Result<Option<(Value, Value)>, Outcome> {
+    let bytes = map::get_bytes(&vm.heap, map);
+    with_room(vm, bytes, 0, |vm| map::end(&mut vm.heap, map, last))
+}
+
+/// `{key value}`, or nil.
+fn end_entry(vm: &mut Vm, map: Value, last: bool) -> Outcome {
+    match end(vm, map, last) {
+        Ok(Some((key, value))) => list(vm, [key, value].into_iter()).into(),
+        Ok(None) => Value::NIL.into(),
+        Err(instead) => instead,
+    }
+}
+
+fn first(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    let map = map!(vm, arguments[0]);
+    end_entry(vm, map, false)
+}
+
+fn last(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    let map = map!(vm, arguments[0]);
+    end_entry(vm, map, true)
+}
+
+/// The map without its first entry; an empty one as it is.
+fn remove_first(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    let map = map!(vm, arguments[0]);
+    match end(vm, map, false) {
+        Ok(Some((key, _))) => remove(vm, &[map, key]),
+        Ok(None) => map.into(),
+        Err(instead) => instead,
+    }
 }
 
 fn keys(vm: &mut Vm, arguments: &[Value]) -> Outcome {
