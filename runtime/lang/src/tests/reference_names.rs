@@ -13,16 +13,20 @@ const SPECIAL_FORMS: [&str; 7] =
 const ABOVE: [&str; 6] = ["aio", "combinators", "futures", "handles", "http2", "metrics"];
 
 /// Steps of prelude functions. They are not for programs and may change, so nothing describes them.
-const STEPS: [&str; 10] = [
+const STEPS: [&str; 14] = [
     "assoc-here",
     "box/replace",
+    "drop-from",
     "filter-next",
+    "foldl-error",
     "foldl-from",
+    "partition-sides",
     "repeat-from",
     "sort-counted",
     "sort-halves",
     "sort-merge",
     "sort-pick",
+    "split-after",
     "unquoted-reverse",
 ];
 

@@ -113,7 +113,7 @@ fn random_maps(seed: u64, keys: usize, steps: usize, key: Keys) {
         let any = random.below(versions.len());
         check_map(&mut vm, &versions[any], key, seed);
         // Not always, for it changes the form of tables.
-        if seed % 3 == 0 && random.below(4) == 0 {
+        if seed.is_multiple_of(3) && random.below(4) == 0 {
             check_ends(&mut vm, &versions[any], key, seed);
             check_ends(&mut vm, versions.last().expect("just pushed"), key, seed);
         }
