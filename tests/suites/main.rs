@@ -10,6 +10,7 @@ mod handlers;
 mod reference;
 mod repl;
 mod rooting;
+mod routing;
 mod rows;
 mod scale;
 mod service;

@@ -111,7 +111,7 @@ impl Handler for FunctionHandler {
         let line = request.line();
         let (fiber, who) = {
             let vm = &mut *self.vm.borrow_mut();
-            let request = vm.heap.host(Box::new(RequestObject(request)));
+            let request = vm.heap.host(Box::new(RequestObject::new(request)));
             let mut current = self.current.borrow_mut();
             let Some((function, name)) = current.get(vm) else {
                 return Reply::Ready(Response::text(503, "the server has been stopped\n"));

@@ -19,7 +19,10 @@ mod options;
 mod receive;
 mod replaceable;
 mod request;
+mod response;
+mod router;
 mod server;
+mod url;
 
 use valk_lang::SharedVm;
 use valk_lang::builtins::register_table;
@@ -36,6 +39,8 @@ pub fn register(vm: &SharedVm) {
     register_table(&mut vm, server::TABLE);
     register_table(&mut vm, request::TABLE);
     client::register(&mut vm);
+    register_table(&mut vm, response::TABLE);
+    register_table(&mut vm, router::TABLE);
 }
 
 #[cfg(test)]

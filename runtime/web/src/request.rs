@@ -1,13 +1,51 @@
 //! Requests as references, and their accessors.
 
+use crate::url::{pairs, query_of};
 use std::borrow::Cow;
+use std::sync::Arc;
 use valk_heap::{HostObject, Tracer, Value};
 use valk_http2::Request;
 use valk_lang::builtins::fail;
+use valk_vm::persistent::map;
 use valk_vm::{Arity, NativeFn, Outcome, Vm};
 
-/// A request in the heap.
-pub(super) struct RequestObject(pub(super) Request);
+/// A request in the heap, as a handler sees it.
+pub(super) struct RequestObject {
+    pub(super) request: Arc<Request>,
+    /// What routes took from the path, by name.
+    parameters: Vec<(String, String)>,
+    /// What prefixes left of the path, percent-encoded.
+    path: Option<String>,
+}
+
+impl RequestObject {
+    /// A request that no router has seen.
+    pub(super) fn new(request: Request) -> RequestObject {
+        RequestObject { request: Arc::new(request), parameters: Vec::new(), path: None }
+    }
+
+    /// The path that a router looks at.
+    pub(super) fn path_left(&self) -> &str {
+        self.path.as_deref().unwrap_or(self.request.path())
+    }
+
+    /// The request behind a route with these parameters, and behind a prefix that leaves this path;
+    /// nothing if that is the same.
+    pub(super) fn routed(
+        &self,
+        parameters: Vec<(String, String)>,
+        path: Option<String>,
+    ) -> Option<RequestObject> {
+        if parameters.is_empty() && path.is_none() {
+            return None;
+        }
+        let mut all = self.parameters.clone();
+        all.retain(|(name, _)| parameters.iter().all(|(newer, _)| newer != name));
+        all.extend(parameters);
+        let path = path.or_else(|| self.path.clone());
+        Some(RequestObject { request: Arc::clone(&self.request), parameters: all, path })
+    }
+}
 
 impl HostObject for RequestObject {
     fn trace(&mut self, _: &mut Tracer<'_>) {}
@@ -15,7 +53,7 @@ impl HostObject for RequestObject {
         "http_request"
     }
     fn external_bytes(&self) -> usize {
-        size_of::<Request>() + self.0.body().len()
+        size_of::<Request>() + self.request.body().len()
     }
 }
 
@@ -28,6 +66,10 @@ pub(super) const TABLE: &[(&str, Arity, NativeFn)] = &[
     ("req/header", Arity::Any, header),
     ("req/body", Arity::Any, body),
     ("req/stream-id", Arity::Any, stream_id),
+    ("req/params", Arity::Any, parameters),
+    ("req/query", Arity::Any, query),
+    ("req/form", Arity::Any, form),
+    ("req/json", Arity::Any, json),
 ];
 
 /// A value made from the request.
@@ -51,7 +93,7 @@ fn access(vm: &mut Vm, name: &str, arguments: &[Value], get: Accessor) -> Outcom
 /// A string made from a part of the request.
 fn part(vm: &mut Vm, request: Value, get: fn(&Request) -> Option<&[u8]>) -> Value {
     let object = request.host::<RequestObject>(&vm.heap).expect("checked by access");
-    match get(&object.0).map(<[u8]>::to_vec) {
+    match get(&object.request).map(<[u8]>::to_vec) {
         Some(bytes) => vm.heap.string(&bytes),
         None => Value::NIL,
     }
@@ -82,7 +124,7 @@ fn body(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 fn stream_id(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     access(vm, "stream-id", arguments, |vm, r| {
         let object = r.host::<RequestObject>(&vm.heap).expect("checked by access");
-        Value::fixnum(i64::from(object.0.stream_id()))
+        Value::fixnum(i64::from(object.request.stream_id()))
     })
 }
 
@@ -90,7 +132,7 @@ fn headers(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     access(vm, "headers", arguments, |vm, request| {
         let object = request.host::<RequestObject>(&vm.heap).expect("checked by access");
         let fields: Vec<(Vec<u8>, Vec<u8>)> = object
-            .0
+            .request
             .headers()
             .map(|(name, value)| (name.as_bytes().to_vec(), value.to_vec()))
             .collect();
@@ -115,9 +157,75 @@ fn header(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let Some(name) = name.as_bytes(&vm.heap) else {
         return fail(vm, "req/header: second argument must be string");
     };
-    let value = object.0.header(&String::from_utf8_lossy(name)).map(Cow::into_owned);
+    let value = object.request.header(&String::from_utf8_lossy(name)).map(Cow::into_owned);
     match value {
         Some(bytes) => vm.heap.string(&bytes).into(),
         None => Value::NIL.into(),
     }
+}
+
+/// The pairs of a request that programs see as a map, or one of them by its name.
+fn named(
+    vm: &mut Vm,
+    name: &str,
+    arguments: &[Value],
+    get: impl FnOnce(&RequestObject) -> Vec<(String, String)>,
+) -> Outcome {
+    let (request, wanted) = match *arguments {
+        [request] => (request, None),
+        [request, wanted] => (request, Some(wanted)),
+        _ => {
+            let given = arguments.len();
+            return fail(
+                vm,
+                &format!("req/{name}: expected 1-2 arguments (request [name]), got {given}"),
+            );
+        }
+    };
+    if request.is_error() {
+        return request.into();
+    }
+    let Some(object) = request.host::<RequestObject>(&vm.heap) else {
+        return fail(vm, &format!("req/{name}: first argument must be http request"));
+    };
+    let pairs = get(object);
+    let Some(wanted) = wanted else {
+        let mut all = map::new(&mut vm.heap);
+        for (name, value) in pairs {
+            let (name, value) = (vm.heap.string(name.as_bytes()), vm.heap.string(value.as_bytes()));
+            all = map::set(&mut vm.heap, all, name, value);
+        }
+        return all.into();
+    };
+    let Some(wanted) = wanted.as_bytes(&vm.heap) else {
+        return fail(vm, &format!("req/{name}: second argument must be string"));
+    };
+    match pairs.iter().rev().find(|(name, _)| name.as_bytes() == wanted) {
+        Some((_, value)) => vm.heap.string(value.as_bytes()).into(),
+        None => Value::NIL.into(),
+    }
+}
+
+fn parameters(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    named(vm, "params", arguments, |object| object.parameters.clone())
+}
+
+fn query(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    named(vm, "query", arguments, |object| pairs(query_of(object.request.path())))
+}
+
+fn form(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    named(vm, "form", arguments, |object| pairs(&String::from_utf8_lossy(object.request.body())))
+}
+
+fn json(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    let text = match body(vm, arguments) {
+        Outcome::Value(text) if text.is_nil() => {
+            return fail(vm, "req/json: the request has no body");
+        }
+        Outcome::Value(text) if !text.is_error() => text,
+        other => return other,
+    };
+    let decode = vm.builtin("json/decode-map").expect("a core builtin");
+    Outcome::Call(decode, vec![text])
 }

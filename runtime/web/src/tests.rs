@@ -1,5 +1,7 @@
 //! The pieces that need no running server; the `service` suite drives the rest.
 
+mod routes;
+
 use crate::receive::PooledBuffers;
 use valk_heap::BufferPool;
 use valk_http2::{ReceiveBuffers, Request};
