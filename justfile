@@ -109,6 +109,11 @@ bench-sync *ARGS:
 bench-http *ARGS:
     @ci/bench-http "$@"
 
+# the load generator beside the least client of the h2 crate and h2load: [--rounds N] [--seconds N]
+[no-exit-message]
+bench-load *ARGS:
+    @ci/bench-load "$@"
+
 # handles, fibers and timers beside tokio: [--rounds N] [SUBJECT]...
 [no-exit-message]
 bench-aio *ARGS:
@@ -130,6 +135,7 @@ bench:
     @ci/bench-aio
     @ci/bench-threads
     @ci/bench-http
+    @ci/bench-load
 
 # the server and its clients on a simulated network: [--seconds N] [--clients N] [--seed N]
 [no-exit-message]

@@ -30,6 +30,7 @@ Examples:
   valk-load run steady --target https://localhost:8443 --ca ca.pem --threshold 'p99<20ms'
   valk-load run slow-reader --target http://127.0.0.1:8080 --large-path /big \\
       --connections 20 --streams 50 --threshold 'victim.hold.p99<50ms'
+  valk-load attack all --target http://127.0.0.1:8080
   valk-load run browse --target https://localhost:8443 --insecure --users 20 \\
       --path / --path /news=3 --post-path /echo --report report.json
 
@@ -57,6 +58,52 @@ pub enum Command {
     },
     /// Run a scenario against a server
     Run(Box<RunArgs>),
+    /// Attack a server that is yours, and judge how it takes it
+    Attack(AttackArgs),
+    /// Add `HdrHistogram` logs of several runs
+    Merge(MergeArgs),
+}
+
+/// Flags of `attack`.
+#[derive(Debug, Args)]
+pub struct AttackArgs {
+    /// Names divided by commas, `all`, or `list` to see them
+    pub attacks: String,
+    /// Server, like `http://127.0.0.1:8080` (h2c) or `https://localhost:8443`
+    #[arg(long, value_name = "URL")]
+    pub target: Option<String>,
+    /// Permit a target that is not on this machine: you own it
+    #[arg(long, value_name = "HOST")]
+    pub i_own: Vec<String>,
+    /// What the witness asks for: a client beside the attack whose latency is measured
+    #[arg(long, value_name = "PATH", default_value = "/")]
+    pub path: String,
+    /// Longest p99 of the witness
+    #[arg(long, value_parser = parse_duration, value_name = "TIME", default_value = "500ms")]
+    pub witness_p99: Duration,
+    /// Process of the server, whose memory is watched
+    #[arg(long, value_name = "PID")]
+    pub pid: Option<u32>,
+    /// Accept any TLS certificate
+    #[arg(long, conflicts_with = "ca")]
+    pub insecure: bool,
+    /// PEM file of the authority that signed the server's certificate
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<String>,
+    /// Print the verdicts as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `merge`.
+#[derive(Debug, Args)]
+pub struct MergeArgs {
+    /// Logs of `--hdr`
+    #[arg(required = true, value_name = "LOG")]
+    pub logs: Vec<String>,
+    /// Write the sums as a log to this file
+    #[arg(long, value_name = "FILE")]
+    pub hdr: Option<String>,
 }
 
 /// Flags of `run`.

@@ -1,5 +1,8 @@
 //! The commands: from arguments to output and exit code.
 
+mod attack;
+mod merge;
+
 use std::ffi::OsString;
 use std::io::Write;
 use std::sync::Arc;
@@ -28,6 +31,8 @@ where
             Command::List => list(out),
             Command::Explain { scenario } => explain(&scenario, out),
             Command::Run(args) => run_scenario(&args, interrupt, out, err),
+            Command::Attack(args) => attack::run(&args, interrupt, out),
+            Command::Merge(args) => merge::run(&args, out),
         },
         Err(message) => {
             let text = message.render().to_string();

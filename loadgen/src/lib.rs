@@ -7,7 +7,7 @@
 //! 3. `run` executes the plan on `engines`, which use `connections` to the target.
 //! 4. `recording` counts requests and their latencies; `thresholds` and `reports` judge and show.
 //!
-//! `requests` is what is asked and what the answers must be; `interrupt` ends a run early; `limits`
+//! `attacks` are hostile clients with verdicts, beside all this. `requests` is what is asked and what the answers must be; `interrupt` ends a run early; `limits`
 //! bounds all of it.
 //!
 //! Invariants: a target is on this machine unless named twice; every run is bounded in time and
@@ -17,6 +17,7 @@
 //! Knows HTTP/2 clients. Knows nothing of any particular server.
 #![forbid(unsafe_code)]
 
+pub mod attacks;
 pub mod command_line;
 pub mod commands;
 pub mod connections;

@@ -72,6 +72,8 @@ pub const MAX_BODY: u64 = 16 << 20;
 pub const MAX_HEADERS: usize = 100;
 /// Most stages of `--stages`.
 pub const MAX_STAGES: usize = 1_000;
+/// Longest time of one attack.
+pub const ATTACK_TIME: Duration = Duration::from_secs(20);
 /// File descriptors for everything but connections: standard streams, reports, timers, reactors.
 pub const OWN_DESCRIPTORS: u64 = 32;
 /// Own lateness below this is no reason to doubt a measurement.

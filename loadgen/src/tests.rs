@@ -1,5 +1,6 @@
 //! Tests of the load generator: pure arithmetic first, then whole runs against servers in here.
 
+mod attacks;
 mod browse;
 mod commands;
 mod connections;
@@ -14,3 +15,4 @@ mod slow;
 mod steady;
 mod tls;
 mod truth;
+mod weak_servers;

@@ -144,6 +144,14 @@ impl Dialer {
             .unwrap_or_else(|_| Err(DialError::silent(self.timeout)))
     }
 
+    /// A connection without a word of HTTP/2.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn connect(&self) -> Result<Wire, DialError> {
+        self.in_time(self.wire()).await
+    }
+
     /// Proves that the target answers in HTTP/2.
     ///
     /// # Errors

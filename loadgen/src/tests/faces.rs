@@ -133,3 +133,30 @@ valk_harness::test! {
         }
     }
 }
+
+valk_harness::test! {
+    fn logs_of_several_runs_add_up() {
+        let server = start();
+        let (one, two, sum) = (temporary("1.hdr"), temporary("2.hdr"), temporary("sum.hdr"));
+        for path in [&one, &two] {
+            load("steady", &server.base, &[SHORT, &["--hdr", path.to_str().unwrap()]].concat());
+        }
+        let paths = [one.to_str().unwrap(), two.to_str().unwrap(), sum.to_str().unwrap()];
+        let outcome = command(&["merge", paths[0], paths[1], "--hdr", paths[2]], never());
+        assert_eq!(outcome.code, 0, "{}", outcome.err);
+        let row = outcome.out.lines().nth(1).unwrap();
+        assert_eq!(row.split_whitespace().take(2).collect::<Vec<_>>(), ["steady", "60"]);
+        let groups = hdr_log::read(&std::fs::read(&sum).unwrap()).unwrap();
+        assert_eq!(groups[0].1.len(), 60);
+        let outcome = command(&["merge", paths[0], "--hdr", "-"], never());
+        assert!(outcome.out.starts_with("#valk-load merge"), "{}", outcome.out);
+        std::fs::write(&two, "no log").unwrap();
+        let outcome = command(&["merge", paths[0], paths[1]], never());
+        assert_eq!(outcome.code, 2);
+        assert!(outcome.err.contains(paths[1]), "{}", outcome.err);
+        assert_eq!(command(&["merge", "/nowhere/x"], never()).code, 1);
+        for path in [one, two, sum] {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Attacks: every one fails a server that is weak on purpose, and some pass a good one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::attacks::catalog::{Attack, Expect, all, select};
+use crate::attacks::frames::{integer, status};
+use crate::attacks::verdict::{Conditions, Verdict, judge, resident_bytes};
+use crate::connections::dialer::Dialer;
+use crate::connections::target::Target;
+use crate::interrupt::Interrupt;
+use crate::requests::template::Template;
+
+use super::servers::{command, never, start};
+use super::weak_servers::weak;
+
+fn conditions(base: &str) -> Conditions {
+    let target = Target::parse(base, &[]).unwrap();
+    Conditions {
+        dialer: Dialer::new(&target, None).unwrap(),
+        template: Arc::new(Template::get(vec![target.uri("/", None).unwrap()])),
+        // Far above what a busy machine does to a witness.
+        witness_p99: Duration::from_mins(1),
+        pid: None,
+    }
+}
+
+/// Runs these attacks at the same time, each on a weak server of its own.
+fn against_weak(is_meant: fn(&Attack) -> bool) -> Vec<Verdict> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut runs = JoinSet::new();
+        for attack in all().filter(|attack| is_meant(attack)) {
+            let conditions = conditions(&weak(attack.expect == Expect::Bears));
+            runs.spawn(async move { judge(attack, &conditions).await });
+        }
+        runs.join_all().await
+    })
+}
+
+fn all_fail(verdicts: &[Verdict], reason: &str, least: usize) {
+    assert!(verdicts.len() >= least, "{}", verdicts.len());
+    for verdict in verdicts {
+        assert!(!verdict.passed(), "{}", verdict.line());
+        assert!(verdict.reasons.iter().any(|why| why.contains(reason)), "{}", verdict.line());
+        assert!(verdict.line().starts_with("FAIL"), "{}", verdict.line());
+    }
+}
+
+valk_harness::test! {
+    fn what_must_end_a_connection_fails_a_server_that_ends_none() {
+        let verdicts = against_weak(|attack| matches!(attack.expect, Expect::Ends { .. }));
+        all_fail(&verdicts, "the connection goes on", 20);
+    }
+}
+
+valk_harness::test! {
+    fn what_must_be_refused_fails_a_server_that_answers_everything() {
+        let verdicts = against_weak(|attack| attack.expect == Expect::Refuses);
+        all_fail(&verdicts, "a good server refuses it", 20);
+    }
+}
+
+valk_harness::test! {
+    fn silence_fails_a_server_without_patience_limits() {
+        let verdicts = against_weak(|attack| attack.expect == Expect::GivesUp);
+        all_fail(&verdicts, "stays open", 4);
+    }
+}
+
+valk_harness::test! {
+    fn what_may_be_borne_fails_a_server_that_falls_over() {
+        let verdicts = against_weak(|attack| attack.expect == Expect::Bears);
+        all_fail(&verdicts, "a new connection is not served afterwards", 25);
+        all_fail(&verdicts, "requests of others failed", 25);
+    }
+}
+
+valk_harness::test! {
+    fn a_good_server_passes() {
+        let server = start();
+        let names = "ping-length,stream-number-even,data-on-idle-stream,field-upper-case,hpack-index-zero";
+        let patient = ["--witness-p99", "1m", "--pid"];
+        let pid = std::process::id().to_string();
+        let args = ["attack", names, "--target", &server.base];
+        let outcome = command(&[&args[..], &patient, &[&pid]].concat(), never());
+        assert_eq!(outcome.code, 0, "{}{}", outcome.out, outcome.err);
+        assert!(outcome.out.contains("result: PASS (0 of 5 attacks failed)"), "{}", outcome.out);
+        assert!(outcome.out.contains("pass  ping-length"), "{}", outcome.out);
+        assert!(outcome.out.contains("memory +"), "{}", outcome.out);
+
+        // The same server answers this one, which no good server does.
+        let server = start();
+        let args = ["attack", "client-push,field-upper-case", "--target", &server.base, "--json"];
+        let outcome = command(&args, never());
+        let json = outcome.json();
+        assert_eq!(json["attacks"].as_array().unwrap().len(), 2);
+        assert_eq!(json["attacks"][1]["passed"], true, "{json:#}");
+        assert_eq!(json["attacks"][1]["source"], "RFC 9113 section 8.2.1");
+    }
+}
+
+valk_harness::test! {
+    fn an_interrupt_ends_the_attacks() {
+        let server = start();
+        let (count, seen) = watch::channel(0);
+        count.send_modify(|count| *count += 1);
+        // The receiver has not seen the first one.
+        let args = ["attack", "all", "--target", &server.base, "--json"];
+        let outcome = command(&args, Interrupt::counted(seen));
+        assert_eq!(outcome.code, 130, "{}{}", outcome.out, outcome.err);
+        assert_eq!(outcome.json()["interrupted"], true);
+    }
+}
+
+valk_harness::test! {
+    fn attacks_have_names_and_stay_at_home() {
+        let names: Vec<&str> = all().map(|attack| attack.name).collect();
+        let mut unique = names.clone();
+        unique.sort_unstable();
+        unique.dedup();
+        assert_eq!(unique.len(), names.len());
+        assert!(names.len() >= 60, "{}", names.len());
+        assert_eq!(select("ping-flood, rapid-reset").unwrap().len(), 2);
+        let list = command(&["attack", "list"], never());
+        assert_eq!(list.out.lines().count(), names.len());
+        for (args, why) in [
+            (&["attack", "all"][..], "give --target"),
+            (&["attack", "nothing", "--target", "http://127.0.0.1:1"], "no attack `nothing`"),
+            (&["attack", "all", "--target", "http://example.test"], "if you own it, add --i-own example.test"),
+            (&["attack", "all", "--target", "x"], "has no scheme"),
+            (&["attack", "all", "--target", "http://127.0.0.1:1", "--pid", "4194304"], "no such process"),
+        ] {
+            let outcome = command(args, never());
+            assert_eq!(outcome.code, 2, "{args:?}: {}", outcome.err);
+            assert!(outcome.err.contains(why), "{args:?}: {}", outcome.err);
+        }
+        let outcome = command(&["attack", "all", "--target", "http://127.0.0.1:1"], never());
+        assert_eq!(outcome.code, 3);
+        assert_eq!(resident_bytes(u32::MAX), None);
+    }
+}
+
+valk_harness::test! {
+    fn a_server_that_is_gone_fails() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let attack = select("ping-flood").unwrap()[0];
+        let verdict = runtime.block_on(judge(attack, &conditions("http://127.0.0.1:1")));
+        assert!(!verdict.passed());
+        assert!(verdict.reaction.contains("no connection"), "{}", verdict.line());
+        assert!(verdict.reasons.iter().any(|why| why == "the attack did not begin"), "{}", verdict.line());
+    }
+}
+
+valk_harness::test! {
+    fn statuses_are_read_as_servers_write_them() {
+        for (block, expected) in [
+            (&[0x88][..], Some(200)),
+            (&[0x8c], Some(400)),
+            (&[0x20, 0x8d, 1], Some(404)),
+            (&[0x48, 3, b'4', b'3', b'1'], Some(431)),
+            // The code of 5, 0, 3: 011011 00000 011001.
+            (&[0x08, 0x83, 0b0110_1100, 0b0000_1100, 0b1111_1111], Some(503)),
+            (&[0x48, 3, b'4'], None),
+            (&[0xbe], None),
+            (&[], None),
+        ] {
+            assert_eq!(status(block), expected, "{block:02x?}");
+        }
+        let mut bytes = Vec::new();
+        integer(&mut bytes, 0x20, 5, 1337);
+        // RFC 7541 section C.1.2, behind another prefix.
+        assert_eq!(bytes, [0x3f, 0x9a, 0x0a]);
+    }
+}
