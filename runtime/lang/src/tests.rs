@@ -5,6 +5,7 @@ mod conformance;
 mod continuations;
 mod diagnose;
 mod embedding;
+mod limits;
 mod output;
 mod primitives;
 mod property_list;

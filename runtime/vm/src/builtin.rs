@@ -18,7 +18,7 @@ pub enum Outcome {
     Evaluate(Value),
     /// Stop the fiber and hand this value to the embedder, whose answer is the result.
     Suspend(Value),
-    /// Nothing was done: so many bytes are wanted. The builtin is called again after a collection,
+    /// Nothing was done: so many bytes are wanted. The builtin is called once more after a collection,
     /// if there is room then; otherwise the result is the out-of-memory error.
     NeedsRoom(usize),
     /// The number of functions being called at this moment.

@@ -11,6 +11,7 @@ mod lists;
 mod maps;
 mod numbers;
 mod positions;
+pub(super) mod reading;
 mod regex;
 pub(super) mod room;
 pub(super) mod strings;

@@ -55,6 +55,7 @@ impl Vm {
         if self.heap.wants_safepoint()
             && let Some(exit) = self.exit_before(fiber, site)
         {
+            self.room_was_made = false;
             return Err(exit);
         }
         self.perform_call(fiber, site)
@@ -315,6 +316,7 @@ impl Vm {
     fn answer(&mut self, fiber: &mut Fiber, site: &mut CallSite, outcome: Outcome) -> Native {
         let at = fiber.base + site.window;
         let first = at + WINDOW_SLOTS;
+        let is_second_attempt = std::mem::take(&mut self.room_was_made);
         match outcome {
             Outcome::Value(value) => Native::Result(value),
             Outcome::Block(wait) => {
@@ -336,12 +338,20 @@ impl Vm {
                 let reclaimed = before.saturating_sub(self.heap.used_bytes());
                 Native::Result(Value::fixnum(reclaimed as i64))
             }
+            // What the attempt itself allocated is garbage, so a third one would end as this did.
+            Outcome::NeedsRoom(_) if is_second_attempt => {
+                self.heap.request_collection_if_over_limit();
+                Native::Result(self.out_of_memory())
+            }
             Outcome::NeedsRoom(bytes) => {
                 fiber.top = first + site.count;
                 self.collect(fiber, Collection::Full);
                 fiber.ensure(first + site.count);
                 match self.heap.room(bytes) {
-                    Ok(()) => Native::Again,
+                    Ok(()) => {
+                        self.room_was_made = true;
+                        Native::Again
+                    }
                     Err(_) => {
                         // Otherwise a loop over refused requests would never come to a safepoint
                         // that looks at the limit.

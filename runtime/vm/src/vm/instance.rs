@@ -83,6 +83,8 @@ pub struct Vm {
     pub(crate) free_fibers: Vec<usize>,
     pub(crate) stack_bytes: usize,
     pub(crate) out_of_memory_at: Option<usize>,
+    /// A builtin that asked for room is about to be called once more.
+    pub(crate) room_was_made: bool,
     /// Compiler used for code that appears at run time.
     pub compile: CompileHook,
     /// Printer of errors that `load` skips.
@@ -158,6 +160,7 @@ impl Vm {
             free_fibers: Vec::new(),
             stack_bytes: 0,
             out_of_memory_at: None,
+            room_was_made: false,
             compile,
             report,
             collected: None,

@@ -3,7 +3,8 @@
 //! The compiler inlines literal uses of most of these; the functions here serve uses with computed
 //! arguments and uses as values. Several hand a rebuilt literal form back to be evaluated.
 
-use crate::builtins::row::{ReflectiveRow, Row, fail, string, truth, wrong_type};
+use crate::builtins::data::reading;
+use crate::builtins::row::{ReflectiveRow, Row, ask, fail, string, truth, wrong_type};
 use crate::compile::{LOADED_FORMS, elements};
 use crate::runtime;
 use crate::source;
@@ -136,6 +137,7 @@ fn is_reference(_: &mut Vm, arguments: &[Value]) -> Outcome {
 }
 
 fn read(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    ask!(vm, reading::source_bytes(arguments[0], vm));
     let text = string!(vm, arguments[0]);
     match valk_syntax::read_one(valk_diagnostics::FileId(u32::MAX), &text) {
         Ok(tree) => source::forms(vm, &tree, None)[0].into(),
@@ -148,8 +150,8 @@ fn read_file(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     if std::path::Path::new(&path).is_dir() {
         return fail(vm, &format!("Failed to read file ({path})"));
     }
-    match std::fs::read(&path) {
-        Ok(bytes) => vm.heap.string(&bytes).into(),
+    match reading::read_file(vm, std::path::Path::new(&path)) {
+        Ok(outcome) => outcome,
         Err(_) => fail(vm, &format!("Could not open file ({path})")),
     }
 }

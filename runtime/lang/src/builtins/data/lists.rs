@@ -1,6 +1,7 @@
 //! Lists.
 
-use crate::builtins::row::{Row, fail, number, wrong_type};
+use super::room::CELL_BYTES;
+use crate::builtins::row::{Row, ask, fail, number, wrong_type};
 use crate::compile::elements;
 use valk_heap::Value;
 use valk_vm::{Arity, Outcome, Vm};
@@ -18,9 +19,6 @@ pub(super) const TABLE: &[Row] = &[
     ("unpack", Arity::Curried(2), unpack),
     ("apply", Arity::Curried(2), unpack),
 ];
-
-/// Bytes of a list cell.
-const CELL_BYTES: usize = 16;
 
 /// A list of these elements in front of `rest`.
 fn build(vm: &mut Vm, items: &[Value], rest: Value, quoted: bool) -> Value {
@@ -74,6 +72,7 @@ fn init(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         return wrong_type(vm, list, "List");
     }
     let items = elements(list);
+    ask!(vm, items.len() * CELL_BYTES);
     build(vm, &items[..items.len() - 1], Value::NIL, list.is_quoted()).into()
 }
 
@@ -82,6 +81,9 @@ fn join(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     if !first.is_list() {
         return wrong_type(vm, *first, "List, Nil");
     }
+    let cells: usize =
+        arguments.iter().map(|part| if part.is_list() { length(*part) } else { 1 }).sum();
+    ask!(vm, cells * CELL_BYTES);
     // From the right, so that the last list is shared and every cell is made once.
     let mut result: Option<Value> = None;
     for part in rest.iter().rev() {
@@ -111,12 +113,17 @@ fn len(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     if !value.is_list() {
         return wrong_type(vm, value, "List, Nil, String");
     }
-    let (mut list, mut count) = (value, 0);
+    Value::fixnum(length(value) as i64).into()
+}
+
+/// Number of elements of a list.
+fn length(mut list: Value) -> usize {
+    let mut count = 0;
     while list.is_pair() {
         list = list.tail();
         count += 1;
     }
-    Value::fixnum(count).into()
+    count
 }
 
 fn range(vm: &mut Vm, arguments: &[Value]) -> Outcome {
@@ -139,5 +146,7 @@ fn unpack(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     if !arguments[1].is_list() {
         return wrong_type(vm, arguments[1], "List, Nil");
     }
+    // A slot of the stack each, which grows by doubling.
+    ask!(vm, 2 * length(arguments[1]) * size_of::<Value>());
     Outcome::Call(arguments[0], elements(arguments[1]))
 }

@@ -1,7 +1,8 @@
 //! Persistent maps: `map/*`. Keys are any values, told apart by `==`; entries keep the order in
 //! which their keys came.
 
-use crate::builtins::row::{Row, fail, truth, wrong_type};
+use super::room::CELL_BYTES;
+use crate::builtins::row::{Row, ask, fail, truth, wrong_type};
 use crate::compile::elements;
 use valk_heap::{Kind, Value};
 use valk_vm::persistent::{ENTRIES_MAX, map};
@@ -36,6 +37,9 @@ macro_rules! map {
         if is($value) { $value } else { return wrong_type($vm, $value, "Map") }
     };
 }
+
+/// Bytes beside the heap that an entry takes while entries are listed.
+const LISTED_BYTES: usize = 32;
 
 /// Most entries, with room to double a table.
 const SIZE_MAX: usize = ENTRIES_MAX / 2;
@@ -228,12 +232,14 @@ fn remove_first(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 
 fn keys(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let map = map!(vm, arguments[0]);
+    ask!(vm, map::size(map) * (CELL_BYTES + LISTED_BYTES));
     let entries = map::entries(&vm.heap, map);
     list(vm, entries.into_iter().map(|(key, _)| key)).into()
 }
 
 fn values(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let map = map!(vm, arguments[0]);
+    ask!(vm, map::size(map) * (CELL_BYTES + LISTED_BYTES));
     let entries = map::entries(&vm.heap, map);
     list(vm, entries.into_iter().map(|(_, value)| value)).into()
 }
@@ -241,6 +247,7 @@ fn values(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 /// `{{k1 v1} {k2 v2} …}`.
 fn entries(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let map = map!(vm, arguments[0]);
+    ask!(vm, map::size(map) * (3 * CELL_BYTES + LISTED_BYTES));
     let entries = map::entries(&vm.heap, map).into_iter().rev();
     let mut all = Value::NIL;
     for (key, value) in entries {

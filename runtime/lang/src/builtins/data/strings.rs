@@ -34,7 +34,7 @@ pub fn new_string(vm: &mut Vm, bytes: &[u8]) -> Outcome {
     }
 }
 
-fn too_long(vm: &mut Vm) -> Outcome {
+pub(super) fn too_long(vm: &mut Vm) -> Outcome {
     fail(vm, &format!("a string has at most {STRING_BYTES_MAX} bytes"))
 }
 

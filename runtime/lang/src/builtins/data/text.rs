@@ -219,6 +219,7 @@ fn from_bytes(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         Ok(numbers) => numbers,
         Err(outcome) => return outcome,
     };
+    ask!(vm, 2 * numbers.len());
     let mut bytes = Vec::with_capacity(numbers.len());
     for number in numbers {
         match u8::try_from(number) {
@@ -238,17 +239,17 @@ fn from_code_points(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         Ok(numbers) => numbers,
         Err(outcome) => return outcome,
     };
-    let mut text = String::new();
+    let mut text = Text::default();
     for number in numbers {
         match u32::try_from(number).ok().and_then(char::from_u32) {
-            Some(c) => text.push(c),
+            Some(character) => text.push_char(&vm.heap, character),
             None => {
                 let text = format!("str/from-code-points: {number} is no Unicode scalar value");
                 return fail(vm, &text);
             }
         }
     }
-    new_string(vm, text.as_bytes())
+    text.string(vm)
 }
 
 /// Whether a text is not empty and all of its characters are of a kind.

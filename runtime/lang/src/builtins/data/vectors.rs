@@ -1,7 +1,7 @@
 //! Persistent vectors: `vec/*`. Elements are counted from 0.
 
 use super::maps::{answer, list, with_room};
-use crate::builtins::row::{Row, fail, number, truth, wrong_type};
+use crate::builtins::row::{Row, ask, fail, number, truth, wrong_type};
 use crate::compile::elements;
 use valk_heap::{Kind, Value};
 use valk_vm::persistent::vector;
@@ -163,6 +163,8 @@ fn slice(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 }
 
 fn concat(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    let sizes = arguments.iter().filter(|vector| vector.kind() == Kind::Vector);
+    ask!(vm, new_bytes(sizes.map(|vector| vector::size(*vector)).sum()));
     let mut all = Vec::new();
     for vector in arguments {
         let vector = vector!(vm, *vector);
