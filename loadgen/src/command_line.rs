@@ -30,6 +30,8 @@ Examples:
   valk-load run steady --target https://localhost:8443 --ca ca.pem --threshold 'p99<20ms'
   valk-load run slow-reader --target http://127.0.0.1:8080 --large-path /big \\
       --connections 20 --streams 50 --threshold 'victim.hold.p99<50ms'
+  valk-load knee --target http://127.0.0.1:8080 --p99 2ms -- --path /api
+  valk-load compare http://127.0.0.1:8080 http://127.0.0.1:8081 -- --max
   valk-load attack all --target http://127.0.0.1:8080
   valk-load run browse --target https://localhost:8443 --insecure --users 20 \\
       --path / --path /news=3 --post-path /echo --report report.json
@@ -60,6 +62,10 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Attack a server that is yours, and judge how it takes it
     Attack(AttackArgs),
+    /// Find the highest rate with a p99 within a bound
+    Knee(KneeArgs),
+    /// Measure two targets in turns, and say how sure their difference is
+    Compare(CompareArgs),
     /// Add `HdrHistogram` logs of several runs
     Merge(MergeArgs),
 }
@@ -93,6 +99,55 @@ pub struct AttackArgs {
     /// Print the verdicts as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Flags of `knee`.
+#[derive(Debug, Args)]
+pub struct KneeArgs {
+    /// Server
+    #[arg(long, value_name = "URL")]
+    pub target: String,
+    /// Bound of the p99
+    #[arg(long, value_parser = parse_duration, value_name = "TIME")]
+    pub p99: Duration,
+    /// First rate
+    #[arg(long, value_parser = parse_rate, value_name = "R", default_value = "100")]
+    pub from: f64,
+    /// Highest rate
+    #[arg(long, value_parser = parse_rate, value_name = "R", default_value = "1M")]
+    pub to: f64,
+    /// Length of one step
+    #[arg(long, value_parser = parse_duration, value_name = "TIME", default_value = "2s")]
+    pub step: Duration,
+    /// Options of `run steady` for every step
+    #[arg(last = true, value_name = "OPTIONS OF RUN")]
+    pub run: Vec<String>,
+}
+
+/// Flags of `compare`.
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// One server
+    #[arg(value_name = "URL A")]
+    pub a: String,
+    /// The other
+    #[arg(value_name = "URL B")]
+    pub b: String,
+    /// Rounds; each measures both
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub rounds: u32,
+    /// Length of one measurement
+    #[arg(long, value_parser = parse_duration, value_name = "TIME", default_value = "1s")]
+    pub duration: Duration,
+    /// Process of A, for its CPU time
+    #[arg(long, value_name = "PID")]
+    pub pid_a: Option<u32>,
+    /// Process of B
+    #[arg(long, value_name = "PID")]
+    pub pid_b: Option<u32>,
+    /// Options of `run steady` for every measurement, like `--rate 1k` or `--max`
+    #[arg(last = true, value_name = "OPTIONS OF RUN")]
+    pub run: Vec<String>,
 }
 
 /// Flags of `merge`.

@@ -1,6 +1,9 @@
 //! The commands: from arguments to output and exit code.
 
 mod attack;
+pub mod compare;
+pub mod knee;
+pub mod measurement;
 mod merge;
 
 use std::ffi::OsString;
@@ -32,6 +35,8 @@ where
             Command::Explain { scenario } => explain(&scenario, out),
             Command::Run(args) => run_scenario(&args, interrupt, out, err),
             Command::Attack(args) => attack::run(&args, interrupt, out),
+            Command::Knee(args) => knee::run(&args, &interrupt, out),
+            Command::Compare(args) => compare::run(&args, &interrupt, out),
             Command::Merge(args) => merge::run(&args, out),
         },
         Err(message) => {

@@ -9,6 +9,7 @@ mod errors;
 mod faces;
 mod options;
 mod pure;
+mod questions;
 mod requests;
 mod servers;
 mod slow;

@@ -10,6 +10,11 @@ pub fn cpu_time() -> Option<Duration> {
     parse(&std::fs::read_to_string("/proc/self/stat").ok()?)
 }
 
+/// The same of another process; nothing if there is none.
+pub fn cpu_time_of(pid: u32) -> Option<Duration> {
+    parse(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
 /// Fields 14 and 15 of proc(5) `stat`; the second field is a name in parentheses that may hold
 /// blanks, so counting starts behind it.
 pub fn parse(stat: &str) -> Option<Duration> {
