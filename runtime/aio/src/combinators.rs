@@ -63,8 +63,8 @@ impl Input {
 pub(crate) enum Kind {
     /// A program settles it.
     Promise,
-    /// The end of a system.
-    EndOfSystem,
+    /// Something that happens whether it is waited for or not, such as the end of a system.
+    Event,
     /// A task of the host settles it.
     Operation(Operation),
     /// A timer.
@@ -114,12 +114,12 @@ impl Node {
 
     /// The node of the handle that completes when a system has stopped.
     pub fn end_of_system(vm: &Vm) -> Node {
-        Node::new(vm, Kind::EndOfSystem)
+        Node::new(vm, Kind::Event)
     }
 
     /// Whether others than its observers have a use for it.
     pub fn is_shared(&self) -> bool {
-        matches!(self.kind, Kind::Promise | Kind::EndOfSystem)
+        matches!(self.kind, Kind::Promise | Kind::Event)
     }
 
     /// Whether a program settles it.
@@ -130,7 +130,7 @@ impl Node {
     pub fn trace(&mut self, tracer: &mut Tracer<'_>) {
         tracer.value(&mut self.context);
         match &mut self.kind {
-            Kind::Promise | Kind::EndOfSystem | Kind::Operation(_) | Kind::Function => {}
+            Kind::Promise | Kind::Event | Kind::Operation(_) | Kind::Function => {}
             Kind::Timer(timer) => timer.trace(tracer),
             Kind::Chain(chain) => chain.trace(tracer),
             Kind::Adopt(input) => input.trace(tracer),
@@ -232,11 +232,7 @@ pub(crate) fn input_ended(vm: &mut Vm, handle: Value, number: usize) {
         Kind::Within(_) => within::source_ended(vm, handle, node),
         Kind::Retry(_) => retry::attempt_ended(vm, handle, node),
         Kind::Bracket(_) => bracket::input_ended(vm, handle, node),
-        Kind::Promise
-        | Kind::EndOfSystem
-        | Kind::Operation(_)
-        | Kind::Timer(_)
-        | Kind::Function => {
+        Kind::Promise | Kind::Event | Kind::Operation(_) | Kind::Timer(_) | Kind::Function => {
             put(vm, handle, node);
         }
     }
@@ -294,7 +290,7 @@ pub(crate) fn release(vm: &mut Vm, node: Node) {
 /// Lets go of what a node holds; the handles that it observed. Runs `finally` and release functions.
 pub(crate) fn cancelled(vm: &mut Vm, mut node: Node) -> Vec<Value> {
     match &mut node.kind {
-        Kind::Promise | Kind::EndOfSystem | Kind::Function => Vec::new(),
+        Kind::Promise | Kind::Event | Kind::Function => Vec::new(),
         Kind::Operation(operation) => {
             operation.release();
             Vec::new()

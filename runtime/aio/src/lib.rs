@@ -35,7 +35,7 @@ mod timers;
 const LOG_TARGET: &str = "valk::aio";
 
 pub use builtins::{register, register_with};
-pub use combinators::operation::{Abandoned, new_operation};
+pub use combinators::operation::{Abandoned, new_event, new_operation};
 pub use config::{START, SystemConfig};
 pub use executor::{
     EXECUTORS_MAX, Executor, JOBS_WAITING_MAX, current_executor, executors, spawn_on,

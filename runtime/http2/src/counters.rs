@@ -59,6 +59,8 @@ counters! {
     requests,
     /// Requests that have not ended yet.
     requests_open,
+    /// Responses that are streams and open now.
+    streams_open,
     /// Responses with status 200–299 sent completely.
     responses_2xx,
     /// Responses with status 300–399.

@@ -58,6 +58,30 @@ pub(crate) fn encode(
     Ok(Encoded { head, body })
 }
 
+/// The head of a response whose body is not known, and whether it may have one.
+pub(crate) fn encode_head(
+    response: Response,
+    method: &Method,
+    limits: &Limits,
+    date: &HeaderValue,
+) -> Result<(http::Response<()>, bool), String> {
+    let mut map = encode_fields(response.headers, limits)?;
+    if !map.contains_key(DATE) {
+        map.insert(DATE, date.clone());
+    }
+    let status = StatusCode::from_u16(response.status).map_err(|error| error.to_string())?;
+    let mut head = http::Response::new(());
+    *head.status_mut() = status;
+    *head.headers_mut() = map;
+    let has_body = *method != Method::HEAD && !matches!(status.as_u16(), 204 | 205 | 304);
+    Ok((head, has_body))
+}
+
+/// Finds what is not HTTP in fields.
+pub(crate) fn check_fields(fields: &Fields) -> Result<(), String> {
+    fields.iter().try_for_each(|(name, value)| encode_field(name, value.clone()).map(drop))
+}
+
 type Fields = Vec<(std::borrow::Cow<'static, str>, Bytes)>;
 
 fn encode_fields(fields: Fields, limits: &Limits) -> Result<HeaderMap, String> {

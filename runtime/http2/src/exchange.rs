@@ -8,6 +8,8 @@
 //! Every wait also watches for the end of its stream, so a client that cancels frees everything at
 //! once, and the end of the connection ends its tasks.
 
+mod streamed;
+
 use std::any::Any;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -32,7 +34,9 @@ use crate::counters::{RequestGuard, RequestOutcome};
 use crate::encode::{Encoded, decimal, encode};
 use crate::limits::Limits;
 use crate::message::{Event, Handler, PendingReply, Reply, Request, Response};
+use crate::streaming::ResponseStream;
 use crate::validate::Refusal;
+use streamed::Opening;
 
 /// A request on its way to an answer.
 pub(crate) struct Exchange {
@@ -44,6 +48,8 @@ pub(crate) struct Exchange {
     /// Header and body bytes held for this request.
     header_bytes: Option<Held>,
     body_bytes: Option<Held>,
+    /// The stream that the handler may open in place of a response.
+    opening: Option<Opening>,
 }
 
 impl Exchange {
@@ -60,6 +66,7 @@ impl Exchange {
             guard: RequestGuard::open(&connection.service.counters),
             header_bytes: None,
             body_bytes: None,
+            opening: None,
         }
     }
 
@@ -75,14 +82,31 @@ impl Exchange {
     }
 
     /// Calls the handler.
-    pub(crate) fn call(&self, request: Request) -> Reply {
+    pub(crate) fn call(&mut self, request: Request) -> Reply {
+        let mut request = request;
         let handler = &self.connection.service.handler;
-        catch_unwind(AssertUnwindSafe(|| handler.handle(request)))
-            .unwrap_or_else(|panic| Reply::Ready(self.panicked(panic.as_ref())))
+        if handler.opens_streams() {
+            let stream = ResponseStream::unopened();
+            request.set_stream(stream.clone());
+            self.opening = Some(Opening(stream));
+        }
+        let reply = catch_unwind(AssertUnwindSafe(|| handler.handle(request)))
+            .unwrap_or_else(|panic| Reply::Ready(self.panicked(panic.as_ref())));
+        match reply {
+            Reply::Ready(_) if self.is_streamed() => Reply::pending(std::future::pending()),
+            reply => reply,
+        }
+    }
+
+    /// Whether the handler has opened a stream: that is the response then.
+    fn is_streamed(&self) -> bool {
+        self.opening.as_ref().is_some_and(|opening| opening.0.was_opened())
     }
 
     /// Hands `response` to the framing layer; gives back what the client's windows do not take yet.
     pub(crate) fn send(mut self, response: Response) -> Option<Sending> {
+        // From now on it is too late for a stream.
+        self.opening = None;
         let Encoded { head, body } = self.encode(response);
         let status = head.status().as_u16();
         let end_of_stream = body.is_empty();
@@ -117,27 +141,33 @@ impl Exchange {
 
     /// Waits for a reply and sends it.
     pub(crate) async fn wait(mut self, mut reply: PendingReply) {
-        let response = poll_fn(|cx| self.poll_reply(cx, &mut reply)).await;
+        let replied = poll_fn(|cx| self.poll_reply(cx, &mut reply)).await;
+        if let Replied::Streamed { head, is_over } = replied {
+            return self.stream(head, Some(reply).filter(|_| !is_over)).await;
+        }
         // Also when cancelled: the reply must be gone before the cancellation is counted.
         drop(reply);
-        match response {
-            Some(response) => self.send_all(response).await,
-            None => self.cancelled(),
+        match replied {
+            Replied::Response(response) => self.send_all(response).await,
+            Replied::Streamed { .. } | Replied::Gone => self.cancelled(),
         }
     }
 
-    /// The reply's response, or `None` when the stream ended first.
-    fn poll_reply(
-        &mut self,
-        cx: &mut Context<'_>,
-        reply: &mut PendingReply,
-    ) -> Poll<Option<Response>> {
-        match catch_unwind(AssertUnwindSafe(|| reply.as_mut().poll(cx))) {
-            Ok(Poll::Ready(response)) => return Poll::Ready(Some(response)),
-            Ok(Poll::Pending) => {}
-            Err(panic) => return Poll::Ready(Some(self.panicked(panic.as_ref()))),
+    fn poll_reply(&mut self, cx: &mut Context<'_>, reply: &mut PendingReply) -> Poll<Replied> {
+        let response = match catch_unwind(AssertUnwindSafe(|| reply.as_mut().poll(cx))) {
+            Ok(Poll::Ready(response)) => Some(response),
+            Ok(Poll::Pending) => None,
+            Err(panic) => Some(self.panicked(panic.as_ref())),
+        };
+        if let Some(opening) = &self.opening
+            && let Poll::Ready(head) = opening.0.poll_opened(cx)
+        {
+            return Poll::Ready(Replied::Streamed { head, is_over: response.is_some() });
         }
-        self.respond.poll_reset(cx).map(|_| None)
+        match response {
+            Some(response) => Poll::Ready(Replied::Response(response)),
+            None => self.respond.poll_reset(cx).map(|_| Replied::Gone),
+        }
     }
 
     /// Collects the body, then calls the handler and answers.
@@ -250,6 +280,18 @@ impl Exchange {
             self.guard.close(RequestOutcome::Cancelled);
         }
     }
+}
+
+/// What became of a pending reply.
+enum Replied {
+    Response(Response),
+    /// A stream was opened; whether the reply has ended besides.
+    Streamed {
+        head: Response,
+        is_over: bool,
+    },
+    /// The stream of frames ended first.
+    Gone,
 }
 
 /// What became of a request body.
@@ -388,6 +430,15 @@ impl StallWatch {
 
     fn moved(&mut self, bytes: usize) {
         self.moved_bytes += bytes;
+    }
+
+    /// Nothing is demanded at present: a new period begins with the next wait.
+    fn rest(&mut self) {
+        self.timer = None;
+        self.moved_bytes = 0;
+        if let Some(pressure) = &mut self.pressure {
+            (pressure.moved_bytes, pressure.left) = (0, self.period);
+        }
     }
 
     fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<()> {

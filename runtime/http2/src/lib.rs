@@ -36,6 +36,7 @@ mod pem_file;
 mod receive_buffers;
 mod server;
 mod stop;
+mod streaming;
 mod tls;
 mod token_bucket;
 mod validate;
@@ -53,6 +54,10 @@ pub use message::{Event, Handler, PendingReply, Reply, Request, RequestLine, Res
 pub use receive_buffers::{ReceiveBuffer, ReceiveBuffers};
 pub use server::{ServeReport, Server, ServerConfig, bind};
 pub use stop::StopSignal;
+pub use streaming::{
+    OpenError, ResponseStream, STREAM_QUEUE_BYTES_MAX, STREAM_QUEUE_PIECES_MAX, StreamEvent,
+    WriteError,
+};
 pub use tls::Certificate;
 pub use valk_net::{Network, TokioNetwork};
 pub use worker::Worker;

@@ -13,12 +13,15 @@ use http::HeaderValue;
 use http::header::{COOKIE, HOST};
 use http::request::Parts;
 
+use crate::streaming::{OpenError, ResponseStream};
+
 /// One complete request: header block and whole body.
 pub struct Request {
     head: Parts,
     body: Bytes,
     stream_id: u32,
     scheme: Scheme,
+    stream: Option<ResponseStream>,
 }
 
 /// Scheme of a connection, for requests that do not state one the server can show.
@@ -39,7 +42,27 @@ impl Request {
 
     pub(crate) fn received(mut head: Parts, body: Bytes, stream_id: u32, scheme: Scheme) -> Self {
         join_cookies(&mut head);
-        Self { head, body, stream_id, scheme }
+        Self { head, body, stream_id, scheme, stream: None }
+    }
+
+    pub(crate) fn set_stream(&mut self, stream: ResponseStream) {
+        self.stream = Some(stream);
+    }
+
+    /// The stream that may be opened in place of a response; `None` unless the handler
+    /// [opens streams](Handler::opens_streams).
+    pub fn stream(&self) -> Option<&ResponseStream> {
+        self.stream.as_ref()
+    }
+
+    /// Opens the stream: its response has the head of `head`, and as its body what is written.
+    ///
+    /// # Errors
+    /// [`OpenError::TooLate`] once the request has a response, and without a stream.
+    pub fn open_stream(&self, head: Response) -> Result<ResponseStream, OpenError> {
+        let stream = self.stream.as_ref().ok_or(OpenError::TooLate)?;
+        stream.open(head)?;
+        Ok(stream.clone())
     }
 
     /// `:method`, case-sensitive.
@@ -208,6 +231,11 @@ impl Reply {
 pub trait Handler {
     /// Answers a request. A panic, here or in a pending reply, becomes a 500 and an event.
     fn handle(&self, request: Request) -> Reply;
+
+    /// Whether [`Request::open_stream`] is to work, which costs each request a little memory.
+    fn opens_streams(&self) -> bool {
+        false
+    }
 
     /// The body (`text/html`) of 503 responses to requests that are turned away; the server has a
     /// page of its own for `None`, the default.

@@ -10,6 +10,7 @@ mod parts;
 mod requests;
 mod responses;
 mod sockets;
+mod streams;
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -50,6 +51,10 @@ struct Recorder<F> {
 impl<F: Fn(Request) -> Reply> Handler for Recorder<F> {
     fn handle(&self, request: Request) -> Reply {
         (self.answer)(request)
+    }
+
+    fn opens_streams(&self) -> bool {
+        true
     }
 
     fn event(&self, event: &Event) {

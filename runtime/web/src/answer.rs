@@ -17,6 +17,9 @@ use valk_vm::{Vm, equal, type_name};
 /// Content type of a response that names none.
 const TEXT: &str = "text/plain; charset=utf-8";
 
+/// Content type of a stream that names none.
+const BYTES: &str = "application/octet-stream";
+
 /// Characters of a handler's value that the log shows.
 const SHOWN_CHARACTERS: usize = 200;
 
@@ -95,7 +98,29 @@ fn items(vm: &Vm, value: Value) -> Result<Vec<Value>, Problem> {
     Err(Problem::Mistake(text))
 }
 
+/// The head of a streamed response, from a property list or a map: as a response without a body.
+pub(super) fn stream_head(vm: &mut Vm, value: Value) -> Result<Response, String> {
+    match with_default_type(vm, value, BYTES) {
+        Ok(head) => Ok(Response { body: Bytes::new(), ..head }),
+        Err(Problem::Error(error)) => Err(display_text(&vm.heap, error)),
+        Err(Problem::Mistake(text)) => Err(text.trim_start_matches("handler: ").to_owned()),
+    }
+}
+
+fn display_text(heap: &Heap, value: Value) -> String {
+    String::from_utf8_lossy(&display(heap, value)).into_owned()
+}
+
 fn from_value(vm: &mut Vm, value: Value) -> Result<Response, Problem> {
+    with_default_type(vm, value, TEXT)
+}
+
+/// The response of a value, whose content type is `default` unless it says otherwise.
+fn with_default_type(
+    vm: &mut Vm,
+    value: Value,
+    default: &'static str,
+) -> Result<Response, Problem> {
     let items = items(vm, value)?;
     if let Some(error) = items.iter().find(|item| item.is_error()) {
         return Err(Problem::Error(*error));
@@ -125,7 +150,7 @@ fn from_value(vm: &mut Vm, value: Value) -> Result<Response, Problem> {
     }
     let content_type = get(vm, ":content-type").map(|value| bytes(&vm.heap, value));
     // Where there is no content the default would change what a cache knows of the resource.
-    let default = (!matches!(status, 204 | 304)).then_some(Bytes::from_static(TEXT.as_bytes()));
+    let default = (!matches!(status, 204 | 304)).then_some(Bytes::from_static(default.as_bytes()));
     if let Some(content_type) = content_type.or(default).filter(|_| !has_type) {
         response = response.with_header("content-type", content_type);
     }
@@ -144,7 +169,7 @@ fn status(heap: &Heap, value: Value) -> Result<u16, String> {
         text.parse().ok()
     });
     number.and_then(|n| u16::try_from(n).ok()).filter(|n| (200..600).contains(n)).ok_or_else(|| {
-        let found = String::from_utf8_lossy(&display(heap, value)).into_owned();
+        let found = display_text(heap, value);
         format!("handler: :status must be a number from 200 to 599, got {found}")
     })
 }

@@ -7,6 +7,8 @@
 //! 2. A handler has the server's time limit, or the request's if that is shorter, from its start to
 //!    its response. A later one gives a 503 to its client, and the fiber ends as in rule 1.
 //! 3. A handler that returns a handle is answered when that ends.
+//! 4. A handler that opens a stream has answered: its time limit is over, and its value does not
+//!    count. One that returns `:deferred` is going to.
 
 use super::answer::{cancelled, out_of_time, response};
 use super::context;
@@ -15,13 +17,14 @@ use super::request::RequestObject;
 use bytes::Bytes;
 use std::cell::RefCell;
 use std::fmt;
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use valk_aio::{End, Started, await_handle, end, is_handle, start};
 use valk_heap::{Root, Value};
-use valk_http2::{Event, Handler, Reply, Request, RequestLine, Response};
-use valk_lang::SharedVm;
+use valk_http2::{Event, Handler, Reply, Request, RequestLine, Response, ResponseStream};
+use valk_lang::{SharedVm, repr};
 use valk_vm::Vm;
 
 /// A function of the language as the request handler of one executor.
@@ -58,24 +61,58 @@ impl FunctionHandler {
     }
 
     /// The reply that waits for a handle, and for the handle that may be its value.
-    fn later(&self, handle: Root, deadline: Option<Deadline>, who: Who) -> Reply {
+    fn later(&self, handle: Root, limit: Limit) -> Reply {
         let vm = SharedVm::clone(&self.vm);
-        let Some(deadline) = deadline else {
-            return Reply::pending(async move { answered(vm, handle, &who).await });
-        };
         Reply::pending(async move {
-            let response = timeout_at(deadline.at, answered(vm, handle, &who)).await.ok();
-            // A wait of the handler may have ended because of the same deadline.
-            let in_time = response.filter(|_| Instant::now() < deadline.at);
-            in_time.unwrap_or_else(|| {
-                let limit_ms = deadline.limit.as_millis();
-                tracing::warn!(
-                    target: super::LOG_TARGET,
-                    "{who} gave no response within {limit_ms} ms; answered 503"
-                );
-                out_of_time()
-            })
+            let mut answered = pin!(answered(vm, handle, &limit));
+            if let Some(deadline) = &limit.deadline {
+                let response = timeout_at(deadline.at, &mut answered).await.ok();
+                // A wait of the handler may have ended because of the same deadline.
+                if let Some(response) = response.filter(|_| Instant::now() < deadline.at) {
+                    return response;
+                }
+                if !limit.has_stream() {
+                    return limit.out_of_time();
+                }
+            }
+            answered.await
         })
+    }
+}
+
+/// What a request has time for, and what the log says of it.
+struct Limit {
+    deadline: Option<Deadline>,
+    who: Who,
+    stream: Option<ResponseStream>,
+}
+
+impl Limit {
+    /// Whether the handler has opened a stream.
+    fn has_stream(&self) -> bool {
+        self.stream.as_ref().is_some_and(ResponseStream::was_opened)
+    }
+
+    /// The response when the time is over.
+    fn out_of_time(&self) -> Response {
+        let (who, limit) = (&self.who, self.deadline.as_ref().map(|deadline| deadline.limit));
+        let limit_ms = limit.unwrap_or_default().as_millis();
+        tracing::warn!(
+            target: super::LOG_TARGET,
+            "{who} gave no response within {limit_ms} ms; answered 503"
+        );
+        out_of_time()
+    }
+
+    /// Waits until it is too late to open a stream (rule 4). Never ends once there is one.
+    async fn deferred(self) -> Response {
+        if let Some(deadline) = &self.deadline {
+            sleep_until(deadline.at).await;
+            if !self.has_stream() {
+                return self.out_of_time();
+            }
+        }
+        std::future::pending().await
     }
 }
 
@@ -108,7 +145,7 @@ impl Handler for FunctionHandler {
         let context = context::of_request(&request);
         // Begins before the context's, so that it is over when a wait of the handler is.
         let deadline = Deadline::new([self.time_limit, context.deadline]);
-        let line = request.line();
+        let (line, stream) = (request.line(), request.stream().cloned());
         let (fiber, who) = {
             let vm = &mut *self.vm.borrow_mut();
             let request = vm.heap.host(Box::new(RequestObject::new(request)));
@@ -123,13 +160,19 @@ impl Handler for FunctionHandler {
             vm.forbid_definitions(fiber);
             (fiber, who)
         };
+        let limit = Limit { deadline, who, stream };
         match start(&self.vm, fiber) {
-            Started::Done(value) => match answer(&self.vm, End::Completed(value), &who) {
+            Started::Done(value) => match answer(&self.vm, End::Completed(value), &limit) {
                 Answer::Ready(response) => Reply::Ready(response),
-                Answer::Later(handle) => self.later(handle, deadline, who),
+                Answer::Later(handle) => self.later(handle, limit),
+                Answer::Deferred => Reply::pending(limit.deferred()),
             },
-            Started::Waiting(handle) => self.later(handle, deadline, who),
+            Started::Waiting(handle) => self.later(handle, limit),
         }
+    }
+
+    fn opens_streams(&self) -> bool {
+        true
     }
 
     fn overload_body(&self) -> Option<Bytes> {
@@ -145,13 +188,15 @@ impl Handler for FunctionHandler {
 }
 
 /// The response, once the handle has ended.
-async fn answered(vm: SharedVm, handle: Root, who: &Who) -> Response {
+async fn answered(vm: SharedVm, handle: Root, limit: &Limit) -> Response {
     let mut handle = handle;
     loop {
         let ended = await_handle(&vm, handle).await;
-        match answer(&vm, ended, who) {
+        match answer(&vm, ended, limit) {
             Answer::Ready(response) => return response,
             Answer::Later(next) => handle = next,
+            // The time limit, if there is one, is around this.
+            Answer::Deferred => return std::future::pending().await,
         }
     }
 }
@@ -162,9 +207,11 @@ enum Answer {
     Ready(Response),
     /// A handle is to be waited for.
     Later(Root),
+    /// A stream will be opened.
+    Deferred,
 }
 
-fn answer(vm: &SharedVm, ended: End<Value>, who: &Who) -> Answer {
+fn answer(vm: &SharedVm, ended: End<Value>, limit: &Limit) -> Answer {
     let vm = &mut *vm.borrow_mut();
     let mut ended = ended;
     while let End::Completed(value) = ended
@@ -175,7 +222,21 @@ fn answer(vm: &SharedVm, ended: End<Value>, who: &Who) -> Answer {
             None => return Answer::Later(vm.heap.root(value)),
         }
     }
-    Answer::Ready(final_response(vm, ended, who))
+    if limit.has_stream() {
+        if let End::Completed(value) | End::Failed(value) = ended
+            && value.is_error()
+        {
+            let (who, text) = (&limit.who, repr(&vm.heap, value));
+            tracing::warn!(target: super::LOG_TARGET, "{who} opened a stream and then gave {text}");
+        }
+        return Answer::Deferred;
+    }
+    if let End::Completed(value) = ended
+        && value == vm.heap.intern(b":deferred")
+    {
+        return Answer::Deferred;
+    }
+    Answer::Ready(final_response(vm, ended, &limit.who))
 }
 
 fn final_response(vm: &mut Vm, ended: End<Value>, who: &Who) -> Response {

@@ -22,6 +22,7 @@ mod request;
 mod response;
 mod router;
 mod server;
+mod stream;
 mod url;
 
 use valk_lang::SharedVm;
@@ -38,6 +39,7 @@ pub fn register(vm: &SharedVm) {
     let mut vm = vm.borrow_mut();
     register_table(&mut vm, server::TABLE);
     register_table(&mut vm, request::TABLE);
+    register_table(&mut vm, stream::TABLE);
     client::register(&mut vm);
     register_table(&mut vm, response::TABLE);
     register_table(&mut vm, router::TABLE);

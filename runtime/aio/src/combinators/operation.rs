@@ -42,3 +42,10 @@ pub fn new_operation(vm: &mut Vm) -> (Value, Abandoned) {
     let node = Node::new(vm, Kind::Operation(Operation { wanted: Some(wanted) }));
     (with_node(vm, node), Abandoned(abandoned))
 }
+
+/// A running handle of something that happens whether it is waited for or not; the host settles it.
+/// It is not cancelled when those that waited for it have left.
+pub fn new_event(vm: &mut Vm) -> Value {
+    let node = Node::new(vm, Kind::Event);
+    with_node(vm, node)
+}
