@@ -83,7 +83,7 @@ fn colour(class: TokenClass) -> &'static str {
     match class {
         TokenClass::Comment => "2",
         TokenClass::String => "32",
-        TokenClass::Integer => "36",
+        TokenClass::Number => "36",
         TokenClass::Keyword => "35",
         TokenClass::Callee => "1;34",
         TokenClass::Prefix => "33",

@@ -54,6 +54,10 @@ codes! {
     NotUtf8 = 10, "not-utf-8";
     /// A source text is longer than the reader accepts.
     SourceTooLarge = 11, "source-too-large";
+    /// A decimal literal is outside the range, or has more than 18 digits after the point.
+    DecimalRange = 12, "decimal-range";
+    /// Something that begins as a number goes on with what no number contains.
+    MalformedNumber = 13, "malformed-number";
     /// A file that should be read does not exist.
     FileNotFound = 20, "file-not-found";
     /// A file exists but cannot be read.

@@ -3,8 +3,8 @@
 
 use std::io::Write as _;
 use valk_heap::{ERROR_MESSAGE, Heap, Kind, Value};
-use valk_vm::closure_code;
 use valk_vm::persistent::{map, vector};
+use valk_vm::{as_decimal, closure_code};
 
 /// Which of the printed forms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +72,11 @@ fn atom(heap: &Heap, value: Value, style: Style, out: &mut Vec<u8>, work: &mut V
             } else {
                 decimal(number, out);
             }
+        }
+        Kind::Decimal => {
+            let number = as_decimal(value).expect("kind says decimal");
+            let written = if repr { write!(out, "Num[{number}]") } else { write!(out, "{number}") };
+            written.expect("a vector takes what it is given");
         }
         Kind::Symbol => {
             let id = value.as_symbol().expect("kind says symbol");

@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use valk_diagnostics::{FileId, SourceMap, Span};
 use valk_heap::{ERROR_LOCATION, Kind, Value};
 use valk_syntax::{NodeKind, Tree};
-use valk_vm::{Position, Vm};
+use valk_vm::{Position, Vm, decimal_value};
 
 /// The texts of a program; clones are handles of the same.
 #[derive(Clone, Default)]
@@ -104,6 +104,7 @@ pub fn forms(vm: &mut Vm, tree: &Tree, mut sources: Option<&mut Sources>) -> Vec
         let node = tree.node(index);
         values[index as usize] = match node.kind {
             NodeKind::Integer(number) => vm.heap.integer(number),
+            NodeKind::Decimal(number) => decimal_value(&mut vm.heap, tree.decimal(number)),
             NodeKind::Symbol(id) => symbols[id.0 as usize],
             NodeKind::Name(name) => vm.heap.intern(name.as_bytes()),
             NodeKind::String(text) => vm.heap.string(tree.string(text).as_bytes()),

@@ -63,7 +63,10 @@ pub fn balance(source: &[u8]) -> Balance {
                 Some((Opener::List(bracket), _)) if bracket == closer => {}
                 _ => return Balance::Broken,
             },
-            TokenKind::Integer(_) | TokenKind::Symbol | TokenKind::String => {}
+            TokenKind::Integer(_)
+            | TokenKind::Decimal(_)
+            | TokenKind::Symbol
+            | TokenKind::String => {}
         }
         while let Some((Opener::Prefix, _)) = open.last() {
             open.pop();

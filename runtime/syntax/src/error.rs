@@ -49,6 +49,10 @@ pub enum ReadErrorKind {
         /// Below the smallest, as opposed to above the largest.
         negative: bool,
     },
+    /// A decimal that is outside the range or has too many digits after the point.
+    DecimalRange(valk_decimal::Problem),
+    /// A number with something in it that no number contains.
+    MalformedNumber,
     /// The text is longer than [`SOURCE_BYTES_MAX`].
     SourceTooLarge {
         /// Its length.
@@ -96,6 +100,8 @@ impl ReadError {
             ReadErrorKind::MismatchedCloser { .. } => Code::MismatchedCloser,
             ReadErrorKind::PrefixBeforeCloser { .. } => Code::PrefixWithoutDatum,
             ReadErrorKind::IntegerRange { .. } => Code::IntegerRange,
+            ReadErrorKind::DecimalRange(_) => Code::DecimalRange,
+            ReadErrorKind::MalformedNumber => Code::MalformedNumber,
             ReadErrorKind::SourceTooLarge { .. } => Code::SourceTooLarge,
         }
     }
@@ -154,6 +160,12 @@ impl ReadError {
                     i64::MAX
                 ))
             }
+            ReadErrorKind::DecimalRange(problem) => {
+                error(format!("decimal `{}` cannot be represented", self.token()))
+                    .note(format!("it {problem}"))
+            }
+            ReadErrorKind::MalformedNumber => error(format!("`{}` is no number", self.token()))
+                .help("decimals are digits, a point and digits; there are no exponents and no suffixes"),
             ReadErrorKind::SourceTooLarge { bytes } => {
                 error(format!("{bytes} bytes of source; the reader takes {SOURCE_BYTES_MAX}"))
                     .help("split the source into several files")
@@ -177,7 +189,8 @@ impl ReadError {
             ReadErrorKind::StrayCloser(_) => "no list is open here",
             ReadErrorKind::MismatchedCloser { .. } => "wrong bracket",
             ReadErrorKind::PrefixBeforeCloser { .. } => "expected an expression",
-            ReadErrorKind::IntegerRange { .. } => "out of range",
+            ReadErrorKind::IntegerRange { .. } | ReadErrorKind::DecimalRange(_) => "out of range",
+            ReadErrorKind::MalformedNumber => "not a number",
         };
         diagnostic.primary(self.span, text)
     }
@@ -250,7 +263,9 @@ fn legacy_text(kind: ReadErrorKind, span: Span, source: &[u8]) -> String {
         ReadErrorKind::InvalidUtf8(byte) => {
             format!("[offset: {offset}] Byte 0x{byte:02X} is not valid UTF-8")
         }
-        ReadErrorKind::IntegerRange { .. } => {
+        ReadErrorKind::IntegerRange { .. }
+        | ReadErrorKind::DecimalRange(_)
+        | ReadErrorKind::MalformedNumber => {
             let token = &source[span.start as usize..span.end as usize];
             format!("{INVALID_NUMBER}{}", String::from_utf8_lossy(token))
         }
@@ -294,7 +309,7 @@ const CHARACTER_HELP: &[(&str, &str)] = &[
     ("#", "comments begin with `;`; `#!` is read only at the start of a file"),
     ("[", "lists are written `(…)` or `{…}`"),
     ("]", "lists are written `(…)` or `{…}`"),
-    (".", "there are integers only, and no dotted names"),
+    (".", "decimals have digits on both sides of the point, as in 0.5; names have no points"),
     ("@", "`@` is read only right after a comma: `,@x`"),
     ("\u{201c}\u{201d}\u{201e}", "write strings with straight quotes: \"…\""),
     ("\u{2018}\u{2019}", "write a straight quote: '"),

@@ -12,8 +12,8 @@ pub enum TokenClass {
     Comment,
     /// A string literal, also one that is not closed.
     String,
-    /// An integer.
-    Integer,
+    /// An integer or a decimal.
+    Number,
     /// A symbol that begins with `:`.
     Keyword,
     /// The symbol right after `(`: what is called.
@@ -24,7 +24,7 @@ pub enum TokenClass {
     Bracket,
     /// `'`, `` ` ``, `,` or `,@`.
     Prefix,
-    /// What the reader would refuse: illegal characters, bad escapes, integers out of range. Brackets
+    /// What the reader would refuse: illegal characters, bad escapes, numbers out of range. Brackets
     /// are not checked against each other.
     Invalid,
 }
@@ -55,7 +55,7 @@ pub fn highlight(source: &[u8]) -> Vec<(Range<usize>, TokenClass)> {
             TokenKind::Shebang | TokenKind::Comment => TokenClass::Comment,
             TokenKind::Open(_) | TokenKind::Close(_) => TokenClass::Bracket,
             TokenKind::Prefix(_) => TokenClass::Prefix,
-            TokenKind::Integer(_) => TokenClass::Integer,
+            TokenKind::Integer(_) | TokenKind::Decimal(_) => TokenClass::Number,
             TokenKind::String => TokenClass::String,
             TokenKind::Symbol if source[range.start] == b':' => TokenClass::Keyword,
             TokenKind::Symbol if after_open => TokenClass::Callee,

@@ -8,6 +8,7 @@
 //! Offsets are bytes from the start of the text. Does not know nesting.
 
 use crate::error::ReadErrorKind;
+use valk_decimal::Decimal;
 
 /// A bracket of either kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +66,7 @@ pub(crate) enum TokenKind {
     Close(Bracket),
     Prefix(Prefix),
     Integer(i64),
+    Decimal(Decimal),
     Symbol,
     /// Contents are in [`Lexer::contents`] if they are kept.
     String,
@@ -173,7 +175,7 @@ impl<'s> Lexer<'s> {
         self.skip_while(|byte| byte != b'\n');
     }
 
-    /// Symbol or integer: the longest run of symbol characters.
+    /// Symbol or number: the longest run of symbol characters, and the digits after a point.
     fn word(&mut self) -> Result<TokenKind, Problem> {
         let start = self.at;
         self.skip_while(is_symbol_byte);
@@ -183,10 +185,29 @@ impl<'s> Lexer<'s> {
         if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
             return Ok(TokenKind::Symbol);
         }
+        if let [b'.', b'0'..=b'9', ..] = self.source[self.at..] {
+            self.at += 1;
+            return self.decimal(start);
+        }
         // ASCII digits are text, so only the range can be wrong.
         let value = std::str::from_utf8(word).ok().and_then(|text| text.parse().ok());
         value.map(TokenKind::Integer).ok_or_else(|| {
             let kind = ReadErrorKind::IntegerRange { negative: digits.len() < word.len() };
+            self.problem(kind, start, None)
+        })
+    }
+
+    /// A decimal that begins at `start`; `at` is behind its point.
+    fn decimal(&mut self, start: usize) -> Result<TokenKind, Problem> {
+        self.skip_while(is_symbol_byte);
+        self.steps += (self.at - start) as u64;
+        // Symbol characters are text.
+        let text = std::str::from_utf8(&self.source[start..self.at]).unwrap_or_default();
+        valk_decimal::parse(text).map(TokenKind::Decimal).map_err(|problem| {
+            let kind = match problem {
+                valk_decimal::Problem::Malformed => ReadErrorKind::MalformedNumber,
+                problem => ReadErrorKind::DecimalRange(problem),
+            };
             self.problem(kind, start, None)
         })
     }

@@ -113,12 +113,13 @@ impl<'s> Reader<'s> {
     /// Reads one top-level form; its index, or `None` at the end of the text.
     fn form(&mut self) -> Result<Option<u32>, ReadError> {
         let root = self.tree.nodes.len();
-        let strings = self.tree.strings.len();
+        let (strings, decimals) = (self.tree.strings.len(), self.tree.decimals.len());
         self.suspect = None;
         let result = self.form_tokens(root as u32);
         if result.is_err() {
             self.tree.nodes.truncate(root);
             self.tree.strings.truncate(strings);
+            self.tree.decimals.truncate(decimals);
         }
         result
     }
@@ -158,6 +159,10 @@ impl<'s> Reader<'s> {
                 return Ok(true);
             }
             TokenKind::Integer(value) => NodeKind::Integer(value),
+            TokenKind::Decimal(value) => {
+                self.tree.decimals.push(value);
+                NodeKind::Decimal(self.tree.decimals.len() as u32 - 1)
+            }
             TokenKind::Symbol => NodeKind::Symbol(self.intern(span)),
             TokenKind::String => {
                 let contents = std::mem::take(&mut self.lexer.contents);

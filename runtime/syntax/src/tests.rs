@@ -21,6 +21,7 @@ fn read(source: &[u8]) -> Reading {
 fn shape(tree: &Tree, index: u32) -> String {
     match tree.node(index).kind {
         NodeKind::Integer(value) => value.to_string(),
+        NodeKind::Decimal(index) => tree.decimal(index).to_string(),
         NodeKind::Symbol(_) | NodeKind::Name(_) => tree.name(index).unwrap().into(),
         NodeKind::String(string) => format!("{:?}", tree.string(string)),
         NodeKind::List { quoted } => {

@@ -9,6 +9,7 @@
 //!
 //! The tree owns its texts; it outlives the source.
 
+use valk_decimal::Decimal;
 use valk_diagnostics::Span;
 
 /// Number of a distinct symbol in one tree; index into [`Tree::symbols`].
@@ -20,6 +21,8 @@ pub struct SymbolId(pub u32);
 pub enum NodeKind {
     /// An integer literal.
     Integer(i64),
+    /// A decimal literal; index into [`Tree::decimals`].
+    Decimal(u32),
     /// A symbol or keyword as written; equal texts have equal numbers.
     Symbol(SymbolId),
     /// A name that a prefix stands for: `quasiquote`, `unquote`, `unquote-splicing`. Its span is
@@ -54,6 +57,8 @@ pub struct Tree {
     pub symbols: Vec<Box<str>>,
     /// Contents of string literals with escapes resolved, in order of appearance.
     pub strings: Vec<Box<str>>,
+    /// Decimal literals, in order of appearance.
+    pub decimals: Vec<Decimal>,
     /// Comments from `;` up to the end of line, without the newline, in order of appearance.
     pub comments: Vec<Span>,
     /// The `#!` line, without its newline.
@@ -76,12 +81,20 @@ impl Tree {
         &self.strings[index as usize]
     }
 
+    /// A decimal literal.
+    pub fn decimal(&self, index: u32) -> Decimal {
+        self.decimals[index as usize]
+    }
+
     /// Name of a symbol or synthesised node; `None` for other kinds.
     pub fn name(&self, index: u32) -> Option<&str> {
         match self.node(index).kind {
             NodeKind::Symbol(id) => Some(self.symbol(id)),
             NodeKind::Name(name) => Some(name),
-            NodeKind::Integer(_) | NodeKind::String(_) | NodeKind::List { .. } => None,
+            NodeKind::Integer(_)
+            | NodeKind::Decimal(_)
+            | NodeKind::String(_)
+            | NodeKind::List { .. } => None,
         }
     }
 

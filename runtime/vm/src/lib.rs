@@ -34,6 +34,7 @@ pub use jit::{JIT_CALLS_DEFAULT, JIT_FUNCTIONS_MAX, JIT_NEVER, NativeCode};
 pub use valk_heap::PreemptFlag;
 pub use values::environment;
 pub use values::equality::{closure_code, equal};
+pub use values::number::{as_decimal, decimal_value, is_number, number_as_decimal};
 pub use vm::counters::Counters;
 pub use vm::{
     CollectedHook, CompileHook, DEFINITION_FORBIDDEN, DetachedFiber, FiberId, ParkedVm, ReportHook,

@@ -1,4 +1,5 @@
-//! What values of several kinds have in common: environments, and equality.
+//! What values of several kinds have in common: environments, equality, numbers.
 
 pub mod environment;
 pub(crate) mod equality;
+pub(crate) mod number;

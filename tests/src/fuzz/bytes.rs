@@ -133,6 +133,7 @@ fn mutate(bytes: &mut Vec<u8>, random: &mut Random, corpus: &[Vec<u8>]) {
 fn written(tree: &Tree, index: u32, out: &mut String) {
     match tree.node(index).kind {
         NodeKind::Integer(number) => out.push_str(&number.to_string()),
+        NodeKind::Decimal(number) => out.push_str(&tree.decimal(number).to_string()),
         NodeKind::Symbol(id) => out.push_str(tree.symbol(id)),
         NodeKind::Name(name) => out.push_str(name),
         NodeKind::String(text) => {
@@ -156,6 +157,7 @@ fn written(tree: &Tree, index: u32, out: &mut String) {
 fn shape(tree: &Tree) -> Vec<(String, u32)> {
     let kinds = tree.nodes.iter().map(|node| match node.kind {
         NodeKind::Integer(number) => number.to_string(),
+        NodeKind::Decimal(number) => tree.decimal(number).to_string(),
         NodeKind::Symbol(id) => format!("symbol {}", tree.symbol(id)),
         NodeKind::Name(name) => format!("symbol {name}"),
         NodeKind::String(text) => format!("string {}", tree.string(text)),

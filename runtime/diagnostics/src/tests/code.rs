@@ -59,6 +59,8 @@ valk_harness::test! {
             (Code::PrefixWithoutDatum, "E0009"),
             (Code::NotUtf8, "E0010"),
             (Code::SourceTooLarge, "E0011"),
+            (Code::DecimalRange, "E0012"),
+            (Code::MalformedNumber, "E0013"),
             (Code::FileNotFound, "E0020"),
             (Code::FileUnreadable, "E0021"),
             (Code::RuntimeError, "E0030"),

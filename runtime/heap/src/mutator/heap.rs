@@ -24,7 +24,8 @@ use crate::spaces::page::Page;
 use crate::values::host;
 use crate::values::host::HostObject;
 use crate::values::object::{
-    self, ERROR_FIELDS, HOST_BYTES, Header, INTEGER_BYTES, Kind, PAIR_BYTES, UNLOGGED,
+    self, DECIMAL_BYTES, ERROR_FIELDS, HOST_BYTES, Header, INTEGER_BYTES, Kind, PAIR_BYTES,
+    UNLOGGED,
 };
 use crate::values::symbol::{SymbolId, SymbolTable};
 use crate::values::value::Value;
@@ -200,6 +201,17 @@ impl Heap {
         let at = self.allocate(INTEGER_BYTES, Header::new(Kind::Integer, 0, 0));
         // SAFETY: a boxed integer is a header and one word.
         unsafe { object::store(at + Header::BYTES, number as u64) };
+        Value::from_object_address(at)
+    }
+
+    /// A decimal of this many units; what a unit is, the caller knows.
+    pub fn decimal(&mut self, units: i128) -> Value {
+        let at = self.allocate(DECIMAL_BYTES, Header::new(Kind::Decimal, 0, 0));
+        // SAFETY: a decimal is a header and two words.
+        unsafe {
+            object::store(at + Header::BYTES, units as u64);
+            object::store(at + Header::BYTES + 8, (units >> 64) as u64);
+        }
         Value::from_object_address(at)
     }
 

@@ -30,6 +30,7 @@ fn samples(heap: &mut Heap) -> Vec<(Value, Kind)> {
         (heap.error(text), Kind::Error),
         (heap.closure(text, &[]), Kind::Closure),
         (heap.host(Box::new(Plain)), Kind::Host),
+        (heap.decimal(i128::MIN), Kind::Decimal),
     ];
     for kind in [Kind::Cell, Kind::Partial, Kind::Environment, Kind::Record] {
         samples.push((heap.fields(kind, &[text]), kind));
@@ -50,6 +51,8 @@ valk_harness::test! {
             assert_eq!(value.as_symbol().is_some(), kind == Kind::Symbol);
             assert_eq!(value.as_builtin().is_some(), kind == Kind::Builtin);
             assert_eq!(value.as_integer().is_some(), kind == Kind::Integer);
+            assert_eq!(value.as_decimal_units().is_some(), kind == Kind::Decimal);
+            assert_eq!(value.is_false(), value == Value::ZERO || value.is_nil());
             assert_eq!(value.is_closure(), kind == Kind::Closure);
             assert_eq!(value.is_error(), kind == Kind::Error);
             assert_eq!(value.is_string(), kind == Kind::String);
@@ -79,6 +82,23 @@ valk_harness::test! {
             assert_eq!(value.as_integer(), Some(number));
             assert_eq!(value.is_fixnum(), (-(1 << 61)..1 << 61).contains(&number), "{number}");
             assert_eq!(value.kind(), Kind::Integer);
+        }
+    }
+}
+
+valk_harness::test! {
+    fn decimals_round_trip() {
+        let mut heap = small_heap();
+        let mut random = Random::new(1);
+        let drawn = (0..1000).map(|_| {
+            let wide = i128::from(random.next() as i64) << 64 | i128::from(random.next());
+            wide >> random.below(127)
+        });
+        for units in [0, 1, -1, i128::MAX, i128::MIN].into_iter().chain(drawn) {
+            let value = heap.decimal(units);
+            assert_eq!(value.as_decimal_units(), Some(units));
+            assert_eq!(value.as_integer(), None);
+            assert_eq!(value.is_false(), units == 0);
         }
     }
 }

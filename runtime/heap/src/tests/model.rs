@@ -19,6 +19,7 @@ enum Body {
     Host(Vec<Slot>),
     Text(Vec<u8>),
     Integer(i64),
+    Decimal(i128),
 }
 
 /// Numbers of the hosts that were dropped, in order.
@@ -133,7 +134,11 @@ impl World {
                 let text: Vec<u8> = (0..length).map(|_| self.random.next() as u8).collect();
                 (self.heap.string(&text), Body::Text(text))
             }
-            25..=26 => {
+            25 => {
+                let units = i128::MAX >> self.random.below(127);
+                (self.heap.decimal(-units), Body::Decimal(-units))
+            }
+            26 => {
                 let integer = i64::MAX - self.random.below(1000) as i64;
                 (self.heap.integer(integer), Body::Integer(integer))
             }
@@ -239,6 +244,7 @@ impl World {
             }
             Body::Text(text) => return assert_eq!(value.bytes(&self.heap), text),
             Body::Integer(integer) => return assert_eq!(value.as_integer(), Some(*integer)),
+            Body::Decimal(units) => return assert_eq!(value.as_decimal_units(), Some(*units)),
         };
         assert_eq!(value.kind(), kind, "cell {number}");
         if kind.has_fields() {

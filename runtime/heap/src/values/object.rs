@@ -7,6 +7,7 @@
 //! | String | header (`len` = bytes), bytes, padding |
 //! | String that is a slice | header (`len` = fields), the whole String, first byte, bytes |
 //! | Integer (boxed) | header, the 64 bits |
+//! | Decimal | header, the 128 bits, padding |
 //! | Host | header, the two words of a `Box<dyn HostObject>` |
 //!
 //! 1. Every cell is 16-byte aligned and a multiple of 16 bytes long. Addresses have at most 56
@@ -65,10 +66,12 @@ pub enum Kind {
     Vector,
     /// A native object behind a box.
     Host,
+    /// A fixed-point number.
+    Decimal,
 }
 
 impl Kind {
-    const ALL: [Kind; 18] = [
+    const ALL: [Kind; 19] = [
         Kind::Integer,
         Kind::Symbol,
         Kind::Nil,
@@ -87,6 +90,7 @@ impl Kind {
         Kind::Map,
         Kind::Vector,
         Kind::Host,
+        Kind::Decimal,
     ];
 
     /// Whether objects of this kind consist of fields.
@@ -142,6 +146,8 @@ const _: () = assert!(cfg!(target_pointer_width = "64"), "addresses fill a 64-bi
 pub(crate) const PAIR_BYTES: usize = 16;
 /// Bytes of a boxed integer.
 pub(crate) const INTEGER_BYTES: usize = 16;
+/// Bytes of a decimal.
+pub(crate) const DECIMAL_BYTES: usize = 32;
 /// Bytes of a host object before rounding.
 pub(crate) const HOST_BYTES: usize = 24;
 /// Alignment and unit of size of every cell.
@@ -254,6 +260,8 @@ impl Header {
             string_bytes(self.len as usize)
         } else if self.kind == Kind::Host as u8 {
             round_to_granules(HOST_BYTES)
+        } else if self.kind == Kind::Decimal as u8 {
+            DECIMAL_BYTES
         } else {
             INTEGER_BYTES
         }

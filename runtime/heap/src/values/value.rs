@@ -138,6 +138,18 @@ impl Value {
         None
     }
 
+    /// The units of a decimal.
+    #[inline]
+    pub fn as_decimal_units(self) -> Option<i128> {
+        if !self.is_object_of(Kind::Decimal) {
+            return None;
+        }
+        let at = self.address() + Header::BYTES;
+        // SAFETY: rules 1 and 2; a Decimal object is one header and two words.
+        let (low, high) = unsafe { (object::load(at), object::load(at + 8)) };
+        Some((u128::from(high) << 64 | u128::from(low)) as i128)
+    }
+
     // ---- immediates ----
 
     /// A symbol whose name does not start with `:`. [`Heap::intern`](crate::Heap::intern) chooses for you.
@@ -191,6 +203,13 @@ impl Value {
     #[inline(always)]
     pub const fn is_nil(self) -> bool {
         self.0 == Value::NIL.0
+    }
+
+    /// Whether conditions take this as false: zero, as an integer or as a decimal, and the empty
+    /// list.
+    #[inline(always)]
+    pub fn is_false(self) -> bool {
+        self.0 == Value::ZERO.0 || self.is_nil() || self.as_decimal_units() == Some(0)
     }
 
     /// Whether this is [`Value::UNDEFINED`].
@@ -364,7 +383,7 @@ impl Value {
     // ---- contents of objects ----
 
     /// Number of fields of an object that has fields; zero for strings, slices too, hosts and
-    /// integers.
+    /// numbers.
     #[inline(always)]
     pub fn field_count(self) -> usize {
         if object::has_fields(self.object_kind()) { self.object_len() } else { 0 }

@@ -3,9 +3,11 @@
 mod arrange;
 mod boxes;
 mod builders;
+mod decimals;
 mod format;
 mod integers;
 mod json;
+mod json_fractions;
 mod kinds;
 mod lists;
 mod maps;
@@ -26,6 +28,7 @@ pub(super) const TABLES: &[&[Row]] = &[
     arrange::TABLE,
     boxes::TABLE,
     builders::TABLE,
+    decimals::TABLE,
     format::TABLE,
     integers::TABLE,
     json::TABLE,

@@ -17,6 +17,7 @@ const TABLES: &[(&str, &str)] = &[
     ("language", include_str!("../../../../tests/conformance/language.txt")),
     ("targets", include_str!("../../../../tests/conformance/targets.txt")),
     ("more", include_str!("../../../../tests/conformance/more.txt")),
+    ("decimals", include_str!("../../../../tests/conformance/decimals.txt")),
     ("everyday", include_str!("../../../../tests/conformance/everyday.txt")),
     ("regressions", include_str!("../../../../tests/conformance/regressions.txt")),
     ("continuations", include_str!("../../../../tests/conformance/continuations.txt")),

@@ -211,7 +211,7 @@ error[E0004]: unexpected character `“` (U+201C)
         for (source, headline, help) in [
             ("a\0", "unexpected character NUL (U+0000)", "is it a text file?"),
             ("[1]", "unexpected character `[`", "lists are written `(…)` or `{…}`"),
-            ("1.5", "unexpected character `.`", "there are integers only"),
+            ("x.5", "unexpected character `.`", "digits on both sides of the point"),
             ("\u{feff}x", "`\\u{feff}` (U+FEFF)", "remove the byte order mark"),
             ("\u{a0}", "(U+00A0)", "use an ordinary space"),
             ("\x0c", "`\\u{c}` (U+000C)", "use an ordinary space"),
@@ -273,6 +273,31 @@ error[E0007]: integer `9223372036854775808` does not fit in 64 bits
         let headline = format!("error[E0007]: integer `-{}…` does not", "9".repeat(39));
         assert!(long.starts_with(&headline), "{long}");
         assert!(long.contains("below the smallest"), "{long}");
+    }
+}
+
+valk_harness::test! {
+    fn report_decimals() {
+        assert_eq!(report(b"(f 1.2345678901234567890)"), "\
+error[E0012]: decimal `1.2345678901234567890` cannot be represented
+ --> t.valk:1:4
+  |
+1 | (f 1.2345678901234567890)
+  |    ^^^^^^^^^^^^^^^^^^^^^ out of range
+  |
+  = note: it has more than 18 digits after the point
+");
+        let large = report(b"170141183460469231732.0");
+        assert!(large.contains("it is outside -170141183460469231731.6"), "{large}");
+        assert_eq!(report(b"1.5e3"), "\
+error[E0013]: `1.5e3` is no number
+ --> t.valk:1:1
+  |
+1 | 1.5e3
+  | ^^^^^ not a number
+  |
+  = help: decimals are digits, a point and digits; there are no exponents and no suffixes
+");
     }
 }
 

@@ -22,6 +22,23 @@ valk_harness::test! {
 }
 
 valk_harness::test! {
+    fn decimals() {
+        assert_eq!(forms("0.5 -1.50 007.0 {1.25}"), "0.5 -1.5 7.0 {1.25}");
+        assert_eq!(forms("1.5(f)2.5"), "1.5 (f) 2.5");
+        for text in ["1.5x", "1.5e3", "1.5-", "999999999999999999999.0", "0.0000000000000000000"] {
+            assert_eq!(forms(text), format!("!Invalid number format {text}"));
+        }
+        for (text, offset) in [(".5", 0), ("1.", 1), ("1.2.3", 3), ("1.x", 1), ("-.5", 1)] {
+            let error = format!("![offset: {offset}] Unexpected character .");
+            assert!(forms(text).ends_with(&error), "{text}: {}", forms(text));
+        }
+        // What came before a broken form is kept, its numbers too.
+        let reading = read(b"1.5 (2.5 3.5x");
+        assert_eq!(reading.tree.decimals.len(), 1);
+    }
+}
+
+valk_harness::test! {
     fn tokens_that_look_like_integers_are_symbols() {
         let words = "- +5 --1 1-2 12abc 5a -5- -a 1: : :kw a\\b foo/bar \\ _ <= != ?& **";
         assert_eq!(forms(words), words);

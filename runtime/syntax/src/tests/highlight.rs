@@ -9,7 +9,7 @@ fn classes(source: &[u8]) -> String {
         let letter = match class {
             TokenClass::Comment => 'c',
             TokenClass::String => 's',
-            TokenClass::Integer => 'i',
+            TokenClass::Number => 'i',
             TokenClass::Keyword => 'k',
             TokenClass::Callee => 'f',
             TokenClass::Symbol => 'v',

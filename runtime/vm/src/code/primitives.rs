@@ -1,7 +1,7 @@
 //! The primitives: builtins for which compiled code has instructions of its own.
 //!
 //! 1. A row says everything that differs from one primitive to another: its instructions, what they
-//!    compute of integers, what may come out. Guards, the compiler's choice of instructions and the
+//!    compute of numbers, what may come out. Guards, the compiler's choice of instructions and the
 //!    uncommon cases of arithmetic are made from the rows.
 //! 2. The instruction table names the builtin of every instruction that stands for one, and both
 //!    tables agree. An instruction that only one of them knows would not be checked when a program
@@ -12,6 +12,8 @@
 //! Does not know how an instruction is performed, nor how a builtin is called.
 
 use super::opcode::Opcode;
+use std::cmp::Ordering;
+use valk_decimal::Decimal;
 
 /// A builtin for which there are instructions.
 #[derive(Debug)]
@@ -26,8 +28,8 @@ pub struct Primitive {
     pub with_number: Option<WithNumber>,
     /// The instructions that branch on its value.
     pub branch: Option<Branch>,
-    /// What it computes of integers, for those that take numbers only.
-    pub integers: Option<Integers>,
+    /// What it computes, for those that take numbers only.
+    pub numbers: Option<Numbers>,
     /// Whether its value may be a function or a symbol, as that of `head`.
     pub gives: Gives,
 }
@@ -61,13 +63,22 @@ pub struct Branch {
     pub number: Option<Opcode>,
 }
 
-/// What a primitive computes of two integers.
+/// What a primitive computes of two numbers.
 #[derive(Clone, Copy, Debug)]
-pub struct Integers {
-    /// The result; `None` for a division by zero.
-    pub compute: fn(i64, i64) -> Option<i64>,
-    /// It is a comparison, which words its type error differently.
-    pub compares: bool,
+pub struct Numbers {
+    /// Of two integers; `None` for a division by zero.
+    pub integers: fn(i64, i64) -> Option<i64>,
+    /// Of a decimal and a number.
+    pub decimals: Decimals,
+}
+
+/// What a primitive computes of a decimal and a number.
+#[derive(Clone, Copy, Debug)]
+pub enum Decimals {
+    /// A decimal; `None` for a division by zero and outside the range.
+    Compute(fn(Decimal, Decimal) -> Option<Decimal>),
+    /// Whether the order of the two is as it says.
+    Compare(fn(Ordering) -> bool),
 }
 
 /// What the value of a primitive may be.
@@ -141,7 +152,8 @@ pub(crate) const fn arithmetic(
     name: &'static str,
     opcode: Opcode,
     with_number: WithNumber,
-    compute: fn(i64, i64) -> Option<i64>,
+    integers: fn(i64, i64) -> Option<i64>,
+    decimals: fn(Decimal, Decimal) -> Option<Decimal>,
 ) -> Primitive {
     Primitive {
         name,
@@ -149,17 +161,17 @@ pub(crate) const fn arithmetic(
         operands: Operands::Exactly(2),
         with_number: Some(with_number),
         branch: None,
-        integers: Some(Integers { compute, compares: false }),
+        numbers: Some(Numbers { integers, decimals: Decimals::Compute(decimals) }),
         gives: Gives::Data,
     }
 }
 
-/// A comparison of two numbers or, without `compute`, of two values.
+/// A comparison of two numbers or, without an order, of two values.
 pub(crate) const fn comparison(
     name: &'static str,
     opcode: Opcode,
     [registers, number]: [Opcode; 2],
-    compute: Option<fn(i64, i64) -> Option<i64>>,
+    order: Option<(fn(i64, i64) -> Option<i64>, fn(Ordering) -> bool)>,
 ) -> Primitive {
     Primitive {
         name,
@@ -167,8 +179,10 @@ pub(crate) const fn comparison(
         operands: Operands::Exactly(2),
         with_number: None,
         branch: Some(Branch { registers, number: Some(number) }),
-        integers: match compute {
-            Some(compute) => Some(Integers { compute, compares: true }),
+        numbers: match order {
+            Some((integers, decimals)) => {
+                Some(Numbers { integers, decimals: Decimals::Compare(decimals) })
+            }
             None => None,
         },
         gives: Gives::Data,
@@ -183,7 +197,7 @@ pub(crate) const fn data(name: &'static str, opcode: Opcode, operands: Operands)
         operands,
         with_number: None,
         branch: None,
-        integers: None,
+        numbers: None,
         gives: Gives::Data,
     }
 }
@@ -196,41 +210,71 @@ pub static PRIMITIVES: [Primitive; 19] = {
     use Opcode as O;
     use WithNumber::{DivisorWord, Immediate, Word};
     [
-        arithmetic("+", O::Add, Immediate(O::AddNumber), |x, y| Some(x.wrapping_add(y))),
-        arithmetic("-", O::Subtract, Immediate(O::SubtractNumber), |x, y| Some(x.wrapping_sub(y))),
-        arithmetic("*", O::Multiply, Word(O::MultiplyNumber), |x, y| Some(x.wrapping_mul(y))),
-        arithmetic("/", O::Divide, DivisorWord(O::DivideNumber), |x, y| {
-            (y != 0).then(|| x.wrapping_div(y))
-        }),
-        arithmetic("rem", O::Remainder, DivisorWord(O::RemainderNumber), |x, y| {
-            (y != 0).then(|| x.wrapping_rem(y))
-        }),
-        arithmetic("mod", O::Modulo, DivisorWord(O::ModuloNumber), |x, y| {
-            (y != 0).then(|| modulo(x, y))
-        }),
+        arithmetic(
+            "+",
+            O::Add,
+            Immediate(O::AddNumber),
+            |x, y| Some(x.wrapping_add(y)),
+            Decimal::checked_add,
+        ),
+        arithmetic(
+            "-",
+            O::Subtract,
+            Immediate(O::SubtractNumber),
+            |x, y| Some(x.wrapping_sub(y)),
+            Decimal::checked_sub,
+        ),
+        arithmetic(
+            "*",
+            O::Multiply,
+            Word(O::MultiplyNumber),
+            |x, y| Some(x.wrapping_mul(y)),
+            Decimal::checked_mul,
+        ),
+        arithmetic(
+            "/",
+            O::Divide,
+            DivisorWord(O::DivideNumber),
+            |x, y| (y != 0).then(|| x.wrapping_div(y)),
+            Decimal::checked_div,
+        ),
+        arithmetic(
+            "rem",
+            O::Remainder,
+            DivisorWord(O::RemainderNumber),
+            |x, y| (y != 0).then(|| x.wrapping_rem(y)),
+            Decimal::checked_rem,
+        ),
+        arithmetic(
+            "mod",
+            O::Modulo,
+            DivisorWord(O::ModuloNumber),
+            |x, y| (y != 0).then(|| modulo(x, y)),
+            Decimal::checked_modulo,
+        ),
         comparison(
             "<",
             O::Less,
             [O::BranchLess, O::BranchLessNumber],
-            Some(|x, y| Some(i64::from(x < y))),
+            Some((|x, y| Some(i64::from(x < y)), Ordering::is_lt)),
         ),
         comparison(
             "<=",
             O::LessEqual,
             [O::BranchLessEqual, O::BranchLessEqualNumber],
-            Some(|x, y| Some(i64::from(x <= y))),
+            Some((|x, y| Some(i64::from(x <= y)), Ordering::is_le)),
         ),
         comparison(
             ">",
             O::Greater,
             [O::BranchGreater, O::BranchGreaterNumber],
-            Some(|x, y| Some(i64::from(x > y))),
+            Some((|x, y| Some(i64::from(x > y)), Ordering::is_gt)),
         ),
         comparison(
             ">=",
             O::GreaterEqual,
             [O::BranchGreaterEqual, O::BranchGreaterEqualNumber],
-            Some(|x, y| Some(i64::from(x >= y))),
+            Some((|x, y| Some(i64::from(x >= y)), Ordering::is_ge)),
         ),
         comparison("==", O::Equal, [O::BranchEqual, O::BranchEqualNumber], None),
         comparison("!=", O::NotEqual, [O::BranchNotEqual, O::BranchNotEqualNumber], None),

@@ -27,6 +27,7 @@ use crate::frames::link::{link, link_distance, link_says_again, link_target, num
 use crate::jit;
 use crate::values::environment;
 use crate::values::equality::equal;
+use crate::values::number::is_number;
 use crate::vm::Vm;
 use valk_heap::{Kind, SymbolId, Value};
 
@@ -460,7 +461,7 @@ pub(super) fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
     macro_rules! branch_on {
         ($value:expr, $error_register:expr) => {{
             let value = $value;
-            if value == Value::ZERO || value.is_nil() {
+            if value.is_false() {
                 jump!(0, 2);
             }
             if value.is_error() {
@@ -613,12 +614,12 @@ pub(super) fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             Opcode::Branch => branch_on!(r!(a!()), a!()),
             Opcode::BranchNumber => {
                 let value = r!(a!());
-                if value.as_integer().is_none() {
+                if !is_number(value) {
                     save!();
                     r!(c!()) = slow_paths::not_a_number(vm, fiber, value);
                     jump!(1, 2);
                 }
-                if value == Value::ZERO {
+                if value.is_false() {
                     jump!(0, 2);
                 }
                 advance!(2);

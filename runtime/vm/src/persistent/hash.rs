@@ -5,6 +5,7 @@
 
 use super::{map, vector};
 use crate::values::equality::{closure_code, with_stack};
+use crate::values::number;
 use valk_heap::{ERROR_MESSAGE, Heap, Kind, Value};
 
 /// An odd number without structure (from the golden ratio).
@@ -63,9 +64,17 @@ fn structure(heap: &Heap, value: Value, mut state: u64) -> u64 {
             state = string(heap, value, state);
             continue;
         }
+        if let Some(number) = number::whole(value) {
+            // A decimal counts as the integer that it equals.
+            state = mix(mix(state, Kind::Integer as u64), number as u64);
+            continue;
+        }
         state = mix(state, value.kind() as u64);
         match value.kind() {
-            Kind::Integer => state = mix(state, value.as_integer().unwrap_or(0) as u64),
+            Kind::Decimal => {
+                let units = value.as_decimal_units().unwrap_or(0);
+                state = mix(mix(state, units as u64), (units >> 64) as u64);
+            }
             Kind::Symbol | Kind::Builtin => state = mix(state, value.bits()),
             // The quoted bit does not count.
             Kind::Pair => pending.extend([value.tail(), value.head()]),
@@ -81,6 +90,7 @@ fn structure(heap: &Heap, value: Value, mut state: u64) -> u64 {
             Kind::Map => state = mix(state, entries(heap, value)),
             // Equal only to themselves; these move.
             Kind::Nil
+            | Kind::Integer
             | Kind::Undefined
             | Kind::Cell
             | Kind::Continuation

@@ -10,6 +10,7 @@
 //!    state without the later ones.
 //! 3. What an entry has in a state does not depend on which state the table shows: stamps travel
 //!    with changes.
+//! 4. A decimal that equals a small integer is that integer as a key: [`as_key`].
 
 use super::direct;
 use super::hash::hash;
@@ -17,6 +18,7 @@ use super::limits::{CAPACITY_MIN, CHUNK_ENTRIES};
 use super::table::{self, same};
 use super::versions::{self, Change, Table};
 use crate::values::equality::equal;
+use crate::values::number::as_key;
 use std::collections::{HashMap, HashSet};
 use valk_heap::{Heap, Kind, StripeGuard, Value};
 
@@ -43,6 +45,7 @@ fn limit(map: Value) -> i64 {
 
 /// The value of `key`.
 pub fn get(heap: &mut Heap, map: Value, key: Value) -> Option<Value> {
+    let key = as_key(key);
     if let Some(found) = get_newest(heap, map, key) {
         return found;
     }
@@ -57,6 +60,7 @@ pub fn get(heap: &mut Heap, map: Value, key: Value) -> Option<Value> {
 /// table does not show, and for some keys.
 #[inline(always)]
 pub fn get_newest(heap: &Heap, map: Value, key: Value) -> Option<Option<Value>> {
+    let key = as_key(key);
     if !heap.is_shared() {
         return Some(table::value(heap, table_of(map)?, key));
     }
@@ -79,7 +83,8 @@ fn lock_own_table(heap: &Heap, map: Value, key: Value) -> Option<(StripeGuard, V
 
 /// Whether a key has no table itself, nor has anything in it.
 fn is_simple(key: Value) -> bool {
-    key.is_fixnum() || matches!(key.kind(), Kind::Symbol | Kind::String | Kind::Integer)
+    key.is_fixnum()
+        || matches!(key.kind(), Kind::Symbol | Kind::String | Kind::Integer | Kind::Decimal)
 }
 
 /// The table of a map, if it shows the map and nothing else.
@@ -109,6 +114,7 @@ fn is_in(map: Value, entry: &Change) -> bool {
 
 /// The map with `key` set to `value`; a key that is there keeps its place and its form.
 pub fn set(heap: &mut Heap, map: Value, key: Value, value: Value) -> Value {
+    let key = as_key(key);
     if let Some(changed) = set_at_once(heap, map, key, value) {
         return changed;
     }
@@ -124,6 +130,7 @@ pub fn set(heap: &mut Heap, map: Value, key: Value, value: Value) -> Value {
 /// As [`set`], if it needs neither memory to speak of nor another table.
 #[inline]
 pub fn set_at_once(heap: &mut Heap, map: Value, key: Value, value: Value) -> Option<Value> {
+    let key = as_key(key);
     if !heap.is_shared()
         && let Some(table) = table_of(map)
         && direct::extend(heap, table, key, value)
@@ -175,6 +182,7 @@ fn longer(heap: &mut Heap, map: Value, table: Value) -> Value {
 
 /// The map without `key`.
 pub fn remove(heap: &mut Heap, map: Value, key: Value) -> Value {
+    let key = as_key(key);
     let _guard = heap.lock_all_stripes();
     if get(heap, map, key).is_none() {
         return map;
@@ -222,6 +230,7 @@ pub fn get_bytes(heap: &Heap, map: Value) -> usize {
 
 /// Bytes that may be allocated when `key` is set to `value` next, or removed, when that is undefined.
 pub fn change_bytes(heap: &Heap, map: Value, key: Value, value: Value) -> usize {
+    let key = as_key(key);
     let _guard = heap.lock_all_stripes();
     let (table, before, left) = versions::budget(map.field(STATE));
     // At most: the table may get as many more when it shows the map's state.
@@ -321,6 +330,7 @@ impl<'h> View<'h> {
 
     /// The value of `key`.
     pub(crate) fn get(&self, key: Value) -> Option<Value> {
+        let key = as_key(key);
         let entry = match self.change(key) {
             Some(change) => change,
             None if direct::is_plain(self.table) => {

@@ -4,6 +4,7 @@ use super::{assembled, vm};
 use crate::code::{Code, CodeKind};
 use crate::interpreter::arithmetic::operate;
 use crate::{Opcode, Vm, listing};
+use valk_decimal::UNITS_PER_ONE;
 use valk_heap::Value;
 
 type Instruction<'a> = (Opcode, u8, u8, u8, &'a [u32]);
@@ -32,7 +33,7 @@ fn operands(vm: &mut Vm) -> Vec<Value> {
     let mut all: Vec<Value> = numbers.into_iter().map(Value::fixnum).collect();
     all.push(vm.heap.integer(i64::MAX));
     all.push(vm.heap.integer(i64::MIN));
-    all.push(Value::NIL);
+    all.extend([vm.heap.decimal(0), vm.heap.decimal(7 * UNITS_PER_ONE), Value::NIL]);
     all.push(vm.error("an argument"));
     all
 }
@@ -44,7 +45,8 @@ fn agree(vm: &Vm, found: Value, expected: Value, what: &str) {
     };
     let same = match (text(found), text(expected)) {
         (None, None) => {
-            found.as_integer() == expected.as_integer() && found.kind() == expected.kind()
+            let number = |value: Value| (value.as_integer(), value.as_decimal_units());
+            number(found) == number(expected) && found.kind() == expected.kind()
         }
         (found, expected) => found == expected,
     };

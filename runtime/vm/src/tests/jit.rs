@@ -6,6 +6,7 @@ use crate::code::{Code, CodeKind};
 use crate::{Arity, JIT_FUNCTIONS_MAX, JIT_NEVER, NativeKind, Opcode, Outcome, Step, Vm};
 use std::num::NonZeroU64;
 use std::time::Duration;
+use valk_decimal::UNITS_PER_ONE;
 use valk_heap::{Kind, SymbolId, Value};
 
 type Instruction<'a> = (Opcode, u8, u8, u8, &'a [u32]);
@@ -52,6 +53,7 @@ fn text(vm: &Vm, value: Value) -> String {
             format!("{}({head} . {tail})", if value.is_quoted() { "q" } else { "" })
         }
         Kind::Integer => format!("{:?}", value.as_integer()),
+        Kind::Decimal => format!("{:?} units", value.as_decimal_units()),
         Kind::String => format!("{:?}", value.bytes(&vm.heap)),
         Kind::Error => format!("error {}", text(vm, value.field(valk_heap::ERROR_MESSAGE))),
         Kind::Cell => format!("cell {}", text(vm, value.field(0))),
@@ -70,6 +72,8 @@ fn operands(vm: &mut Vm) -> Vec<Value> {
     let mut all: Vec<Value> = numbers.into_iter().map(Value::fixnum).collect();
     all.push(vm.heap.integer(i64::MAX));
     all.push(vm.heap.integer(i64::MIN));
+    // Zero, a number that an integer equals, one that none does.
+    all.extend([0, 3 * UNITS_PER_ONE, -1].map(|units| vm.heap.decimal(units)));
     let list = vm.heap.cons(Value::ONE, Value::NIL, true);
     all.extend([Value::NIL, Value::UNDEFINED, list]);
     let function = identity(vm);

@@ -4,6 +4,7 @@ use super::vm;
 use crate::Vm;
 use crate::equal;
 use crate::persistent::{map, vector};
+use valk_decimal::UNITS_PER_ONE;
 use valk_heap::Value;
 
 /// A small pseudorandom generator (xorshift), so that a failing seed replays.
@@ -18,10 +19,12 @@ impl Random {
     }
 }
 
-/// Key number `number`: an integer, a string, a symbol, a list or a boxed integer, made anew.
+/// Key number `number`: an integer, a string, a symbol, a list, a boxed integer or a decimal, made
+/// anew; now and then a decimal that equals the integer.
 fn key(vm: &mut Vm, number: usize) -> Value {
     let text = format!("key {number}");
-    match number % 5 {
+    match number % 6 {
+        0 if number.is_multiple_of(4) => vm.heap.decimal(number as i128 * UNITS_PER_ONE),
         0 => Value::fixnum(number as i64),
         1 => vm.heap.string(text.as_bytes()),
         2 => vm.heap.intern(text.as_bytes()),
@@ -30,13 +33,15 @@ fn key(vm: &mut Vm, number: usize) -> Value {
             let inner = vm.heap.string(text.as_bytes());
             vm.heap.cons(inner, Value::NIL, quoted)
         }
-        _ => vm.heap.integer(i64::MAX - number as i64),
+        4 => vm.heap.integer(i64::MAX - number as i64),
+        _ => vm.heap.decimal(number as i128),
     }
 }
 
 /// Key number `number`, mostly the integer itself, so that tables are direct until another comes.
 fn dense_key(vm: &mut Vm, number: usize) -> Value {
     match number % 50 {
+        46 => vm.heap.decimal(number as i128 * UNITS_PER_ONE),
         47 => Value::fixnum(-(number as i64)),
         48 => Value::fixnum(number as i64 * 1_000_000),
         49 => key(vm, number),

@@ -4,9 +4,10 @@
 use super::{assembled, code, vm};
 use crate::code::opcode::{Operand, Word};
 use crate::code::primitives::{
-    Operands, PRIMITIVES, Primitive, WithNumber, arithmetic, comparison, data,
+    Decimals, Numbers, Operands, PRIMITIVES, Primitive, WithNumber, arithmetic, comparison, data,
 };
-use crate::{Arity, CodeKind, JIT_NEVER, NativeKind, Opcode, Vm, operate};
+use crate::{Arity, CodeKind, JIT_NEVER, NativeKind, Opcode, Vm, as_decimal, operate};
+use valk_decimal::{Decimal, UNITS_PER_ONE};
 use valk_heap::{Kind, Value};
 
 type Instruction<'a> = (Opcode, u8, u8, u8, &'a [u32]);
@@ -68,6 +69,7 @@ fn text(vm: &Vm, value: Value) -> String {
         Kind::Pair => format!("({} . {})", text(vm, value.head()), text(vm, value.tail())),
         Kind::Error => text(vm, value.field(valk_heap::ERROR_MESSAGE)),
         Kind::String => String::from_utf8_lossy(value.bytes(&vm.heap)).into_owned(),
+        Kind::Decimal => format!("{:?}", as_decimal(value)),
         _ => format!("{:?} {:?}", value.kind(), value.as_integer()),
     }
 }
@@ -93,21 +95,31 @@ valk_harness::test! {
 
     fn the_rows_are_what_their_makers_make_while_the_program_runs_too() {
         let shape = |row: &Primitive| {
-            let compares = row.integers.map(|integers| integers.compares);
-            let compute = row.integers.map(|integers| (integers.compute)(7, 3));
+            let integers = row.numbers.map(|numbers| (numbers.integers)(7, 3));
+            let [seven, three] = [7, 3].map(Decimal::from_integer);
+            let decimals = row.numbers.map(|numbers| match numbers.decimals {
+                Decimals::Compute(compute) => Ok(compute(seven, three)),
+                Decimals::Compare(holds) => Err(holds(seven.cmp(&three))),
+            });
             let forms: Vec<Opcode> = row.opcodes().collect();
-            (row.operands, row.with_number, row.branch, compares, compute, row.gives, forms)
+            (row.operands, row.with_number, row.branch, integers, decimals, row.gives, forms)
         };
         let mut made = 0;
         for row in &PRIMITIVES {
-            let compute = row.integers.map(|integers| integers.compute);
             let numbers = row.branch.and_then(|branch| branch.number.map(|it| [branch.registers, it]));
-            let again = match (row.with_number, numbers, compute) {
-                (Some(with_number), None, Some(compute)) => {
-                    arithmetic(row.name, row.opcode, with_number, compute)
-                }
-                (None, Some(branches), compute) => {
-                    comparison(row.name, row.opcode, branches, compute)
+            let again = match (row.with_number, numbers, row.numbers) {
+                (
+                    Some(with_number),
+                    None,
+                    Some(Numbers { integers, decimals: Decimals::Compute(decimals) }),
+                ) => arithmetic(row.name, row.opcode, with_number, integers, decimals),
+                (
+                    None,
+                    Some(branches),
+                    Some(Numbers { integers, decimals: Decimals::Compare(decimals) }),
+                ) => comparison(row.name, row.opcode, branches, Some((integers, decimals))),
+                (None, Some(branches), None) => {
+                    comparison(row.name, row.opcode, branches, None)
                 }
                 (None, None, None) => {
                     // What `head` gives and the branch of `nil?` are said in their rows.
@@ -182,11 +194,14 @@ valk_harness::test! {
     fn every_instruction_on_numbers_computes_what_its_row_says() {
         for jit_calls in [0, JIT_NEVER] {
             let mut vm = vm_with_builtins(jit_calls);
-            for (row, opcode) in forms().filter(|(row, _)| row.integers.is_some()) {
+            for (row, opcode) in forms().filter(|(row, _)| row.numbers.is_some()) {
                 for number in NUMBERS {
                     let function = function(&mut vm, opcode, number);
-                    for x in [0, 1, -1, 20, -20, Value::FIXNUM_MAX, Value::FIXNUM_MIN] {
-                        let (x, y) = (Value::fixnum(x), Value::fixnum(i64::from(number)));
+                    let integers = [0, 1, -1, 20, -20, Value::FIXNUM_MAX, Value::FIXNUM_MIN];
+                    let decimals = [0, 3 * UNITS_PER_ONE, -1, i128::MAX];
+                    let decimals = decimals.map(|units| vm.heap.decimal(units));
+                    for x in integers.into_iter().map(Value::fixnum).chain(decimals) {
+                        let y = Value::fixnum(i64::from(number));
                         let found = vm.call(function, &[x, y]);
                         let expected = operate(&mut vm, row.opcode, x, y);
                         let (found, expected) = (text(&vm, found), text(&vm, expected));
@@ -205,7 +220,9 @@ valk_harness::test! {
                     for number in NUMBERS {
                         let [branch, plain] =
                             [opcode, row.opcode].map(|opcode| function(&mut vm, opcode, number));
-                        for x in [Value::fixnum(3), Value::fixnum(-20), Value::NIL] {
+                        let three = vm.heap.decimal(3 * UNITS_PER_ONE);
+                        let half = vm.heap.decimal(UNITS_PER_ONE / 2);
+                        for x in [Value::fixnum(3), Value::fixnum(-20), Value::NIL, three, half] {
                             let arguments = [x, Value::fixnum(i64::from(number))];
                             let [found, expected] =
                                 [branch, plain].map(|function| vm.call(function, &arguments));

@@ -2,6 +2,7 @@
 
 use crate::code::Code;
 use crate::persistent::{map, vector};
+use crate::values::number::number_as_decimal;
 use valk_heap::{Heap, Kind, Value};
 
 /// Host stack that is left when more is taken.
@@ -20,7 +21,8 @@ pub fn closure_code(heap: &Heap, closure: Value) -> &Code {
 }
 
 /// True when `==` holds between the two values. The quoted bit of lists and the captured
-/// environment of functions are ignored; different types are different.
+/// environment of functions are ignored; different types are different, but for an integer and a decimal
+/// that are the same number.
 pub fn equal(heap: &Heap, a: Value, b: Value) -> bool {
     if a == b {
         return true;
@@ -56,6 +58,9 @@ pub fn equal(heap: &Heap, a: Value, b: Value) -> bool {
 fn same_atom(heap: &Heap, a: Value, b: Value, pending: &mut Vec<(Value, Value)>) -> bool {
     match (a.kind(), b.kind()) {
         (Kind::Integer, Kind::Integer) => a.as_integer() == b.as_integer(),
+        (Kind::Integer | Kind::Decimal, Kind::Integer | Kind::Decimal) => {
+            number_as_decimal(a) == number_as_decimal(b)
+        }
         (Kind::String, Kind::String) => a.bytes(heap) == b.bytes(heap),
         (Kind::Error, Kind::Error) => {
             pending.push((a.field(valk_heap::ERROR_MESSAGE), b.field(valk_heap::ERROR_MESSAGE)));

@@ -88,7 +88,7 @@ fn fun(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 }
 
 fn truthy(value: Value) -> bool {
-    !(value.is_nil() || value == Value::ZERO)
+    !value.is_false()
 }
 
 fn and(_: &mut Vm, arguments: &[Value]) -> Outcome {

@@ -3,8 +3,9 @@
 use super::room::Text;
 use crate::builtins::row::{Row, ask, fail, number, text, wrong_type};
 use crate::print::{Style, display};
+use valk_decimal::{Decimal, FRACTION_DIGITS, Rounding};
 use valk_heap::{Heap, Value};
-use valk_vm::{Arity, Outcome, Vm, type_name};
+use valk_vm::{Arity, Outcome, Vm, is_number, number_as_decimal, type_name};
 
 pub(super) const TABLE: &[Row] = &[
     ("str/format", Arity::MoreThan(0), format_text),
@@ -70,7 +71,7 @@ fn pad(vm: &mut Vm, name: &str, arguments: &[Value], left: bool) -> Outcome {
     out.string(vm)
 }
 
-/// A directive: `%`, flags, width, kind.
+/// A directive: `%`, flags, width, point and digits, kind.
 #[derive(Default)]
 struct Directive {
     /// At the left of its field, padded on the right.
@@ -78,6 +79,8 @@ struct Directive {
     zeros: bool,
     sign: bool,
     width: usize,
+    /// Digits after the point; as many as it takes unless given.
+    precision: Option<usize>,
     kind: char,
 }
 
@@ -90,6 +93,15 @@ impl Directive {
                 '-' if directive.width == 0 => directive.left = true,
                 '+' if directive.width == 0 => directive.sign = true,
                 '0' if directive.width == 0 => directive.zeros = true,
+                '.' if directive.precision.is_none() => directive.precision = Some(0),
+                '0'..='9' if directive.precision.is_some() => {
+                    let digit = character as usize - '0' as usize;
+                    let digits = directive.precision.unwrap_or(0) * 10 + digit;
+                    if digits > FRACTION_DIGITS {
+                        return Err(format!("a decimal has at most {FRACTION_DIGITS} digits"));
+                    }
+                    directive.precision = Some(digits);
+                }
                 '0'..='9' => {
                     let digit = character as usize - '0' as usize;
                     directive.width = directive.width * 10 + digit;
@@ -97,18 +109,35 @@ impl Directive {
                         return Err(format!("a width is at most {WIDTH_MAX}"));
                     }
                 }
-                's' | 'd' | 'x' | 'r' | '%' => {
+                's' | 'd' | 'x' | 'f' | 'r' | '%' => {
+                    if directive.precision.is_some() && character != 'f' {
+                        return Err(format!("%{character} takes no digits after a point, %f does"));
+                    }
                     directive.kind = character;
                     return Ok((directive, &text[at + 1..]));
                 }
                 other => {
                     return Err(format!(
-                        "unknown directive %{other}; the kinds are %s %d %x %r and %%"
+                        "unknown directive %{other}; the kinds are %s %d %x %f %r and %%"
                     ));
                 }
             }
         }
         Err("the text ends within a directive; %% is a per cent sign".to_owned())
+    }
+
+    /// A number with its digits after the point, rounded half to even.
+    fn fraction(&self, value: Value) -> Result<String, String> {
+        let number = number_as_decimal(value).expect("the caller has looked");
+        let shown = match self.precision {
+            None => number.to_string(),
+            Some(digits) => {
+                let number = number.round_to(digits, Rounding::HalfEven);
+                let number = number.ok_or("%f: the number is outside the range when rounded")?;
+                number.with_digits(digits)
+            }
+        };
+        Ok(if self.sign && number >= Decimal::ZERO { format!("+{shown}") } else { shown })
     }
 
     /// Appends a value as the directive says, in its field.
@@ -120,6 +149,7 @@ impl Directive {
                 crate::print::print(heap, value, Style::Source, &mut bytes);
                 bytes
             }
+            ('f', _) if is_number(value) => self.fraction(value)?.into_bytes(),
             (_, None) => {
                 return Err(format!("%{} takes a Number, got {}", self.kind, type_name(value)));
             }
@@ -130,7 +160,7 @@ impl Directive {
         // A string that is not UTF-8 has as many places as bytes begin a code point.
         let places = field.iter().filter(|byte| **byte & 0xC0 != 0x80).count();
         let missing = self.width.saturating_sub(places);
-        let is_number = matches!(self.kind, 'd' | 'x');
+        let is_number = matches!(self.kind, 'd' | 'x' | 'f');
         let (sign, digits) = match field.split_first() {
             Some((sign @ (b'-' | b'+'), digits)) if is_number && self.zeros => {
                 (&[*sign][..], digits)

@@ -1,10 +1,16 @@
-//! Everyday operations on integers: quotients, bits, extremes, checked arithmetic, radix.
+//! Everyday operations on numbers: quotients, extremes, checked arithmetic; and on integers: bits,
+//! radix.
 //!
 //! Integers are 64 bits wide and wrap, except in `+!`, `-!` and `*!`, which give an error instead.
+//! Decimals never wrap.
 
 use crate::builtins::row::{Row, fail, number, string, truth, wrong_type};
+use std::cmp::Ordering;
+use valk_decimal::Decimal;
 use valk_heap::Value;
-use valk_vm::{Arity, Opcode, Outcome, Vm, operate};
+use valk_vm::{
+    Arity, Opcode, Outcome, Vm, as_decimal, decimal_value, is_number, number_as_decimal, operate,
+};
 
 pub(super) const TABLE: &[Row] = &[
     ("quot", Arity::Exactly(2), quotient),
@@ -29,30 +35,52 @@ pub(super) const TABLE: &[Row] = &[
 /// Largest and smallest base of a number's text.
 const RADIX: std::ops::RangeInclusive<i64> = 2..=36;
 
+/// The quotient of two numbers, rounded toward zero to a whole number.
 fn quotient(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    operate(vm, Opcode::Divide, arguments[0], arguments[1]).into()
+    let [mut x, y] = [arguments[0], arguments[1]];
+    let has_decimal = [x, y].into_iter().any(|value| as_decimal(value).is_some());
+    if let (true, Some(dividend), Some(divisor)) =
+        (has_decimal, number_as_decimal(x), number_as_decimal(y))
+        && let Some(rest) = dividend.checked_rem(divisor)
+        && let Some(multiple) = dividend.checked_sub(rest)
+    {
+        // Of a multiple of the divisor the quotient is whole.
+        x = decimal_value(&mut vm.heap, multiple);
+    }
+    operate(vm, Opcode::Divide, x, y).into()
 }
 
 fn absolute(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    if let Some(number) = as_decimal(arguments[0]) {
+        return match number.checked_abs() {
+            Some(number) => decimal_value(&mut vm.heap, number).into(),
+            None => fail(vm, &format!("abs: {number} has no magnitude in the range of decimals")),
+        };
+    }
     let number = number!(vm, arguments[0]);
     vm.heap.integer(number.wrapping_abs()).into()
 }
 
-/// Folds numbers with `choose`.
-fn extreme(vm: &mut Vm, arguments: &[Value], choose: fn(i64, i64) -> i64) -> Outcome {
-    let mut found = number!(vm, arguments[0]);
-    for value in &arguments[1..] {
-        found = choose(found, number!(vm, *value));
+/// The first of the numbers that is in this order to all others.
+fn extreme(vm: &mut Vm, arguments: &[Value], order: Ordering) -> Outcome {
+    let mut found: Option<(Value, Decimal)> = None;
+    for &value in arguments {
+        let Some(number) = number_as_decimal(value) else {
+            return wrong_type(vm, value, "Number");
+        };
+        if found.is_none_or(|(_, extreme)| number.cmp(&extreme) == order) {
+            found = Some((value, number));
+        }
     }
-    vm.heap.integer(found).into()
+    found.expect("the arity asks for one").0.into()
 }
 
 fn minimum(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    extreme(vm, arguments, i64::min)
+    extreme(vm, arguments, Ordering::Less)
 }
 
 fn maximum(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    extreme(vm, arguments, i64::max)
+    extreme(vm, arguments, Ordering::Greater)
 }
 
 fn is_even(vm: &mut Vm, arguments: &[Value]) -> Outcome {
@@ -63,13 +91,19 @@ fn is_odd(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     truth(number!(vm, arguments[0]) & 1 == 1)
 }
 
-/// An operation on two numbers that may leave the range of integers.
+/// An operation on two numbers that may leave the range of integers; with a decimal, the same as
+/// the instruction.
 fn checked(
     vm: &mut Vm,
     name: &str,
     arguments: &[Value],
     operation: fn(i64, i64) -> Option<i64>,
+    opcode: Opcode,
 ) -> Outcome {
+    let has_decimal = arguments.iter().any(|value| as_decimal(*value).is_some());
+    if has_decimal && arguments.iter().all(|value| is_number(*value)) {
+        return operate(vm, opcode, arguments[0], arguments[1]).into();
+    }
     let (x, y) = (number!(vm, arguments[0]), number!(vm, arguments[1]));
     match operation(x, y) {
         Some(number) => vm.heap.integer(number).into(),
@@ -78,15 +112,15 @@ fn checked(
 }
 
 fn checked_add(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    checked(vm, "+!", arguments, i64::checked_add)
+    checked(vm, "+!", arguments, i64::checked_add, Opcode::Add)
 }
 
 fn checked_subtract(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    checked(vm, "-!", arguments, i64::checked_sub)
+    checked(vm, "-!", arguments, i64::checked_sub, Opcode::Subtract)
 }
 
 fn checked_multiply(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    checked(vm, "*!", arguments, i64::checked_mul)
+    checked(vm, "*!", arguments, i64::checked_mul, Opcode::Multiply)
 }
 
 /// An operation on the bits of two numbers.

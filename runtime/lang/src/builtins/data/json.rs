@@ -4,7 +4,8 @@
 //! |---|---|
 //! | object | quoted property list: `:key value …`, in the order of the text |
 //! | array | quoted list |
-//! | string, integer | String, Number |
+//! | string | String |
+//! | number | Number; with a fraction or an exponent, Decimal |
 //! | true, false, null | 1, 0, nil |
 //!
 //! `json/decode-map` makes maps with strings as keys, and vectors: they come back as themselves,
@@ -13,9 +14,11 @@
 //! 1. A list that starts with a keyword is an object, any other an array, nil is `null`: an empty
 //!    object or array does not come back as itself, nor do booleans.
 //! 2. Of equal keys of an object the last wins, in the place of the first.
-//! 3. Decoding refuses numbers that are no 64-bit integers and nesting beyond what the parser
-//!    allows (128 levels); encoding refuses what has no JSON form and says what it met.
+//! 3. A fraction is read exactly, or rounded half to even at the 18th digit after the point.
+//! 4. Decoding refuses numbers outside their range and nesting beyond what the parser allows (128
+//!    levels), each with its place; encoding refuses what has no JSON form and says what it met.
 
+use super::json_fractions::Fractions;
 use super::room::{Tally, Text};
 use crate::builtins::row::{Row, fail, string};
 use crate::compile::elements;
@@ -25,7 +28,7 @@ use std::collections::HashMap;
 use std::fmt;
 use valk_heap::{Heap, Kind, Value};
 use valk_vm::persistent::{map, vector};
-use valk_vm::{Arity, Outcome, Vm, type_name};
+use valk_vm::{Arity, Outcome, Vm, decimal_value, is_number, type_name};
 
 pub(super) const TABLE: &[Row] = &[
     ("json/encode", Arity::Exactly(1), encode),
@@ -52,8 +55,11 @@ struct Reader<'v> {
     vm: &'v mut Vm,
     shape: Shape,
     tally: Tally,
+    fractions: Fractions<'v>,
 }
 
+/// Bytes that a decimal takes.
+const DECIMAL_BYTES: usize = 32;
 /// Bytes that an element of an array takes at most beside itself, here and in a list or vector.
 const ELEMENT_BYTES: usize = 48;
 /// Bytes that an entry of an object takes at most beside key and value, here and in a list or map.
@@ -125,7 +131,7 @@ impl<'de> Visitor<'de> for &mut Reader<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON with integers only")
+        f.write_str("JSON")
     }
 
     fn visit_unit<E>(self) -> Result<Value, E> {
@@ -146,8 +152,19 @@ impl<'de> Visitor<'de> for &mut Reader<'_> {
         self.visit_i64(number)
     }
 
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        Err(E::custom(format_args!("{value} is no 64-bit integer")))
+    /// The binary fraction itself is of no use: it has lost digits.
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Value, E> {
+        let text = self.fractions.following();
+        if text == "-0" {
+            return Ok(Value::ZERO);
+        }
+        if !text.contains(['.', 'e', 'E']) {
+            return Err(E::custom("a number does not fit 64 bits"));
+        }
+        let number = valk_decimal::parse_scientific(text);
+        let number = number.map_err(|problem| E::custom(format_args!("a number {problem}")))?;
+        let fits = self.fits(DECIMAL_BYTES);
+        Ok(if fits { decimal_value(&mut self.vm.heap, number) } else { Value::NIL })
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
@@ -223,7 +240,8 @@ fn decode_map(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 fn decode_as(vm: &mut Vm, name: &str, shape: Shape, text: Value) -> Outcome {
     // The reader makes values while it reads, so it needs a text beside the heap.
     let text = string!(vm, text);
-    let mut reader = Reader { vm, shape, tally: Tally::default() };
+    let fractions = Fractions::new(&text);
+    let mut reader = Reader { vm, shape, tally: Tally::default(), fractions };
     let mut source = serde_json::Deserializer::from_slice(&text);
     let read = reader.deserialize(&mut source).and_then(|value| source.end().map(|()| value));
     let refusal = reader.tally.refusal(&reader.vm.heap);
@@ -247,7 +265,7 @@ fn encode(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 
 /// Appends the JSON of a value.
 fn write(vm: &Vm, value: Value, depth: usize, out: &mut Text) -> Result<(), String> {
-    if value.as_integer().is_some() {
+    if is_number(value) {
         out.print(&vm.heap, value, Style::Display);
         return Ok(());
     }

@@ -2,11 +2,13 @@
 
 use crate::builtins::row::{Row, truth};
 use valk_heap::Value;
-use valk_vm::{Arity, Outcome, Vm, type_name};
+use valk_vm::{Arity, Outcome, Vm, as_decimal, is_number, type_name};
 
 pub(super) const TABLE: &[Row] = &[
     ("type", Arity::Exactly(1), type_of),
-    ("number?", Arity::Exactly(1), is_number),
+    ("number?", Arity::Exactly(1), is_any_number),
+    ("integer?", Arity::Exactly(1), is_integer),
+    ("decimal?", Arity::Exactly(1), is_decimal),
     ("string?", Arity::Exactly(1), is_string),
     ("symbol?", Arity::Exactly(1), is_symbol),
     ("keyword?", Arity::Exactly(1), is_keyword),
@@ -18,8 +20,16 @@ fn type_of(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     vm.heap.string(type_name(arguments[0]).as_bytes()).into()
 }
 
-fn is_number(_: &mut Vm, arguments: &[Value]) -> Outcome {
+fn is_any_number(_: &mut Vm, arguments: &[Value]) -> Outcome {
+    truth(is_number(arguments[0]))
+}
+
+fn is_integer(_: &mut Vm, arguments: &[Value]) -> Outcome {
     truth(arguments[0].as_integer().is_some())
+}
+
+fn is_decimal(_: &mut Vm, arguments: &[Value]) -> Outcome {
+    truth(as_decimal(arguments[0]).is_some())
 }
 
 fn is_string(_: &mut Vm, arguments: &[Value]) -> Outcome {

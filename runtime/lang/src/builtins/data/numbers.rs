@@ -2,7 +2,10 @@
 
 use crate::builtins::row::{Row, fail, string, truth};
 use valk_heap::Value;
-use valk_vm::{Arity, Opcode, Outcome, Vm, equal, operate, type_name};
+use valk_vm::{
+    Arity, Opcode, Outcome, Vm, decimal_value, equal, is_number, number_as_decimal, operate,
+    type_name,
+};
 
 pub(super) const TABLE: &[Row] = &[
     ("+", Arity::Any, add),
@@ -26,7 +29,7 @@ fn fold(vm: &mut Vm, opcode: Opcode, start: Option<i64>, arguments: &[Value]) ->
     if let Some(error) = arguments.iter().find(|value| value.is_error()) {
         return (*error).into();
     }
-    if let Some(wrong) = arguments.iter().find(|value| value.as_integer().is_none()) {
+    if let Some(wrong) = arguments.iter().find(|value| !is_number(**value)) {
         let text = format!("This function only supports Numbers : {}", type_name(*wrong));
         return fail(vm, &text);
     }
@@ -95,7 +98,7 @@ fn differs(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 
 fn ord(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let (x, y) = (arguments[0], arguments[1]);
-    let order = match (x.as_integer(), y.as_integer()) {
+    let order = match (number_as_decimal(x), number_as_decimal(y)) {
         (Some(x), Some(y)) => Some(x.cmp(&y)),
         _ => x.as_bytes(&vm.heap).zip(y.as_bytes(&vm.heap)).map(|(x, y)| x.cmp(y)),
     };
@@ -119,6 +122,13 @@ fn parse(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let digits = text.trim_start_matches([' ', '\t', '\n', '\r', '\u{b}', '\u{c}']);
     if digits.is_empty() && text.is_empty() {
         return Value::ZERO.into();
+    }
+    if digits.contains('.') {
+        return match valk_decimal::parse(digits.strip_prefix('+').unwrap_or(digits)) {
+            Ok(number) => decimal_value(&mut vm.heap, number).into(),
+            Err(valk_decimal::Problem::Malformed) => fail(vm, &format!("Invalid number: {text}")),
+            Err(problem) => fail(vm, &format!("Invalid number: {text} {problem}")),
+        };
     }
     match digits.parse::<i64>() {
         Ok(number) => vm.heap.integer(number).into(),

@@ -4,6 +4,7 @@ use super::emitter::{Emitter, asm};
 use crate::code::opcode::Opcode;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi};
 use valk_heap::Value;
+use valk_heap::layout::TAG_MASK;
 
 /// Orders that two numbers can be in.
 #[derive(Clone, Copy)]
@@ -98,6 +99,9 @@ impl Emitter<'_> {
             ; je =>target
         );
         self.jump_if_error(exit);
+        // It may be zero.
+        asm!(self ; mov rdx, rax);
+        self.leave_if_decimal_in_rdx(exit);
     }
 
     fn ordered(&mut self, order: Order, a: u8, b: u8, has_number: bool) {
@@ -121,11 +125,29 @@ impl Emitter<'_> {
         }
     }
 
-    /// Compares a register's value with a number: the flags say whether they are equal. A boxed
-    /// integer is never that of a fixnum.
+    /// Compares a register's value with a number: the flags say whether they are equal. Leaves for a
+    /// decimal. A boxed integer is never that of a fixnum.
     fn compared_to_number(&mut self, a: u8, b: u8) {
+        let number = small(Value::fixnum(i64::from(b as i8)));
         self.get(a);
-        asm!(self ; cmp rax, small(Value::fixnum(i64::from(b as i8))));
+        asm!(self ; cmp rax, number);
+        if self.known.is_number(a) {
+            return;
+        }
+        let (exit, known) = (self.exit(), self.ops.new_dynamic_label());
+        let differs = self.ops.new_dynamic_label();
+        asm!(self
+            ; je =>known
+            ; test al, TAG_MASK
+            ; jz =>differs
+            ; mov rdx, rax
+        );
+        self.leave_if_decimal_in_rdx(exit);
+        asm!(self
+            ; =>differs
+            ; cmp rax, number
+            ; =>known
+        );
     }
 }
 

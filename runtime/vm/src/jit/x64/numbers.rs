@@ -1,9 +1,11 @@
-//! Arithmetic and comparisons of fixnums. Whatever else there is to compute, the interpreter does.
+//! Arithmetic and comparisons of fixnums. Whatever else there is to compute, the interpreter does:
+//! boxed integers and decimals.
 
 use super::emitter::{Emitter, asm};
 use crate::code::opcode::Opcode;
-use dynasmrt::{DynasmApi, DynasmLabelApi};
-use valk_heap::Value;
+use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi};
+use valk_heap::layout::{KIND_OFFSET, TAG_MASK, TAG_OBJECT};
+use valk_heap::{Kind, Value};
 
 /// The word of a small number.
 fn word(number: impl Into<i64>) -> i64 {
@@ -154,9 +156,26 @@ impl Emitter<'_> {
         self.get(x);
         self.get_second(y);
         asm!(self ; cmp rax, rcx ; je =>known);
-        // Different words are different values, unless both are references.
-        if !self.known.is_number(x) && !self.known.is_number(y) {
-            asm!(self
+        // Different words are different values, unless both are references or one is a decimal.
+        let (x_is_integer, y_is_integer) = (self.known.is_number(x), self.known.is_number(y));
+        match (x_is_integer, y_is_integer) {
+            (true, true) => {}
+            (true, false) => {
+                asm!(self ; mov rdx, rcx);
+                self.leave_if_decimal_in_rdx(exit);
+                asm!(self ; cmp rax, rcx);
+            }
+            (false, true) => {
+                asm!(self ; mov rdx, rax);
+                self.leave_if_decimal_in_rdx(exit);
+                asm!(self ; cmp rax, rcx);
+            }
+            (false, false) => asm!(self
+                ; mov edx, eax
+                ; or edx, ecx
+                ; and edx, TAG_MASK.into()
+                ; cmp edx, TAG_OBJECT.into()
+                ; je =>exit
                 ; mov edx, eax
                 ; shr edx, 1
                 ; xor edx, eax
@@ -167,8 +186,22 @@ impl Emitter<'_> {
                 ; test dl, 1
                 ; jnz =>exit
                 ; cmp rax, rcx
-            );
+            ),
         }
         asm!(self ; =>known);
+    }
+
+    /// Leaves when the value in `rdx` is a decimal, which may equal an integer. Changes `rdx`.
+    pub fn leave_if_decimal_in_rdx(&mut self, exit: DynamicLabel) {
+        let other = self.ops.new_dynamic_label();
+        asm!(self
+            ; mov esi, edx
+            ; and esi, TAG_MASK.into()
+            ; cmp esi, TAG_OBJECT.into()
+            ; jne =>other
+            ; cmp BYTE [rdx + KIND_OFFSET - i32::from(TAG_OBJECT)], Kind::Decimal as i8
+            ; je =>exit
+            ; =>other
+        );
     }
 }
