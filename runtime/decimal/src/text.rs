@@ -139,7 +139,7 @@ impl Decimal {
         let (sign, whole, fraction) = self.parts();
         match digits {
             0 => format!("{sign}{whole}"),
-            _ => format!("{sign}{whole}.{:0<digits$.digits$}", fraction),
+            _ => format!("{sign}{whole}.{fraction:0<digits$.digits$}"),
         }
     }
 

@@ -63,11 +63,17 @@ pub struct Branch {
     pub number: Option<Opcode>,
 }
 
+/// What a primitive computes of two integers; `None` for a division by zero.
+pub type OnIntegers = fn(i64, i64) -> Option<i64>;
+
+/// Whether the order of two numbers is as a comparison says.
+pub type OnOrder = fn(Ordering) -> bool;
+
 /// What a primitive computes of two numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct Numbers {
-    /// Of two integers; `None` for a division by zero.
-    pub integers: fn(i64, i64) -> Option<i64>,
+    /// Of two integers.
+    pub integers: OnIntegers,
     /// Of a decimal and a number.
     pub decimals: Decimals,
 }
@@ -77,8 +83,8 @@ pub struct Numbers {
 pub enum Decimals {
     /// A decimal; `None` for a division by zero and outside the range.
     Compute(fn(Decimal, Decimal) -> Option<Decimal>),
-    /// Whether the order of the two is as it says.
-    Compare(fn(Ordering) -> bool),
+    /// 1 or 0.
+    Compare(OnOrder),
 }
 
 /// What the value of a primitive may be.
@@ -152,7 +158,7 @@ pub(crate) const fn arithmetic(
     name: &'static str,
     opcode: Opcode,
     with_number: WithNumber,
-    integers: fn(i64, i64) -> Option<i64>,
+    integers: OnIntegers,
     decimals: fn(Decimal, Decimal) -> Option<Decimal>,
 ) -> Primitive {
     Primitive {
@@ -171,7 +177,7 @@ pub(crate) const fn comparison(
     name: &'static str,
     opcode: Opcode,
     [registers, number]: [Opcode; 2],
-    order: Option<(fn(i64, i64) -> Option<i64>, fn(Ordering) -> bool)>,
+    order: Option<(OnIntegers, OnOrder)>,
 ) -> Primitive {
     Primitive {
         name,
