@@ -5,6 +5,7 @@
 use super::eval::{Evaluation, Interpreter, OutOfSteps, ROOT, form};
 use super::value::{Closure, Value, display, equal};
 use std::rc::Rc;
+use valk_decimal::Decimal;
 use valk_diagnostics::FileId;
 
 /// How many arguments a builtin takes.
@@ -316,36 +317,67 @@ fn arithmetic(builtin: Builtin, arguments: &[Value]) -> Result<Value, Stop> {
     if let Some(error) = arguments.iter().find(|value| value.is_error()) {
         return Ok(error.clone());
     }
-    let mut numbers = Vec::new();
-    for value in arguments {
-        let Value::Number(number) = value else {
-            let actual = value.type_name();
-            return fail(&format!("This function only supports Numbers : {actual}"));
-        };
-        numbers.push(*number);
+    if let Some(wrong) = arguments.iter().find(|value| value.as_decimal().is_none()) {
+        let actual = wrong.type_name();
+        return fail(&format!("This function only supports Numbers : {actual}"));
     }
-    let result = match builtin {
-        Builtin::Add => numbers.iter().fold(0, |sum: i64, n| sum.wrapping_add(*n)),
-        Builtin::Multiply => numbers.iter().fold(1, |product: i64, n| product.wrapping_mul(*n)),
-        Builtin::Subtract if numbers.len() == 1 => 0i64.wrapping_sub(numbers[0]),
-        Builtin::Subtract => numbers[1..].iter().fold(numbers[0], |rest, n| rest.wrapping_sub(*n)),
-        _ if numbers[1..].contains(&0) => return fail("Division By Zero"),
-        _ => numbers[1..].iter().fold(numbers[0], |rest, n| rest.wrapping_div(*n)),
+    let (mut result, rest) = match builtin {
+        Builtin::Add => (Value::Number(0), arguments),
+        Builtin::Multiply => (Value::Number(1), arguments),
+        Builtin::Subtract if arguments.len() == 1 => (Value::Number(0), arguments),
+        _ => (arguments[0].clone(), &arguments[1..]),
     };
-    Ok(Value::Number(result))
+    for other in rest {
+        result = computed(builtin, &result, other)?;
+    }
+    Ok(result)
+}
+
+/// Two numbers: of integers an integer, else a decimal.
+fn computed(builtin: Builtin, x: &Value, y: &Value) -> Result<Value, Stop> {
+    if let (Value::Number(x), Value::Number(y)) = (x, y) {
+        return match builtin {
+            Builtin::Add => Ok(Value::Number(x.wrapping_add(*y))),
+            Builtin::Multiply => Ok(Value::Number(x.wrapping_mul(*y))),
+            Builtin::Subtract => Ok(Value::Number(x.wrapping_sub(*y))),
+            _ if *y == 0 => fail("Division By Zero"),
+            _ => Ok(Value::Number(x.wrapping_div(*y))),
+        };
+    }
+    let (x, y) = (x.as_decimal().unwrap_or_default(), y.as_decimal().unwrap_or_default());
+    let (name, result) = match builtin {
+        Builtin::Add => ("+", x.checked_add(y)),
+        Builtin::Multiply => ("*", x.checked_mul(y)),
+        Builtin::Subtract => ("-", x.checked_sub(y)),
+        _ if y == Decimal::ZERO => return fail("Division By Zero"),
+        _ => ("/", x.checked_div(y)),
+    };
+    match result {
+        Some(result) => Ok(Value::Decimal(result)),
+        None => {
+            fail(&format!("{name}: what {x} and {y} give {}", valk_decimal::Problem::OutOfRange))
+        }
+    }
 }
 
 /// Both numbers, with the first error of either preferred to a type error.
-fn compare(arguments: &[Value], holds: fn(i64, i64) -> bool) -> Result<Value, Stop> {
+fn compare(arguments: &[Value], holds: fn(&Decimal, &Decimal) -> bool) -> Result<Value, Stop> {
     if let Some(error) = arguments.iter().find(|value| value.is_error()) {
         return Ok(error.clone());
     }
-    Ok(Value::truth(holds(number(&arguments[0])?, number(&arguments[1])?)))
+    let mut numbers = [Decimal::ZERO; 2];
+    for (place, value) in numbers.iter_mut().zip(arguments) {
+        let Some(number) = value.as_decimal() else { return wrong_type(value, "Number") };
+        *place = number;
+    }
+    Ok(Value::truth(holds(&numbers[0], &numbers[1])))
 }
 
 fn ord(x: &Value, y: &Value) -> Result<Value, Stop> {
     let order = match (x, y) {
-        (Value::Number(x), Value::Number(y)) => x.cmp(y),
+        (Value::Number(_) | Value::Decimal(_), Value::Number(_) | Value::Decimal(_)) => {
+            x.as_decimal().cmp(&y.as_decimal())
+        }
         (Value::Text(x), Value::Text(y)) => x.cmp(y),
         (Value::Error(_), _) => return Ok(x.clone()),
         (_, Value::Error(_)) => return Ok(y.clone()),
@@ -362,6 +394,13 @@ fn parse(bytes: &[u8]) -> Result<Value, Stop> {
     let digits = whole.trim_start_matches([' ', '\t', '\n', '\r', '\u{b}', '\u{c}']);
     if whole.is_empty() {
         return Ok(Value::Number(0));
+    }
+    if digits.contains('.') {
+        return match valk_decimal::parse(digits.strip_prefix('+').unwrap_or(digits)) {
+            Ok(number) => Ok(Value::Decimal(number)),
+            Err(valk_decimal::Problem::Malformed) => fail(&format!("Invalid number: {whole}")),
+            Err(problem) => fail(&format!("Invalid number: {whole} {problem}")),
+        };
     }
     let unsigned = digits.strip_prefix(['+', '-']).unwrap_or(digits);
     if unsigned.is_empty() || !unsigned.bytes().all(|byte| byte.is_ascii_digit()) {

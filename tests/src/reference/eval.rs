@@ -361,6 +361,7 @@ fn tagged(list: &Value, tag: &str) -> Option<Vec<Value>> {
 pub fn form(tree: &Tree, index: u32) -> Value {
     match tree.node(index).kind {
         NodeKind::Integer(number) => Value::Number(number),
+        NodeKind::Decimal(number) => Value::Decimal(tree.decimal(number)),
         NodeKind::Symbol(id) => Value::Symbol(tree.symbol(id).into()),
         NodeKind::Name(name) => Value::Symbol(name.into()),
         NodeKind::String(text) => Value::text(tree.string(text).as_bytes()),

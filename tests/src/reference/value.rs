@@ -4,12 +4,15 @@
 
 use super::builtins::Builtin;
 use std::rc::Rc;
+use valk_decimal::Decimal;
 
 /// A value.
 #[derive(Clone, Debug)]
 pub enum Value {
     /// A 64-bit integer.
     Number(i64),
+    /// A decimal.
+    Decimal(Decimal),
     /// A symbol or keyword.
     Symbol(Rc<str>),
     /// Bytes.
@@ -132,15 +135,25 @@ impl Value {
         }
     }
 
+    /// A number as a decimal.
+    pub fn as_decimal(&self) -> Option<Decimal> {
+        match self {
+            Value::Number(number) => Some(Decimal::from_integer(*number)),
+            Value::Decimal(number) => Some(*number),
+            _ => None,
+        }
+    }
+
     /// What `if` goes by.
     pub fn is_true(&self) -> bool {
-        !matches!(self, Value::Nil | Value::Number(0))
+        !matches!(self, Value::Nil | Value::Number(0) | Value::Decimal(Decimal::ZERO))
     }
 
     /// The type's name in messages.
     pub fn type_name(&self) -> &'static str {
         match self {
             Value::Number(_) => "Number",
+            Value::Decimal(_) => "Decimal",
             Value::Symbol(_) => "Symbol",
             Value::Text(_) => "String",
             Value::Nil => "Nil",
@@ -155,6 +168,7 @@ impl Value {
 pub fn display(value: &Value) -> Vec<u8> {
     match value {
         Value::Number(number) => number.to_string().into_bytes(),
+        Value::Decimal(number) => number.to_string().into_bytes(),
         Value::Text(bytes) => bytes.to_vec(),
         Value::Error(message) => [b"Error: ", &message[..]].concat(),
         Value::Waiting(..) | Value::Closure(_) => b"<lambda>".to_vec(),
@@ -166,6 +180,7 @@ pub fn display(value: &Value) -> Vec<u8> {
 pub fn repr(value: &Value) -> Vec<u8> {
     match value {
         Value::Number(number) => format!("Num[{number}]").into_bytes(),
+        Value::Decimal(number) => format!("Num[{number}]").into_bytes(),
         Value::Text(bytes) => quote(bytes),
         Value::Error(message) => [b"Error[", &message[..], b"]"].concat(),
         Value::Closure(closure) => {
@@ -220,7 +235,9 @@ fn quote(bytes: &[u8]) -> Vec<u8> {
 /// `==`.
 pub fn equal(a: &Value, b: &Value) -> bool {
     match (a, b) {
-        (Value::Number(x), Value::Number(y)) => x == y,
+        (Value::Number(_) | Value::Decimal(_), Value::Number(_) | Value::Decimal(_)) => {
+            a.as_decimal() == b.as_decimal()
+        }
         (Value::Symbol(x), Value::Symbol(y)) => x == y,
         (Value::Text(x), Value::Text(y)) | (Value::Error(x), Value::Error(y)) => x == y,
         (Value::Nil, Value::Nil) => true,
