@@ -35,7 +35,8 @@ const TRACED: &[(&str, &[&str])] = &[
             "Waiter",
         ],
     ),
-    ("lang", &["Held", "Names", "Weak"]),
+    ("lang", &["Builder", "Held", "Names", "Weak"]),
+    ("web", &["Table"]),
     ("vm", &["AllRoots", "Code", "Fiber", "Guard", "Markers", "Vm"]),
 ];
 
@@ -44,7 +45,7 @@ const TRACED: &[(&str, &[&str])] = &[
 const MOMENTARY: &[(&str, &[&str])] = &[
     ("aio", &["Next", "Observed", "Started", "Step"]),
     ("lang", &["Expander", "Frame", "Lambda", "Node", "Ran", "Setting", "UncaughtError", "Work"]),
-    ("web", &["Problem"]),
+    ("web", &["Problem", "Settings"]),
     (
         "vm",
         &["CallSite", "Change", "Context", "Exit", "JitExit", "Native", "Outcome", "Step", "View"],

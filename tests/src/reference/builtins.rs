@@ -539,7 +539,10 @@ fn select(interpreter: &mut Interpreter, clauses: &[Value], frame: usize) -> Res
     for clause in clauses {
         let parts = clause.elements();
         let condition = interpreter.eval(&parts[0], frame)?;
-        if number(&condition)? != 0 {
+        if condition.as_decimal().is_none() {
+            return wrong_type(&condition, "Number");
+        }
+        if condition.is_true() {
             return Ok(interpreter.code(&parts[1], frame)?);
         }
     }
