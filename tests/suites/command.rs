@@ -296,6 +296,12 @@ valk_harness::test! {
         assert_eq!(run(&["--format", "json"]).status.code(), Some(2), "it belongs to --limits");
     }
 
+    fn the_state_machine_of_connections_is_printed() {
+        let text = stdout(&run(&["--dump-fsm"]));
+        assert_eq!(text.lines().count(), 80);
+        assert!(text.contains("DRAINING    STREAMS_DRAINED    CLOSING\n"), "{text}");
+    }
+
     fn names_are_described() {
         let output = run(&["doc", "error?", "if"]);
         let text = stdout(&output);

@@ -18,6 +18,7 @@ use clap::{Parser, Subcommand};
         valk disasm program.valk   its bytecode\n  \
         valk doc head map          what names mean, with examples\n  \
         valk --limits              every limit and how it is set\n  \
+        valk --dump-fsm            the states of HTTP/2 connections\n  \
         valk --stats program.valk  run it; what it cost to standard error (--stats=json)\n  \
         valk completions bash      for a shell: source <(valk completions bash)\n\n\
         Environment:\n  \
@@ -56,6 +57,9 @@ pub struct Arguments {
     /// Print every limit with its value, its unit and how it is set.
     #[arg(long)]
     pub limits: bool,
+    /// Print the state machine of connections: a line for each state, event and next state.
+    #[arg(long)]
+    pub dump_fsm: bool,
     /// How `--limits` prints.
     #[arg(long, value_enum, default_value_t = Format::Text, requires = "limits")]
     pub format: Format,

@@ -77,6 +77,9 @@ fn about_itself(arguments: &Arguments) -> Option<String> {
         clap_complete::generate(shell, &mut Arguments::command(), "valk", &mut script);
         return Some(String::from_utf8_lossy(&script).into_owned());
     }
+    if arguments.dump_fsm {
+        return Some(valk_http2::phase_table());
+    }
     arguments.limits.then(|| match arguments.format {
         Format::Text => limits::text(&environment::config()),
         Format::Json => limits::json(&environment::config()),

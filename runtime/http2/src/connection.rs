@@ -36,6 +36,8 @@ use crate::give_way::OthersTurn;
 use crate::limits::Limits;
 use crate::message::{Event, Reply, Request, Scheme};
 use crate::metered::{Meter, Metered};
+use crate::phase::{Phase, PhaseEvent};
+use crate::presence::Presence;
 use crate::token_bucket::TokenBucket;
 use crate::validate;
 use crate::worker::Service;
@@ -151,8 +153,11 @@ where
             return service.handshake_failed("HTTP/2 preface: none came in time".to_owned());
         }
     };
-    let mut driver = Driver::new(h2, meter, ConnectionState::new(Rc::clone(&service), scheme));
+    let (number, presence) = service.presences.enter();
+    let state = ConnectionState::new(Rc::clone(&service), scheme);
+    let mut driver = Driver::new(h2, meter, state, presence);
     let end = poll_fn(|cx| driver.poll(cx)).await;
+    service.presences.leave(number);
     // Streams see the end of the framing layer and drop what they were doing.
     let Driver { h2, mut tasks, batch, .. } = driver;
     drop((batch, h2));
@@ -186,19 +191,6 @@ enum Answered {
     OutOfTime,
 }
 
-/// Where a connection is between its preface and its end.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// Serving.
-    Open,
-    /// The first GOAWAY is out; streams finish. The timer is the client's time to acknowledge.
-    Draining,
-    /// As `Draining`, and the client has had its time: without streams, leave.
-    Overdue,
-    /// The final GOAWAY is out; the timer is the time to write it.
-    Closing,
-}
-
 struct Driver<IO> {
     h2: h2::server::Connection<Metered<IO>, Bytes>,
     meter: Rc<Meter>,
@@ -219,6 +211,7 @@ struct Driver<IO> {
     seen_written: u64,
     /// Set while others have their turn and the rest of the batch waits.
     others_turn: Option<OthersTurn>,
+    presence: Rc<Presence>,
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
@@ -226,15 +219,18 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         h2: h2::server::Connection<Metered<IO>, Bytes>,
         meter: Rc<Meter>,
         state: Rc<ConnectionState>,
+        presence: Rc<Presence>,
     ) -> Self {
         let service = &state.service;
         let patience = service.limits.idle_timeout.min(service.limits.stall_timeout);
+        let mut phase = Phase::Init;
+        phase.advance(PhaseEvent::HandshakeComplete);
         Self {
             h2,
             meter,
             batch: VecDeque::new(),
             tasks: JoinSet::new(),
-            phase: Phase::Open,
+            phase,
             stopped: Some(Box::pin(service.stop.stopped())),
             abort: Box::pin(service.abort.stopped()),
             watchdog: Box::pin(sleep(patience)),
@@ -242,6 +238,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             write_blocked_since: None,
             seen_written: 0,
             others_turn: None,
+            presence,
             state,
         }
     }
@@ -262,11 +259,18 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             self.last_active = Instant::now();
         }
         if self.state.resets_exceeded.take() {
-            self.close(Reason::ENHANCE_YOUR_CALM);
+            self.close(PhaseEvent::Close, Reason::ENHANCE_YOUR_CALM);
             again = true;
         }
-        if self.phase == Phase::Overdue && self.is_quiet() {
-            self.close(Reason::NO_ERROR);
+        let is_idle = self.batch.is_empty() && self.tasks.is_empty();
+        let idle_since = is_idle.then_some(self.last_active);
+        self.state.service.presences.note(&self.presence, idle_since, cx.waker());
+        if is_idle && self.presence.is_chosen() && self.phase == Phase::Established {
+            self.close(PhaseEvent::Close, Reason::NO_ERROR);
+            again = true;
+        }
+        if self.phase == Phase::Draining && self.is_quiet() {
+            self.close(PhaseEvent::StreamsDrained, Reason::NO_ERROR);
             again = true;
         }
         if answered == Answered::OutOfTime {
@@ -397,17 +401,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     }
 
     fn begin_draining(&mut self) {
-        if self.phase == Phase::Open {
-            self.phase = Phase::Draining;
+        if self.phase.advance(PhaseEvent::SendGoaway) {
             self.h2.graceful_shutdown();
             let grace = self.state.service.limits.goaway_grace;
             self.watchdog.as_mut().reset(Instant::now() + grace);
         }
     }
 
-    fn close(&mut self, reason: Reason) {
-        if self.phase != Phase::Closing {
-            self.phase = Phase::Closing;
+    fn close(&mut self, event: PhaseEvent, reason: Reason) {
+        if self.phase.advance(event) {
             self.h2.abrupt_shutdown(reason);
             let grace = self.state.service.limits.goaway_grace;
             self.watchdog.as_mut().reset(Instant::now() + grace);
@@ -419,18 +421,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         loop {
             ready!(self.watchdog.as_mut().poll(cx));
             let now = Instant::now();
-            match self.phase {
-                Phase::Closing => return Poll::Ready(Ok(())),
-                Phase::Draining => {
-                    self.phase = Phase::Overdue;
-                    cx.waker().wake_by_ref();
-                }
-                Phase::Open | Phase::Overdue => {
-                    if self.is_stuck(now) {
-                        let reason = "the client takes no bytes from its socket".to_owned();
-                        return Poll::Ready(Err(reason));
-                    }
-                }
+            if self.phase == Phase::Closing {
+                return Poll::Ready(Ok(()));
+            }
+            if self.phase.advance(PhaseEvent::GoawayAcked) {
+                cx.waker().wake_by_ref();
+            } else if self.is_stuck(now) {
+                let reason = "the client takes no bytes from its socket".to_owned();
+                return Poll::Ready(Err(reason));
             }
             let next = self.next_check(now);
             if next <= now {
@@ -448,7 +446,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         let is_blocked = self.meter.write_blocked.get();
         let patience = if is_blocked { limits.pressed_stall_timeout } else { limits.stall_timeout };
         let next = now + patience.min(limits.stall_timeout);
-        if self.phase == Phase::Open && self.is_quiet() {
+        if self.phase == Phase::Established && self.is_quiet() {
             next.min(self.last_active + limits.idle_timeout)
         } else {
             next

@@ -53,6 +53,10 @@ counters! {
     handshakes_failed,
     /// Connections aborted because the stop deadline passed.
     connections_aborted,
+    /// Connections closed at once because their address has too many.
+    connections_refused,
+    /// Idle connections closed to make room for others.
+    connections_displaced,
     /// Calls of `accept` that failed.
     accept_errors,
     /// Requests whose header block was complete.

@@ -79,6 +79,9 @@ limits! {
     /// for the next one. While none is idle the server stops accepting: further clients wait in the
     /// kernel's backlog, so an overloaded server costs them time and itself nothing.
     max_connections: usize = 16_384, "connections";
+    /// Connections open at once from one address, loopback addresses excepted: further ones are
+    /// closed at once.
+    address_connections: usize = 1024, "connections per address";
     /// Streams a client may have open on one connection (`SETTINGS_MAX_CONCURRENT_STREAMS`).
     /// Further ones are refused with `REFUSED_STREAM`.
     max_streams: u32 = 128, "streams per connection";

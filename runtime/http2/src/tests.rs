@@ -7,8 +7,10 @@ mod dealing;
 mod fairness;
 mod lifecycle;
 mod parts;
+mod phases;
 mod requests;
 mod responses;
+mod room;
 mod sockets;
 mod streams;
 

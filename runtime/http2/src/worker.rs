@@ -18,13 +18,14 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 use valk_net::Stream;
 
-use crate::acceptor::{Dealt, WorkerState};
+use crate::acceptor::{Dealt, Order, WorkerState};
 use crate::account::ProcessBudgets;
 use crate::connection::drive;
 use crate::counters::{ConnectionGuard, Counters};
 use crate::date::DateField;
 use crate::limits::Limits;
 use crate::message::{Event, Handler, Scheme};
+use crate::presence::Presences;
 use crate::receive_buffers::ReceiveBuffers;
 use crate::server::{ServeReport, Shared};
 use crate::stop::StopSignal;
@@ -33,7 +34,7 @@ use crate::stop::StopSignal;
 pub struct Worker {
     pub(crate) shared: Arc<Shared>,
     pub(crate) state: Arc<WorkerState>,
-    pub(crate) queue: UnboundedReceiver<Dealt>,
+    pub(crate) queue: UnboundedReceiver<Order>,
 }
 
 impl Worker {
@@ -43,7 +44,7 @@ impl Worker {
     pub async fn serve(self, handler: Rc<dyn Handler>, counters: Arc<Counters>) -> ServeReport {
         let Self { shared, state, mut queue } = self;
         let mut stopped = pin!(shared.stop.stopped());
-        let service = Service::new(handler, &shared, counters);
+        let service = Service::new(handler, &shared, &state, counters);
         let tls = shared.tls.clone().map(TlsAcceptor::from);
         let mut connections = JoinSet::new();
         state.begin();
@@ -53,7 +54,10 @@ impl Worker {
                 () = &mut stopped => break,
                 Some(_) = connections.join_next() => {}
                 dealt = queue.recv() => match dealt {
-                    Some(dealt) => service.spawn(&mut connections, dealt, tls.as_ref()),
+                    Some(Order::Serve(dealt)) => service.spawn(&mut connections, dealt, tls.as_ref()),
+                    Some(Order::MakeRoom) => {
+                        service.counters.connections_displaced.add(service.presences.make_room().into());
+                    }
                     None => break,
                 }
             }
@@ -70,6 +74,7 @@ pub(crate) struct Service {
     pub(crate) receive_buffers: Option<Arc<dyn ReceiveBuffers>>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) date: DateField,
+    pub(crate) presences: Presences,
     pub(crate) budgets: ProcessBudgets,
     pub(crate) stop: StopSignal,
     /// Set when `stop_timeout` has passed.
@@ -77,13 +82,19 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    fn new(handler: Rc<dyn Handler>, shared: &Shared, counters: Arc<Counters>) -> Rc<Self> {
+    fn new(
+        handler: Rc<dyn Handler>,
+        shared: &Shared,
+        state: &Arc<WorkerState>,
+        counters: Arc<Counters>,
+    ) -> Rc<Self> {
         Rc::new(Self {
             handler,
             limits: shared.limits.clone(),
             receive_buffers: shared.receive_buffers.clone(),
             counters,
             date: DateField::new(shared.clock),
+            presences: Presences::new(state),
             budgets: shared.budgets.clone(),
             stop: shared.stop.clone(),
             abort: StopSignal::new(),

@@ -97,6 +97,8 @@ macro_rules! options {
 options! {
     ":max-connections" max_connections (1, 1_000_000), 16_384, "connections",
         "Connections open at once.";
+    ":address-connections" address_connections (1, 1_000_000), 1024, "connections per address",
+        "Connections open at once from one address that is not this machine's own.";
     ":max-streams" max_streams (1, 10_000), 128, "streams per connection",
         "Requests at once on a connection.";
     ":max-header-bytes" header_list_bytes (1 << 10, MIB), 16 << 10, "bytes",

@@ -37,7 +37,7 @@ valk_harness::test! {
             assert!((min..=max).contains(&key.default), "{name}");
             keys += 1;
         }
-        assert_eq!(keys, 19);
+        assert_eq!(keys, 20);
         assert_eq!(crate::key_of_limit("batch_time"), None);
     }
 

@@ -19,7 +19,10 @@ impl Split {
     fn new(workers: usize, limits: Limits) -> Self {
         let (pipes, receiver) = mpsc::unbounded_channel();
         let events: Rc<RefCell<Vec<String>>> = Rc::default();
-        let answer = |_| Reply::Ready(Response::text(200, "hello"));
+        let answer = |request: Request| match request.path() {
+            "/wait" => Reply::pending(std::future::pending()),
+            _ => Reply::Ready(Response::text(200, "hello")),
+        };
         let handler: Rc<dyn Handler> = Rc::new(Recorder { answer, events: Rc::clone(&events) });
         let stop = StopSignal::new();
         let shared = shared(limits, &stop);
@@ -153,7 +156,9 @@ valk_harness::test! {
             let mut split = Split::new(2, limits);
             let _serving = [split.begin(0), split.begin(1)];
             yield_now().await;
-            let (first, _second) = (split.ask().await, split.ask().await);
+            let (mut first, mut second) = (split.ask().await, split.ask().await);
+            let _busy = [first.start(get("/wait"), true), second.start(get("/wait"), true)];
+            settle().await;
             let mut third = split.connect().await;
             let waiting = tokio::time::timeout(std::time::Duration::from_secs(1), third.get("/"));
             assert!(waiting.await.is_err(), "it is not accepted");

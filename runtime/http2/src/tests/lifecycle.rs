@@ -197,8 +197,14 @@ valk_harness::test! {
 valk_harness::test! {
     fn full_server_lets_clients_wait() {
         virtual_time(async {
-            let server = TestServer::hello(Limits { max_connections: 2, ..Limits::default() });
-            let (first, _second) = (server.connect().await, server.connect().await);
+            let limits = Limits { max_connections: 2, ..Limits::default() };
+            let server = TestServer::start(limits, |request| match request.path() {
+                "/wait" => Reply::pending(std::future::pending()),
+                _ => Reply::Ready(Response::new(200)),
+            });
+            let (mut first, mut second) = (server.connect().await, server.connect().await);
+            let _busy = [first.start(get("/wait"), true), second.start(get("/wait"), true)];
+            settle().await;
             let (near, far) = duplex(1 << 16);
             server.pipes.send(Ok(far)).unwrap();
             settle().await;
