@@ -96,6 +96,7 @@ fn builder(limits: &ClientLimits) -> client::Builder {
         .initial_window_size(limits.stream_window)
         .initial_connection_window_size(limits.connection_window)
         .max_header_list_size(limits.header_list_bytes)
+        .data_frame_budget(limits.data_frame_budget)
         .max_send_buffer_size(limits.send_buffer_bytes);
     builder
 }

@@ -22,6 +22,9 @@ pub struct ClientLimits {
     pub stream_window: u32,
     /// Receive window of a connection, in bytes.
     pub connection_window: u32,
+    /// Bookkeeping bytes of small frames that wait to be read, per connection. Above it the connection
+    /// ends: a server that streams events in tiny frames is to have some patience with a busy client.
+    pub data_frame_budget: usize,
     /// Request body bytes handed to the framing layer ahead of the socket, per stream.
     pub send_buffer_bytes: usize,
     /// How often a request is sent again after the server has proved that it processed nothing of it.
@@ -48,6 +51,7 @@ impl Default for ClientLimits {
             header_list_bytes: 64 * 1024,
             stream_window: 1024 * 1024,
             connection_window: 4 * 1024 * 1024,
+            data_frame_budget: 4 * 1024 * 1024,
             send_buffer_bytes: 64 * 1024,
             attempts: 8,
             retry_pause: Duration::from_millis(5),

@@ -146,7 +146,8 @@ impl ClientRequest {
         }
     }
 
-    fn bracketed_host(&self) -> String {
+    /// The host as an authority has it: an IPv6 address in brackets.
+    pub fn bracketed_host(&self) -> String {
         let needs_brackets = self.host.contains(':') && !self.host.starts_with('[');
         if needs_brackets { format!("[{}]", self.host) } else { self.host.clone() }
     }

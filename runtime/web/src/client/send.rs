@@ -33,8 +33,8 @@ fn plain(vm: &mut Vm, arguments: &[Value]) -> Checked<ClientRequest> {
     let host = text(vm, arguments[1])?;
     let port = port(vm, arguments[2])?;
     let path = text(vm, arguments[3])?;
-    let authority = Some(host.clone());
-    Ok(ClientRequest { authority, ..ClientRequest::get(true, &host, port, &path) })
+    let request = ClientRequest::get(true, &host, port, &path);
+    Ok(ClientRequest { authority: Some(request.bracketed_host()), ..request })
 }
 
 /// `(http2/client-request system host port path [options])`: a handle of the response.

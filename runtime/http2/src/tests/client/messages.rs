@@ -193,7 +193,7 @@ valk_harness::test! {
             assert!(error.contains(part), "{url}: {error}");
         }
         let v6 = ClientRequest::get(true, "::1", 8443, "/");
-        assert_eq!(v6.authority(), "[::1]:8443");
+        assert_eq!((v6.authority(), v6.bracketed_host()), ("[::1]:8443".into(), "[::1]".into()));
     }
 
     fn references_are_resolved() {

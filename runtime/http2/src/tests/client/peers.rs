@@ -150,6 +150,19 @@ valk_harness::test! {
         });
     }
 
+    fn ten_thousand_tiny_frames_are_a_body() {
+        simulated(|simulation| async move {
+            let (_client, _peer, mut talk, stream, sent) =
+                begin(&simulation, ClientLimits::default()).await;
+            talk.say(&frame(HEADERS, END_HEADERS, stream, OK_BLOCK)).await;
+            for _ in 0..100 {
+                talk.say(&frame(DATA, 0, stream, b"x").repeat(100)).await;
+            }
+            talk.say(&frame(DATA, 1, stream, b"")).await;
+            assert_eq!(sent.await.unwrap().unwrap().body.len(), 10_000);
+        });
+    }
+
     fn a_peer_that_does_not_speak_http2_is_told_apart() {
         simulated(|simulation| async move {
             let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT));
