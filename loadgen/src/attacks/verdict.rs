@@ -134,12 +134,32 @@ pub async fn judge(attack: &'static Attack, conditions: &Conditions) -> Verdict 
         witness_p99: testimony.as_ref().and_then(Testimony::p99),
         growth,
     };
-    verdict.reasons.extend(wrong_reaction(attack.expect, &seen));
-    verdict.reasons.extend(harm(&seen, testimony.as_ref(), conditions.witness_p99, growth));
+    let evidence = Evidence { seen: &seen, testimony: testimony.as_ref(), growth };
+    verdict.reasons = evidence.against(attack.expect, conditions.witness_p99);
     if let Err(kind) = fresh {
         verdict.reasons.push(format!("a new connection is not served afterwards: {kind}"));
     }
     verdict
+}
+
+/// What is known about an attack when it is over.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'a> {
+    /// What came back.
+    pub seen: &'a Seen,
+    /// What the witness saw, unless it broke down.
+    pub testimony: Option<&'a Testimony>,
+    /// Growth of the server's memory, if it was watched.
+    pub growth: Option<u64>,
+}
+
+impl Evidence<'_> {
+    /// Why the server fails; empty if it does not.
+    pub fn against(&self, expect: Expect, witness_p99: Duration) -> Vec<String> {
+        let mut reasons: Vec<String> = wrong_reaction(expect, self.seen).into_iter().collect();
+        reasons.extend(harm(self.seen, self.testimony, witness_p99, self.growth));
+        reasons
+    }
 }
 
 fn reaction(seen: &Seen) -> String {

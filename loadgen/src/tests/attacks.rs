@@ -7,11 +7,14 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::attacks::catalog::{Attack, Expect, all, select};
+use crate::attacks::driver::Seen;
 use crate::attacks::frames::{integer, status};
-use crate::attacks::verdict::{Conditions, Verdict, judge, resident_bytes};
+use crate::attacks::verdict::{Conditions, Evidence, Verdict, judge, resident_bytes};
+use crate::attacks::witness::Testimony;
 use crate::connections::dialer::Dialer;
 use crate::connections::target::Target;
 use crate::interrupt::Interrupt;
+use crate::recording::counts::histogram;
 use crate::requests::template::Template;
 
 use super::servers::{command, never, start};
@@ -174,5 +177,47 @@ valk_harness::test! {
         integer(&mut bytes, 0x20, 5, 1337);
         // RFC 7541 section C.1.2, behind another prefix.
         assert_eq!(bytes, [0x3f, 0x9a, 0x0a]);
+    }
+}
+
+valk_harness::test! {
+    fn evidence_is_weighed() {
+        let mut calm = Testimony { latency: histogram(), errors: 0, error: None };
+        calm.latency.record(1_000).unwrap();
+        let mut slow = Testimony { latency: histogram(), errors: 0, error: None };
+        slow.latency.record(900_000).unwrap();
+        let silent = Testimony { latency: histogram(), errors: 0, error: None };
+        let failed = Testimony { errors: 1, error: Some("timeout".to_string()), ..calm.clone() };
+        let ended = Seen { ended: true, sent: 100 << 10, ..Seen::default() };
+        let borne = Seen { sent: 100 << 10, ..Seen::default() };
+        let answered = Seen { answered: 1, ..Seen::default() };
+        let ends = Expect::Ends { within: 64 << 10 };
+        let patient = Expect::Ends { within: 128 << 10 };
+        let (mib, nobody) = (1 << 20, None);
+        for (seen, testimony, growth, expect, why) in [
+            (&ended, Some(&calm), nobody, ends, Some("ended too late: a good server does it within 64 KiB")),
+            (&ended, Some(&calm), nobody, patient, None),
+            (&borne, Some(&calm), nobody, patient, Some("the connection goes on")),
+            (&borne, Some(&calm), nobody, Expect::Refuses, Some("nothing happens")),
+            (&answered, Some(&calm), nobody, Expect::Refuses, Some("it is answered")),
+            (&borne, Some(&calm), nobody, Expect::GivesUp, Some("stays open")),
+            (&borne, Some(&calm), nobody, Expect::Bears, None),
+            (&borne, Some(&slow), nobody, Expect::Bears, Some("others wait: p99 900")),
+            (&borne, Some(&silent), nobody, Expect::Bears, Some("others are not served")),
+            (&borne, Some(&failed), nobody, Expect::Bears, Some("requests of others failed: timeout")),
+            (&borne, None, nobody, Expect::Bears, Some("the witness broke down")),
+            (&borne, Some(&calm), Some(8 * mib), Expect::Bears, None),
+            (&borne, Some(&calm), Some(9 * mib), Expect::Bears, Some("memory grew by 9216 KiB; at most 8592")),
+        ] {
+            let reasons = Evidence { seen, testimony, growth }.against(expect, Duration::from_millis(500));
+            match why {
+                None => assert_eq!(reasons, Vec::<String>::new()),
+                Some(why) => assert!(reasons.iter().any(|r| r.contains(why)), "{why}: {reasons:?}"),
+            }
+        }
+        // Of several connections all must have ended.
+        let mut sum = ended.clone();
+        sum.add(&borne);
+        assert!(!sum.ended && sum.sent == 200 << 10);
     }
 }

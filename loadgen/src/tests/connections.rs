@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use rustix::process::{Resource, getrlimit, setrlimit};
+
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
@@ -206,5 +208,68 @@ valk_harness::test! {
         let error = descriptors(u64::MAX).unwrap_err();
         assert_eq!(error.exit_code(), 2);
         assert!(error.to_string().contains("ulimit -n"), "{error}");
+        // A soft limit is raised as far as it may be. Each test is a process of its own.
+        let mut limit = getrlimit(Resource::Nofile);
+        limit.current = Some(40);
+        setrlimit(Resource::Nofile, limit).unwrap();
+        descriptors(41).unwrap();
+        assert_eq!(getrlimit(Resource::Nofile).current, limit.maximum);
     }
+}
+
+valk_harness::test! {
+    fn a_server_that_closes_before_its_settings_is_not_http2() {
+        use std::io::{Read, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let (mut probe, _) = listener.accept().unwrap();
+            probe.read_exact(&mut [0; 33]).unwrap();
+            probe.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).unwrap();
+            for tcp in listener.incoming() {
+                let _ = tcp.unwrap().read(&mut [0; 24]);
+            }
+        });
+        let outcome = load("steady", &base, &[]);
+        assert_eq!(outcome.code, 3, "{}{}", outcome.out, outcome.err);
+        assert!(outcome.err.contains("does not speak HTTP/2"), "{}", outcome.err);
+    }
+}
+
+valk_harness::test! {
+    fn a_silent_address_is_left_for_the_next() {
+        // A listener whose queue is full drops the handshakes of others.
+        let full = socket_that_is_full();
+        let server = start();
+        let port: u16 = server.base.rsplit(':').next().unwrap().parse().unwrap();
+        let mut target = Target::parse(&server.base, &[]).unwrap();
+        target.addresses = vec![full.0.local_addr().unwrap(), ([127, 0, 0, 1], port).into()];
+        let dialer = Dialer::new(&target, None).unwrap();
+        let begin = std::time::Instant::now();
+        in_reactor(dialer.probe()).unwrap();
+        // Not at once, and not after the whole time for a connection.
+        assert!(begin.elapsed() < Duration::from_secs(30));
+        // The one that answered is tried first from now on.
+        assert_eq!(in_reactor(dialer.tcp()).unwrap().peer_addr().unwrap().port(), port);
+    }
+}
+
+/// A listener with connections that nobody accepts, as many as its queue holds.
+fn socket_that_is_full() -> (std::net::TcpListener, Vec<std::net::TcpStream>) {
+    in_reactor(async {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let listener = socket.listen(1).unwrap().into_std().unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut waiting = Vec::new();
+        while let Ok(Ok(tcp)) = tokio::time::timeout(
+            Duration::from_millis(200),
+            tokio::net::TcpStream::connect(address),
+        )
+        .await
+        {
+            waiting.push(tcp.into_std().unwrap());
+        }
+        (listener, waiting)
+    })
 }

@@ -60,6 +60,19 @@ valk_harness::test! {
 }
 
 valk_harness::test! {
+    fn a_full_disk_is_said_after_the_table() {
+        let server = start();
+        let args = ["run", "steady", "--target", &server.base, "--quiet", "--max-lag", "60s"];
+        for face in ["--report", "--html", "--csv", "--hdr"] {
+            let outcome = command(&[&args[..], SHORT, &[face, "/dev/full"]].concat(), never());
+            assert_eq!(outcome.code, 1);
+            assert!(outcome.err.contains("cannot write /dev/full"), "{}", outcome.err);
+            assert!(outcome.out.contains("measurement: VALID"), "{}", outcome.out);
+        }
+    }
+}
+
+valk_harness::test! {
     fn files_of_runs_that_did_not_happen_are_as_before() {
         let (new, old) = (temporary("new"), temporary("old"));
         std::fs::write(&old, "precious").unwrap();

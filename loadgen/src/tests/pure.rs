@@ -437,6 +437,14 @@ valk_harness::test! {
         assert_eq!(lines[1], "   1s hold  |  victim sent 1 ok 1 err 0 p50 250 us p99 250 us in flight 0");
         assert!(lines[2].starts_with("   2s hold (waiting for answers)"), "{}", lines[2]);
         Progress::new(None).line(&timeline(), 0, &recorders);
+        // Threads of a group are one entry.
+        let threads = [Recorder::new("victim", timeline()), Recorder::new("victim", timeline())];
+        let threads = threads.map(std::sync::Arc::new);
+        threads[0].offered(0);
+        threads[1].offered(0);
+        let mut out = Vec::new();
+        Progress::new(Some(&mut out)).line(&timeline(), 0, &threads);
+        assert_eq!(out, b"   0s before  |  victim sent 2 ok 0 err 0 in flight 2\n");
     }
 }
 

@@ -7,11 +7,15 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tokio::sync::watch;
 
+use crate::command_line::{Command, parse};
 use crate::interrupt::Interrupt;
+use crate::options::Options;
 use crate::recording::clock::Stamps;
 use crate::recording::counts::HalfCounts;
 use crate::recording::error_kind::ErrorKind;
 use crate::recording::recorder::Recorder;
+use crate::reports::report::Report;
+use crate::run::RunResult;
 use crate::schedule::timeline::Timeline;
 
 use super::servers::{Setup, command, load, load_until, never, start, start_with};
@@ -222,26 +226,84 @@ valk_harness::test! {
     }
 }
 
+/// The judgement of a run whose 100 requests took `latency_us` and were noticed `lag_us` late.
+fn judged(lag_us: u64, latency_us: u64, flags: &[&str]) -> (Vec<String>, Vec<String>) {
+    let words = ["valk-load", "run", "steady", "--target", "http://127.0.0.1:1"];
+    let Command::Run(args) = parse([&words, flags].concat()).unwrap().command else {
+        panic!("run")
+    };
+    let options = Options::check(&args).unwrap();
+    let recorder = Recorder::new("steady", options.scenario.timeline(options.duration));
+    for i in 0..100 {
+        recorder.lag(i, i + lag_us * 1_000);
+        answered(&recorder, i, i + latency_us * 1_000);
+    }
+    let result = RunResult {
+        groups: vec![recorder.result()],
+        interrupted: false,
+        started: std::time::SystemTime::UNIX_EPOCH,
+        elapsed: options.duration,
+        scheduled: options.duration,
+        cpu: None,
+    };
+    let report = Report::new(&options, &result);
+    (report.invalid.clone(), report.warnings.clone())
+}
+
 valk_harness::test! {
     fn own_lag_is_compared_with_what_is_reported() {
-        // The arithmetic, without a machine: see `report`.
-        let server = start();
-        let args = ["run", "steady", "--target", &server.base, "--json", "--quiet", "--path", "/slow"];
-        let flags = ["--duration", "400ms", "--rate", "20"];
-        let json = command(&[&args[..], &flags].concat(), never()).json();
-        let lag = json["generator"]["send_lag_p99_us"].as_u64().unwrap();
-        let p99 = json["groups"]["steady"]["latency_us"]["p99"].as_u64().unwrap();
-        let doubtful = lag > 200 && lag * 10 > p99;
-        let p50 = json["generator"]["send_lag_p50_us"].as_u64().unwrap();
-        let reported = json["groups"]["steady"]["latency_us"]["p50"].as_u64().unwrap();
-        let doubtful = doubtful || (p50 > 200 && p50 * 10 > reported);
-        if doubtful {
-            assert_eq!(json["measurement"], "INVALID", "{json:#}");
+        for (lag_us, latency_us, flags, invalid, warned) in [
+            (10, 1_000, &[][..], false, false),
+            // Over a tenth, but harmless.
+            (150, 1_000, &[], false, true),
+            // Over 200 us, but below a tenth.
+            (900, 10_000, &[], false, false),
+            (2_317, 3_315, &[], true, false),
+            (250, 1_000, &[], true, false),
+            // The user's own bound is the only one.
+            (2_317, 3_315, &["--max-lag", "1s"], false, false),
+            (10, 1_000, &["--max-lag", "5us"], true, false),
+        ] {
+            let (reasons, warnings) = judged(lag_us, latency_us, flags);
+            assert_eq!((!reasons.is_empty(), !warnings.is_empty()), (invalid, warned), "{lag_us} {latency_us} {reasons:?} {warnings:?}");
+            if invalid {
+                assert!(reasons[0].contains("the generator was late itself"), "{reasons:?}");
+            }
         }
         // Closed loops have no lag.
+        let server = start();
         let json = load_closed(&server.base);
         assert_eq!(json["generator"]["send_lag_p99_us"], Value::Null);
         assert_eq!(json["measurement"], "VALID", "{json:#}");
+    }
+}
+
+valk_harness::test! {
+    fn the_generators_own_limits_make_a_measurement_invalid() {
+        let words = ["valk-load", "run", "steady", "--target", "http://127.0.0.1:1"];
+        let Command::Run(args) = parse(words).unwrap().command else { panic!("run") };
+        let options = Options::check(&args).unwrap();
+        for in_requests in [true, false] {
+            let recorder = Recorder::new("steady", options.scenario.timeline(options.duration));
+            answered(&recorder, 0, 1_000);
+            if in_requests {
+                recorder.offered(0);
+                recorder.failed(0, 1, ErrorKind::NoDescriptors, false);
+            } else {
+                recorder.connection_lost(ErrorKind::NoPort);
+            }
+            let result = RunResult {
+                groups: vec![recorder.result()],
+                interrupted: false,
+                started: std::time::SystemTime::UNIX_EPOCH,
+                elapsed: options.duration,
+                scheduled: options.duration,
+                cpu: None,
+            };
+            let report = Report::new(&options, &result);
+            assert_eq!(report.exit_code(), 1);
+            assert!(report.invalid[0].contains("the generator was at its own limit: `no "), "{:?}", report.invalid);
+        }
     }
 }
 
