@@ -18,7 +18,22 @@ pub enum Error {
         /// `file:line` of the other.
         second: String,
     },
-    /// A test name is empty or contains a control character.
+    /// A provider, or `cases!`, has no test.
+    NoTests {
+        /// `file:line` of its definition.
+        at: String,
+    },
+    /// Tests of another harness are in a target of this one, and would not run.
+    ForeignTests {
+        /// `file:line: what` of each.
+        places: Vec<String>,
+    },
+    /// Two fixtures have the same name.
+    DuplicateFixture {
+        /// The name.
+        name: String,
+    },
+    /// A test name is empty, contains a control character or looks like a flag.
     BadName {
         /// The name.
         name: String,
@@ -42,7 +57,12 @@ impl Error {
     /// Exit status of the binary: 2 for mistakes in command line or definitions, 101 otherwise.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_) | Self::DuplicateName { .. } | Self::BadName { .. } => 2,
+            Self::Usage(_)
+            | Self::DuplicateName { .. }
+            | Self::DuplicateFixture { .. }
+            | Self::NoTests { .. }
+            | Self::ForeignTests { .. }
+            | Self::BadName { .. } => 2,
             Self::Zygote(_) | Self::File { .. } => 101,
         }
     }
@@ -59,9 +79,23 @@ impl fmt::Display for Error {
             ),
             Self::BadName { name, at } => write!(
                 f,
-                "test name {name:?} at {at} is empty or holds a control character; names must be \
-                 printable"
+                "test name {name:?} at {at} is empty, begins with `-` or holds a control character; \
+                 names must be printable, and one that begins with `-` would be read as a flag"
             ),
+            Self::NoTests { at } => write!(
+                f,
+                "{at} declares tests, but there is none: a list of cases or files that is empty \
+                 would look like success"
+            ),
+            Self::ForeignTests { places } => write!(
+                f,
+                "tests of another harness would never run in a target with `harness = false`; \
+                 write them with valk_harness::test! or #[valk_harness::test_fn]:\n    {}",
+                places.join("\n    ")
+            ),
+            Self::DuplicateFixture { name } => {
+                write!(f, "two fixtures are named `{name}`; rename one of them")
+            }
             Self::Zygote(source) => {
                 write!(f, "the zygote that forks the tests could not be started: {source}")
             }

@@ -1,8 +1,9 @@
 //! The processes that run tests.
 //!
-//! 1. The runner starts one `zygote` while it has one thread. The zygote builds the session
-//!    fixtures and forks a `supervisor` for each worker thread of the runner.
-//! 2. A worker sends the identity of a test over its `channel`; the supervisor forks the test, reads
+//! 1. The runner starts one `zygote` while it has one thread. It is the `host` of the tests without
+//!    fixtures; for each of the other `groups` of tests a host builds the fixtures. Hosts fork
+//!    supervisors and other hosts as the runner asks them over their `control` sockets.
+//! 2. A worker sends the identity of a test over its `channel`; the `supervisor` forks the test, reads
 //!    its output into an `output_buffer`, ends the `processes` that it left behind and replies.
 //! 3. The forked `child` does its `job`: it runs the `body`, or starts a `fresh_process` that runs
 //!    it, and sends the account.
@@ -13,7 +14,10 @@
 pub mod body;
 pub mod channel;
 pub mod child;
+pub mod control;
 pub mod fresh_process;
+pub mod groups;
+pub mod host;
 pub mod job;
 pub mod output_buffer;
 pub mod plan;

@@ -12,7 +12,7 @@
 //! Beside them stand `snapshot` and `valk_suites`, which tests use, and `benchmark`, which is for
 //! targets that are no tests.
 //!
-//! Knows nothing of the Valk runtime: `suite` only knows a program and its output lines.
+//! Knows nothing of the Valk runtime: `valk_suites` only knows a program and its output lines.
 //! Linux only: the harness relies on process descriptors and on adopting orphans.
 #![cfg_attr(coverage_nightly, feature(coverage_attribute))]
 #![deny(unsafe_code)]
@@ -21,7 +21,7 @@ pub mod benchmark;
 mod cases;
 mod error;
 mod execution;
-#[expect(unsafe_code, reason = "the one file that forks and calls the C library")]
+#[expect(unsafe_code, reason = "the one folder that forks and calls the C library")]
 mod ffi;
 mod options;
 mod random;
@@ -34,19 +34,29 @@ mod verdicts;
 pub use cases::account::{Subtest, SubtestState};
 pub use cases::context::{current_test, record_subtest, seed};
 pub use cases::definition::{
-    Attributes, Body, Isolation, Registered, Registration, TestDefinition,
+    Attributes, Body, BuildTarget, Isolation, Registered, Registration, TestDefinition,
 };
-pub use cases::fixture::{Fixture, SessionFixture};
+pub use cases::fixture::{Fixture, FixtureFailure, FixtureScope, SessionFixture};
+#[doc(hidden)]
+pub use cases::returned;
 pub use cases::skip::{SkipCode, StaticSkip, skip_broken, skip_expected};
 pub use error::Error;
+#[doc(hidden)]
+pub use ffi::exit_guard::expect_main as __expect_main;
+/// Declares that this process does not run its registered tests, and may end without `main`.
+pub use ffi::exit_guard::main_was_called as run_no_tests;
 #[doc(hidden)]
 pub use ffi::fault;
 /// Re-export for the macros.
 pub use inventory;
 pub use reports::merge;
+#[doc(hidden)]
+pub use valk_harness_macros::line_of;
+pub use valk_harness_macros::test_fn;
 // Also the entry point of this crate's own unit tests.
 pub use runner::main;
 pub use valk_suites::{BINARY_VARIABLE, Suites, valk_suites};
 
 #[cfg(test)]
+#[expect(unsafe_code, reason = "a registration runs code before `main`, in other crates unseen")]
 mod tests;

@@ -2,15 +2,21 @@
 //!
 //! 1. Changes of the environment and forks happen while the process has one thread; the workers of
 //!    libtest-mimic start after them.
-//!
 //! 2. The runner decides the exit status: libtest-mimic knows passed, failed and ignored only. Where
 //!    its counts and those of the runner disagree, the run is red.
+//! 3. A failure is told in full as soon as it is known, and again at the end as a line of a list.
+//! 4. A signal that asks the run to end still leaves complete reports.
 
-use std::io::Write;
+mod record;
+mod selection;
+mod sentinel;
+pub(crate) mod settings;
+mod terminal;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Completion, Conclusion, Failed, FormatSetting, Trial};
@@ -18,22 +24,27 @@ use serde_json::{Value, json};
 
 use crate::cases::context::Scope;
 use crate::cases::definition::{self, Isolation, TestDefinition};
-use crate::cases::fixture::SessionFixture;
-use crate::cases::panics;
-use crate::cases::skip::{self, Skip, SkipClass};
+use crate::cases::{fixture, foreign_tests, panics, skip};
 use crate::error::Error;
-use crate::execution::plan::{DEFAULT_GRACE_MS, DEFAULT_LIMIT_MS, Plan};
+use crate::execution::groups::{self, Groups};
+use crate::execution::plan::Plan;
 use crate::execution::zygote::Zygote;
 use crate::execution::{body, fresh_process};
-use crate::ffi;
+use crate::ffi::{exit_guard, signals};
 use crate::options::{self, Options};
-use crate::reports::ledger::{self, Counts, Ledger};
-use crate::reports::summary::{self, Summary};
-use crate::reports::{junit, test_binary};
+use crate::reports::invocation::Invocation;
+use crate::reports::ledger::{self, Counts};
+use crate::reports::test_binary::{self, Rerun};
+use crate::reports::{junit, summary};
 use crate::verdicts::result::TestResult;
 use crate::verdicts::token::Identity;
-use crate::verdicts::verdict::{Judgement, Verdict};
+use crate::verdicts::verdict::{Judgement, Verdict, signal_name};
 use crate::{random, snapshot};
+
+use record::Record;
+use selection::Selected;
+use settings::Settings;
+use terminal::Terminal;
 
 /// Exit status of a red run.
 const RED: u8 = 101;
@@ -42,6 +53,7 @@ const EMPTY: u8 = 4;
 
 /// Runs the tests of this binary as its command line says; the whole of a test binary's `main`.
 pub fn main() -> ExitCode {
+    exit_guard::main_was_called();
     fresh_process::run_job();
     let status = run().unwrap_or_else(|error| {
         eprintln!("error: {error}");
@@ -56,18 +68,49 @@ fn run() -> Result<u8, Error> {
         print!("{}", options::help());
         return Ok(0);
     }
+    let settings = Settings::read()?;
     let tests = definition::collect()?;
+    groups::check_names(&tests)?;
+    refuse_foreign_tests(&options)?;
     if options.mimic.list || options.mimic.bench {
         list(&options, tests);
         return Ok(0);
     }
+    let invocation = Invocation::read();
     panics::install_hook();
     snapshot::configure();
-    let run = Run::prepare(options, tests)?;
-    ffi::forbid_exit("harness: a test that runs in the runner's process ended the whole run");
-    let status = run.execute();
-    ffi::allow_exit();
+    let run_seed = options.seed.or(settings.seed).unwrap_or(random::secret() >> 16);
+    let selected = selection::select(&options, &tests, run_seed);
+    let runs_here = |one: &Selected| {
+        one.runs() && tests[one.test as usize].attributes.isolation == Isolation::InProcess
+    };
+    let has_tests_in_process = selected.iter().any(runs_here);
+    let mut announcement = if has_tests_in_process && !settings.no_fork {
+        Some(sentinel::start().map_err(Error::Zygote)?)
+    } else {
+        None
+    };
+    let run = Run::prepare(options, &settings, tests, selected, run_seed, &invocation)?;
+    exit_guard::forbid_exit(
+        "harness: a test that runs in the runner's process ended the whole run",
+    );
+    let status = run.execute(has_tests_in_process);
+    exit_guard::allow_exit();
+    if let Some(announcement) = &mut announcement {
+        announcement.send();
+    }
     status
+}
+
+/// Once for each start by a person: a run of single tests by a runner of its own begins with a list.
+fn refuse_foreign_tests(options: &Options) -> Result<(), Error> {
+    if options.mimic.exact {
+        return Ok(());
+    }
+    match foreign_tests::find() {
+        places if places.is_empty() => Ok(()),
+        places => Err(Error::ForeignTests { places }),
+    }
 }
 
 /// `--list`, and `--bench`: nothing is run.
@@ -88,83 +131,67 @@ struct Run {
     plan: Plan,
     selected: Vec<Selected>,
     zygote: Option<Zygote>,
-    ledger: Ledger,
+    record: Record,
+    rerun: String,
     secret: u64,
     failed: AtomicBool,
-    /// Results and the first error of the ledger.
-    collected: Mutex<(Vec<TestResult>, Option<Error>)>,
-}
-
-/// One run of one test.
-#[derive(Clone, Copy)]
-struct Selected {
-    test: u32,
-    attempt: u32,
-    /// Marked `#[ignore]` and not asked for.
-    ignored: bool,
+    /// A signal ends the run: no other thread reports anything any more.
+    interrupted: AtomicBool,
+    terminal: std::sync::Mutex<Option<Terminal>>,
 }
 
 impl Run {
     /// Prepares a run, up to and including the start of the zygote.
-    fn prepare(options: Options, tests: Vec<TestDefinition>) -> Result<Arc<Self>, Error> {
+    fn prepare(
+        options: Options,
+        settings: &Settings,
+        tests: Vec<TestDefinition>,
+        selected: Vec<Selected>,
+        run_seed: u64,
+        invocation: &Invocation,
+    ) -> Result<Arc<Self>, Error> {
         let secret = random::secret();
-        let run_seed = options.seed.or(number_from("VALK_TEST_SEED")).unwrap_or(secret >> 16);
+        let forked: Vec<usize> = selected
+            .iter()
+            .filter(|one| one.runs() && !settings.no_fork)
+            .map(|one| one.test as usize)
+            .filter(|test| tests[*test].attributes.isolation != Isolation::InProcess)
+            .collect();
         let plan = Plan {
+            groups: Groups::new(&tests, &forked),
             tests,
             run_seed,
             capture: !options.no_capture,
             keep_output: options.mimic.show_output,
-            no_fork: cfg!(miri) || std::env::var_os("VALK_TEST_NO_FORK").is_some(),
-            default_limit_ms: number_from::<u64>("VALK_TEST_TIMEOUT_SECONDS")
-                .filter(|seconds| *seconds > 0)
-                .map_or(DEFAULT_LIMIT_MS, |seconds| seconds * 1_000),
-            time_scale: number_from("VALK_TEST_TIME_SCALE").unwrap_or(1.0),
-            grace_ms: DEFAULT_GRACE_MS,
+            default_limit_ms: settings.limit_ms,
+            time_scale: settings.time_scale,
             scratch: std::env::temp_dir().join(format!(
                 "valk-test-{}-{:x}",
                 std::process::id(),
                 secret as u32
             )),
         };
-        let selected = select(&options, &plan);
-        let ledger = Ledger::create(
-            &test_binary::ledger_paths(&options),
-            &run_record(&options, &plan, &selected),
-        )?;
+        let first = run_record(&options, &plan, &selected, invocation);
+        let record = Record::create(&options, invocation, secret, &first)?;
+        let rerun = Rerun::of_this(invocation, definition::build_target()).template();
         let mut run = Self {
             options,
             plan,
             selected,
             zygote: None,
-            ledger,
+            record,
+            rerun,
             secret,
             failed: AtomicBool::new(false),
-            collected: Mutex::default(),
+            interrupted: AtomicBool::new(false),
+            terminal: std::sync::Mutex::new(None),
         };
-        run.zygote = run.start_zygote()?;
+        if !forked.is_empty() {
+            std::fs::create_dir_all(&run.plan.scratch).map_err(Error::Zygote)?;
+            let zygote = Zygote::start(&run.plan, forked.into_iter()).map_err(Error::Zygote)?;
+            run.zygote = Some(zygote);
+        }
         Ok(Arc::new(run))
-    }
-
-    fn start_zygote(&self) -> Result<Option<Zygote>, Error> {
-        let forked: Vec<&TestDefinition> = self
-            .selected
-            .iter()
-            .filter(|selected| !selected.ignored)
-            .map(|selected| &self.plan.tests[selected.test as usize])
-            .filter(|test| test.attributes.isolation != Isolation::InProcess && !self.plan.no_fork)
-            .collect();
-        if forked.is_empty() {
-            return Ok(None);
-        }
-        std::fs::create_dir_all(&self.plan.scratch).map_err(Error::Zygote)?;
-        let mut fixtures: Vec<&'static dyn SessionFixture> = Vec::new();
-        for fixture in forked.iter().flat_map(|test| test.attributes.fixtures()) {
-            if !fixtures.iter().any(|known| known.name() == fixture.name()) {
-                fixtures.push(fixture);
-            }
-        }
-        let workers = self.workers().min(forked.len());
-        Zygote::start(&self.plan, &fixtures, workers).map(Some).map_err(Error::Zygote)
     }
 
     fn workers(&self) -> usize {
@@ -173,83 +200,112 @@ impl Run {
     }
 
     /// Runs everything and reports.
-    fn execute(self: Arc<Self>) -> Result<u8, Error> {
-        if let Some(seed) = self.options.shuffle_seed(self.plan.run_seed) {
-            // In one write: the zygote may be writing at the same time.
-            let line = format!("shuffled with --shuffle={seed}\n");
-            let _ = std::io::stderr().write_all(line.as_bytes());
-        }
-        let mimic = libtest_mimic::Arguments {
-            // No more workers than supervisors: a worker without a supervisor could only fail.
+    fn execute(self: Arc<Self>, has_tests_in_process: bool) -> Result<u8, Error> {
+        let mut mimic = libtest_mimic::Arguments {
+            // No more workers than tests: a worker without a test would only be started.
             test_threads: Some(self.workers().min(self.selected.len().max(1))),
-            ..mimic_arguments(&self.options)
+            // It gets selected trials only; filters of its own would count twice.
+            skip: Vec::new(),
+            exact: false,
+            ..self.options.mimic.clone()
         };
+        self.listen_for_interrupts();
+        *self.terminal() = Some(Terminal::new(&mut mimic, has_tests_in_process));
+        if let Some(seed) = self.options.shuffle_seed(self.plan.run_seed) {
+            eprintln!("shuffled with --shuffle={seed}");
+        }
         let trials = self.trials();
         // A closed stdout makes the printer panic; that is red, but the reports are still written.
         let conclusion = catch_unwind(AssertUnwindSafe(|| libtest_mimic::run(&mimic, trials))).ok();
-        if let Some(zygote) = &self.zygote {
-            zygote.end();
+        self.stay_if_interrupted();
+        let faults = self.end_fixtures();
+        let status = self.conclude(conclusion.as_ref(), faults);
+        if let Some(terminal) = self.terminal().as_mut() {
+            terminal.finish();
         }
-        self.conclude(conclusion.as_ref())
+        status
+    }
+
+    fn terminal(&self) -> std::sync::MutexGuard<'_, Option<Terminal>> {
+        self.terminal.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Tears down what tests have built, here and in the zygote; what could not be.
+    fn end_fixtures(&self) -> Vec<String> {
+        let mut faults = fixture::tear_down_here();
+        if let Some(zygote) = &self.zygote {
+            faults.extend(zygote.end(&self.plan));
+        }
+        faults
     }
 
     fn trials(self: &Arc<Self>) -> Vec<Trial> {
         let mut trials = Vec::with_capacity(self.selected.len());
-        for selected in self.selected.iter().copied() {
+        for (at, selected) in self.selected.iter().enumerate() {
             let test = &self.plan.tests[selected.test as usize];
-            let name = match selected.attempt {
-                1 => test.name.clone(),
-                n => format!("{}#{n}", test.name),
-            };
-            if selected.ignored {
-                self.record(selected, unrequested(test), Duration::ZERO);
+            let name = junit::numbered(&test.name, selected.attempt);
+            if let Some(judgement) = selected.decided.as_ref().filter(|_| selected.ignored) {
+                self.note(selected, TestResult::new(judgement.clone()), Duration::ZERO);
             }
             let run = self.clone();
-            let trial = Trial::ignorable_test(name, move || run.run_one(selected));
+            let trial = Trial::ignorable_test(name, move || run.run_one(at));
             trials.push(trial.with_ignored_flag(test.attributes.ignore.is_some()));
         }
         trials
     }
 
     /// Runs one test on a worker thread and translates its verdict for libtest-mimic.
-    fn run_one(&self, selected: Selected) -> Result<Completion, Failed> {
+    fn run_one(&self, at: usize) -> Result<Completion, Failed> {
+        let selected = &self.selected[at];
         let started = Instant::now();
+        self.stay_if_interrupted();
         let result = if self.options.fail_fast && self.failed.load(Ordering::Relaxed) {
             TestResult::new(Judgement::new(Verdict::NotRun, "an earlier test failed"))
         } else {
+            self.record.begin(at);
             self.obtain(selected)
         };
+        self.stay_if_interrupted();
+        let result = self.completed(selected, result, started.elapsed());
         let verdict = result.verdict();
-        let heading = summary::heading(&result);
         let message = result.judgement.message.clone();
-        self.record(selected, result, started.elapsed());
+        if verdict.is_red() {
+            self.failed.store(true, Ordering::Relaxed);
+            let text = summary::failure(&result, &self.rerun, self.plan.run_seed);
+            self.record.end(at, result);
+            return Err(self.tell_failure(text));
+        }
+        self.record.end(at, result);
         match verdict {
             Verdict::Pass => Ok(Completion::Completed),
-            Verdict::SkipExpected | Verdict::NotRun => Ok(Completion::ignored_with(message)),
-            _ => {
-                self.failed.store(true, Ordering::Relaxed);
-                Err(Failed::from(heading))
-            }
+            _ => Ok(Completion::ignored_with(message)),
         }
     }
 
+    /// Rule 3. In a stream of JSON the failure is part of the event.
+    fn tell_failure(&self, text: String) -> Failed {
+        if self.options.mimic.format == Some(FormatSetting::Json) {
+            return Failed::from(text);
+        }
+        if let Some(terminal) = self.terminal().as_ref() {
+            // A closed output is told at the end.
+            let _ = terminal.print(&text);
+        }
+        Failed::without_message()
+    }
+
     /// The result of one test, run as its isolation class requires.
-    fn obtain(&self, selected: Selected) -> TestResult {
+    fn obtain(&self, selected: &Selected) -> TestResult {
+        if let Some(judgement) = &selected.decided {
+            return TestResult::new(judgement.clone());
+        }
         let test = &self.plan.tests[selected.test as usize];
-        if let Some(skip) = test.attributes.skip {
-            return TestResult::new(Judgement::of_skip(Skip::from_static(skip)));
-        }
-        if let Some(code) = test.attributes.requirements().find(|code| code.holds()) {
-            let skip = Skip::expected(code, &format!("required by the test; {}", code.fact()));
-            return TestResult::new(Judgement::of_skip(skip));
-        }
         match &self.zygote {
             Some(zygote) if test.attributes.isolation != Isolation::InProcess => {
                 let nonce = random::mix(
                     self.secret ^ (u64::from(selected.test) << 32 | u64::from(selected.attempt)),
                 );
-                let limit = self.plan.limit_ms(test) + self.plan.grace_ms;
-                zygote.run(Identity { nonce, test: selected.test }, Duration::from_millis(limit))
+                zygote.run(&self.plan, Identity { nonce, test: selected.test })
             }
             _ => {
                 let account = body::run(test, self.plan.run_seed, Scope::Thread);
@@ -259,7 +315,9 @@ impl Run {
         }
     }
 
-    fn record(&self, selected: Selected, mut result: TestResult, elapsed: Duration) {
+    /// A result with what the runner knows of its test.
+    fn completed(&self, selected: &Selected, result: TestResult, elapsed: Duration) -> TestResult {
+        let mut result = result;
         let test = &self.plan.tests[selected.test as usize];
         result.name.clone_from(&test.name);
         result.attempt = selected.attempt;
@@ -267,110 +325,118 @@ impl Run {
         if result.duration_us == 0 {
             result.duration_us = elapsed.as_micros() as u64;
         }
+        result.test_file.clone_from(&test.file);
+        result.test_line = test.line;
         if result.judgement.line == 0 {
             result.judgement.file.clone_from(&test.file);
             result.judgement.line = test.line;
         }
-        let written = self.ledger.write(&result.to_json());
-        let mut collected = self.collected.lock().unwrap_or_else(PoisonError::into_inner);
-        collected.0.push(result);
-        if let Err(error) = written {
-            collected.1.get_or_insert(error);
-        }
+        result
+    }
+
+    fn note(&self, selected: &Selected, result: TestResult, elapsed: Duration) {
+        self.record.add(self.completed(selected, result, elapsed));
     }
 
     /// Reports and decides the exit status.
-    fn conclude(&self, conclusion: Option<&Conclusion>) -> Result<u8, Error> {
-        let (mut results, ledger_error) =
-            std::mem::take(&mut *self.collected.lock().unwrap_or_else(PoisonError::into_inner));
-        results.sort_by(|a, b| (&a.name, a.attempt).cmp(&(&b.name, b.attempt)));
+    fn conclude(
+        &self,
+        conclusion: Option<&Conclusion>,
+        mut faults: Vec<String>,
+    ) -> Result<u8, Error> {
+        let (results, ledger_error) = self.record.close();
         let counts = Counts::of(&results);
-        let fault = disagreement(conclusion, counts, self.selected.len());
+        faults.extend(disagreement(conclusion, counts, self.selected.len()));
         let empty = self.selected.is_empty()
             && !self.options.allow_empty
             && std::env::var_os("VALK_TEST_ALLOW_EMPTY").is_none();
         let status = match () {
-            () if counts.failed > 0 || fault.is_some() || ledger_error.is_some() => RED,
+            () if counts.failed > 0 || !faults.is_empty() || ledger_error.is_some() => RED,
             () if empty => EMPTY,
             () => 0,
         };
-        self.ledger.write(&ledger::end_record(counts, status))?;
-        for path in test_binary::junit_paths(&self.options) {
-            junit::write(&path, &[(&test_binary::name(), &results)])?;
+        self.record.write_reports(&results, &faults, counts, status)?;
+        if empty {
+            faults.push(format!(
+                "no test is selected by {:?} out of {}; see --list, or --allow-empty",
+                self.options.filters,
+                self.plan.tests.len()
+            ));
         }
-        self.print(&results, fault.as_deref(), empty);
+        self.print(&results, &faults);
         ledger_error.map_or(Ok(status), Err)
     }
 
-    fn print(&self, results: &[TestResult], fault: Option<&str>, empty: bool) {
-        let mut text = summary::summary(
-            results,
-            &Summary {
-                rerun: &test_binary::rerun_template(),
-                run_seed: self.plan.run_seed,
-                slowest: self.options.slowest,
-                show_output: self.options.mimic.show_output,
-                filtered_out: self.plan.tests.len()
-                    - self.selected.iter().filter(|selected| selected.attempt == 1).count(),
-            },
-        );
-        if let Some(fault) = fault {
-            text.insert_str(0, &format!("\nFAULT: {fault}\n"));
-        }
-        if empty {
-            let message = format!(
-                "\nFAULT: no test is selected by {:?} out of {}; see --list, or --allow-empty\n",
-                self.options.filters,
-                self.plan.tests.len()
-            );
-            text.insert_str(0, &message);
-        }
-        // Stdout belongs to the JSON reader, if there is one.
-        let written = if self.options.mimic.format == Some(FormatSetting::Json) {
-            std::io::stderr().write_all(text.as_bytes())
-        } else {
-            std::io::stdout().write_all(text.as_bytes())
+    fn print(&self, results: &[TestResult], faults: &[String]) {
+        let once = self.selected.iter().filter(|selected| selected.attempt == 1).count();
+        let about = summary::Summary {
+            slowest: self.options.slowest,
+            show_output: self.options.mimic.show_output,
+            filtered_out: self.plan.tests.len() - once,
         };
-        if let Err(error) = written {
+        let text = summary::faults(faults) + &summary::summary(results, &about);
+        let printed = self.terminal().as_ref().map_or(Ok(()), |terminal| terminal.print(&text));
+        if let Err(error) = printed {
             eprintln!("FAULT: the summary could not be printed: {error}");
         }
     }
-}
 
-/// The runs that the command line asks for, in the order in which they start.
-fn select(options: &Options, plan: &Plan) -> Vec<Selected> {
-    let mut selected = Vec::new();
-    for attempt in 1..=options.repeat {
-        let named = plan.tests.iter().enumerate().filter(|(_, test)| options.selects(&test.name));
-        for (at, test) in named {
-            let probe = Trial::test(test.name.as_str(), || Ok(()))
-                .with_ignored_flag(test.attributes.ignore.is_some());
-            if !options.mimic.is_filtered_out(&probe) {
-                let ignored = options.mimic.is_ignored(&probe);
-                selected.push(Selected { test: at as u32, attempt, ignored });
-            }
+    /// Rule 4: waits for signals on a thread of its own.
+    fn listen_for_interrupts(self: &Arc<Self>) {
+        let waited = signals::not_ignored(&signals::INTERRUPTS);
+        signals::block(&waited);
+        let run = self.clone();
+        let listen = move || {
+            let signal = signals::wait_for(&waited).signal;
+            // A second signal ends the process at once.
+            signals::unblock();
+            run.interrupt(signal);
+        };
+        let started = std::thread::Builder::new().name("interrupts".into()).spawn(listen);
+        if let Err(error) = started {
+            eprintln!("harness: signals end the run without a report: {error}");
+            signals::unblock();
         }
     }
-    if let Some(seed) = options.shuffle_seed(plan.run_seed) {
-        random::shuffle(&mut selected, seed);
+
+    /// Leaves the rest to the thread that [`Run::interrupt`] runs on, which ends the process.
+    fn stay_if_interrupted(&self) {
+        while self.interrupted.load(Ordering::Acquire) {
+            std::thread::park();
+        }
     }
-    selected
-}
 
-/// libtest-mimic gets selected trials only; filters of its own would count twice.
-fn mimic_arguments(options: &Options) -> libtest_mimic::Arguments {
-    libtest_mimic::Arguments { skip: Vec::new(), exact: false, ..options.mimic.clone() }
-}
-
-/// The result of a test that is off by default.
-fn unrequested(test: &TestDefinition) -> TestResult {
-    let reason = test.attributes.ignore.unwrap_or_default();
-    let skip = Skip {
-        class: SkipClass::Expected,
-        code: "not-requested(--ignored)".into(),
-        reason: reason.into(),
-    };
-    TestResult::new(Judgement::of_skip(skip))
+    /// Reports what is known, ends every process, and ends as the signal asks.
+    fn interrupt(&self, signal: i32) -> ! {
+        self.interrupted.store(true, Ordering::Release);
+        let name = signal_name(signal);
+        for (at, begun) in self.record.stop(self.selected.len()) {
+            let selected = &self.selected[at];
+            let (verdict, message, elapsed) = match begun {
+                Some(begun) => {
+                    let elapsed = begun.elapsed();
+                    let time = summary::duration(elapsed.as_micros() as u64);
+                    let message = format!("had run for {time} when {name} ended the run");
+                    (Verdict::Interrupted, message, elapsed)
+                }
+                None => (Verdict::NotRun, format!("{name} ended the run before"), Duration::ZERO),
+            };
+            let result = TestResult::new(Judgement::new(verdict, message));
+            self.record.add_late(self.completed(selected, result, elapsed));
+        }
+        let (results, _) = self.record.close();
+        let counts = Counts::of(&results);
+        let faults = vec![format!("{name} ended the run")];
+        let written = self.record.write_reports(&results, &faults, counts, 128 + signal as u8);
+        if let Err(error) = written {
+            eprintln!("error: {error}");
+        }
+        self.print(&results, &faults);
+        for fault in self.end_fixtures() {
+            eprintln!("FAULT: {fault}");
+        }
+        signals::end_by(signal)
+    }
 }
 
 /// The difference between the counts of libtest-mimic and of the runner, in words.
@@ -393,16 +459,18 @@ fn disagreement(
     })
 }
 
-fn number_from<T: std::str::FromStr>(variable: &str) -> Option<T> {
-    std::env::var(variable).ok()?.parse().ok()
-}
-
-fn run_record(options: &Options, plan: &Plan, selected: &[Selected]) -> Value {
+fn run_record(
+    options: &Options,
+    plan: &Plan,
+    selected: &[Selected],
+    invocation: &Invocation,
+) -> Value {
     json!({
         "record": "run",
         "format": ledger::FORMAT,
         "binary": test_binary::name(),
         "package": std::env::var("CARGO_PKG_NAME").unwrap_or_default(),
+        "run_id": invocation.run_id,
         "seed": plan.run_seed,
         "shuffle": options.shuffle_seed(plan.run_seed),
         "defined": plan.tests.len(),

@@ -4,8 +4,9 @@
 //!    depend on the order of execution.
 //! 2. Nothing is written unless `VALK_UPDATE_SNAPSHOTS=1`; a missing snapshot is a failure that
 //!    says how to accept it.
-//! 3. What changes from run to run (addresses, ports, times, paths) is replaced before comparing,
-//!    by one list of filters.
+//! 3. What changes from run to run is replaced before comparing, by the filters that a snapshot names
+//!    itself: a filter that is not wanted would make different values equal. Only the test's own
+//!    `TMPDIR` is always replaced.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -16,23 +17,42 @@ use crate::random;
 /// Set to `1` to store snapshots instead of comparing them.
 pub const UPDATE_VARIABLE: &str = "VALK_UPDATE_SNAPSHOTS";
 
-/// Rule 3: pattern and replacement, applied in this order.
-const FILTERS: [(&str, &str); 6] = [
-    (r"0x[0-9a-fA-F]{5,16}\b", "[address]"),
-    (r"\b(127\.0\.0\.1|\[::1\]|localhost):\d{2,5}\b", "$1:[port]"),
-    (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z?", "[timestamp]"),
-    (r"\b\d+(\.\d+)?\s?(ns|us|µs|ms)\b", "[time]"),
-    (r"\b\d+\((ns|us|µs|ms)\)", "[time]"),
-    (r"/[^\s:]*/valk-test-[0-9a-f-]+/[0-9a-f-]+", "[tmp]"),
-];
+/// A pattern (a regular expression) and what takes its place; `$1` stands for the first group.
+pub type Filter<'a> = (&'a str, &'a str);
+
+/// Filters for what often differs from run to run.
+pub mod filters {
+    use super::Filter;
+
+    /// Hexadecimal numbers of five and more digits.
+    pub const ADDRESSES: Filter<'static> = (r"0x[0-9a-fA-F]{5,16}\b", "[address]");
+    /// Ports of the loopback.
+    pub const PORTS: Filter<'static> =
+        (r"\b(127\.0\.0\.1|\[::1\]|localhost):\d{2,5}\b", "$1:[port]");
+    /// Dates with times of day.
+    pub const TIMESTAMPS: Filter<'static> =
+        (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z?", "[timestamp]");
+    /// Durations in units below a second.
+    pub const TIMES: Filter<'static> =
+        (r"\b\d+(\.\d+)?(\s?(ns|us|µs|ms)\b|\((ns|us|µs|ms)\))", "[time]");
+}
+
+/// The directory of the running test.
+const SCRATCH: Filter<'static> = (r"/[^\s:]*/valk-test-[0-9a-f-]+/[0-9a-f-]+", "[tmp]");
 
 /// Compares `value` with snapshot `label` of test `test` in `manifest_dir/tests/snapshots`.
 ///
 /// # Panics
 /// If they differ, or if there is no such snapshot.
 #[track_caller]
-pub fn assert_snapshot(manifest_dir: &str, test: &str, label: &str, value: &str) {
-    snapshot(&Path::new(manifest_dir).join("tests/snapshots"), test, label, value);
+pub fn assert_snapshot(
+    manifest_dir: &str,
+    test: &str,
+    label: &str,
+    value: &str,
+    filters: &[Filter<'_>],
+) {
+    snapshot(&Path::new(manifest_dir).join("tests/snapshots"), test, label, value, filters);
 }
 
 /// The same with the directory of the snapshots named.
@@ -40,7 +60,7 @@ pub fn assert_snapshot(manifest_dir: &str, test: &str, label: &str, value: &str)
 /// # Panics
 /// If they differ, or if there is no such snapshot.
 #[track_caller]
-pub fn snapshot(directory: &Path, test: &str, label: &str, value: &str) {
+pub fn snapshot(directory: &Path, test: &str, label: &str, value: &str, filters: &[Filter<'_>]) {
     let name = file_stem(test, label);
     let path = directory.join(format!("{name}.snap"));
     let accept = format!("accept it with {UPDATE_VARIABLE}=1 and the test's rerun command");
@@ -54,8 +74,8 @@ pub fn snapshot(directory: &Path, test: &str, label: &str, value: &str) {
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.set_description(format!("{test} {label}"));
-    for (pattern, replacement) in FILTERS {
-        settings.add_filter(pattern, replacement);
+    for (pattern, replacement) in filters.iter().chain([&SCRATCH]) {
+        settings.add_filter(pattern, *replacement);
     }
     let compare = || settings.bind(|| insta::assert_snapshot!(name.as_str(), value));
     assert!(

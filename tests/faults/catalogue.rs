@@ -159,15 +159,90 @@ pub fn bad_tests() -> Vec<(&'static str, (Words, Words))> {
         (
             "fixture cannot be built",
             (
-                &["wants_an_unbuildable_fixture"],
+                &["fixtures::wants_an_unbuildable_fixture"],
+                &[
+                    "session fixture `unbuildable` could not be built: no such table",
+                    "fail: tests/faults/fixtures.rs:",
+                ],
+            ),
+        ),
+        (
+            "fixture cannot be built in the test",
+            (
+                &["fixtures::builds_an_unbuildable_fixture"],
                 &["session fixture `unbuildable` could not be built: no such table"],
             ),
         ),
         (
+            "fixture exits",
+            (
+                &["fixtures::wants_a_fixture_that_exits"],
+                &["fail", "fixture `exits` could not be built: it ended its process with status 3"],
+            ),
+        ),
+        (
+            "fixture crashes",
+            (
+                &["fixtures::wants_a_fixture_that_crashes"],
+                &["fixture `crashes` could not be built: it crashed with SIGABRT"],
+            ),
+        ),
+        (
+            "fixture hangs",
+            (
+                &["fixtures::wants_a_fixture_that_hangs"],
+                &["fixture `hangs` could not be built: it was not built within 200 ms", "waits in"],
+            ),
+        ),
+        (
+            "fixture needs itself",
+            (
+                &["fixtures::wants_a_fixture_that_needs_itself"],
+                &["fixture `cycle` needs itself: `cycle` -> `other half` -> `cycle`"],
+            ),
+        ),
+        (
+            "fixture needs one that exits",
+            (
+                &["fixtures::wants_a_fixture_on_top_of_one_that_exits"],
+                &["`on top` could not be built: it needs fixture `exits`: it ended its process"],
+            ),
+        ),
+        ("thrown again", (&["throws_another_payload"], &["fail", "thrown again"])),
+        (
+            "another panic than expected",
+            (
+                &["panics_with_something_else"],
+                &["fail", "expected a panic with \"this\", found: that"],
+            ),
+        ),
+        ("no panic where one is expected", (&["does_not_panic"], &["the test did not panic"])),
+        (
+            "error returned",
+            (&["returns_an_error"], &["the test returned an error: invalid digit found in string"]),
+        ),
+        (
+            "attribute form",
+            (&["attribute_form_fails"], &["written with an attribute", "specimens.rs:"]),
+        ),
+        ("data file", (&["made_from_a_file"], &["wrong row", "the test is at data/b.txt:3"])),
+        (
+            "stopped",
+            (&["stops_itself"], &["timeout", "after 200 ms; it had been stopped by SIGSTOP"]),
+        ),
+        (
+            "supervisor stopped",
+            (&["stops_its_supervisor"], &["crash", "supervised the test was lost"]),
+        ),
+        (
+            "process that keeps forking",
+            (&["leaves_a_process_that_keeps_forking"], &["leak", "leaked"]),
+        ),
+        (
             "fixture with threads",
             (
-                &["wants_a_threaded_fixture"],
-                &["crash", "session fixture `threaded` left 1 threads running"],
+                &["fixtures::wants_a_threaded_fixture"],
+                &["fixture `threaded` could not be built: it left 1 threads running"],
             ),
         ),
         ("case", (&["doubles/two"], &["doubles/two", "left: 4"])),
@@ -206,6 +281,14 @@ pub fn bad_runs() -> Vec<(&'static str, BadRun)> {
         (
             "name of two lines",
             (2, "FAULT_BAD_NAME", &["passes"], &["\"two\\nlines\"", "control character"]),
+        ),
+        (
+            "name that is a flag",
+            (2, "FAULT_FLAG_NAME", &["passes"], &["\"--help\"", "begins with `-`"]),
+        ),
+        (
+            "provider without tests",
+            (2, "FAULT_EMPTY", &["passes"], &["specimens.rs:", "but there is none"]),
         ),
         (
             "malformed job",
@@ -271,6 +354,34 @@ pub fn good_tests() -> Vec<(&'static str, (Words, Words))> {
         (
             "exec skip",
             (&["--exact", "exec_skips"], &["0 passed, 0 failed, 1 skipped\n", "needs-cores(4096)"]),
+        ),
+        ("longest limit", (&["--exact", "has_the_longest_limit"], &["1 passed"])),
+        (
+            "child that ends by itself",
+            (&["--exact", "leaves_a_child_that_ends_by_itself"], &["1 passed"]),
+        ),
+        ("descriptors closed", (&["--exact", "closes_other_descriptors"], &["1 passed"])),
+        (
+            "descriptors closed and others opened",
+            (&["--exact", "closes_and_opens_descriptors"], &["1 passed"]),
+        ),
+        (
+            "fixture that skips",
+            (
+                &[
+                    "--exact",
+                    "fixtures::wants_a_fixture_that_skips",
+                    "fixtures::asks_a_fixture_that_skips",
+                ],
+                &["0 passed, 0 failed, 2 skipped\n", "needs-cores(4096)]: wants many"],
+            ),
+        ),
+        (
+            "fixture of tests that do not run",
+            (
+                &["with_a_fixture_that_exits"],
+                &["1 passed, 0 failed, 2 skipped\n", "needs-cores(4096)"],
+            ),
         ),
         ("shared fixture", (&["shares_a_fixture"], &["2 passed, 0 failed"])),
         ("killed child, not waited for", (&["--exact", "ends_its_children"], &["1 passed"])),

@@ -5,6 +5,9 @@
 #![forbid(unsafe_code)]
 
 mod catalogue;
+mod ends;
+mod examples;
+mod fixtures_seen;
 mod reports;
 mod specimen;
 mod suites;
@@ -58,9 +61,13 @@ valk_harness::test! {
     }
 
     fn an_in_process_exit_is_red() {
-        let ended = run(&["--exact", "in_process_exits"]);
-        ended.expect_status(101);
-        ended.expect(&["ended the whole run"]);
+        for name in
+            ["in_process_exits", "in_process_exits_now", "in_process_becomes_another_program"]
+        {
+            let ended = run(&["--exact", name, "fails_an_assertion"]);
+            ended.expect_status(101);
+            ended.expect(&["ended the whole run"]);
+        }
     }
 
     fn a_session_fixture_is_built_once() {
@@ -86,7 +93,7 @@ valk_harness::test! {
         let ended =
             run(&["fails_an_", "passes", "--fail-fast", "--test-threads=1", "--skip=_passes"]);
         ended.expect_status(101);
-        ended.expect(&["1 not run after the first failure", "0 passed, 1 failed, 0 skipped\n"]);
+        ended.expect(&["1 not run\n", "0 passed, 1 failed, 0 skipped\n"]);
     }
 
     fn repeats_a_seed() {
@@ -105,6 +112,79 @@ valk_harness::test! {
         let ended = run_with(&tests, &[("VALK_TEST_NO_FORK", "1")]);
         ended.expect_status(101);
         ended.expect(&["1 passed, 1 failed"]);
+    }
+
+    /// One supervisor that is lost costs one test.
+    fn a_lost_supervisor_is_replaced() {
+        for fault in ["kills_its_supervisor", "stops_its_supervisor"] {
+            let ended =
+                run_with(&["bulk/", fault, "--test-threads=2"], &[("FAULT_BULK", "200")]);
+            ended.expect_status(101);
+            ended.expect(&["200 passed, 1 failed, 0 skipped\n"]);
+        }
+    }
+
+    fn verdicts_without_a_panic_name_the_line_of_the_test() {
+        let source = include_str!("specimens.rs");
+        for name in ["aborts", "hangs", "exits_early", "leaves_a_child", "throws_another_payload"] {
+            let start = format!("    fn {name}()");
+            let line = source.lines().position(|line| line.starts_with(&start)).expect("it is there");
+            run(&["--exact", name]).expect(&[&format!("tests/faults/specimens.rs:{}: ", line + 1)]);
+        }
+    }
+
+    fn registered_tests_that_no_main_runs_are_red() {
+        let unstarted = |words: &[&str]| {
+            let path = env!("CARGO_BIN_EXE_fault-unstarted");
+            std::process::Command::new(path).args(words).output().expect("it was built")
+        };
+        let forgotten = unstarted(&[]);
+        assert_eq!(forgotten.status.code(), Some(101));
+        let stderr = String::from_utf8_lossy(&forgotten.stderr);
+        assert!(stderr.contains("none of them has run. Set `harness = false`"), "{stderr}");
+        assert_eq!(unstarted(&["--declared"]).status.code(), Some(0));
+    }
+
+    fn a_test_of_another_harness_is_found() {
+        // Test binaries lie beside their list of sources, which cargo puts there only.
+        let built = std::path::Path::new(env!("CARGO_BIN_EXE_fault-vanishing"));
+        let directory = built.with_file_name("deps");
+        let listed = std::fs::read_dir(directory).expect("cargo makes it").flatten();
+        let programs: Vec<_> = listed
+            .map(|entry| entry.path())
+            .filter(|path| path.display().to_string().contains("/fault_vanishing-"))
+            .filter(|path| path.extension().is_none() && path.with_extension("d").exists())
+            .collect();
+        assert!(!programs.is_empty());
+        for (program, words) in
+            programs.iter().flat_map(|program| [(program, None), (program, Some("--list"))])
+        {
+            let output =
+                std::process::Command::new(program).args(words).output().expect("it was built");
+            let text = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{text}");
+            assert!(text.contains("tests/faults/vanishing.rs:8: #[test]"), "{text}");
+        }
+    }
+
+    fn core_files_are_off_and_can_be_allowed() {
+        let limits = |variable: &str| {
+            let arguments = ["--exact", "has_a_core_limit", "--show-output"];
+            let ended = run_with(&arguments, &[(variable, "1")]);
+            let line = ended.text.lines().find(|line| line.starts_with("core ("));
+            line.expect("it is printed").to_owned()
+        };
+        let (soft, hard) = valk_harness::fault::core_limits();
+        assert_eq!(limits("FAULT_NONE"), format!("core (0, {hard})"));
+        assert_eq!(limits("VALK_TEST_CORE"), format!("core ({soft}, {hard})"));
+    }
+
+    fn settings_that_are_not_understood_are_refused() {
+        for value in ["inf", "NaN", "-1", "much"] {
+            let ended = run_with(&["--exact", "passes"], &[("VALK_TEST_TIME_SCALE", value)]);
+            ended.expect_status(2);
+            ended.expect(&["VALK_TEST_TIME_SCALE needs a factor above 0, found"]);
+        }
     }
 
     fn specimens_hide_from_people() {

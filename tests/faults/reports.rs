@@ -82,7 +82,7 @@ test! {
         assert!(text.contains("wants <4096>") && text.contains("slowest:"), "{text}");
         assert!(text.ends_with("\n2 passed, 0 failed, 1 skipped\n"), "{text}");
         let xml = read(junit.as_ref());
-        assert!(xml.contains("<testsuites tests=\"3\" failures=\"0\" skipped=\"1\">"), "{xml}");
+        assert!(xml.contains("<testsuites tests=\"3\" failures=\"0\" errors=\"0\" skipped=\"1\">"), "{xml}");
     }
 
     fn merging_a_red_ledger_is_red() {
@@ -176,6 +176,7 @@ test! {
                 &["--exact", "matches_a_snapshot_of_its_own"],
                 &[
                     ("FAULT_SNAPSHOTS", &directory),
+                    ("FAULT_FILTERS", "1"),
                     ("FAULT_VALUE", value),
                     ("VALK_UPDATE_SNAPSHOTS", update),
                     ("CI", "true"),

@@ -16,9 +16,14 @@ pub struct Ended {
 pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(PATH);
     command.args(arguments).env("FAULT_SPECIMENS", "1").stdin(Stdio::null());
-    for variable in
-        ["CARGO_PKG_NAME", "RUST_BACKTRACE", "VALK_TEST_TIME_SCALE", "VALK_UPDATE_SNAPSHOTS"]
-    {
+    for variable in [
+        "CARGO_PKG_NAME",
+        "CARGO_MANIFEST_DIR",
+        "NEXTEST_RUN_ID",
+        "RUST_BACKTRACE",
+        "VALK_TEST_TIME_SCALE",
+        "VALK_UPDATE_SNAPSHOTS",
+    ] {
         command.env_remove(variable);
     }
     command

@@ -9,15 +9,22 @@ use std::os::unix::process::{CommandExt, parent_id};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
+use valk_harness::snapshot::{filters, snapshot};
 use valk_harness::{
     Attributes, Fixture, Isolation, SkipCode, SubtestState, Suites, TestDefinition, cases, dynamic,
     fault, skip_broken, skip_expected, test, valk_suites,
 };
 
+mod fixtures;
+
 fn main() -> ExitCode {
     if std::env::var_os("FAULT_SPECIMENS").is_none() {
+        valk_harness::run_no_tests();
         eprintln!("this binary holds broken tests; it is run by the fault suite only");
         return ExitCode::from(2);
+    }
+    if std::env::var_os("FAULT_NONBLOCKING").is_some() {
+        fault::make_output_nonblocking();
     }
     valk_harness::main()
 }
@@ -132,6 +139,65 @@ test! {
         let _ = Command::new("kill").args(["-9", &parent_id().to_string()]).status();
         sleep_for_ever();
     }
+    fn stops_its_supervisor() {
+        let _ = Command::new("kill").args(["-STOP", &parent_id().to_string()]).status();
+        sleep_for_ever();
+    }
+    #[isolation = InProcess]
+    fn in_process_exits_now() {
+        fault::exit_now(0);
+    }
+    #[isolation = InProcess]
+    fn in_process_becomes_another_program() {
+        panic!("{}", Command::new("true").exec());
+    }
+    #[isolation = InProcess]
+    fn in_process_prints() {
+        println!("printed by the runner");
+    }
+    fn leaks_memory() {
+        leak();
+    }
+    #[isolation = Exec]
+    fn exec_leaks_memory() {
+        leak();
+    }
+    fn throws_another_payload() {
+        let _ = std::panic::catch_unwind(|| panic!("caught"));
+        std::panic::resume_unwind(Box::new("thrown again"));
+    }
+    fn panics_in_another_thread() {
+        let thread = std::thread::spawn(|| panic!("nobody joins me"));
+        while !thread.is_finished() {
+            std::thread::yield_now();
+        }
+    }
+    #[should_panic(expected = "this")]
+    fn panics_with_something_else() {
+        panic!("that");
+    }
+    #[should_panic]
+    fn does_not_panic() {}
+    fn returns_an_error() -> Result<(), Box<dyn std::error::Error>> {
+        "x".parse::<u8>()?;
+        Ok(())
+    }
+    fn has_a_core_limit() {
+        println!("core {:?}", fault::core_limits());
+    }
+}
+
+#[valk_harness::test_fn]
+fn attribute_form_fails() {
+    panic!("written with an attribute");
+}
+
+/// Seen in a build with `LeakSanitizer` only.
+fn leak() {
+    for byte in 0..10_u8 {
+        let leaked = Box::into_raw(Box::new([byte; 4096]));
+        std::hint::black_box(leaked as usize ^ 0x5555);
+    }
 }
 
 fn deep(n: u64) -> u64 {
@@ -150,6 +216,12 @@ test! {
     fn hangs_ignoring_sigterm() {
         fault::ignore_sigterm();
         sleep_for_ever();
+    }
+    #[timeout_ms = 18_446_744_073_709_551_615]
+    fn has_the_longest_limit() {}
+    #[timeout_ms = 200]
+    fn stops_itself() {
+        let _ = Command::new("kill").args(["-STOP", &std::process::id().to_string()]).status();
     }
     #[timeout_ms = 200]
     fn chatters_for_ever() {
@@ -170,12 +242,28 @@ test! {
         let pid = fault::fork(&mut || {
             fault::start_session().expect("a fork is no group leader");
             let _ = fault::fork(&mut || {
-                fault::close_all();
+                fault::close_from(0);
                 sleep_for_ever();
             });
             fault::exit_now(0);
         });
         assert!(pid.expect("fork works") > 0);
+    }
+    fn leaves_a_process_that_keeps_forking() {
+        let _ = fault::fork(&mut || {
+            let started = std::time::Instant::now();
+            while started.elapsed() < Duration::from_secs(8) {
+                // The child goes on, the parent ends.
+                let child = fault::fork_runner();
+                if !matches!(child, Ok(None)) {
+                    fault::exit_now(0);
+                }
+            }
+            fault::exit_now(0);
+        });
+    }
+    fn leaves_a_child_that_ends_by_itself() {
+        Command::new("sleep").arg("0.25").spawn().map(drop).expect("sleep exists");
     }
     fn fails_and_leaves_a_child() {
         Command::new("sleep").arg("60").spawn().map(drop).expect("sleep exists");
@@ -214,6 +302,15 @@ test! {
         fault::close_output();
         println!("lost");
         panic!("after closing");
+    }
+    fn closes_other_descriptors() {
+        fault::close_from(3);
+        println!("still printed");
+    }
+    fn closes_and_opens_descriptors() {
+        fault::close_from(3);
+        let files: Vec<_> = (0..8).map(|_| std::fs::File::open("/dev/null")).collect();
+        assert!(files.iter().all(Result::is_ok));
     }
     fn prints_much() {
         let line = vec![b'x'; 1 << 16];
@@ -282,25 +379,6 @@ test! {
     }
 }
 
-// ---- fixtures
-
-static UNBUILDABLE: Fixture<u32> = Fixture::new("unbuildable", || panic!("no such table"));
-static THREADED: Fixture<u32> = Fixture::new("threaded", || {
-    std::thread::spawn(sleep_for_ever);
-    1
-});
-
-test! {
-    #[fixture = UNBUILDABLE]
-    fn wants_an_unbuildable_fixture() {
-        UNBUILDABLE.get();
-    }
-    #[fixture = THREADED]
-    fn wants_a_threaded_fixture() {
-        THREADED.get();
-    }
-}
-
 // ---- names and providers
 
 cases! {
@@ -339,6 +417,12 @@ dynamic! {
         if std::env::var_os("FAULT_BAD_NAME").is_some() {
             tests.push(TestDefinition::new("two\nlines", || {}));
         }
+        if std::env::var_os("FAULT_FLAG_NAME").is_some() {
+            tests.push(TestDefinition::new("--help", || panic!("never runs")));
+        }
+        tests.push(
+            TestDefinition::new("made_from_a_file", || panic!("wrong row")).at("data/b.txt", 3),
+        );
         if let Some(directory) = std::env::var_os("FAULT_SUITES") {
             let suites = Suites {
                 directories: vec![directory.into()],
@@ -352,6 +436,15 @@ dynamic! {
     }
 }
 
+dynamic! {
+    fn nothing() -> Vec<TestDefinition> {
+        match std::env::var_os("FAULT_EMPTY") {
+            Some(_) => Vec::new(),
+            None => vec![TestDefinition::new("the_only_one", || {})],
+        }
+    }
+}
+
 test! {
     fn matches_a_missing_snapshot() {
         valk_harness::assert_snapshot!("missing", "value");
@@ -360,6 +453,10 @@ test! {
         let directory = std::env::var("FAULT_SNAPSHOTS").expect("set by the fault suite");
         let value = std::env::var("FAULT_VALUE").expect("set by the fault suite");
         let test = valk_harness::current_test();
-        valk_harness::snapshot::snapshot(directory.as_ref(), &test, "value", &value);
+        let filters: &[_] = match std::env::var_os("FAULT_FILTERS") {
+            Some(_) => &[filters::PORTS, filters::TIMES],
+            None => &[],
+        };
+        snapshot(directory.as_ref(), &test, "value", &value, filters);
     }
 }

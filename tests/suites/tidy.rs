@@ -32,7 +32,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("runtime/http2", &["net"]),
     ("runtime/web", &["heap", "vm", "lang", "aio", "http2"]),
     ("runtime/cli", &["log", "diagnostics", "syntax", "heap", "vm", "lang", "aio", "http2", "web"]),
-    ("harness", &[]),
+    ("harness", &["harness-macros"]),
+    ("harness/macros", &[]),
     ("loadgen", &[]),
     ("coverage", &[]),
 ];

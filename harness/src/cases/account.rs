@@ -97,17 +97,27 @@ pub struct Account {
     pub subtests: Vec<Subtest>,
     /// Whether the test asked for its seed.
     pub seed_used: bool,
+    /// Panics of threads other than the test's, in words.
+    pub thread_panics: Vec<String>,
 }
 
 impl Account {
     /// The account of a test that never ran its body.
     pub fn of(outcome: BodyOutcome) -> Self {
-        Self { outcome, subtests: Vec::new(), seed_used: false }
+        Self { outcome, subtests: Vec::new(), seed_used: false, thread_panics: Vec::new() }
     }
 
     /// The account of a test whose process could not be set up.
     pub fn of_failure(message: String) -> Self {
         Self::of(BodyOutcome::Failed { message, file: String::new(), line: 0 })
+    }
+
+    /// A body that returned and has nothing else to tell.
+    pub fn is_plain_pass(&self) -> bool {
+        self.outcome == BodyOutcome::Passed
+            && self.subtests.is_empty()
+            && self.thread_panics.is_empty()
+            && !self.seed_used
     }
 
     /// As JSON, for the token.
@@ -121,6 +131,9 @@ impl Account {
         };
         value["seed_used"] = json!(self.seed_used);
         value["subtests"] = subtests_to_json(&self.subtests);
+        if !self.thread_panics.is_empty() {
+            value["thread_panics"] = json!(self.thread_panics);
+        }
         value
     }
 
@@ -137,8 +150,15 @@ impl Account {
             _ => return None,
         };
         let subtests = subtests_from_json(&value["subtests"])?;
-        Some(Self { outcome, subtests, seed_used: value["seed_used"].as_bool()? })
+        let thread_panics = texts_from_json(&value["thread_panics"]);
+        Some(Self { outcome, subtests, seed_used: value["seed_used"].as_bool()?, thread_panics })
     }
+}
+
+/// The texts of an array; none for anything else.
+pub(crate) fn texts_from_json(value: &Value) -> Vec<String> {
+    let texts = value.as_array().into_iter().flatten();
+    texts.filter_map(|text| text.as_str().map(ToString::to_string)).collect()
 }
 
 /// `[[name, state, microseconds], …]`

@@ -48,6 +48,8 @@ pub struct Attributes {
     pub isolation: Isolation,
     /// Skip fixed in the source.
     pub skip: Option<StaticSkip>,
+    /// The body must panic, with a message that contains this.
+    pub should_panic: Option<&'static str>,
     /// Off unless `--ignored` or `--include-ignored` asks for it; with the reason.
     pub ignore: Option<&'static str>,
     requirements: [Option<SkipCode>; MAX_PER_TEST],
@@ -67,6 +69,7 @@ impl Attributes {
             timeout_ms: None,
             isolation: Isolation::Fork,
             skip: None,
+            should_panic: None,
             ignore: None,
             requirements: [None; MAX_PER_TEST],
             fixtures: [None; MAX_PER_TEST],
@@ -101,6 +104,13 @@ impl Attributes {
         self
     }
 
+    /// `#[should_panic(expected = "part of the message")]`; an empty part fits every message.
+    #[must_use]
+    pub const fn should_panic(mut self, part: &'static str) -> Self {
+        self.should_panic = Some(part);
+        self
+    }
+
     /// `#[require = CODE]`: runs where the host can, is an expected skip where it cannot.
     #[must_use]
     pub const fn require(mut self, code: SkipCode) -> Self {
@@ -112,7 +122,7 @@ impl Attributes {
         self
     }
 
-    /// `#[fixture = NAME]`: builds the session fixture before the first test is forked.
+    /// `#[fixture = NAME]`: the fixture is built before the test is forked.
     #[must_use]
     pub const fn fixture(mut self, fixture: &'static dyn SessionFixture) -> Self {
         let mut at = 0;
@@ -192,10 +202,21 @@ pub struct Registration {
     pub module: &'static str,
     /// `file!()` of the caller.
     pub file: &'static str,
-    /// `line!()` of the caller.
+    /// Line of the test's name.
     pub line: u32,
     /// The tests themselves.
     pub tests: Registered,
+    /// What cargo said about the target when it was compiled.
+    pub target: BuildTarget,
+}
+
+/// What cargo tells the compiler about the target that a test belongs to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BuildTarget {
+    /// `CARGO_BIN_NAME`: set for programs and examples.
+    pub binary: Option<&'static str>,
+    /// `CARGO_TARGET_TMPDIR`: set for integration tests and benchmarks.
+    pub temporary_directory: Option<&'static str>,
 }
 
 /// Tests behind one registration.
@@ -223,12 +244,26 @@ pub enum Registered {
 }
 inventory::collect!(Registration);
 
+/// The target that the tests of this binary were compiled for.
+pub fn build_target() -> BuildTarget {
+    inventory::iter::<Registration>().next().map_or_else(BuildTarget::default, |one| one.target)
+}
+
 /// Every test of this binary, sorted by name.
 ///
 /// # Errors
-/// [`Error::DuplicateName`] if two tests have one name, [`Error::BadName`] for control characters.
+/// [`Error::DuplicateName`] if two tests have one name, [`Error::BadName`] for a name that cannot be
+/// printed or looks like a flag, [`Error::NoTests`] for a provider or `cases!` that is empty.
 pub fn collect() -> Result<Vec<TestDefinition>, Error> {
-    let mut all: Vec<TestDefinition> = inventory::iter::<Registration>().flat_map(expand).collect();
+    let mut all = Vec::new();
+    for registration in inventory::iter::<Registration>() {
+        let mut tests = expand(registration);
+        if tests.is_empty() {
+            let at = format!("{}:{}", registration.file, registration.line);
+            return Err(Error::NoTests { at });
+        }
+        all.append(&mut tests);
+    }
     all.sort_by(|a, b| a.name.cmp(&b.name));
     check_names(&all)?;
     Ok(all)
@@ -236,9 +271,9 @@ pub fn collect() -> Result<Vec<TestDefinition>, Error> {
 
 /// Rule 1 for a sorted list.
 pub(crate) fn check_names(sorted: &[TestDefinition]) -> Result<(), Error> {
-    if let Some(bad) =
-        sorted.iter().find(|t| t.name.is_empty() || t.name.contains(char::is_control))
-    {
+    if let Some(bad) = sorted.iter().find(|test| {
+        test.name.is_empty() || test.name.starts_with('-') || test.name.contains(char::is_control)
+    }) {
         return Err(Error::BadName { name: bad.name.clone(), at: place(bad) });
     }
     match sorted.windows(2).find(|pair| pair[0].name == pair[1].name) {

@@ -1,25 +1,56 @@
 //! Runs the body of a test to its end and tells how it ended.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::cases::account::{Account, BodyOutcome};
 use crate::cases::context::{self, Scope};
 use crate::cases::definition::{Body, TestDefinition};
-use crate::cases::panics;
-use crate::cases::skip::Skip;
+use crate::cases::{fixture, panics};
 
 /// Runs a body in its context.
 pub fn run(test: &TestDefinition, run_seed: u64, scope: Scope) -> Account {
     let context = context::enter(&test.name, run_seed, scope);
-    drop(panics::take_last_place());
+    panics::forget();
+    if scope == Scope::Process {
+        panics::watch_other_threads();
+    }
     let ended = catch_unwind(AssertUnwindSafe(|| __rust_begin_short_backtrace(&test.body)));
-    let (subtests, seed_used) = context::leave(&context);
-    let outcome = match ended {
+    let mut outcome = match ended {
         Ok(()) => BodyOutcome::Passed,
-        Err(payload) => outcome_of(payload),
+        Err(payload) => panics::outcome_of(payload),
     };
-    Account { outcome, subtests, seed_used }
+    if let Some(part) = test.attributes.should_panic {
+        outcome = expect_panic(outcome, part);
+    }
+    let mut thread_panics = Vec::new();
+    if scope == Scope::Process {
+        // What the test built without declaring it ends with the test.
+        if let (Some(failure), BodyOutcome::Passed) =
+            (fixture::tear_down_here().into_iter().next(), &outcome)
+        {
+            outcome = BodyOutcome::Failed { message: failure, file: String::new(), line: 0 };
+        }
+        thread_panics = panics::thread_panics();
+    }
+    let (subtests, seed_used) = context::leave(&context);
+    Account { outcome, subtests, seed_used, thread_panics }
+}
+
+/// The end of a body that must panic.
+fn expect_panic(outcome: BodyOutcome, part: &str) -> BodyOutcome {
+    match outcome {
+        BodyOutcome::Passed => BodyOutcome::Failed {
+            message: "the test did not panic, as #[should_panic] expects".into(),
+            file: String::new(),
+            line: 0,
+        },
+        BodyOutcome::Failed { message, .. } if message.contains(part) => BodyOutcome::Passed,
+        BodyOutcome::Failed { message, file, line } => {
+            let message = format!("expected a panic with {part:?}, found: {message}");
+            BodyOutcome::Failed { message, file, line }
+        }
+        skipped @ BodyOutcome::Skipped(_) => skipped,
+    }
 }
 
 /// std ends short backtraces at a frame of this name: the frames below belong to the harness.
@@ -30,15 +61,4 @@ fn __rust_begin_short_backtrace(body: &Body) {
         Body::Closure(body) => body(),
     }
     std::hint::black_box(()); // keeps the call above from becoming a tail call without a frame
-}
-
-fn outcome_of(payload: Box<dyn Any + Send>) -> BodyOutcome {
-    match payload.downcast::<Skip>() {
-        Ok(skip) => BodyOutcome::Skipped(*skip),
-        Err(payload) => {
-            let message = panics::panic_text(payload.as_ref());
-            let panics::Place { file, line } = panics::take_last_place();
-            BodyOutcome::Failed { message, file, line }
-        }
-    }
 }

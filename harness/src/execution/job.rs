@@ -1,14 +1,15 @@
 //! The job of a forked process: one run of one test, from its identity to its token.
 //!
 //! The token is sent after the body has ended and its output has been flushed; then the process ends
-//! without destructors or exit handlers.
+//! without destructors or exit handlers. `LeakSanitizer`, whose check is an exit handler, is asked first.
 
 use std::io::{self, Write};
+use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
 
 use super::plan::Plan;
 use crate::cases::account::{Account, BodyOutcome};
 use crate::cases::definition::TestDefinition;
-use crate::ffi::{self, Pid};
+use crate::ffi::{self, Pid, descriptors};
 use crate::verdicts::token::{self, Identity};
 
 /// Exit status of a test whose body did not pass and was not skipped.
@@ -26,11 +27,49 @@ pub struct Job<'a> {
     pub supervisor: Pid,
 }
 
+/// The writing end of the token's pipe, in a process whose test may close any descriptor.
+///
+/// The number is used only while it still leads to the pipe. Otherwise the pipe is opened again
+/// through the supervisor, which holds the other end.
+pub struct TokenPipe {
+    number: RawFd,
+    identity: Option<(u64, u64)>,
+    reader: String,
+}
+
+impl TokenPipe {
+    /// Takes the pipe over; `reader` is the supervisor's descriptor of the other end.
+    pub fn new(writer: io::PipeWriter, supervisor: Pid, reader: RawFd) -> Self {
+        let identity = descriptors::file_identity(writer.as_raw_fd());
+        let reader = format!("/proc/{supervisor}/fd/{reader}");
+        Self { number: writer.into_raw_fd(), identity, reader }
+    }
+}
+
+impl Write for TokenPipe {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.identity.is_some() && descriptors::file_identity(self.number) == self.identity {
+            descriptors::write_unowned(self.number, bytes)?;
+        } else {
+            std::fs::OpenOptions::new().write(true).open(&self.reader)?.write_all(bytes)?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Sends the account and ends the process.
-pub fn finish(account: &Account, identity: Identity, token: impl Write) -> ! {
+pub fn finish(mut account: Account, identity: Identity, token: impl Write) -> ! {
+    if account.outcome == BodyOutcome::Passed && ffi::memory::has_leaks() {
+        let message = "LeakSanitizer found memory leaks; its report is in stderr".into();
+        account.outcome = BodyOutcome::Failed { message, file: String::new(), line: 0 };
+    }
     let _ = io::stdout().flush();
     let _ = io::stderr().flush();
-    let sent = token::send(token, identity, account);
+    let sent = token::send(token, identity, &account);
     ffi::exit_now(match (sent, &account.outcome) {
         (Ok(()), BodyOutcome::Passed | BodyOutcome::Skipped(_)) => 0,
         _ => RED_STATUS,

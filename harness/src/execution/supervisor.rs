@@ -8,19 +8,24 @@
 //!
 //! Collects the evidence; `verdict` judges it.
 
+use std::cell::RefCell;
 use std::io::{self, PipeReader, Read};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use super::job::Job;
+use super::groups;
+use super::job::{Job, TokenPipe};
 use super::output_buffer::OutputBuffer;
 use super::plan::Plan;
 use super::{channel, child, processes};
+use crate::cases::account::BodyOutcome;
 use crate::cases::definition::TestDefinition;
+use crate::cases::fixture::{FixtureFailure, describe_failure};
+use crate::ffi::memory::UnsharedBuffer;
 use crate::ffi::{self, Pid, Wait};
 use crate::verdicts::result::TestResult;
 use crate::verdicts::token::{self, Identity, MAX_TOKEN_BYTES};
@@ -29,14 +34,25 @@ use crate::verdicts::verdict::{Evidence, Judgement, Overrun, Verdict, judge};
 /// Bytes read from a stream at once.
 const READ_BYTES: usize = 64 << 10;
 
-/// Serves requests until the runner closes the channel.
-pub fn serve(channel: UnixStream, plan: &Plan, number: usize) {
-    if let Err(error) = ffi::adopt_orphans() {
-        eprintln!("harness: orphans of tests cannot be adopted: {error}");
-        return;
-    }
-    let mut supervisor =
-        Supervisor { channel: Some(channel), plan, number, scratch: PathBuf::new(), scratches: 0 };
+/// Serves requests until the runner closes the channel. `name` is unlike that of any other supervisor
+/// that is forked from the same process.
+pub fn serve(channel: UnixStream, plan: &Plan, name: &str) {
+    let buffer = match ffi::adopt_orphans().and_then(|()| UnsharedBuffer::new(READ_BYTES)) {
+        Ok(buffer) => buffer,
+        Err(error) => {
+            eprintln!("harness: a supervisor of tests cannot start: {error}");
+            return;
+        }
+    };
+    let name = format!("{name}-{}", std::process::id());
+    let mut supervisor = Supervisor {
+        channel: Some(channel),
+        plan,
+        name,
+        scratch: PathBuf::new(),
+        scratches: 0,
+        read_buffer: RefCell::new(buffer),
+    };
     supervisor.make_scratch();
     while let Some(identity) = supervisor.next_request() {
         let reply = supervisor.run(identity);
@@ -51,11 +67,14 @@ struct Supervisor<'a> {
     /// `None` only in forked children.
     channel: Option<UnixStream>,
     plan: &'a Plan,
-    number: usize,
+    /// Tells it from other supervisors.
+    name: String,
     /// The running test's `TMPDIR`.
     scratch: PathBuf,
     /// Counts the directories used up, to name the next.
     scratches: usize,
+    /// Target of reads.
+    read_buffer: RefCell<UnsharedBuffer>,
 }
 
 /// A forked test and what has been read from it.
@@ -66,11 +85,12 @@ struct Running {
     stdout: Option<PipeReader>,
     stderr: Option<PipeReader>,
     token: Option<PipeReader>,
+    /// The token's pipe when nothing can write to it: a test that has closed all descriptors opens it
+    /// again through this one.
+    closed_token: Option<PipeReader>,
     stdout_buffer: OutputBuffer,
     stderr_buffer: OutputBuffer,
     token_bytes: Vec<u8>,
-    /// Target of reads; its pages are not touched before the first read.
-    read_buffer: Vec<u8>,
 }
 
 impl Supervisor<'_> {
@@ -81,7 +101,11 @@ impl Supervisor<'_> {
     fn run(&mut self, identity: Identity) -> TestResult {
         let plan = self.plan;
         let test = &plan.tests[identity.test as usize];
-        let result = match self.start(test, identity) {
+        let started = match fixture_failure(test) {
+            Some(judgement) => return TestResult::new(judgement),
+            None => self.start(test, identity),
+        };
+        let result = match started {
             Ok(running) => self.supervise(running, test, identity),
             Err(error) => TestResult::new(Judgement::new(
                 Verdict::Fail,
@@ -106,7 +130,7 @@ impl Supervisor<'_> {
     }
 
     fn make_scratch(&mut self) {
-        self.scratch = self.plan.scratch.join(format!("{}-{}", self.number, self.scratches));
+        self.scratch = self.plan.scratch.join(format!("{}-{}", self.name, self.scratches));
         if let Err(error) = std::fs::create_dir(&self.scratch) {
             eprintln!("harness: no TMPDIR {}: {error}", self.scratch.display());
         }
@@ -124,12 +148,14 @@ impl Supervisor<'_> {
         }
         let (mut token, mut token_end) = (Some(token), Some(token_end));
         let (plan, channel, supervisor) = (self.plan, &mut self.channel, std::process::id() as Pid);
+        let reader = token.as_ref().map_or(-1, AsRawFd::as_raw_fd);
         let started = Instant::now();
         let pid = ffi::fork(&mut || {
             // The child must not hold what only the supervisor may hold.
             drop((channel.take(), stdout.take(), stderr.take(), token.take()));
             let job = Job { test, identity, plan, supervisor };
-            child::enter(&job, outputs.take(), token_end.take().expect("runs once"));
+            let token_end = token_end.take().expect("runs once");
+            child::enter(&job, outputs.take(), TokenPipe::new(token_end, supervisor, reader));
         })?;
         Ok(Running {
             pid,
@@ -138,10 +164,10 @@ impl Supervisor<'_> {
             stdout,
             stderr,
             token,
+            closed_token: None,
             stdout_buffer: OutputBuffer::default(),
             stderr_buffer: OutputBuffer::default(),
             token_bytes: Vec::new(),
-            read_buffer: vec![0; READ_BYTES],
         })
     }
 
@@ -157,24 +183,29 @@ impl Supervisor<'_> {
         let status = match ffi::wait(Some(running.pid)) {
             Wait::Ended(_, status) => status,
             // A test that reaps its own process is impossible; treat it as an unclean end.
-            Wait::Running | Wait::NoChild => ExitStatus::from_raw(0xff00),
+            Wait::Running | Wait::Stopped(..) | Wait::NoChild => ExitStatus::from_raw(0xff00),
         };
         let duration_us = running.started.elapsed().as_micros() as u64;
-        let leaked = processes::sweep();
-        while running.read_ready(None, Some(Duration::ZERO)).any {}
+        let leaked = processes::sweep(self.plan.leak_grace());
+        let mut buffer = self.read_buffer.borrow_mut();
+        running.token = running.token.take().or(running.closed_token.take());
+        while running.read_ready(buffer.bytes(), None, Some(Duration::ZERO)).any {}
+        drop(buffer);
 
         let account = token::receive(&running.token_bytes, identity);
-        let (subtests, seed_used) = match &account {
-            Ok(account) => (account.subtests.clone(), account.seed_used),
-            Err(_) => (Vec::new(), false),
+        let (subtests, seed_used, thread_panics) = match &account {
+            Ok(account) => {
+                (account.subtests.clone(), account.seed_used, account.thread_panics.clone())
+            }
+            Err(_) => (Vec::new(), false, Vec::new()),
         };
         let judgement = judge(&Evidence { account, status, overrun, leaked });
         let mut result = TestResult::new(judgement);
-        if result.verdict().is_red() || self.plan.keep_output {
+        if result.verdict().is_red() || self.plan.keep_output || !thread_panics.is_empty() {
             result.stdout = running.stdout_buffer.into_text();
             result.stderr = running.stderr_buffer.into_text();
         }
-        TestResult { duration_us, threads, subtests, seed_used, ..result }
+        TestResult { duration_us, threads, subtests, seed_used, thread_panics, ..result }
     }
 
     /// Returns when the process has ended; enforces the time limit.
@@ -184,7 +215,8 @@ impl Supervisor<'_> {
         let mut overrun: Option<Overrun> = None;
         loop {
             let wait = deadline.saturating_duration_since(Instant::now());
-            let ready = running.read_ready(channel, Some(wait));
+            let ready =
+                running.read_ready(self.read_buffer.borrow_mut().bytes(), channel, Some(wait));
             if ready.ended {
                 return overrun;
             }
@@ -194,14 +226,19 @@ impl Supervisor<'_> {
             if Instant::now() < deadline {
                 continue;
             }
-            let grace = Duration::from_millis(self.plan.grace_ms);
-            deadline += grace.max(Duration::from_millis(1));
+            let grace_ms = self.plan.grace_ms();
+            deadline += Duration::from_millis(grace_ms);
             match &mut overrun {
                 None => {
                     *threads = processes::describe_threads(running.pid);
+                    let stopped_by = match ffi::wait_for_change(Some(running.pid), false) {
+                        Wait::Stopped(_, signal) => Some(signal),
+                        _ => None,
+                    };
                     ffi::kill_group(running.pid, ffi::SIGTERM);
-                    let grace_ms = self.plan.grace_ms;
-                    overrun = Some(Overrun { limit_ms, grace_ms, killed: false });
+                    // A stopped process ends only after it has been continued.
+                    ffi::kill_group(running.pid, ffi::signals::SIGCONT);
+                    overrun = Some(Overrun { limit_ms, grace_ms, killed: false, stopped_by });
                 }
                 Some(overrun) => {
                     overrun.killed = true;
@@ -214,13 +251,29 @@ impl Supervisor<'_> {
     }
 }
 
+/// The judgement on a test one of whose fixtures has no value.
+fn fixture_failure(test: &TestDefinition) -> Option<Judgement> {
+    // The last one is what the test declares; its failure names what it needs.
+    groups::declared(test).into_iter().rev().find_map(|fixture| {
+        let outcome = match fixture.failure()? {
+            FixtureFailure::Failed { file, line, message } => {
+                let failure = FixtureFailure::Failed { message, file: String::new(), line: 0 };
+                let message = describe_failure(fixture.name(), &failure);
+                BodyOutcome::Failed { message, file, line }
+            }
+            skip => skip,
+        };
+        Some(Judgement::of_outcome(outcome))
+    })
+}
+
 /// Ends the test and the supervisor: the runner is gone, so the result has no reader.
 fn abandon(pid: Pid) -> ! {
     ffi::kill_group(pid, ffi::SIGKILL);
     ffi::kill(pid, ffi::SIGKILL);
     ffi::wait(Some(pid));
-    processes::sweep();
-    ffi::exit_now(1)
+    processes::sweep(Duration::ZERO);
+    ffi::exit_now(0)
 }
 
 /// What a call of `poll` found.
@@ -232,7 +285,12 @@ struct Ready {
 
 impl Running {
     /// Waits for something to happen and reads what has arrived.
-    fn read_ready(&mut self, channel: Option<BorrowedFd<'_>>, timeout: Option<Duration>) -> Ready {
+    fn read_ready(
+        &mut self,
+        buffer: &mut [u8],
+        channel: Option<BorrowedFd<'_>>,
+        timeout: Option<Duration>,
+    ) -> Ready {
         fn fd(stream: Option<&PipeReader>) -> Option<BorrowedFd<'_>> {
             stream.map(AsFd::as_fd)
         }
@@ -241,33 +299,38 @@ impl Running {
         let [ended, channel, out, err, token] =
             ffi::poll([ended, channel, streams[0], streams[1], streams[2]], timeout);
         if out {
-            read_some(&mut self.stdout, &mut self.read_buffer, |bytes| {
+            read_some(&mut self.stdout, buffer, |bytes| {
                 self.stdout_buffer.push(bytes);
             });
         }
         if err {
-            read_some(&mut self.stderr, &mut self.read_buffer, |bytes| {
+            read_some(&mut self.stderr, buffer, |bytes| {
                 self.stderr_buffer.push(bytes);
             });
         }
         if token {
-            read_some(&mut self.token, &mut self.read_buffer, |bytes| {
+            let left = read_some(&mut self.token, buffer, |bytes| {
                 // Beyond the bound one byte too many is kept, which voids the token.
                 let room = (MAX_TOKEN_BYTES + 1).saturating_sub(self.token_bytes.len());
                 self.token_bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
             });
+            self.closed_token = left;
         }
         Ready { any: out || err || token, ended, channel }
     }
 }
 
-/// Reads once from a stream that is ready; drops the stream at its end.
-fn read_some(stream: &mut Option<PipeReader>, buffer: &mut [u8], mut take: impl FnMut(&[u8])) {
-    let Some(reader) = stream else { return };
+/// Reads once from a stream that is ready; at its end takes it off and returns it.
+fn read_some(
+    stream: &mut Option<PipeReader>,
+    buffer: &mut [u8],
+    mut take: impl FnMut(&[u8]),
+) -> Option<PipeReader> {
+    let reader = stream.as_mut()?;
     match reader.read(buffer) {
-        Ok(0) => *stream = None,
-        Ok(n) => take(&buffer[..n]),
+        Ok(bytes) if bytes > 0 => take(&buffer[..bytes]),
         Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-        Err(_) => *stream = None,
+        _ => return stream.take(),
     }
+    None
 }

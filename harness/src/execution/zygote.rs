@@ -1,69 +1,111 @@
-//! The zygote: the single-threaded process from which everything is forked.
+//! The zygote and the runner's side of it: the process from which every test is forked.
 //!
 //! 1. Started in `main` before any thread exists, in a process group of its own, so that a
 //!    keyboard interrupt reaches the runner only and the zygote still cleans up.
-//! 2. Builds the session fixtures of the selected tests, then forks one supervisor per worker.
-//! 3. The zygote ends when its supervisors have ended, and those end when the runner closes their
-//!    channels or ends; the zygote then removes the scratch directory.
+//! 2. It is the host of group 0. The runner asks hosts for supervisors and for hosts of further groups
+//!    as tests need them; a supervisor or host that is lost is asked for again.
+//! 3. A group is closed, and its fixtures are torn down, when its last test has ended. When all are
+//!    closed, or the runner ends, the zygote removes the scratch directory and ends.
 
-use std::io::{self, Write};
+use std::io::{self, PipeReader, Read, Write};
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::control::{self, Order};
+use super::host::Host;
 use super::plan::Plan;
-use super::{channel, child, processes, supervisor};
-use crate::cases::fixture::SessionFixture;
+use super::{channel, child, processes};
 use crate::ffi::{self, Pid, Wait};
 use crate::verdicts::result::TestResult;
 use crate::verdicts::token::Identity;
 use crate::verdicts::verdict::{Judgement, Verdict};
 
-/// Time beyond a test's own limit after which its supervisor counts as lost. Building the session
-/// fixtures must fit in it.
+/// Time beyond a test's own limit, and that of its fixtures, after which its supervisor is lost.
 const SUPERVISOR_TIMEOUT: Duration = Duration::from_mins(1);
-/// Time the zygote gets to end after the channels are closed.
+/// Time the zygote gets to end after the channels are closed, beyond that of teardowns.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The runner's handle to the zygote process.
 pub struct Zygote {
     pid: Pid,
-    channels: Mutex<Vec<UnixStream>>,
+    groups: Mutex<Vec<OpenGroup>>,
+    faults: Mutex<Option<PipeReader>>,
+}
+
+/// What the runner knows of a group.
+#[derive(Default)]
+struct OpenGroup {
+    control: Option<OwnedFd>,
+    /// Channels of supervisors that have nothing to do.
+    idle: Vec<Arc<UnixStream>>,
+    /// Channels of supervisors whose tests run.
+    busy: Vec<Arc<UnixStream>>,
+    /// Runs of its tests that have not ended, and child groups that are open.
+    users: usize,
+}
+
+/// A channel that failed.
+enum Lost {
+    /// Before the request was accepted: the test has not begun.
+    Idle,
+    /// While the test ran.
+    Busy(io::Error),
 }
 
 impl Zygote {
-    /// Forks the zygote. The caller must be single-threaded.
-    pub fn start(
-        plan: &Plan,
-        fixtures: &[&'static dyn SessionFixture],
-        workers: usize,
-    ) -> io::Result<Self> {
-        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        for _ in 0..workers {
-            let (our_end, their_end) = UnixStream::pair()?;
-            ours.push(our_end);
-            theirs.push(their_end);
-        }
+    /// Forks the zygote. The caller must be single-threaded. `runs` has the test of each run.
+    pub fn start(plan: &Plan, runs: impl Iterator<Item = usize>) -> io::Result<Self> {
+        let (ours, theirs) = control::sockets()?;
+        let (faults, faults_end) = io::pipe()?;
         // Inherited buffers would be written twice.
         io::stdout().flush()?;
         io::stderr().flush()?;
+        let (mut ours, mut theirs) = (Some(ours), Some(theirs));
+        let (mut faults, mut faults_end) = (Some(faults), Some(faults_end));
         let pid = ffi::fork(&mut || {
-            drop(std::mem::take(&mut ours));
-            run_zygote(plan, fixtures, std::mem::take(&mut theirs));
+            drop((ours.take(), faults.take()));
+            run_zygote(plan, theirs.take(), faults_end.take());
             ffi::exit_now(0)
         })?;
-        Ok(Self { pid, channels: Mutex::new(ours) })
+        let mut groups: Vec<OpenGroup> =
+            plan.groups.all.iter().map(|_| OpenGroup::default()).collect();
+        groups[0].control = ours;
+        groups[0].users = 1; // open until `end`
+        for test in runs {
+            groups[plan.groups.of(test)].users += 1;
+        }
+        Ok(Self { pid, groups: Mutex::new(groups), faults: Mutex::new(faults) })
     }
 
-    /// Runs a test under a free supervisor. There are as many supervisors as workers that call this.
-    pub fn run(&self, identity: Identity, limit: Duration) -> TestResult {
-        let free = self.channels().pop();
-        let result = match free {
-            None => Err(io::Error::other("no supervisor is left")),
-            Some(mut channel) => request(&mut channel, identity, limit).inspect(|_| {
-                self.channels().push(channel);
-            }),
+    /// Runs a test under a supervisor of its group.
+    pub fn run(&self, plan: &Plan, identity: Identity) -> TestResult {
+        let group = plan.groups.of(identity.test as usize);
+        let limit = Duration::from_millis(plan.longest_ms(identity.test as usize));
+        let result = loop {
+            let idle = self.groups()[group].idle.pop();
+            let was_idle = idle.is_some();
+            let channel = match idle.map_or_else(|| self.supervisor(plan, group), Ok) {
+                Ok(channel) => channel,
+                Err(error) => break Err(error),
+            };
+            self.groups()[group].busy.push(channel.clone());
+            let result = request(&channel, identity, limit);
+            let mut groups = self.groups();
+            groups[group].busy.retain(|busy| !Arc::ptr_eq(busy, &channel));
+            match result {
+                Ok(result) => {
+                    groups[group].idle.push(channel);
+                    break Ok(result);
+                }
+                Err(Lost::Idle) if was_idle => {}
+                Err(Lost::Idle) => break Err(io::Error::other("it ended before the test")),
+                Err(Lost::Busy(error)) => break Err(error),
+            }
         };
+        self.end_use(plan, group);
         result.unwrap_or_else(|error| {
             let text = format!(
                 "the process that supervised the test was lost ({error}); a test that kills its \
@@ -73,82 +115,133 @@ impl Zygote {
         })
     }
 
-    fn channels(&self) -> std::sync::MutexGuard<'_, Vec<UnixStream>> {
-        self.channels.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Rule 2: a channel to a new supervisor.
+    fn supervisor(&self, plan: &Plan, group: usize) -> io::Result<Arc<UnixStream>> {
+        let (ours, theirs) = UnixStream::pair()?;
+        let order = Order::Supervisor(theirs);
+        let mut groups = self.groups();
+        open(&mut groups, plan, group)?;
+        if order_from(&groups[group], &order).is_err() {
+            // Its host is lost, and what was forked from it.
+            close(&mut groups, plan, group);
+            open(&mut groups, plan, group)?;
+            order_from(&groups[group], &order)?;
+        }
+        Ok(Arc::new(ours))
     }
 
-    /// Closes the channels and waits until all processes are gone.
-    pub fn end(&self) {
-        self.channels().clear();
+    /// Rule 3.
+    fn end_use(&self, plan: &Plan, group: usize) {
+        let mut groups = self.groups();
+        groups[group].users = groups[group].users.saturating_sub(1);
+        if groups[group].users == 0 {
+            close(&mut groups, plan, group);
+        }
+    }
+
+    fn groups(&self) -> MutexGuard<'_, Vec<OpenGroup>> {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Closes everything and waits until all processes are gone; faults that concern no test.
+    pub fn end(&self, plan: &Plan) -> Vec<String> {
+        for group in self.groups().iter_mut() {
+            // A supervisor ends its test when the channel closes.
+            for busy in group.busy.drain(..) {
+                let _ = busy.shutdown(Shutdown::Both);
+            }
+            group.idle.clear();
+            group.control = None;
+        }
         let started = Instant::now();
+        let timeout = EXIT_TIMEOUT + Duration::from_millis(plan.teardown_ms());
         while let Wait::Running = ffi::try_wait(Some(self.pid)) {
-            if started.elapsed() > EXIT_TIMEOUT {
+            if started.elapsed() > timeout {
                 // Supervisors are in the group; tests end with their supervisors.
                 ffi::kill_group(self.pid, ffi::SIGKILL);
                 ffi::wait(Some(self.pid));
-                return;
+                break;
             }
             std::thread::sleep(Duration::from_micros(200));
         }
+        // A zygote that was killed has not cleaned up.
+        let _ = std::fs::remove_dir_all(&plan.scratch);
+        let mut text = Vec::new();
+        let faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut faults) = faults {
+            read_available(&mut faults, &mut text);
+        }
+        String::from_utf8_lossy(&text).lines().map(ToString::to_string).collect()
     }
 }
 
-fn request(
-    channel: &mut UnixStream,
-    identity: Identity,
-    limit: Duration,
-) -> io::Result<TestResult> {
-    channel.set_read_timeout(Some(limit + SUPERVISOR_TIMEOUT))?;
-    channel::send_request(&mut *channel, identity)?;
-    channel::receive_result(&mut *channel)
-}
-
-/// Does what the zygote is for: rules 2 and 3.
-fn run_zygote(plan: &Plan, fixtures: &[&'static dyn SessionFixture], channels: Vec<UnixStream>) {
-    let set_up = ffi::lead_own_group()
-        .and_then(|()| ffi::adopt_orphans())
-        .and_then(|()| child::prepare_for_all());
-    if let Err(error) = set_up {
-        eprintln!("harness: the zygote could not be set up: {error}");
-        return;
-    }
-    for fixture in fixtures {
-        fixture.prepare();
-        assert_single_threaded(fixture.name());
-    }
-    let mut supervisors = Vec::new();
-    let mut channels = channels.into_iter().enumerate();
-    while let Some((number, channel)) = channels.next() {
-        let mut channel = Some(channel);
-        let forked = ffi::fork(&mut || {
-            // Later channels belong to later supervisors and must close with them.
-            channels.by_ref().for_each(drop);
-            supervisor::serve(channel.take().expect("the closure runs once"), plan, number);
-            ffi::exit_now(0)
-        });
-        match forked {
-            Ok(pid) => supervisors.push(pid),
-            Err(error) => eprintln!("harness: a supervisor could not be forked: {error}"),
+/// Reads what has been written; a process that still holds the other end is not waited for.
+fn read_available(from: &mut PipeReader, text: &mut Vec<u8>) {
+    use std::os::fd::AsFd;
+    let mut buffer = [0; 4096];
+    while ffi::poll([Some(from.as_fd())], Some(Duration::ZERO))[0] {
+        match from.read(&mut buffer) {
+            Ok(bytes) if bytes > 0 => text.extend_from_slice(&buffer[..bytes]),
+            _ => return,
         }
     }
-    while !supervisors.is_empty() {
-        // Orphans of a killed supervisor are reaped here as well.
-        let Wait::Ended(ended, _) = ffi::wait(None) else { break };
-        supervisors.retain(|supervisor| *supervisor != ended);
-    }
-    processes::sweep();
-    let _ = std::fs::remove_dir_all(&plan.scratch);
 }
 
-/// Rule 3 of fixtures: a forked child would lack the threads, and their locks would stay taken.
-fn assert_single_threaded(fixture: &str) {
-    let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
-    if threads > 1 {
-        eprintln!(
-            "harness: session fixture `{fixture}` left {} threads running; build it without \
-             threads, or start them in the test",
-            threads - 1
-        );
-        ffi::exit_now(1)
+/// Makes sure that a group has a host, and its parents before it.
+fn open(groups: &mut [OpenGroup], plan: &Plan, group: usize) -> io::Result<()> {
+    if groups[group].control.is_some() {
+        return Ok(());
     }
+    let parent = plan.groups.all[group].parent;
+    if parent == group {
+        return Err(io::Error::other("the process that forks the tests is gone"));
+    }
+    for attempt in 0..2 {
+        open(groups, plan, parent)?;
+        let (ours, theirs) = control::sockets()?;
+        if order_from(&groups[parent], &Order::Child(group, theirs)).is_ok() {
+            groups[group].control = Some(ours);
+            groups[parent].users += 1;
+            return Ok(());
+        }
+        if attempt == 0 {
+            close(groups, plan, parent);
+        }
+    }
+    Err(io::Error::other("the process that forks the tests is gone"))
+}
+
+fn order_from(group: &OpenGroup, order: &Order) -> io::Result<()> {
+    match &group.control {
+        Some(control) => control::send(control, order),
+        None => Err(io::ErrorKind::NotConnected.into()),
+    }
+}
+
+/// Has a group end, which no longer uses its parent.
+fn close(groups: &mut [OpenGroup], plan: &Plan, group: usize) {
+    groups[group].idle.clear();
+    let parent = plan.groups.all[group].parent;
+    if groups[group].control.take().is_some() && parent != group {
+        groups[parent].users = groups[parent].users.saturating_sub(1);
+        if groups[parent].users == 0 {
+            close(groups, plan, parent);
+        }
+    }
+}
+
+fn request(channel: &UnixStream, identity: Identity, limit: Duration) -> Result<TestResult, Lost> {
+    channel.set_read_timeout(Some(limit + SUPERVISOR_TIMEOUT)).map_err(Lost::Busy)?;
+    channel::send_request(channel, identity).map_err(|_| Lost::Idle)?;
+    channel::receive_result(channel).map_err(Lost::Busy)
+}
+
+fn run_zygote(plan: &Plan, control: Option<OwnedFd>, faults: Option<io::PipeWriter>) {
+    let mut host = Host { plan, group: 0, control, faults };
+    match ffi::lead_own_group().and_then(|()| child::prepare_for_all()) {
+        Ok(()) => host.run(),
+        Err(error) => host.tell_fault(&format!("the zygote could not be set up: {error}")),
+    }
+    processes::sweep(Duration::ZERO);
+    let _ = std::fs::remove_dir_all(&plan.scratch);
 }

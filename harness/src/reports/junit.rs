@@ -1,66 +1,111 @@
 //! `JUnit` XML, the subset that CI servers read: one suite per binary, one case per test.
 //!
-//! Panics and leaks are `failure`, crashes, time limits and early exits `error`, expected skips
-//! `skipped` with their reason, broken and stale skips `failure`. Output is test-controlled text:
-//! everything is escaped and characters that XML 1.0 forbids are replaced.
+//! Panics and leaks are `failure`, crashes, time limits, early exits and interrupts `error`, expected
+//! skips `skipped` with their reason, broken and stale skips `failure`. A repeated test has the number
+//! of the repetition behind its name. Output is test-controlled text: everything is escaped and
+//! characters that XML 1.0 forbids are replaced.
+//!
+//! Binaries of one run that write to one file add their suites to it; each suite begins a line.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::path::Path;
+use std::io::Write as _;
 
-use super::ledger::Counts;
+use super::report_file::ReportFile;
 use crate::error::Error;
 use crate::verdicts::result::TestResult;
 use crate::verdicts::verdict::Verdict;
 
-/// Writes a report of one or more binaries.
+const HEAD: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+const SUITE: &str = "  <testsuite ";
+const END: &str = "</testsuites>\n";
+
+/// Writes a report of one or more binaries, after those that the same run has written.
 ///
 /// # Errors
 /// [`Error::File`] if it cannot be written.
-pub fn write(path: &Path, binaries: &[(&str, &[TestResult])]) -> Result<(), Error> {
-    let failed =
-        |source| Error::File { action: "write the JUnit report", path: path.into(), source };
-    if let Some(directory) = path.parent() {
-        fs::create_dir_all(directory).map_err(failed)?;
-    }
-    fs::write(path, document(binaries)).map_err(failed)
+pub fn write(
+    file: &ReportFile,
+    run_id: &str,
+    binaries: &[(&str, &[TestResult])],
+) -> Result<(), Error> {
+    const ACTION: &str = "write the JUnit report";
+    let mark = mark(run_id);
+    let (mut opened, before) =
+        file.open(ACTION, |text| !run_id.is_empty() && text.contains(&mark))?;
+    let suites: String = binaries.iter().map(|(binary, results)| suite(binary, results)).collect();
+    let text = document(&mark, &(suites_of(&before).to_owned() + &suites));
+    let written = if before.is_empty() { Ok(()) } else { opened.set_len(0) };
+    written.and_then(|()| opened.write_all(text.as_bytes())).map_err(|source| Error::File {
+        action: ACTION,
+        path: file.path().into(),
+        source,
+    })
+}
+
+/// Tells a report of one run from others.
+fn mark(run_id: &str) -> String {
+    if run_id.is_empty() { String::new() } else { format!("<!-- run {} -->\n", escape(run_id)) }
+}
+
+/// The suites of a report of ours.
+fn suites_of(text: &str) -> &str {
+    let start = text.find(SUITE).unwrap_or(text.len());
+    let end = text.rfind(END).unwrap_or(text.len());
+    text.get(start..end).unwrap_or_default()
 }
 
 /// The whole document.
-pub fn document(binaries: &[(&str, &[TestResult])]) -> String {
-    let total =
-        binaries.iter().fold(Counts::default(), |sum, (_, results)| sum.plus(Counts::of(results)));
-    let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    let _ = writeln!(
-        xml,
-        "<testsuites tests=\"{}\" failures=\"{}\" skipped=\"{}\">",
-        total.passed + total.failed + total.skipped + total.not_run,
-        total.failed,
-        total.skipped + total.not_run,
-    );
-    for (binary, results) in binaries {
-        suite(&mut xml, binary, results);
+fn document(mark: &str, suites: &str) -> String {
+    let mut total = [0; 4];
+    for line in suites.lines().filter(|line| line.starts_with(SUITE)) {
+        for (sum, name) in total.iter_mut().zip(["tests", "failures", "errors", "skipped"]) {
+            *sum += number_in(line, name);
+        }
     }
-    xml.push_str("</testsuites>\n");
-    xml
+    let [tests, failures, errors, skipped] = total;
+    format!(
+        "{HEAD}{mark}<testsuites tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" \
+         skipped=\"{skipped}\">\n{suites}{END}"
+    )
 }
 
-fn suite(xml: &mut String, binary: &str, results: &[TestResult]) {
-    let counts = Counts::of(results);
+/// The number of an attribute in a line that [`suite`] has written.
+fn number_in(line: &str, name: &str) -> u64 {
+    let value = line.split_once(&format!(" {name}=\"")).map_or("", |(_, rest)| rest);
+    value.split('"').next().and_then(|digits| digits.parse().ok()).unwrap_or(0)
+}
+
+/// The element that a verdict has in a test case.
+fn element(verdict: Verdict) -> Option<&'static str> {
+    match verdict {
+        Verdict::Pass => None,
+        Verdict::SkipExpected | Verdict::NotRun => Some("skipped"),
+        Verdict::Crash | Verdict::Timeout | Verdict::EarlyExit | Verdict::Interrupted => {
+            Some("error")
+        }
+        Verdict::Fail | Verdict::Leak | Verdict::SkipBroken | Verdict::SkipStale => Some("failure"),
+    }
+}
+
+/// One suite, as text.
+pub fn suite(binary: &str, results: &[TestResult]) -> String {
+    let count = |name| results.iter().filter(|one| element(one.verdict()) == Some(name)).count();
     let time_us: u64 = results.iter().map(|result| result.duration_us).sum();
-    let _ = writeln!(
-        xml,
-        "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" skipped=\"{}\" time=\"{}\">",
+    let mut xml = format!(
+        "{SUITE}name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" \
+         time=\"{}\">\n",
         escape(binary),
         results.len(),
-        counts.failed,
-        counts.skipped + counts.not_run,
+        count("failure"),
+        count("error"),
+        count("skipped"),
         seconds(time_us),
     );
     for result in results {
-        case(xml, binary, result);
+        case(&mut xml, binary, result);
     }
     xml.push_str("  </testsuite>\n");
+    xml
 }
 
 fn case(xml: &mut String, binary: &str, result: &TestResult) {
@@ -70,7 +115,7 @@ fn case(xml: &mut String, binary: &str, result: &TestResult) {
         xml,
         "    <testcase classname=\"{}\" name=\"{}\" time=\"{}\"",
         escape(&class),
-        escape(name),
+        escape(&numbered(name, result.attempt)),
         seconds(result.duration_us),
     );
     let judgement = &result.judgement;
@@ -78,13 +123,7 @@ fn case(xml: &mut String, binary: &str, result: &TestResult) {
         let _ = write!(xml, " file=\"{}\" line=\"{}\"", escape(&judgement.file), judgement.line);
     }
     xml.push_str(">\n");
-    let element = match judgement.verdict {
-        Verdict::Pass => None,
-        Verdict::SkipExpected | Verdict::NotRun => Some("skipped"),
-        Verdict::Crash | Verdict::Timeout | Verdict::EarlyExit => Some("error"),
-        Verdict::Fail | Verdict::Leak | Verdict::SkipBroken | Verdict::SkipStale => Some("failure"),
-    };
-    if let Some(element) = element {
+    if let Some(element) = element(judgement.verdict) {
         let _ = writeln!(
             xml,
             "      <{element} type=\"{}\" message=\"{}\"/>",
@@ -98,6 +137,11 @@ fn case(xml: &mut String, binary: &str, result: &TestResult) {
         }
     }
     xml.push_str("    </testcase>\n");
+}
+
+/// The name of a repeated test with the number of the repetition.
+pub fn numbered(name: &str, attempt: u32) -> String {
+    if attempt > 1 { format!("{name}#{attempt}") } else { name.into() }
 }
 
 fn seconds(duration_us: u64) -> String {

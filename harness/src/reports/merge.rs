@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use super::junit;
 use super::ledger::{self, Counts, Run};
+use super::report_file::ReportFile;
 use super::summary;
 use crate::error::Error;
 use crate::verdicts::result::TestResult;
@@ -25,6 +26,8 @@ pub struct Merge {
     pub junit: Option<PathBuf>,
     /// Number of slow tests shown.
     pub slowest: usize,
+    /// The run that every ledger must be of; any without it.
+    pub run_id: Option<String>,
 }
 
 /// Number of slow tests shown unless asked otherwise.
@@ -35,7 +38,9 @@ const HELP: &str = "\
 Merges the ledgers that test binaries left in a directory (VALK_TEST_LEDGER_DIR).
 
 USAGE: valk-test-report DIRECTORY [--expect BINARY]... [--junit FILE] [--slowest N]
+                        [--run-id ID]
 
+With --run-id, ledgers of another run (VALK_TEST_RUN_ID) are faults.
 Exit status 0 if every ledger is whole and green, 1 if not, 2 for a wrong command line.
 ";
 
@@ -71,6 +76,7 @@ impl Merge {
             match word.as_str() {
                 "--help" | "-h" => return Ok(None),
                 "--expect" => merge.expect.push(value()?),
+                "--run-id" => merge.run_id = Some(value()?),
                 "--junit" => merge.junit = Some(value()?.into()),
                 "--slowest" => {
                     let text = value()?;
@@ -103,14 +109,15 @@ impl Merge {
         if runs.is_empty() && faults.is_empty() {
             faults.push("no ledger at all: no test binary ran".into());
         }
-        for run in runs.iter().filter(|run| run.counts.failed == 0 && run.exit_status != 0) {
+        let silent = |run: &&Run| run.counts.failed == 0 && run.faults.is_empty();
+        for run in runs.iter().filter(silent).filter(|run| run.exit_status != 0) {
             let (binary, status) = (&run.binary, run.exit_status);
             faults.push(format!("`{binary}` has no red test, but ended with status {status}"));
         }
         if let Some(path) = &self.junit {
             let suites: Vec<(&str, &[TestResult])> =
                 runs.iter().map(|run| (run.binary.as_str(), run.results.as_slice())).collect();
-            junit::write(path, &suites)?;
+            junit::write(&ReportFile::Shared(path.clone()), "", &suites)?;
         }
         let total = runs.iter().fold(Counts::default(), |sum, run| sum.plus(run.counts));
         let text = self.text(&runs, &faults, total);
@@ -132,11 +139,28 @@ impl Merge {
         let (mut runs, mut faults) = (Vec::new(), Vec::new());
         for path in paths {
             match ledger::read(&path) {
-                Ok(run) => runs.push(run),
+                Ok(read) => {
+                    for run in read {
+                        faults.extend(self.foreign(&run, &path));
+                        let (binary, run_faults) = (&run.binary, &run.faults);
+                        faults
+                            .extend(run_faults.iter().map(|fault| format!("`{binary}`: {fault}")));
+                        runs.push(run);
+                    }
+                }
                 Err(fault) => faults.push(format!("ledger {} {fault}", file_name(&path))),
             }
         }
         Ok((merge_by_binary(runs), faults))
+    }
+
+    /// What is wrong with a run that is not the one asked for.
+    fn foreign(&self, run: &Run, path: &Path) -> Option<String> {
+        let wanted = self.run_id.as_ref()?;
+        (*wanted != run.id).then(|| {
+            let (file, found) = (file_name(path), &run.id);
+            format!("ledger {file} is of run `{found}`, expected `{wanted}`")
+        })
     }
 
     fn text(&self, runs: &[Run], faults: &[String], total: Counts) -> String {
@@ -191,6 +215,7 @@ fn merge_by_binary(runs: Vec<Run>) -> Vec<Run> {
             Some(known) => {
                 known.counts = known.counts.plus(run.counts);
                 known.exit_status = known.exit_status.max(run.exit_status);
+                known.faults.extend(run.faults);
                 known.results.extend(run.results);
             }
         }

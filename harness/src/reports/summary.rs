@@ -1,18 +1,16 @@
-//! The summary on the terminal, after libtest-mimic's progress lines: skips with reasons, slowest
-//! tests, failures with everything needed to fix them, and the counts as the last line.
+//! Text on the terminal beside libtest-mimic's progress lines: each failure with everything needed to
+//! fix it, as soon as it is known; at the end skips with reasons, slowest tests, the list of failures,
+//! and the counts as the last line.
 
 use std::fmt::Write as _;
 
+use super::junit::numbered;
 use super::ledger::Counts;
 use crate::verdicts::result::TestResult;
 use crate::verdicts::verdict::Verdict;
 
 /// What the summary says besides the results.
-pub struct Summary<'a> {
-    /// How to run one test again; the name is put in the place of `{}`.
-    pub rerun: &'a str,
-    /// Seed of the run.
-    pub run_seed: u64,
+pub struct Summary {
     /// Number of slow tests to show.
     pub slowest: usize,
     /// Show the output of passed tests.
@@ -22,7 +20,7 @@ pub struct Summary<'a> {
 }
 
 /// The whole summary.
-pub fn summary(results: &[TestResult], about: &Summary<'_>) -> String {
+pub fn summary(results: &[TestResult], about: &Summary) -> String {
     let counts = Counts::of(results);
     let mut text = String::new();
     if about.show_output {
@@ -34,13 +32,15 @@ pub fn summary(results: &[TestResult], about: &Summary<'_>) -> String {
         }
     }
     text.push_str(&skips(results));
+    text.push_str(&thread_panics(results));
     text.push_str(&slowest(results, about.slowest));
     let red: Vec<_> = results.iter().filter(|result| result.verdict().is_red()).collect();
     if !red.is_empty() {
-        text.push_str("\nfailures in detail:\n");
+        text.push_str("\nfailed:\n");
     }
     for result in red {
-        failure(&mut text, result, about);
+        let name = numbered(&result.name, result.attempt);
+        let _ = writeln!(text, "    {name}\n        {}", heading(result));
     }
     text.push('\n');
     let of = |verdict| results.iter().filter(|result| result.verdict() == verdict).count();
@@ -53,13 +53,18 @@ pub fn summary(results: &[TestResult], about: &Summary<'_>) -> String {
         );
     }
     if counts.not_run > 0 {
-        let _ = writeln!(text, "{} not run after the first failure", counts.not_run);
+        let _ = writeln!(text, "{} not run", counts.not_run);
     }
     if about.filtered_out > 0 {
         let _ = writeln!(text, "{} not selected", about.filtered_out);
     }
     let _ = writeln!(text, "{}", counts.line());
     text
+}
+
+/// What makes the run red and is no test, a line each.
+pub fn faults(faults: &[String]) -> String {
+    faults.iter().flat_map(|fault| ["\nFAULT: ", fault, "\n"]).collect()
 }
 
 /// All expected skips with code and reason; empty without any.
@@ -91,33 +96,61 @@ pub fn slowest(results: &[TestResult], number: usize) -> String {
 /// Heading of a red result: verdict, place, explanation.
 pub fn heading(result: &TestResult) -> String {
     let judgement = &result.judgement;
-    let place = if judgement.line == 0 {
-        String::new()
-    } else {
-        format!("{}:{}: ", judgement.file, judgement.line)
+    let place = match place(&judgement.file, judgement.line) {
+        place if place.is_empty() => place,
+        place => place + ": ",
     };
     format!("{}: {place}{}", judgement.verdict.name(), judgement.message)
 }
 
-fn failure(text: &mut String, result: &TestResult, about: &Summary<'_>) {
+/// `file:line`, the file alone without a line, nothing without a file.
+fn place(file: &str, line: u32) -> String {
+    if line == 0 { file.to_string() } else { format!("{file}:{line}") }
+}
+
+/// Panics of other threads of tests that are green.
+fn thread_panics(results: &[TestResult]) -> String {
+    let mut text = String::new();
+    for result in results.iter().filter(|result| !result.verdict().is_red()) {
+        for panic in &result.thread_panics {
+            if text.is_empty() {
+                text.push_str("\nother threads of passed tests panicked:\n");
+            }
+            let _ = writeln!(text, "    {}: {panic}", result.name);
+        }
+    }
+    text
+}
+
+/// Everything about a red result; `rerun` is the command that runs a test again, with `{}` for its name.
+pub fn failure(result: &TestResult, rerun: &str, run_seed: u64) -> String {
     let attempt = match result.attempt {
         1 => String::new(),
         n => format!(" (run {n})"),
     };
-    let _ = writeln!(
-        text,
-        "\n==== {}{attempt}  [{}, {}]",
+    let mut text = format!(
+        "\n==== {}{attempt}  [{}, {}]\n{}\n",
         result.name,
         result.isolation,
-        duration(result.duration_us)
+        duration(result.duration_us),
+        heading(result)
     );
-    let _ = writeln!(text, "{}", heading(result));
+    let judgement = &result.judgement;
+    if (&judgement.file, judgement.line) != (&result.test_file, result.test_line)
+        && !result.test_file.is_empty()
+    {
+        let _ = writeln!(text, "the test is at {}", place(&result.test_file, result.test_line));
+    }
+    for panic in &result.thread_panics {
+        let _ = writeln!(text, "another thread panicked: {panic}");
+    }
     if !result.threads.is_empty() {
         let _ = writeln!(text, "---- threads at the time limit\n{}", result.threads);
     }
-    output(text, result);
-    let seed = if result.seed_used { format!(" --seed {}", about.run_seed) } else { String::new() };
-    let _ = writeln!(text, "---- run it again\n{}{seed}", rerun_command(about.rerun, &result.name));
+    output(&mut text, result);
+    let seed = if result.seed_used { format!(" --seed {run_seed}") } else { String::new() };
+    let _ = writeln!(text, "---- run it again\n{}{seed}", rerun_command(rerun, &result.name));
+    text
 }
 
 fn output(text: &mut String, result: &TestResult) {

@@ -24,6 +24,10 @@ fn accounts() -> Vec<(&'static str, Account)> {
         ("failed", Account::of(failed)),
         ("skipped", Account::of(BodyOutcome::Skipped(Skip::broken("V-1", "why")))),
         ("subtests", Account { subtests, seed_used: true, ..Account::of(BodyOutcome::Passed) }),
+        (
+            "thread panics",
+            Account { thread_panics: vec!["t".into()], ..Account::of(BodyOutcome::Passed) },
+        ),
     ]
 }
 
@@ -68,6 +72,7 @@ struct Row {
     /// Raw wait status: exit code in the second byte, signal in the first.
     status: i32,
     overrun: Option<bool>,
+    stopped_by: Option<i32>,
     leaks: usize,
     verdict: Verdict,
     says: &'static str,
@@ -83,7 +88,7 @@ fn row(
     verdict: Verdict,
     says: &'static str,
 ) -> Row {
-    Row { account, status, overrun: None, leaks: 0, verdict, says }
+    Row { account, status, overrun: None, stopped_by: None, leaks: 0, verdict, says }
 }
 
 const EXIT_1: i32 = 1 << 8;
@@ -103,11 +108,16 @@ valk_harness::cases! {
         "broken" => row(Ok(BodyOutcome::Skipped(Skip::broken("V-1", "slow"))), 0, Verdict::SkipBroken, "skipped as broken [V-1]: slow"),
         "timeout beats token" => Row { overrun: Some(false), ..row(Ok(BodyOutcome::Passed), 0, Verdict::Timeout, "ended after SIGTERM") },
         "timeout with kill" => Row { overrun: Some(true), ..row(Err(TokenError::Missing), 9, Verdict::Timeout, "SIGKILL") },
+        "stopped" => Row { overrun: Some(false), stopped_by: Some(19), ..row(Err(TokenError::Missing), 15, Verdict::Timeout, "had been stopped by SIGSTOP") },
+        "stopped by reading" => Row { overrun: Some(false), stopped_by: Some(21), ..row(Err(TokenError::Missing), 15, Verdict::Timeout, "SIGTTIN, as a process in the background is that reads") },
+        "stopped by the terminal" => Row { overrun: Some(true), stopped_by: Some(22), ..row(Err(TokenError::Missing), 9, Verdict::Timeout, "SIGTTOU, as a process in the background is that changes") },
         "leak" => Row { leaks: 1, ..row(Ok(BodyOutcome::Passed), 0, Verdict::Leak, "leaked 1 process, now killed: sh (pid 7)") },
         "leaks" => Row { leaks: 2, ..row(Ok(BodyOutcome::Passed), 0, Verdict::Leak, "leaked 2 processes") },
         "panic and leak" => Row { leaks: 1, ..row(Ok(failed()), 101 << 8, Verdict::Fail, "boom; it also leaked 1 process") },
     ] {
-        let overrun = row.overrun.map(|killed| Overrun { limit_ms: 5, grace_ms: 2, killed });
+        let overrun = row
+            .overrun
+            .map(|killed| Overrun { limit_ms: 5, grace_ms: 2, killed, stopped_by: row.stopped_by });
         let judgement = judge(&Evidence {
             account: row.account.map(Account::of),
             status: ExitStatus::from_raw(row.status),
@@ -212,8 +222,9 @@ valk_harness::test! {
     }
 
     fn process_lines_are_read() {
-        let (parent, process) = parse_stat("12 (a) b (c) S 7 12 12").expect("a living process");
-        assert_eq!((parent, process.pid, process.command.as_str()), (7, 12, "a) b (c"));
+        let (parent, process) = parse_stat("12 (a) b (c) S 7 11 12").expect("a living process");
+        assert_eq!((parent, process.pid, process.group), (7, 12, 11));
+        assert_eq!(process.command, "a) b (c");
         assert_eq!(parse_stat("12 (dead) Z 7 12"), None);
         assert_eq!(parse_stat(""), None);
     }

@@ -1,11 +1,17 @@
 //! Names, definitions, command line.
 
+use std::path::Path;
+
 use crate as valk_harness;
+use crate::BuildTarget;
 use crate::cases::definition::{self, TestDefinition, check_names, full_name};
+use crate::cases::foreign_tests::{find as find_foreign, in_source, sources};
 use crate::error::Error;
 use crate::execution::fresh_process::find;
 use crate::options::{Options, Order, help};
-use crate::reports::test_binary::{rerun_command, without_hash};
+use crate::reports::invocation::{Invocation, build_flags};
+use crate::reports::test_binary::{Rerun, profile_flags, without_hash};
+use crate::runner::settings::Settings;
 use crate::snapshot::file_stem;
 use crate::{Attributes, Fixture, Isolation, SessionFixture, SkipCode, StaticSkip};
 
@@ -28,7 +34,7 @@ valk_harness::test! {
         assert_eq!(error.exit_code(), 2);
         assert!(error.to_string().contains("`b`: defined at b.rs:3 and at b.rs:3"), "{error}");
         assert!(check_names(&tests[..2]).is_ok());
-        for name in ["", "a\u{1b}b"] {
+        for name in ["", "a\u{1b}b", "--help"] {
             assert!(matches!(
                 check_names(&[TestDefinition::new(name, || {})]),
                 Err(Error::BadName { .. })
@@ -90,6 +96,19 @@ valk_harness::test! {
         assert!(!file_stem("../../etc", "x").starts_with('.'));
     }
 
+    fn tests_of_other_harnesses_are_found() {
+        let source = "//! #[test]\n#[test]\nfn a() {}\n  # [ tokio :: test (x)]\nconst A: &str = \"\n\
+            #[test]\";\n/* \n#[rstest]\n*/ proptest! {\nconst B: &str = r#\"\n#[test]\"#;\n\
+            const C: char = '\"';\n#[bench]\nlet s = \"\\\"\n#[test]\";\nfor_r\"\n#[test]\"";
+        let expected = [(2, "#[test]"), (4, "#[tokio::test"), (13, "#[bench]")];
+        assert_eq!(in_source(source), expected);
+        assert_eq!(in_source("use valk_harness::test_fn as test;\n#[test]\nfn a() {}"), []);
+        assert_eq!(in_source("proptest! { }\n/* open"), [(1, "proptest!{")]);
+        let list = "/t/x: a.rs b\\ c.rs Cargo.toml\n\na.rs:\n";
+        assert_eq!(sources(list), [Path::new("a.rs"), Path::new("b c.rs")]);
+        assert_eq!(find_foreign(), [] as [String; 0]);
+    }
+
     fn hashes_of_cargo_are_cut_off() {
         assert_eq!(without_hash("valk_heap-9ef4231ba9595bd2"), "valk_heap");
         assert_eq!(without_hash("fault-specimens"), "fault-specimens");
@@ -97,16 +116,96 @@ valk_harness::test! {
     }
 
     fn rerun_commands_fit_the_target() {
-        assert_eq!(rerun_command(None, "x", "/t/x"), "/t/x --exact {}");
-        assert_eq!(
-            rerun_command(Some("valk-heap"), "valk_heap", ""),
-            "cargo test -p valk-heap --lib -- --exact {}"
-        );
-        assert_eq!(
-            rerun_command(Some("valk-tests"), "faults", ""),
-            "cargo test -p valk-tests --test faults -- --exact {}"
-        );
+        let directory = std::env::temp_dir();
+        let manifest = "[package]\nname = \"x\"\n[[test]]\nname = \"in-manifest\" # why\n\
+                        harness = false\n[[bin]]\nname = \"tool\"\n";
+        std::fs::write(directory.join("Cargo.toml"), manifest).expect("scratch is writable");
+        std::fs::create_dir_all(directory.join("tests/with-main")).expect("scratch is writable");
+        for file in ["tests/my-file.rs", "tests/with-main/main.rs", "tests/notes.md"] {
+            std::fs::write(directory.join(file), "").expect("scratch is writable");
+        }
+        let integration = BuildTarget { temporary_directory: Some("/t"), binary: None };
+        let template = |package: Option<&str>, binary: &str, target, path: &str| {
+            Rerun {
+                package: package.map(String::from),
+                manifest_directory: Some(directory.clone()),
+                binary: binary.into(),
+                path: path.into(),
+                target,
+                flags: vec!["--features".into(), "a b".into()],
+            }
+            .template()
+        };
+        let lib = BuildTarget::default();
+        assert_eq!(template(None, "x", lib, "/t/x"), "/t/x --exact {}");
+        let start = "cargo test -p app --features 'a b'";
+        for (binary, target, path, end) in [
+            ("app", lib, "/t/debug/deps/app", "--lib"),
+            ("my_file", integration, "/t/debug/deps/my_file", "--test my-file"),
+            ("with_main", integration, "/t/debug/deps/with_main", "--test with-main"),
+            ("in_manifest", integration, "/t/debug/deps/in_manifest", "--test in-manifest"),
+            ("tool", BuildTarget { binary: Some("tool"), ..lib }, "/t/deps/tool", "--bin tool"),
+            ("e", BuildTarget { binary: Some("e"), ..lib }, "/t/examples/e", "--example e"),
+        ] {
+            let expected = format!("{start} {end} -- --exact {{}}");
+            assert_eq!(template(Some("app"), binary, target, path), expected);
+        }
+        let unknown = template(Some("app"), "elsewhere", integration, "/t/else where");
+        assert!(unknown.ends_with(" '/t/else where' --exact {})"), "{unknown}");
+        assert!(unknown.starts_with("(cd "), "{unknown}");
         assert_eq!(crate::reports::summary::rerun_command("x {}", "it's"), "x 'it'\\''s'");
+    }
+
+    fn flags_of_the_build_are_kept() {
+        let words = |line: &str| line.split(' ').map(String::from).collect::<Vec<_>>();
+        let line = "/bin/cargo test --release -q --features=a,b -F c --profile fast it -- --release";
+        let expected = words("--release --features=a,b -F c --profile fast");
+        assert_eq!(build_flags(&words(line)), Some(expected));
+        assert_eq!(build_flags(&words("bash test --release")), None);
+        assert_eq!(build_flags(&[]), None);
+        for (path, flags) in [
+            ("/t/debug/deps/x", ""),
+            ("/t/release/deps/x", "--release"),
+            ("/t/fast/deps/x", "--profile fast"),
+            ("x", ""),
+        ] {
+            assert_eq!(profile_flags(path.as_ref()).join(" "), flags, "{path}");
+        }
+    }
+
+    fn relative_reports_lie_where_the_command_was_typed() {
+        let invocation = Invocation { directory: Some("/work".into()), ..Invocation::default() };
+        assert_eq!(invocation.resolve("x.xml".as_ref()).to_str(), Some("/work/x.xml"));
+        assert_eq!(invocation.resolve("/t/x.xml".as_ref()).to_str(), Some("/t/x.xml"));
+        assert_eq!(Invocation::default().resolve("x".as_ref()).to_str(), Some("x"));
+        let (one, two) = (Invocation::read(), Invocation::read());
+        assert_eq!(one, two);
+        assert!(!one.run_id.is_empty());
+    }
+
+    fn settings_are_read() {
+        let read = |name: &'static str, value: &'static str| {
+            Settings::from(|variable| (variable == name).then(|| value.to_string()))
+        };
+        let plain = read("", "").expect("nothing is set");
+        assert_eq!((plain.limit_ms, plain.time_scale, plain.seed), (60_000, 1.0, None));
+        assert_eq!(read("VALK_TEST_TIMEOUT_SECONDS", "2").expect("right").limit_ms, 2_000);
+        let longest = read("VALK_TEST_TIMEOUT_SECONDS", "18446744073709551615").expect("right");
+        assert_eq!(longest.limit_ms, 30 * 24 * 3_600_000);
+        assert_eq!(read("VALK_TEST_SEED", "7").expect("right").seed, Some(7));
+        assert!(read("VALK_TEST_NO_FORK", "1").expect("right").no_fork);
+        for (name, value) in [
+            ("VALK_TEST_TIMEOUT_SECONDS", "0"),
+            ("VALK_TEST_TIMEOUT_SECONDS", "soon"),
+            ("VALK_TEST_TIME_SCALE", "inf"),
+            ("VALK_TEST_TIME_SCALE", "NaN"),
+            ("VALK_TEST_TIME_SCALE", "-1"),
+            ("VALK_TEST_TIME_SCALE", "0"),
+            ("VALK_TEST_SEED", "-1"),
+        ] {
+            let error = read(name, value).expect_err("refused").to_string();
+            assert!(error.contains(name) && error.contains(&format!("found `{value}`")), "{error}");
+        }
     }
 
     fn flags_are_understood() {

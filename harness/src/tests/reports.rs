@@ -25,6 +25,9 @@ fn full() -> TestResult {
         threads: "thread 1".into(),
         subtests: vec![Subtest { name: "s".into(), state: SubtestState::Fail, duration_us: 3 }],
         seed_used: true,
+        thread_panics: vec!["thread 'x' panicked at f.rs:9: no".into()],
+        test_file: "f.rs".into(),
+        test_line: 2,
         ..result(
             "a::b",
             Judgement { file: "f.rs".into(), line: 4, ..Judgement::new(Verdict::Fail, "no\nway") },
@@ -45,12 +48,12 @@ fn all_verdicts() -> Vec<TestResult> {
         result("stale", skip(SkipCode::NeedsCores(1))),
         result("broken", Judgement::of_skip(Skip::broken("V-1", "why"))),
         result("later", Judgement::new(Verdict::NotRun, "an earlier test failed")),
+        result("cut", Judgement::new(Verdict::Interrupted, "SIGINT")),
     ]
 }
 
 fn summary_of(results: &[TestResult]) -> String {
-    let about =
-        Summary { rerun: "run {}", run_seed: 9, slowest: 2, show_output: true, filtered_out: 3 };
+    let about = Summary { slowest: 2, show_output: true, filtered_out: 3 };
     summary::summary(results, &about)
 }
 
@@ -72,6 +75,12 @@ valk_harness::test! {
         channel::send_result(&mut bytes, &full()).expect("memory is writable");
         assert_eq!(channel::receive_result(bytes.as_slice()).expect("it is whole"), full());
         assert!(channel::receive_result(&bytes[..bytes.len() - 1]).is_err());
+        let mut bytes = Vec::new();
+        channel::send_result(&mut bytes, &TestResult::plain_pass(7)).expect("memory is writable");
+        assert_eq!(bytes.len(), 12, "a plain pass is short");
+        let plain = channel::receive_result(bytes.as_slice()).expect("it is whole");
+        assert_eq!(plain, TestResult::plain_pass(7));
+        assert!(channel::receive_account([2, 0, 0, 0, b'{', b'}'].as_slice()).is_err());
         assert!(channel::receive_result([0xff; 8].as_slice()).is_err(), "too long");
         assert!(channel::receive_result([2, 0, 0, 0, b'{', b'}'].as_slice()).is_err(), "no record");
     }
@@ -81,8 +90,14 @@ valk_harness::test! {
         results[0].stdout = "a passed test's output".into();
         results.push(result("quiet", Judgement::new(Verdict::Pass, "")));
         results.push(result("expected too", results[6].judgement.clone()));
-        let text = summary_of(&results);
+        let mut loud = result("loud", Judgement::new(Verdict::Pass, ""));
+        loud.thread_panics = vec!["thread 'x' panicked at f.rs:9: no".into()];
+        results.push(loud);
+        let text = summary_of(&results) + &summary::failure(&full(), "run {}", 9);
         for words in [
+            "other threads of passed tests panicked:\n    loud: thread 'x' panicked at f.rs:9: no",
+            "failed:\n    a::b#2\n        fail: f.rs:4: no",
+            "the test is at f.rs:2\nanother thread panicked: thread 'x'",
             "output of pass\n---- stdout\na passed test's output",
             "skipped:\n    expected - skipped [needs-cores(9999)]: why",
             "slowest:\n        1.5 ms  pass",
@@ -90,17 +105,16 @@ valk_harness::test! {
             "---- threads at the time limit\nthread 1",
             "---- run it again\nrun 'a::b' --seed 9",
             "2 skipped as expected; 1 as broken and 1 for a stale reason",
-            "1 not run after the first failure",
+            "1 not run\n",
             "3 not selected",
         ] {
             assert!(text.contains(words), "no {words:?} in {text}");
         }
-        assert!(text.ends_with("\n2 passed, 7 failed, 2 skipped\n"), "{text}");
+        assert!(text.contains("\n3 passed, 8 failed, 2 skipped\n"), "{text}");
     }
 
     fn summary_of_success_is_short() {
-        let about =
-            Summary { rerun: "", run_seed: 0, slowest: 0, show_output: false, filtered_out: 0 };
+        let about = Summary { slowest: 0, show_output: false, filtered_out: 0 };
         let text = summary::summary(&[result("a", Judgement::new(Verdict::Pass, ""))], &about);
         assert_eq!(text, "\n1 passed, 0 failed, 0 skipped\n");
     }
@@ -113,10 +127,11 @@ valk_harness::test! {
 
     fn junit_has_the_right_elements() {
         let results = all_verdicts();
-        let xml = junit::document(&[("bin", &results)]);
+        let xml = junit::suite("bin", &results);
         for words in [
-            "<testsuites tests=\"10\" failures=\"7\" skipped=\"2\">",
-            "<testcase classname=\"bin::a\" name=\"b\" time=\"0.001500\" file=\"f.rs\" line=\"4\">",
+            "tests=\"11\" failures=\"4\" errors=\"4\" skipped=\"2\" time",
+            "<error type=\"interrupted\"",
+            "<testcase classname=\"bin::a\" name=\"b#2\" time=\"0.001500\" file=\"f.rs\" line=\"4\">",
             "<failure type=\"fail\" message=\"no&#10;way\"/>",
             "<error type=\"crash\" message=\"crashed\"/>",
             "<skipped type=\"skip-expected\" message=\"skipped [needs-cores(9999)]: why\"/>",
@@ -130,8 +145,8 @@ valk_harness::test! {
 
     fn every_verdict_is_counted_once() {
         let counts = Counts::of(&all_verdicts());
-        assert_eq!(counts, Counts { passed: 1, failed: 7, skipped: 1, not_run: 1 });
-        assert_eq!(counts.plus(counts).failed, 14);
+        assert_eq!(counts, Counts { passed: 1, failed: 8, skipped: 1, not_run: 1 });
+        assert_eq!(counts.plus(counts).failed, 16);
     }
 }
 
@@ -150,9 +165,11 @@ valk_harness::cases! {
 
 valk_harness::test! {
     fn merge_reads_its_flags() {
-        let words = ["d", "--expect", "a", "--junit", "j", "--slowest", "0"].map(String::from);
+        let words = ["d", "--expect", "a", "--junit", "j", "--slowest", "0", "--run-id", "r"];
+        let words = words.map(String::from);
         let merge = Merge::parse(words).expect("they are right").expect("not asked for help");
         assert_eq!((merge.expect.as_slice(), merge.slowest), (["a".to_string()].as_slice(), 0));
+        assert_eq!(merge.run_id.as_deref(), Some("r"));
         assert!(Merge::parse(["--help".to_string()]).expect("it is right").is_none());
         for (words, code) in
             [(vec!["--help"], 0), (vec!["--what"], 2), (vec!["/no/such/directory"], 1)]

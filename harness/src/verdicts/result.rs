@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::verdict::{Judgement, Verdict};
-use crate::cases::account::{Subtest, subtests_from_json, subtests_to_json};
+use crate::cases::account::{Subtest, subtests_from_json, subtests_to_json, texts_from_json};
 use crate::cases::skip::Skip;
 
 /// Result of one run of one test.
@@ -29,6 +29,12 @@ pub struct TestResult {
     pub subtests: Vec<Subtest>,
     /// Whether the test asked for its seed.
     pub seed_used: bool,
+    /// Panics of threads other than the test's, in words.
+    pub thread_panics: Vec<String>,
+    /// Source file of the definition, or the data file it was made from; empty if unknown.
+    pub test_file: String,
+    /// Line in `test_file`; 0 if the whole file is the test.
+    pub test_line: u32,
 }
 
 impl TestResult {
@@ -45,7 +51,26 @@ impl TestResult {
             threads: String::new(),
             subtests: Vec::new(),
             seed_used: false,
+            thread_panics: Vec::new(),
+            test_file: String::new(),
+            test_line: 0,
         }
+    }
+
+    /// A pass with nothing to tell but its duration.
+    pub fn plain_pass(duration_us: u64) -> Self {
+        Self { duration_us, ..Self::new(Judgement::new(Verdict::Pass, "")) }
+    }
+
+    /// Whether [`TestResult::plain_pass`] would make the same, but for what the runner adds.
+    pub fn is_plain_pass(&self) -> bool {
+        self.verdict() == Verdict::Pass
+            && self.stdout.is_empty()
+            && self.stderr.is_empty()
+            && self.subtests.is_empty()
+            && self.thread_panics.is_empty()
+            && !self.seed_used
+            && self.name.is_empty()
     }
 
     /// The verdict.
@@ -70,12 +95,19 @@ impl TestResult {
             ("stdout", &self.stdout),
             ("stderr", &self.stderr),
             ("threads", &self.threads),
+            ("test_file", &self.test_file),
         ];
         for (key, text) in texts.into_iter().filter(|(_, text)| !text.is_empty()) {
             value[key] = json!(text);
         }
         if judgement.line != 0 {
             value["line"] = json!(judgement.line);
+        }
+        if self.test_line != 0 {
+            value["test_line"] = json!(self.test_line);
+        }
+        if !self.thread_panics.is_empty() {
+            value["thread_panics"] = json!(self.thread_panics);
         }
         if let Some(skip) = &judgement.skip {
             value["skip"] = skip.to_json();
@@ -109,6 +141,9 @@ impl TestResult {
             threads: text("threads"),
             subtests: subtests_from_json(&value["subtests"]).unwrap_or_default(),
             seed_used: value["seed_used"].as_bool().unwrap_or(false),
+            thread_panics: texts_from_json(&value["thread_panics"]),
+            test_file: text("test_file"),
+            test_line: value["test_line"].as_u64().unwrap_or(0) as u32,
         })
     }
 }

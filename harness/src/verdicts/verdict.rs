@@ -5,6 +5,7 @@
 //!    leaked processes.
 //! 3. Pure: no clock, no processes; every row of the table is a unit test.
 
+use std::fmt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
@@ -33,12 +34,14 @@ pub enum Verdict {
     SkipBroken,
     /// Skipped for a reason that does not hold on this host.
     SkipStale,
-    /// Left out after an earlier failure (`--fail-fast`).
+    /// Ran when a signal ended the whole run.
+    Interrupted,
+    /// Left out after an earlier failure (`--fail-fast`) or an interrupt.
     NotRun,
 }
 
 impl Verdict {
-    const NAMES: [(Self, &'static str); 10] = [
+    const NAMES: [(Self, &'static str); 11] = [
         (Self::Pass, "pass"),
         (Self::Fail, "fail"),
         (Self::Crash, "crash"),
@@ -48,6 +51,7 @@ impl Verdict {
         (Self::SkipExpected, "skip-expected"),
         (Self::SkipBroken, "skip-broken"),
         (Self::SkipStale, "skip-stale"),
+        (Self::Interrupted, "interrupted"),
         (Self::NotRun, "not-run"),
     ];
 
@@ -80,6 +84,8 @@ pub struct Overrun {
     pub grace_ms: u64,
     /// Whether SIGKILL was needed.
     pub killed: bool,
+    /// The signal that had stopped the process, if it was stopped.
+    pub stopped_by: Option<i32>,
 }
 
 /// A process that outlived its test.
@@ -89,6 +95,15 @@ pub struct Leaked {
     pub command: String,
     /// Process number.
     pub pid: i32,
+}
+
+impl fmt::Display for Leaked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.pid {
+            0 => f.write_str(&self.command),
+            pid => write!(f, "{} (pid {pid})", self.command),
+        }
+    }
 }
 
 /// Everything observed about one run of one test.
@@ -188,8 +203,16 @@ fn judge_process(evidence: &Evidence) -> Judgement {
 }
 
 fn describe_overrun(overrun: &Overrun) -> String {
-    let Overrun { limit_ms, grace_ms, killed } = overrun;
-    if *killed {
+    let Overrun { limit_ms, grace_ms, killed, stopped_by } = overrun;
+    if let Some(signal) = stopped_by {
+        let why = match *signal {
+            libc::SIGTTIN => ", as a process in the background is that reads from the terminal",
+            libc::SIGTTOU => ", as a process in the background is that changes the terminal",
+            _ => "",
+        };
+        let name = signal_name(*signal);
+        format!("timed out after {limit_ms} ms; it had been stopped by {name}{why}")
+    } else if *killed {
         format!(
             "timed out after {limit_ms} ms; it ignored SIGTERM for {grace_ms} ms and was killed \
              with SIGKILL"
@@ -200,8 +223,7 @@ fn describe_overrun(overrun: &Overrun) -> String {
 }
 
 fn describe_leak(leaked: &[Leaked]) -> String {
-    let list: Vec<String> =
-        leaked.iter().map(|l| format!("{} (pid {})", l.command, l.pid)).collect();
+    let list: Vec<String> = leaked.iter().map(ToString::to_string).collect();
     let plural = if leaked.len() == 1 { "process" } else { "processes" };
     format!("leaked {} {plural}, now killed: {}", leaked.len(), list.join(", "))
 }
