@@ -163,7 +163,7 @@ valk_harness::test! {
                 std::process::Command::new(program).args(words).output().expect("it was built");
             let text = String::from_utf8_lossy(&output.stderr);
             assert_eq!(output.status.code(), Some(2), "{text}");
-            assert!(text.contains("tests/faults/vanishing.rs:8: #[test]"), "{text}");
+            assert!(text.contains("tests/faults/vanishing.rs:9: #[test]"), "{text}");
         }
     }
 
