@@ -29,6 +29,7 @@ const TABLES: &[&[(&str, Arity, NativeFn)]] = &[
     forms::TABLE,
     crate::futures::TABLE,
     crate::metrics::TABLE,
+    crate::program_metrics::TABLE,
     crate::pools::TABLE,
     crate::diagnostics::TABLE,
 ];

@@ -25,8 +25,10 @@ mod handle;
 mod interrupt;
 mod metrics;
 mod pools;
+mod program_metrics;
 mod signals;
 mod system;
+mod system_metrics;
 mod task;
 mod time;
 mod timers;
@@ -44,9 +46,10 @@ pub use handle::{
     awaited, cancel, completed, end, failed, is_handle, new_handle, settle, settled, status,
 };
 pub use interrupt::Interrupts;
-pub use metrics::{SystemMetrics, metrics};
+pub use metrics::metrics;
 pub use pools::{Pools, RECEIVE_BUFFER_BYTES, RECEIVE_RETAINED_BYTES};
 pub use system::{System, shared_vm, spawn_task, stop_all, system_of};
+pub use system_metrics::{ServerCounts, SystemMetrics};
 pub use task::{Started, await_handle, start};
 pub use valk_sync::cell::{End, Status};
 

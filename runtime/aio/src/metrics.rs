@@ -1,19 +1,20 @@
-//! What programs read of metrics: `vm/metrics-*`, `aio/metrics-json`, `aio/systems-json`.
+//! What programs read of the runtime's metrics: `vm/metrics-*`, `aio/metrics-*`, `aio/systems-json`,
+//! `aio/system-stats-prometheus`.
 //!
 //! 1. `vm/metrics-*` show what heap, VM, event loop and workers report. The event loop's numbers are
 //!    0 without a system, as programs that start none have no use for them.
-//! 2. `aio/*` show the whole registry of the runtime, in which a system's series have the label
-//!    `system`.
-//! 3. Reading changes nothing but gauges of what is counted elsewhere.
+//! 2. `aio/metrics-json` and `aio/systems-json` show the whole registry of the runtime, in which a
+//!    system's series have the label `system`; `aio/metrics-prometheus` shows the series of systems.
 
 use crate::executor::{here, pool};
 use crate::system::{Reactor, System, system_of};
+use crate::system_metrics::SERIES_PREFIX;
 use serde_json::{Value as Json, json};
-use valk_heap::Value;
+use std::time::Duration;
+use valk_heap::{ProcessMemory, Value};
 use valk_lang::Language;
 use valk_lang::builtins::{fail, new_string, wrong_type};
-use valk_metrics::{Counter, Gauge, Histogram, Kind, Number, Refusal, Registry};
-use valk_metrics::{Report, Reporter, Sample};
+use valk_metrics::{Kind, Number, Report, Reporter, Sample};
 use valk_vm::{Arity, NativeFn, Outcome, Vm};
 
 pub(crate) const TABLE: &[(&str, Arity, NativeFn)] = &[
@@ -23,10 +24,9 @@ pub(crate) const TABLE: &[(&str, Arity, NativeFn)] = &[
     ("aio/metrics-json", Arity::Any, registry_json),
     ("aio/metrics-json-compact", Arity::Any, registry_json_compact),
     ("aio/systems-json", Arity::Any, systems_json),
+    ("aio/metrics-prometheus", Arity::Any, system_prometheus),
+    ("aio/system-stats-prometheus", Arity::Any, process_prometheus),
 ];
-
-/// The label of a system's series when there is one system.
-const SYSTEM: &str = "main";
 
 /// What the event loop has done.
 #[derive(Clone, Copy, Default)]
@@ -150,117 +150,11 @@ pub fn metrics(vm: &mut Vm) -> Json {
     report(vm, event_loop).to_json()
 }
 
-/// The series of a system. Recorders keep clones of what they record.
-#[derive(Clone)]
-pub struct SystemMetrics {
-    /// Requests that have ended.
-    pub requests: Counter,
-    /// Requests that have ended with an error.
-    pub requests_failed: Counter,
-    /// Bytes of responses.
-    pub request_bytes_sent: Counter,
-    /// Bytes of requests.
-    pub request_bytes_received: Counter,
-    /// Time of all requests.
-    pub request_us: Counter,
-    /// Time of requests, by length.
-    pub request_duration: Histogram,
-    /// Requests in progress.
-    pub requests_active: Gauge,
-    /// Connections that came.
-    pub connections: Counter,
-    /// Connections that failed before they were established.
-    pub connections_failed: Counter,
-    /// Connections that were refused.
-    pub connections_rejected: Counter,
-    /// Connections that were refused because of overload.
-    pub connections_rejected_load: Counter,
-    /// Connections that are established.
-    pub connections_active: Gauge,
-    /// Streams that came.
-    pub streams: Counter,
-    /// Streams in progress.
-    pub streams_active: Gauge,
-    /// Bytes sent.
-    pub bytes_sent: Counter,
-    /// Bytes received.
-    pub bytes_received: Counter,
-    /// Bodies received without a receive buffer.
-    pub buffer_overflows: Counter,
-    /// Servers that listen.
-    pub servers: Gauge,
-    /// Clients that are connected.
-    pub clients: Gauge,
-    /// Handles that wait for their end.
-    pub handles: Gauge,
-    /// Receive buffers in use.
-    pub buffers_used: Gauge,
-    /// Receive buffers.
-    pub buffers_total: Gauge,
-    /// Seconds since the system was started.
-    pub uptime_s: Gauge,
-}
-
-/// Upper bounds of the buckets of request durations, in microseconds.
-const DURATION_BOUNDS_US: &[u64] =
-    &[1000, 5000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000];
-
-impl SystemMetrics {
-    /// The series of the system with this name, registered if they are not.
-    ///
-    /// # Errors
-    /// When the registry is full.
-    pub fn new(registry: &Registry, system: &str) -> Result<SystemMetrics, Refusal> {
-        let labels = &[("system", system)];
-        let counter = |name: &str, help: &str| registry.counter(name, help, labels);
-        let gauge = |name: &str, help: &str| registry.gauge(name, help, labels);
-        let (duration, text) = ("aio_request_duration_seconds", "Time of requests.");
-        let refused = "Connections refused because of overload.";
-        Ok(SystemMetrics {
-            requests: counter("aio_requests_total", "Requests that have ended.")?,
-            requests_failed: counter("aio_requests_errors", "Requests ended with an error.")?,
-            request_bytes_sent: counter("aio_request_bytes_sent", "Bytes of responses.")?,
-            request_bytes_received: counter("aio_request_bytes_recv", "Bytes of requests.")?,
-            request_us: counter("aio_request_duration_us_sum", "Time of all requests.")?,
-            request_duration: registry.histogram(duration, text, labels, DURATION_BOUNDS_US)?,
-            requests_active: gauge("aio_requests_active", "Requests in progress.")?,
-            connections: counter("aio_connections_total", "Connections that came.")?,
-            connections_failed: counter("aio_connections_failed", "Connections that failed.")?,
-            connections_rejected: counter("aio_connections_rejected", "Connections refused.")?,
-            connections_rejected_load: counter("aio_connections_rejected_load", refused)?,
-            connections_active: gauge("aio_connections_active", "Connections established.")?,
-            streams: counter("aio_streams_total", "Streams that came.")?,
-            streams_active: gauge("aio_streams_active", "Streams in progress.")?,
-            bytes_sent: counter("aio_bytes_sent_total", "Bytes sent.")?,
-            bytes_received: counter("aio_bytes_recv_total", "Bytes received.")?,
-            buffer_overflows: counter("aio_tcp_buffer_overflow_total", "Bodies without a buffer.")?,
-            servers: gauge("aio_servers_count", "Servers that listen.")?,
-            clients: gauge("aio_clients_count", "Clients that are connected.")?,
-            handles: gauge("aio_handles_count", "Handles that wait for their end.")?,
-            buffers_used: gauge("aio_tcp_buffers_used", "Receive buffers in use.")?,
-            buffers_total: gauge("aio_tcp_buffers_total", "Receive buffers.")?,
-            uptime_s: gauge("aio_uptime_seconds", "Time since the start.")?,
-        })
-    }
-
-    /// Sets what the system's pools count.
-    fn refresh(&self, system: &System) {
-        let seen = system.pools().receive_buffers().statistics().buffers;
-        self.buffers_used.set(seen.in_use as i64);
-        self.buffers_total.set(seen.slots as i64);
-        self.buffer_overflows.raise_to(seen.refused);
-    }
-}
-
-/// The registry of the runtime as JSON, with what the system counts for itself.
-fn registry_of(vm: &mut Vm, system: &System) -> Json {
-    let registry = vm.extension::<Language>().metrics.clone();
-    // A registry that is full shows what it has.
-    if let Ok(metrics) = SystemMetrics::new(&registry, SYSTEM) {
-        metrics.refresh(system);
-    }
-    let started = vm.extension::<Reactor>().started;
-    registry.to_json(started.map(|started| started.elapsed()).unwrap_or_default())
+/// The registry of the runtime as JSON.
+fn registry_of(vm: &mut Vm) -> Json {
+    let language = vm.extension::<Language>();
+    let uptime = Duration::from_micros(language.clock.monotonic_us().unsigned_abs());
+    language.metrics.to_json(uptime)
 }
 
 /// Answers with what `show` makes of the registry.
@@ -273,10 +167,10 @@ fn answer_registry(
     let [system] = arguments else {
         return fail(vm, &format!("{name}: expected 1 argument (sys)"));
     };
-    let Some(system) = system_of(vm, *system) else {
+    if system_of(vm, *system).is_none() {
         return wrong_type(vm, *system, "Reference");
-    };
-    let text = show(registry_of(vm, &system)).to_string();
+    }
+    let text = show(registry_of(vm)).to_string();
     new_string(vm, text.as_bytes())
 }
 
@@ -290,4 +184,72 @@ fn registry_json_compact(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 
 fn systems_json(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     answer_registry(vm, "aio/systems-json", arguments, |registry| json!([registry]))
+}
+
+/// Answers with what `show` makes of a system.
+fn answer_text(
+    vm: &mut Vm,
+    name: &str,
+    arguments: &[Value],
+    show: fn(&mut Vm, &System) -> String,
+) -> Outcome {
+    let [value] = arguments else {
+        return fail(vm, &format!("{name}: expected 1 argument (sys)"));
+    };
+    let Some(system) = system_of(vm, *value) else {
+        return wrong_type(vm, *value, "Reference");
+    };
+    let text = show(vm, &system);
+    new_string(vm, text.as_bytes())
+}
+
+/// `(aio/metrics-prometheus system)`: the series of systems.
+fn system_prometheus(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    answer_text(vm, "aio/metrics-prometheus", arguments, |vm, _| {
+        let registry = vm.extension::<Language>().metrics.clone();
+        registry.to_prometheus_of(|name| name.starts_with(SERIES_PREFIX))
+    })
+}
+
+/// `(aio/system-stats-prometheus system)`: the process and the system's pools, which the registry
+/// does not have.
+fn process_prometheus(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    answer_text(vm, "aio/system-stats-prometheus", arguments, |_, system| {
+        Report::of(&[&Process(ProcessMemory::now()), system]).to_prometheus()
+    })
+}
+
+/// The memory of the process.
+struct Process(ProcessMemory);
+
+impl Reporter for Process {
+    fn report(&self, report: &mut Report) {
+        let mut gauge = |name, bytes: u64, family, help| {
+            report.add(Sample::count("process", name, bytes).exposed(family, Kind::Gauge, help));
+        };
+        let memory = &self.0;
+        let resident = memory.resident_bytes as u64;
+        gauge("rss", resident, "process_resident_memory_bytes", "Memory in use.");
+        let virtual_bytes = memory.virtual_bytes as u64;
+        gauge("vms", virtual_bytes, "process_virtual_memory_bytes", "Address space in use.");
+    }
+}
+
+impl Reporter for System {
+    fn report(&self, report: &mut Report) {
+        let seen = self.pools().receive_buffers().statistics();
+        let mut gauge = |name, count: usize, family, help| {
+            let sample = Sample::count("pools", name, count as u64);
+            report.add(sample.exposed(family, Kind::Gauge, help));
+        };
+        let family = "valk_receive_buffers_used_max";
+        gauge(
+            "high_water",
+            seen.buffers.high_water,
+            family,
+            "Most receive buffers in use at once.",
+        );
+        let family = "valk_receive_buffers_retained_bytes";
+        gauge("retained", seen.retained_bytes, family, "Memory that free receive buffers keep.");
+    }
 }

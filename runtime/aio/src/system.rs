@@ -14,6 +14,7 @@ use crate::executor::{self, pool};
 use crate::handle::{self, Waiter, completed, settle, with_node};
 use crate::pools::{Pools, Waiting};
 use crate::signals;
+use crate::system_metrics::{self, ServerCounts, SystemMetrics};
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +24,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, LocalSet};
 use valk_heap::{HostObject, Root, Tracer, Value};
 use valk_lang::{Language, SharedVm};
+use valk_metrics::Registry;
 use valk_sync::cell::End;
 use valk_sync::shim::lock;
 use valk_vm::Vm;
@@ -76,6 +78,8 @@ struct Shared {
     waiting: Mutex<Vec<Waiting>>,
     /// Executors that serve, at most.
     executors_max: usize,
+    /// `None` when the registry had no room.
+    metrics: Option<Arc<SystemMetrics>>,
 }
 
 /// A running or stopped async system.
@@ -132,6 +136,7 @@ impl System {
         let config = SystemConfig::read(vm, list)?;
         let pools = Pools::new(&config)?;
         let pool = pool(vm);
+        let registry = vm.extension::<Language>().metrics.clone();
         let stopped = with_node(vm, Node::end_of_system(vm));
         let stopped = Mutex::new(Some(vm.heap.root(stopped)));
         let system = {
@@ -151,9 +156,11 @@ impl System {
                 pools,
                 waiting: Mutex::default(),
                 executors_max: config.executors_max,
+                metrics: system_metrics::register(&registry, systems.next_id),
             };
             systems.next_id += 1;
             let system = System { shared: Arc::new(shared) };
+            system.be_counted(&registry);
             systems.list.push(system.clone());
             system
         };
@@ -167,6 +174,35 @@ impl System {
     /// The number of the system in its runtime.
     pub fn id(&self) -> u32 {
         self.shared.id
+    }
+
+    /// Has the registry ask the system before it is read, as long as there is the system.
+    fn be_counted(&self, registry: &Registry) {
+        let shared = Arc::downgrade(&self.shared);
+        registry.add_source(move || {
+            let Some(shared) = shared.upgrade() else { return false };
+            let Some(metrics) = shared.metrics.clone() else { return false };
+            metrics.refresh(&System { shared });
+            true
+        });
+    }
+
+    /// The series of the system; `None` when the registry of the runtime had no room for them.
+    pub fn metrics(&self) -> Option<&Arc<SystemMetrics>> {
+        self.shared.metrics.as_ref()
+    }
+
+    /// Counts a server of this system under these labels, as long as `counts` gives numbers.
+    pub fn count_server(
+        &self,
+        vm: &mut Vm,
+        labels: &[(&str, &str)],
+        counts: impl Fn() -> Option<ServerCounts> + Send + Sync + 'static,
+    ) {
+        let registry = vm.extension::<Language>().metrics.clone();
+        if let Some(metrics) = &self.shared.metrics {
+            metrics.add_server(&registry, labels, Box::new(counts));
+        }
     }
 
     /// Memory that the services of the system share.

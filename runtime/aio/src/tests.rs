@@ -8,6 +8,7 @@ mod executor;
 mod handles;
 mod nodes;
 mod program;
+mod program_metrics;
 mod rules;
 mod start_options;
 mod threads;

@@ -6,6 +6,30 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
+/// A handle of the numbers of one series.
+pub(crate) trait Cell: Clone {
+    /// A number that is another one when the series has changed.
+    fn state(&self) -> u64;
+}
+
+impl Cell for Counter {
+    fn state(&self) -> u64 {
+        self.get()
+    }
+}
+
+impl Cell for Gauge {
+    fn state(&self) -> u64 {
+        self.get() as u64
+    }
+}
+
+impl Cell for Histogram {
+    fn state(&self) -> u64 {
+        self.0.buckets.iter().map(|bucket| bucket.load(Relaxed)).sum()
+    }
+}
+
 /// A number that only grows; clones are handles of the same.
 #[derive(Clone, Debug, Default)]
 pub struct Counter(Arc<AtomicU64>);

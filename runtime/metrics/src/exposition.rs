@@ -77,7 +77,15 @@ pub(crate) fn seconds(microseconds: u64) -> String {
 impl Registry {
     /// All series as text.
     pub fn to_prometheus(&self) -> String {
-        let registered = self.registered();
+        self.to_prometheus_of(|_| true)
+    }
+
+    /// The series whose names `is_shown` accepts, as text.
+    pub fn to_prometheus_of(&self, is_shown: impl Fn(&str) -> bool) -> String {
+        let mut registered = self.registered();
+        registered.counters.retain(|series| is_shown(&series.identity.name));
+        registered.gauges.retain(|series| is_shown(&series.identity.name));
+        registered.histograms.retain(|series| is_shown(&series.identity.name));
         let mut families = Families::default();
         // Writing to memory does not fail.
         for series in &registered.counters {

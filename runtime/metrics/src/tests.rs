@@ -1,5 +1,7 @@
 //! Registry, exposition and reports.
 
+mod lifetimes;
+
 use crate::{
     COUNTERS_MAX, GAUGES_MAX, HISTOGRAM_BOUNDS_MAX, HISTOGRAMS_MAX, Kind, LABELS_MAX, Number,
     Refusal, Registry, Report, Reporter, Sample,
@@ -8,13 +10,15 @@ use serde_json::json;
 use std::time::Duration;
 
 valk_harness::test! {
-    fn a_series_is_found_by_kind_name_and_labels_in_order() {
+    fn a_series_is_found_by_kind_name_and_set_of_labels() {
         let registry = Registry::default();
         let counter = |labels: &[(&str, &str)]| registry.clone().counter("n", "", labels).expect("room");
         counter(&[("a", "1"), ("b", "2")]).increment();
         counter(&[("a", "1"), ("b", "2")]).add(2);
         assert_eq!(counter(&[("a", "1"), ("b", "2")]).get(), 3);
-        assert_eq!(counter(&[("b", "2"), ("a", "1")]).get(), 0);
+        assert_eq!(counter(&[("b", "2"), ("a", "1")]).get(), 3, "labels have no order");
+        assert_eq!(counter(&[("a", "0"), ("b", "2"), ("a", "1")]).get(), 3, "the last value counts");
+        assert_eq!(counter(&[("a", "1")]).get(), 0);
         assert_eq!(counter(&[]).get(), 0);
         let gauge = registry.gauge("n", "", &[]).expect("room");
         gauge.set(5);
@@ -62,21 +66,21 @@ valk_harness::test! {
     fn no_increment_is_lost_under_threads() {
         let registry = Registry::new();
         std::thread::scope(|scope| {
-            for _ in 0..4 {
+            for _ in 0..16 {
                 scope.spawn(|| {
                     let counter = registry.counter("n", "", &[]).expect("room");
                     let histogram = registry.histogram("h", "", &[], &[10]).expect("room");
-                    for n in 0..10_000 {
+                    for n in 0..50_000 {
                         counter.increment();
                         histogram.observe_us(n % 20);
                     }
                 });
             }
         });
-        assert_eq!(registry.counter("n", "", &[]).expect("room").get(), 40_000);
+        assert_eq!(registry.counter("n", "", &[]).expect("room").get(), 800_000);
         let histogram = registry.histogram("h", "", &[], &[]).expect("room");
-        assert_eq!(histogram.cumulative(), [22_000, 40_000]);
-        assert_eq!(histogram.sum_us(), 4 * 500 * 190);
+        assert_eq!(histogram.cumulative(), [440_000, 800_000]);
+        assert_eq!(histogram.sum_us(), 16 * 2500 * 190);
     }
 
     fn a_duration_falls_into_the_first_bucket_that_it_does_not_exceed() {

@@ -21,7 +21,7 @@ use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout_at};
-use valk_aio::{End, Started, await_handle, end, is_handle, start};
+use valk_aio::{End, Started, SystemMetrics, await_handle, end, is_handle, start};
 use valk_heap::{Root, Value};
 use valk_http2::{Event, Handler, Reply, Request, RequestLine, Response, ResponseStream};
 use valk_lang::{SharedVm, repr};
@@ -35,12 +35,26 @@ pub(super) struct FunctionHandler {
     time_limit: Option<Duration>,
     /// The body of refusals, once it is known.
     refusal: Arc<OnceLock<Bytes>>,
+    /// Where durations are counted.
+    metrics: Option<Arc<SystemMetrics>>,
 }
 
-/// What the log says of a request and its handler.
+/// What the log says of a request and its handler, and what the metrics say of its duration.
 struct Who {
     handler: Arc<str>,
     request: RequestLine,
+    begun: Instant,
+    metrics: Option<Arc<SystemMetrics>>,
+}
+
+impl Who {
+    /// There is a response, which is not a stream.
+    fn count_duration(&self) {
+        if let Some(metrics) = &self.metrics {
+            let duration_us = self.begun.elapsed().as_micros();
+            metrics.request_duration.observe_us(duration_us as u64);
+        }
+    }
 }
 
 impl fmt::Display for Who {
@@ -56,8 +70,9 @@ impl FunctionHandler {
         replaceable: &Arc<Replaceable>,
         time_limit: Option<Duration>,
         refusal: Arc<OnceLock<Bytes>>,
+        metrics: Option<Arc<SystemMetrics>>,
     ) -> Self {
-        Self { vm, current: RefCell::new(Current::new(replaceable)), time_limit, refusal }
+        Self { vm, current: RefCell::new(Current::new(replaceable)), time_limit, refusal, metrics }
     }
 
     /// The reply that waits for a handle, and for the handle that may be its value.
@@ -97,6 +112,7 @@ impl Limit {
     fn out_of_time(&self) -> Response {
         let (who, limit) = (&self.who, self.deadline.as_ref().map(|deadline| deadline.limit));
         let limit_ms = limit.unwrap_or_default().as_millis();
+        who.count_duration();
         tracing::warn!(
             target: super::LOG_TARGET,
             "{who} gave no response within {limit_ms} ms; answered 503"
@@ -142,6 +158,7 @@ impl Deadline {
 
 impl Handler for FunctionHandler {
     fn handle(&self, request: Request) -> Reply {
+        let begun = Instant::now();
         let context = context::of_request(&request);
         // Begins before the context's, so that it is over when a wait of the handler is.
         let deadline = Deadline::new([self.time_limit, context.deadline]);
@@ -153,7 +170,8 @@ impl Handler for FunctionHandler {
             let Some((function, name)) = current.get(vm) else {
                 return Reply::Ready(Response::text(503, "the server has been stopped\n"));
             };
-            let who = Who { handler: Arc::clone(name), request: line };
+            let (handler, metrics) = (Arc::clone(name), self.metrics.clone());
+            let who = Who { handler, request: line, begun, metrics };
             let fiber = vm.spawn(function, &[request]);
             let context = context.make(vm);
             vm.set_context(fiber, context);
@@ -236,6 +254,7 @@ fn answer(vm: &SharedVm, ended: End<Value>, limit: &Limit) -> Answer {
     {
         return Answer::Deferred;
     }
+    limit.who.count_duration();
     Answer::Ready(final_response(vm, ended, &limit.who))
 }
 

@@ -14,6 +14,7 @@
 mod answer;
 mod client;
 mod context;
+mod counts;
 mod handler;
 mod options;
 mod receive;

@@ -7,6 +7,7 @@
 //!    so stopping the system waits for them.
 
 use super::LOG_TARGET;
+use super::counts;
 use super::handler::{FunctionHandler, ask_for_refusal};
 use super::options::{Settings, settings};
 use super::receive::PooledBuffers;
@@ -146,12 +147,16 @@ fn serve(
     let error_handler = error_handler.map(|function| vm.heap.root(function));
     let shared = shared_vm(vm).ok_or("this program runs without an event loop")?;
     let executors = system.executors(vm)?;
-    let port = bound.local_addr().port();
+    let address = bound.local_addr();
+    let port = address.port();
     let stop = StopSignal::new();
     let (acceptor, workers) = bound.split(executors.len(), stop.clone());
     let counters: AllCounters = executors.iter().map(|_| Arc::default()).collect();
     let counted = Arc::downgrade(&counters);
     system.ask_waiting(move || Some(total(&counted.upgrade()?).connections_waiting));
+    let counted = Arc::downgrade(&counters);
+    let counts = move || Some(total(&counted.upgrade()?));
+    counts::count_server(vm, system, (address, settings.server.tls.is_some()), counts);
     let replaceable = Replaceable::new(vm, function, port);
     let refusal = Arc::<OnceLock<_>>::default();
     let closed = Arc::<Closed>::default();
@@ -160,8 +165,8 @@ fn serve(
         let (stop, system, counters) = (stop.clone(), system.clone(), Arc::clone(&counters));
         let (replaceable, refusal) = (Arc::clone(&replaceable), Arc::clone(&refusal));
         let start = move |vm: &SharedVm| {
-            let handler =
-                FunctionHandler::new(SharedVm::clone(vm), &replaceable, time_limit, refusal);
+            let (own_vm, metrics) = (SharedVm::clone(vm), system.metrics().cloned());
+            let handler = FunctionHandler::new(own_vm, &replaceable, time_limit, refusal, metrics);
             let (handler, own) = (Rc::new(handler), Arc::clone(&counters[number]));
             let stopping = until_stopped(system.clone(), stop);
             system.spawn(&mut vm.borrow_mut(), async move {
@@ -172,8 +177,13 @@ fn serve(
         spawn_on(vm, executor, Box::new(start));
     }
     let (_, (_, worker)) = services.pop().expect("a system has an executor");
-    let handler =
-        FunctionHandler::new(Rc::clone(&shared), &replaceable, time_limit, Arc::clone(&refusal));
+    let handler = FunctionHandler::new(
+        Rc::clone(&shared),
+        &replaceable,
+        time_limit,
+        Arc::clone(&refusal),
+        system.metrics().cloned(),
+    );
     let handler = Rc::new(handler);
     let (stopping, ending) = (until_stopped(system.clone(), stop.clone()), stop.clone());
     let server = ServerObject {
