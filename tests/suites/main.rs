@@ -1,12 +1,15 @@
-//! Cross-crate suites: the command, the service, its handlers, examples, suites in the language, the
+//! Cross-crate suites: the command, the service, its handlers, examples, suites in the language, the library, the
 //! tree, the guide, the reference, sizes, fuzzing, the
 //! server on a simulated network, waits and their ends.
 
 mod command;
 mod examples;
+mod framework;
 mod fuzzing;
 mod guide;
 mod handlers;
+mod library;
+mod metrics;
 mod reference;
 mod repl;
 mod rooting;
@@ -16,6 +19,7 @@ mod scale;
 mod service;
 mod simulation;
 mod standard_streams;
+mod test_command;
 mod tidy;
 mod vocabulary;
 mod waiting;

@@ -5,9 +5,10 @@ use valk_aio::Executor;
 use valk_heap::Config;
 use valk_lang::reference::{entries, lookup};
 use valk_lang::{Output, Runtime};
+use valk_stdlib::{MODULES, defining, definitions};
 
 /// Families whose names other crates bind; the rest is checked beside the language.
-const ABOVE: [&str; 6] = ["aio", "combinators", "futures", "handles", "http2", "metrics"];
+const ABOVE: [&str; 7] = ["aio", "async", "combinators", "futures", "handles", "http2", "metrics"];
 
 fn language() -> Runtime {
     let config = Config { mutators_max: 2, ..Config::default() };
@@ -15,7 +16,7 @@ fn language() -> Runtime {
 }
 
 /// A runtime with everything that the command binds.
-fn session() -> Runtime {
+pub(crate) fn session() -> Runtime {
     let runtime = language();
     valk_aio::register(&runtime.vm);
     valk_web::register(&runtime.vm);
@@ -39,9 +40,21 @@ valk_harness::test! {
         let missing: Vec<&&String> = added.iter().filter(|name| lookup(name).is_none()).collect();
         assert!(missing.is_empty(), "no entry in stdlib/reference: {missing:?}");
         let above = entries().iter().filter(|entry| ABOVE.contains(&entry.family));
+        let exists = |name: &str| all.contains(name) || defining(name).is_some();
         let unbound: Vec<&str> =
-            above.map(|entry| entry.name).filter(|name| !all.contains(*name)).collect();
+            above.map(|entry| entry.name).filter(|name| !exists(name)).collect();
         assert!(unbound.is_empty(), "entries of nothing: {unbound:?}");
+    }
+}
+
+valk_harness::test! {
+    fn what_library_modules_define_is_described() {
+        let modules = MODULES.iter().filter(|module| !module.preloaded);
+        // The last part of a name that is not for programs begins with `_`.
+        let is_public = |name: &str| !name.rsplit('/').next().unwrap_or(name).starts_with('_');
+        let public = modules.flat_map(definitions).filter(|name| is_public(name));
+        let missing: Vec<&str> = public.filter(|name| lookup(name).is_none()).collect();
+        assert!(missing.is_empty(), "no entry in stdlib/reference: {missing:?}");
     }
 }
 

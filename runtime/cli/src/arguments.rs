@@ -1,6 +1,7 @@
 //! The arguments of the command `valk`.
 
 use crate::report::Format;
+use crate::suites::TestArguments;
 use clap::{Parser, Subcommand};
 
 /// A small Lisp with an HTTP/2 server in its runtime.
@@ -17,6 +18,7 @@ use clap::{Parser, Subcommand};
         valk check program.valk    read and compile without running\n  \
         valk disasm program.valk   its bytecode\n  \
         valk doc head map          what names mean, with examples\n  \
+        valk test                  run the suites in test and tests (--filter, --json, --junit)\n  \
         valk --limits              every limit and how it is set\n  \
         valk --dump-fsm            the states of HTTP/2 connections\n  \
         valk --stats program.valk  run it; what it cost to standard error (--stats=json)\n  \
@@ -101,6 +103,8 @@ pub enum Command {
         #[arg(required = true)]
         names: Vec<String>,
     },
+    /// Run suites of tests, each in a process of its own.
+    Test(TestArguments),
     /// Print the completions of this command for a shell.
     Completions {
         /// The shell.

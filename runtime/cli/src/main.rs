@@ -15,6 +15,7 @@ mod limits;
 mod repl;
 mod report;
 mod session;
+mod suites;
 
 use arguments::{Arguments, Command};
 use clap::{CommandFactory, Parser};
@@ -51,6 +52,9 @@ fn command(arguments: &Arguments, threshold: Threshold) -> u8 {
         out.write(text.as_bytes());
         out.flush();
         return 0;
+    }
+    if let Some(Command::Test(tests)) = &arguments.command {
+        return suites::run(tests, &reporter);
     }
     let mut session = match Session::new() {
         Ok(session) => session,
@@ -93,8 +97,8 @@ fn run(session: &mut Session, arguments: &Arguments, reporter: &Reporter) -> u8 
         Some(Command::Check { files }) => return session.check(files, reporter),
         Some(Command::Disasm { files }) => return session.disasm(files, reporter),
         Some(Command::Doc { names }) => return session.describe(names, reporter),
-        // Answered before there is a session.
-        Some(Command::Completions { .. }) => return 0,
+        // Done before there is a session.
+        Some(Command::Completions { .. } | Command::Test(_)) => return 0,
         Some(Command::Repl) => return repl::run(session, reporter),
         None => {}
     }

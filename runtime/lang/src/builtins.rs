@@ -5,6 +5,7 @@ mod data;
 pub(crate) mod host;
 mod row;
 
+pub(crate) use control::assertions::FailureNotes;
 pub(crate) use control::context::IdCounter;
 pub use control::context::{RequestContext, current_trace, remaining_deadline};
 pub use data::strings::{STRING_BYTES_MAX, new_string};

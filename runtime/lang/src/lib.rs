@@ -7,6 +7,7 @@ pub mod builtins;
 mod calls;
 mod compile;
 mod diagnose;
+mod library;
 mod nearest;
 mod output;
 mod print;

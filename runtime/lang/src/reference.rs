@@ -52,8 +52,13 @@ const FAMILIES: &[FamilyText] = embedded![
     "aio"
     "handles"
     "combinators"
+    "async"
     "http2"
+    "http_api"
+    "sse"
     "metrics"
+    "debug"
+    "test"
 ];
 
 /// Most names that [`suggest`] gives.

@@ -6,9 +6,10 @@
 //! 3. The embedder waits for events: it gives a [`Driver`] that runs a fiber to its end.
 
 use crate::builtins;
-use crate::builtins::{IdCounter, process_exit_code as EXIT_CODE};
+use crate::builtins::{FailureNotes, IdCounter, process_exit_code as EXIT_CODE};
 use crate::compile::{self, Names, Rewrite};
 use crate::diagnose::diagnose;
+use crate::library;
 use crate::output::Output;
 use crate::print::repr;
 use crate::source::{self, SharedSources};
@@ -38,6 +39,8 @@ pub struct Language {
     pub seeds: Seeds,
     /// Of trace and span ids.
     pub(crate) ids: IdCounter,
+    /// Assertions of tests that have failed.
+    pub(crate) failures: FailureNotes,
     /// What the program was started with, for `args`.
     pub arguments: Vec<String>,
     /// The program's metrics.
@@ -61,6 +64,7 @@ impl Language {
             clock: self.clock.clone(),
             seeds: self.seeds.clone(),
             ids: self.ids.clone(),
+            failures: self.failures.clone(),
             arguments: self.arguments.clone(),
             metrics: self.metrics.clone(),
             log_threshold: self.log_threshold.clone(),
@@ -157,7 +161,7 @@ impl Runtime {
         self.vm().extension::<Language>().arguments = arguments;
     }
 
-    /// Runs the forms of a text in the global environment.
+    /// Runs the forms of a text in the global environment, behind the library modules that it needs.
     pub fn run_text(&mut self, name: &str, text: &[u8], driver: &mut dyn Driver) -> Ran {
         if let Err(problem) = check_utf8(text) {
             let (error, diagnostic) = self.not_utf8(name, text, problem.offset);
@@ -168,6 +172,7 @@ impl Runtime {
         let kept = error.as_ref().map(|(value, _)| self.vm().heap.root(*value));
         let mut last = Value::NIL;
         let mut running = None;
+        let forms = behind_needed(&mut self.vm(), forms, None);
         for form in &forms {
             let form = self.vm().heap.resolve(form);
             last = evaluate(&self.vm, form, driver);
@@ -204,7 +209,7 @@ impl Runtime {
             return Some(*self.not_utf8(name, text, problem.offset).1);
         }
         let (forms, error) = read(&mut self.vm(), name, text);
-        for form in &forms {
+        for form in &forms.roots {
             let form = self.vm().heap.resolve(form);
             let compiled = {
                 let mut vm = self.vm();
@@ -246,7 +251,7 @@ impl Runtime {
         let mut vm = self.vm();
         let (forms, _) = read(&mut vm, name, text);
         let mut listings = String::new();
-        for form in &forms {
+        for form in &forms.roots {
             let form = vm.heap.resolve(form);
             let closure = (vm.compile)(&mut vm, form, Value::NIL).expect("checked above");
             listings.push_str(&valk_vm::listings(&vm.heap, closure));
@@ -372,15 +377,22 @@ fn report_hook(vm: &mut Vm, value: Value) {
 
 type ReadProblem = (Value, Box<Diagnostic>);
 
-/// Reads a text into forms, whose roots are never released: the positions of their lists go by
-/// address. The reader error that ended it, if any.
-fn read(vm: &mut Vm, name: &str, text: &[u8]) -> (Vec<Root>, Option<ReadProblem>) {
+/// The forms of a text.
+pub(crate) struct Forms {
+    /// They are never released: the positions of their lists go by address.
+    roots: Vec<Root>,
+    /// The symbols in them.
+    mentioned: Vec<Box<str>>,
+}
+
+/// Reads a text into forms. The reader error that ended it, if any.
+fn read(vm: &mut Vm, name: &str, text: &[u8]) -> (Forms, Option<ReadProblem>) {
     let shared = vm.extension::<Language>().sources.clone();
     let mut sources = shared.write();
     let file: FileId = sources.map.add(name, text);
     let reading = read_all(file, text);
     let forms = source::forms(vm, &reading.tree, Some(&mut sources));
-    let forms = forms.into_iter().map(|form| vm.heap.root(form)).collect();
+    let roots = forms.into_iter().map(|form| vm.heap.root(form)).collect();
     drop(sources);
     let problem = reading.error.map(|error| {
         let diagnostic = error.diagnostic();
@@ -388,7 +400,7 @@ fn read(vm: &mut Vm, name: &str, text: &[u8]) -> (Vec<Root>, Option<ReadProblem>
         source::set_location(vm, value, source::position_of(error.span));
         (value, Box::new(diagnostic))
     });
-    (forms, problem)
+    (Forms { roots, mentioned: reading.tree.symbols }, problem)
 }
 
 /// A file that cannot be run.
@@ -417,17 +429,15 @@ fn open(path: &str) -> Result<Vec<u8>, OpenProblem> {
     })
 }
 
-fn resolve(vm: &Vm, forms: &[Root]) -> Vec<Value> {
-    forms.iter().map(|form| vm.heap.resolve(form)).collect()
-}
-
-/// The forms of a file for `load`: nothing to do for an embedded module that is always there.
+/// The forms of a file for `load`, behind those of the library modules that it needs: nothing to do
+/// for an embedded module that is always there.
 pub(crate) fn load_forms(vm: &mut Vm, path: &str) -> Result<Option<Vec<Value>>, Value> {
     if !Path::new(path).exists() {
         match valk_stdlib::find(path) {
             Some(module) if module.preloaded => return Ok(None),
             Some(module) => {
                 let (forms, _) = read(vm, module.name, module.text.as_bytes());
+                let forms = behind_needed(vm, forms, Some(module));
                 return Ok(Some(resolve(vm, &forms)));
             }
             None => {}
@@ -438,9 +448,26 @@ pub(crate) fn load_forms(vm: &mut Vm, path: &str) -> Result<Option<Vec<Value>>, 
         return Err(vm.error(&format!("[offset: {}] {path} is not UTF-8", problem.offset)));
     }
     let (forms, problem) = read(vm, path, &text);
+    let kept = problem.map(|(error, _)| vm.heap.root(error));
+    let forms = behind_needed(vm, forms, None);
     let mut forms = resolve(vm, &forms);
-    if let Some((error, _)) = problem {
-        forms.push(error);
-    }
+    forms.extend(kept.map(|error| vm.heap.release(error)));
     Ok(Some(forms))
+}
+
+/// The forms of a text, behind those of the library modules whose names it mentions. It may be such a
+/// module itself.
+fn behind_needed(vm: &mut Vm, text: Forms, itself: Option<valk_stdlib::Module>) -> Vec<Root> {
+    let mut roots = Vec::new();
+    for module in library::needed(vm, &text.mentioned) {
+        if Some(*module) != itself {
+            roots.extend(read(vm, module.name, module.text.as_bytes()).0.roots);
+        }
+    }
+    roots.extend(text.roots);
+    roots
+}
+
+fn resolve(vm: &Vm, forms: &[Root]) -> Vec<Value> {
+    forms.iter().map(|form| vm.heap.resolve(form)).collect()
 }

@@ -1,6 +1,7 @@
 //! Tests of the language: the conformance tables (tests/conformance/*.txt), its parts, and the embedding
 //! API.
 
+mod assertions;
 mod conformance;
 mod continuations;
 mod diagnose;

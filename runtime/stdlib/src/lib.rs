@@ -1,51 +1,19 @@
 //! The Valk standard library, embedded into the binary.
 //!
-//! Resolves module names and the load paths of older programs; a file of that name in the working
-//! directory wins, which is the caller's rule.
+//! 1. A [`Module`] is a text with a name. Modules other than the prelude are run when a program
+//!    loads them or first mentions a name that one of them defines.
+//! 2. A module is found by its name and by the load paths of older programs. A file of that path in
+//!    the working directory wins, which is the caller's rule.
+//! 3. No two modules define the same name.
+//!
+//! Does not know how a module is run.
 #![forbid(unsafe_code)]
 
-/// An embedded module.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Module {
-    /// Name shown in diagnostics.
-    pub name: &'static str,
-    /// Source text.
-    pub text: &'static str,
-    /// It is part of every runtime; loading it again does nothing.
-    pub preloaded: bool,
-}
+mod definitions;
+mod modules;
 
-/// The definitions every program starts with.
-pub const PRELUDE: Module = Module {
-    name: "stdlib/prelude.valk",
-    text: include_str!("../../../stdlib/prelude.valk"),
-    preloaded: true,
-};
-
-/// The test framework for programs.
-pub const TEST: Module = Module {
-    name: "stdlib/test.valk",
-    text: include_str!("../../../stdlib/test.valk"),
-    preloaded: false,
-};
-
-/// Modules by the paths that `load` accepts for them.
-const PATHS: &[(&str, Module)] = &[
-    ("prelude", PRELUDE),
-    ("src/prelude.valk", PRELUDE),
-    ("test", TEST),
-    ("src/modules/test.valk", TEST),
-];
-
-/// The module a load path stands for.
-pub fn find(path: &str) -> Option<Module> {
-    PATHS.iter().find(|(known, _)| *known == path).map(|(_, module)| *module)
-}
-
-/// Whether a text of this name is one of the embedded modules.
-pub fn is_embedded(name: &str) -> bool {
-    [PRELUDE, TEST].iter().any(|module| module.name == name)
-}
+pub use definitions::{defining, definitions};
+pub use modules::{ASSETS, MODULES, Module, PATHS, PRELUDE, TEST, asset, find, is_embedded};
 
 #[cfg(test)]
 mod tests;

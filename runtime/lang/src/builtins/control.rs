@@ -1,5 +1,6 @@
 //! Builtins that decide what is evaluated next, and what comes of errors.
 
+pub(crate) mod assertions;
 mod capture;
 pub(super) mod context;
 mod continuations;
@@ -9,7 +10,8 @@ mod forms;
 use crate::builtins::row::{ReflectiveRow, Row};
 
 /// The tables of these builtins.
-pub(super) const TABLES: &[&[Row]] = &[capture::TABLE, context::TABLE, errors::TABLE, forms::TABLE];
+pub(super) const TABLES: &[&[Row]] =
+    &[assertions::TABLE, capture::TABLE, context::TABLE, errors::TABLE, forms::TABLE];
 
 /// The tables of those that see the environment of their caller.
 pub(super) const REFLECTIVE_TABLES: &[&[ReflectiveRow]] =

@@ -1,12 +1,10 @@
 //! The reference, stdlib/reference/*.txt: its form, its examples, `help`.
 
+use super::reference_names::ABOVE;
 use crate::reference::{Example, Malformed, contents, entries, families, lookup, parse, suggest};
 use crate::{NoWaiting, Output, Runtime};
 use std::collections::HashSet;
 use valk_heap::Config;
-
-/// Families of crates above, whose examples run in tests/suites/reference.rs.
-const ABOVE: [&str; 6] = ["aio", "combinators", "futures", "handles", "http2", "metrics"];
 
 /// Every example with its file and line.
 fn examples() -> Vec<(String, Example)> {

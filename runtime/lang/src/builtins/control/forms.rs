@@ -87,7 +87,8 @@ fn fun(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     Outcome::Evaluate(own_form(vm, "fun", &[spec.with_quoted(true), body.with_quoted(true)]))
 }
 
-fn truthy(value: Value) -> bool {
+/// Whether a condition holds; errors are told apart before.
+pub(super) fn truthy(value: Value) -> bool {
     !value.is_false()
 }
 
@@ -150,9 +151,10 @@ fn read_file(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     if std::path::Path::new(&path).is_dir() {
         return fail(vm, &format!("Failed to read file ({path})"));
     }
-    match reading::read_file(vm, std::path::Path::new(&path)) {
-        Ok(outcome) => outcome,
-        Err(_) => fail(vm, &format!("Could not open file ({path})")),
+    match (reading::read_file(vm, std::path::Path::new(&path)), valk_stdlib::asset(&path)) {
+        (Ok(outcome), _) => outcome,
+        (Err(_), Some(text)) => vm.heap.string(text.as_bytes()).into(),
+        (Err(_), None) => fail(vm, &format!("Could not open file ({path})")),
     }
 }
 

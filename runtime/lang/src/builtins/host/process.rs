@@ -16,6 +16,7 @@ pub(super) const TABLE: &[Row] = &[
     ("sleep", Arity::Exactly(1), sleep),
     ("stack-depth", Arity::Any, stack_depth),
     ("exit", Arity::AtMost(1), exit),
+    ("process/set-status", Arity::Exactly(1), set_status),
     ("sys/log/set-level", Arity::Exactly(1), set_log_level),
 ];
 
@@ -45,16 +46,27 @@ fn set_log_level(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     arguments[0].into()
 }
 
+/// Makes a number the exit status; the status as a value.
+fn use_status(vm: &mut Vm, code: i64) -> Value {
+    let value = vm.heap.integer(code);
+    let symbol = vm.intern(EXIT_CODE);
+    vm.set_global(symbol, value);
+    vm.extension::<Language>().exit_status.store(code as u8, Ordering::Relaxed);
+    value
+}
+
 fn exit(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let code = match arguments {
         [] => 0,
         [code, ..] => number!(vm, *code),
     };
-    let value = vm.heap.integer(code);
-    let symbol = vm.intern(EXIT_CODE);
-    vm.set_global(symbol, value);
-    let language = vm.extension::<Language>();
-    language.exit_status.store(code as u8, Ordering::Relaxed);
-    language.stopping.store(true, Ordering::Relaxed);
+    let value = use_status(vm, code);
+    vm.extension::<Language>().stopping.store(true, Ordering::Relaxed);
     value.into()
+}
+
+/// `(process/set-status code)`: as `exit`, but stops nothing.
+fn set_status(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    let code = number!(vm, arguments[0]);
+    use_status(vm, code).into()
 }
