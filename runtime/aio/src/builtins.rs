@@ -12,6 +12,7 @@ use crate::executor::{self, ExecutorState, Pool};
 use crate::handle::is_handle;
 use crate::system::{System, system_of};
 use crate::time::ExecutorClock;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 use valk_heap::Value;
@@ -60,25 +61,29 @@ pub fn register_with(vm: &SharedVm, clock: Clock) {
 /// A check that failed, with the outcome that says so.
 type Checked<T> = Result<T, Outcome>;
 
-/// Takes exactly `N` arguments, or gives the error `text`.
-fn exactly<const N: usize>(vm: &mut Vm, arguments: &[Value], text: &str) -> Checked<[Value; N]> {
+/// Takes exactly `N` arguments, or gives the error `text`, which is made only then.
+fn exactly<const N: usize>(
+    vm: &mut Vm,
+    arguments: &[Value],
+    text: impl Display,
+) -> Checked<[Value; N]> {
     match <[Value; N]>::try_from(arguments) {
         Ok(arguments) => match arguments.iter().find(|value| value.is_error()) {
             Some(error) => Err((*error).into()),
             None => Ok(arguments),
         },
-        Err(_) => Err(fail(vm, text)),
+        Err(_) => Err(fail(vm, &text.to_string())),
     }
 }
 
 /// Checks that a value is a handle.
-fn handle(vm: &mut Vm, value: Value, text: &str) -> Checked<Value> {
-    if is_handle(vm, value) { Ok(value) } else { Err(fail(vm, text)) }
+fn handle(vm: &mut Vm, value: Value, text: impl Display) -> Checked<Value> {
+    if is_handle(vm, value) { Ok(value) } else { Err(fail(vm, &text.to_string())) }
 }
 
 /// Checks that a value can be called.
-fn function(vm: &mut Vm, value: Value, text: &str) -> Checked<Value> {
-    if Vm::is_function(value) { Ok(value) } else { Err(fail(vm, text)) }
+fn function(vm: &mut Vm, value: Value, text: impl Display) -> Checked<Value> {
+    if Vm::is_function(value) { Ok(value) } else { Err(fail(vm, &text.to_string())) }
 }
 
 /// Checks that a value is a number of milliseconds; negative ones are zero.

@@ -265,8 +265,14 @@ pub(crate) fn cancelling(vm: &mut Vm, cancel: impl FnOnce(&mut Vm)) {
 pub(crate) fn call_soon(vm: &mut Vm, call: Call) {
     let state = here(vm);
     state.pool.add_live();
-    state.local_for_values(vm).urgent.push_back(Event::Call(Box::new(call)));
-    state.inbox.wake();
+    let mut local = state.local_for_values(vm);
+    local.urgent.push_back(Event::Call(Box::new(call)));
+    let is_seen = !local.running.is_empty();
+    drop(local);
+    // Whoever runs a fiber looks for urgent events when it stops.
+    if !is_seen {
+        state.inbox.wake();
+    }
 }
 
 /// Length of the record that stands for "go on with this after the urgent events".

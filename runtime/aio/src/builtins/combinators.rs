@@ -30,11 +30,11 @@ pub(super) const TABLE: &[(&str, Arity, NativeFn)] = &[
 
 fn chain(vm: &mut Vm, name: &str, kind: ChainKind, arguments: &[Value]) -> Outcome {
     let start = |vm: &mut Vm| -> Checked<Outcome> {
-        let text = format!("{name}: expected 2 arguments (handle fn)");
-        let [source, callback] = exactly(vm, arguments, &text)?;
-        let source = handle(vm, source, &format!("{name}: first argument must be a handle"))?;
-        let text = format!("{name}: second argument must be a function");
-        let callback = function(vm, callback, &text)?;
+        let text = format_args!("{name}: expected 2 arguments (handle fn)");
+        let [source, callback] = exactly(vm, arguments, text)?;
+        let source = handle(vm, source, format_args!("{name}: first argument must be a handle"))?;
+        let text = format_args!("{name}: second argument must be a function");
+        let callback = function(vm, callback, text)?;
         let result = combinators::chain(vm, kind, source, callback);
         Ok(now(vm, result))
     };
@@ -55,8 +55,8 @@ fn finally(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 
 /// The one argument of a group, a list of handles.
 fn handles(vm: &mut Vm, name: &str, arguments: &[Value]) -> Checked<Vec<Value>> {
-    let text = format!("{name}: expected 1 argument (list of handles)");
-    let [list] = exactly(vm, arguments, &text)?;
+    let text = format_args!("{name}: expected 1 argument (list of handles)");
+    let [list] = exactly(vm, arguments, text)?;
     if !list.is_list() {
         return Err(fail(vm, &format!("{name}: expected a list of handles")));
     }

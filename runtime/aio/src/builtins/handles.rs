@@ -31,8 +31,8 @@ fn keyword(vm: &mut Vm, name: &str) -> Value {
 
 /// The one argument, a handle.
 fn one(vm: &mut Vm, name: &str, arguments: &[Value]) -> Checked<Value> {
-    let [value] = exactly(vm, arguments, &format!("{name}: expected 1 argument"))?;
-    handle(vm, value, &format!("{name}: expected handle argument"))
+    let [value] = exactly(vm, arguments, format_args!("{name}: expected 1 argument"))?;
+    handle(vm, value, format_args!("{name}: expected handle argument"))
 }
 
 /// The time that the context's deadline leaves, if it has one.
