@@ -291,7 +291,8 @@ fn parse_path(text: &str) -> Result<(String, u32), LoadError> {
     match weight.parse() {
         Ok(weight) if (1..=MAX_WEIGHT).contains(&weight) => Ok((path.to_string(), weight)),
         _ => Err(LoadError::usage(format!(
-            "path `{text}` has the weight `{weight}`; a weight is a number from 1 to {MAX_WEIGHT}"
+            "path `{text}` has the weight `{weight}`; a weight is a number from 1 to {MAX_WEIGHT}; \
+             behind a path that ends so, add `=1`"
         ))),
     }
 }

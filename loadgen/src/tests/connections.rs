@@ -189,15 +189,17 @@ valk_harness::test! {
         let outcome = load("steady", &server.base, &[&flags[..], &["--requests-per-connection", "10"]].concat());
         let json = outcome.json();
         assert_eq!(outcome.code, 0, "{json:#}");
-        // The probe and ten connections of ten requests each; each has been left when it was full.
-        assert_eq!(server.seen.connections.load(Ordering::SeqCst), 13, "{json:#}");
+        // The probe, ten connections of ten requests each, and the two that took the place of the last
+        // full ones, if they came before the end.
+        let connections = server.seen.connections.load(Ordering::SeqCst);
+        assert!((11..=13).contains(&connections), "{connections}: {json:#}");
 
         let server = start();
         let outcome = load("steady", &server.base, &[&flags[..], &["--connections-per-second", "20"]].concat());
         let json = outcome.json();
         assert_eq!(outcome.code, 0, "{json:#}");
         let connections = server.seen.connections.load(Ordering::SeqCst);
-        assert!((9..=13).contains(&connections), "{connections}: {json:#}");
+        assert!((6..=13).contains(&connections), "{connections}: {json:#}");
     }
 }
 
@@ -262,11 +264,9 @@ fn socket_that_is_full() -> (std::net::TcpListener, Vec<std::net::TcpStream>) {
         let listener = socket.listen(1).unwrap().into_std().unwrap();
         let address = listener.local_addr().unwrap();
         let mut waiting = Vec::new();
-        while let Ok(Ok(tcp)) = tokio::time::timeout(
-            Duration::from_millis(200),
-            tokio::net::TcpStream::connect(address),
-        )
-        .await
+        while let Ok(Ok(tcp)) =
+            tokio::time::timeout(Duration::from_secs(1), tokio::net::TcpStream::connect(address))
+                .await
         {
             waiting.push(tcp.into_std().unwrap());
         }

@@ -77,6 +77,9 @@ valk_harness::test! {
             assert_eq!(outcome.code, 0, "{path}: {}{}", outcome.out, outcome.err);
             assert_eq!(server.seen.paths.lock().unwrap().last().unwrap(), path);
         }
+        // A path that ends like a weight has one.
+        load("steady", &server.base, &[SHORT, &["--path", "/x=3=1"]].concat());
+        assert_eq!(server.seen.paths.lock().unwrap().last().unwrap(), "/x=3");
     }
 }
 
