@@ -338,3 +338,17 @@ valk_harness::test! {
         assert!(sum.seconds.iter().all(|row| row.ok == 2 && row.latencies().len() == 2));
     }
 }
+
+valk_harness::test! {
+    fn signals_of_the_process_are_interrupts() {
+        use rustix::process::{Signal, getpid, kill_process};
+        // This test is a process of its own.
+        let mut interrupt = Interrupt::of_process();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        for (number, signal) in [Signal::INT, Signal::TERM, Signal::HUP].into_iter().enumerate() {
+            kill_process(getpid(), signal).unwrap();
+            runtime.block_on(interrupt.next());
+            assert_eq!(interrupt.count(), number as u32 + 1);
+        }
+    }
+}
