@@ -4,7 +4,9 @@
 //! 2. `covered × 100 ≥ total × threshold`, in integers: nothing is rounded up.
 //! 3. A file without branches passes the branch gate. A file without lines, and a source file
 //!    without data in the report although it contains code, are red.
-//! 4. A valid waiver takes *missed* items of its lines out of the total, or exempts a whole file.
+//! 4. The head of a `match` has been executed if one of its arms has, whatever the report says: the
+//!    compiler moves its count to an arm with a condition.
+//! 5. A valid waiver takes *missed* items of its lines out of the total, or exempts a whole file.
 //!    A waiver that is expired, incomplete, too many, or changes nothing is itself red.
 //!
 //! Does not read files or clocks; the day is an argument.
@@ -15,6 +17,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::date::Day;
+use crate::heads;
 use crate::language::Language;
 use crate::model::{Coverage, FileCoverage, Outcomes, Ratio, Span};
 use crate::sources::{self, Sources};
@@ -120,6 +123,8 @@ pub struct FileVerdict {
     pub missed_lines: Vec<(u32, u32)>,
     /// Missed outcomes.
     pub missed_branches: Vec<MissedBranch>,
+    /// Lines in the bodies of macros that the compiler does not count.
+    pub uncounted_macro_lines: u64,
     /// Everything that is too little; empty for a green file.
     pub failures: Vec<Failure>,
     /// Whether a waiver covers the failures.
@@ -190,7 +195,12 @@ pub fn judge(evidence: &Evidence, need: Thresholds) -> Verdict {
     let measured = measured_files(evidence);
     let mut files: Vec<FileVerdict> = Vec::new();
     for (path, counts) in &measured {
+        let text = evidence.sources.get(path).map_or("", |source| source.text.as_str());
+        let counts = &heads::correct(text, counts);
         let mut file = judge_file(path, counts, need, &mut waivers);
+        let in_macros = sources::macro_lines(text).into_iter();
+        let uncounted = in_macros.filter(|line| !counts.lines.contains_key(line)).count();
+        file.uncounted_macro_lines = uncounted as u64;
         let lines_on_disk = evidence.sources.get(path).map(|source| source.text.lines().count());
         if lines_on_disk.is_none_or(|lines| counts.last_line() as usize > lines) {
             file.failures.push(Failure::Stale);
@@ -268,6 +278,7 @@ fn unmeasured(path: &str) -> FileVerdict {
         regions: Ratio::default(),
         missed_lines: Vec::new(),
         missed_branches: Vec::new(),
+        uncounted_macro_lines: 0,
         failures: vec![Failure::Absent],
         waived: false,
     }

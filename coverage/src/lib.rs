@@ -11,6 +11,7 @@ pub mod cli;
 pub mod date;
 pub mod error;
 pub mod gate;
+mod heads;
 pub mod language;
 pub mod llvm;
 pub mod model;

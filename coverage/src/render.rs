@@ -73,9 +73,19 @@ fn table(out: &mut String, verdict: &Verdict, options: Options) -> fmt::Result {
     }
     for file in shown {
         let [lines, branches, regions] = [file.lines, file.branches, file.regions].map(cell);
-        writeln!(out, "{:<6} {lines:>16} {branches:>16} {regions:>16}  {}", mark(file), file.path)?;
+        let macros = macro_note(file);
+        let (mark, path) = (mark(file), &file.path);
+        writeln!(out, "{mark:<6} {lines:>16} {branches:>16} {regions:>16}  {path}{macros}")?;
     }
     Ok(())
+}
+
+/// What is left out of the percentages of a file; empty for most.
+fn macro_note(file: &FileVerdict) -> String {
+    match file.uncounted_macro_lines {
+        0 => String::new(),
+        lines => format!(" ({lines} lines of macros not counted)"),
+    }
 }
 
 /// `89.9% 899/1000`, rounded down.
@@ -199,6 +209,10 @@ fn closing(out: &mut String, verdict: &Verdict) -> fmt::Result {
     let most = crate::waivers::WAIVERS_MAX;
     writeln!(out)?;
     writeln!(out, "all files: lines {lines}, branches {branches}, regions {regions}")?;
+    let uncounted: u64 = verdict.files.iter().map(|file| file.uncounted_macro_lines).sum();
+    if uncounted > 0 {
+        writeln!(out, "not counted by the compiler: {uncounted} lines in bodies of macros")?;
+    }
     writeln!(
         out,
         "required of each file: lines {}%, branches {}%; waivers {} of at most {most}",
@@ -225,7 +239,8 @@ fn markdown_into(
     for file in &verdict.files {
         let [lines, branches, regions] = [file.lines, file.branches, file.regions].map(cell);
         let state = mark(file);
-        writeln!(out, "| {state} | {lines} | {branches} | {regions} | `{}` |", file.path)?;
+        let (path, macros) = (&file.path, macro_note(file));
+        writeln!(out, "| {state} | {lines} | {branches} | {regions} | `{path}`{macros} |")?;
     }
     let mut text = String::new();
     details(&mut text, verdict, sources, options)?;

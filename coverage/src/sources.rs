@@ -1,12 +1,13 @@
 //! The files that a report must have data of, found on disk instead of in the report.
 //!
-//! 1. Every `.rs` file below a source root counts, except test code (`tests.rs`, `*_tests.rs`, the
-//!    directories `tests`, `examples`, `benches`), build products (`target`, hidden directories)
-//!    and build scripts (`build.rs`), which run inside the compiler.
+//! 1. Every `.rs` file below a source root counts, except test code (`tests.rs`, the directories
+//!    `tests`, `examples`, `benches`), build products (`target`, hidden directories) and build
+//!    scripts (`build.rs`), which run inside the compiler.
 //! 2. A file needs no data when nothing in it can execute in this build: it holds no function
-//!    with a body outside comments and text, or it opens with `#![cfg(…)]` naming `valk_loom` or
-//!    `test` without `not`.
-//! 3. Functions that only a macro writes (`fn $name`) belong to the files that call the macro.
+//!    with a body and no closure outside comments and text, or it opens with a `#![cfg(…)]` that
+//!    cannot hold without `valk_loom`, `valk_shuttle` or `test`.
+//! 3. Functions that only a macro writes (`fn $name`) belong to the files that call the macro; the
+//!    lines of macros that the compiler does not count are counted here.
 //!
 //! Knows file names and just enough of Rust's tokens to skip comments and literals. Does not know
 //! the module tree: a file that no module declares has no data and is reported.
@@ -95,29 +96,132 @@ fn is_entered(directory: &str) -> bool {
 
 /// Rule 1 for a file name.
 fn is_measured(name: &str) -> bool {
-    Language::of(name) == Some(Language::Rust)
-        && !matches!(name, "tests.rs" | "build.rs")
-        && !name.ends_with("_tests.rs")
+    Language::of(name) == Some(Language::Rust) && !matches!(name, "tests.rs" | "build.rs")
 }
 
 /// Rule 2.
 pub fn is_executable(text: &str) -> bool {
     let code = without_literals(text);
-    !is_other_build(&code) && has_function_body(&code)
+    let outside = without_macros(&code);
+    !is_other_build(&code) && (has_function_body(&outside) || has_closure(&outside))
 }
 
+/// Whether an attribute that the file opens with leaves it out of this build.
 fn is_other_build(code: &str) -> bool {
-    code.split("#![cfg(").skip(1).any(|rest| {
-        let condition = rest.split(']').next().unwrap_or_default();
-        !condition.contains("not(")
-            && condition
-                .split(|c: char| !c.is_alphanumeric() && c != '_')
-                .any(|word| word == "valk_loom" || word == "test")
+    let mut rest = code.trim_start();
+    while let Some(attribute) = rest.strip_prefix("#![") {
+        let length = balanced(attribute, '[', ']');
+        let condition = attribute[..length].trim().strip_prefix("cfg(");
+        if condition.is_some_and(|condition| !may_hold(condition)) {
+            return true;
+        }
+        rest = attribute[length..].trim_start_matches(']').trim_start();
+    }
+    false
+}
+
+/// Bytes until the bracket that closes what `text` stands in; all of it without one.
+fn balanced(text: &str, opening: char, closing: char) -> usize {
+    let mut depth = 0_usize;
+    for (at, c) in text.char_indices() {
+        if c == closing && depth == 0 {
+            return at;
+        }
+        depth = (depth + usize::from(c == opening)) - usize::from(c == closing);
+    }
+    text.len()
+}
+
+/// Whether a condition can hold in this build, where the names of other builds are false and any
+/// other may be true.
+fn may_hold(condition: &str) -> bool {
+    let condition = condition.trim();
+    let (name, rest) = condition.split_at(
+        condition.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(condition.len()),
+    );
+    let Some(inside) = rest.trim_start().strip_prefix('(') else {
+        return !matches!(name, "valk_loom" | "valk_shuttle" | "test");
+    };
+    let mut parts = parts_of(&inside[..balanced(inside, '(', ')')]).into_iter();
+    match name {
+        "all" => parts.all(may_hold),
+        "any" => parts.any(may_hold),
+        // What may be true may be false as well, but for a name of another build.
+        _ => true,
+    }
+}
+
+/// What stands between the commas that are in no brackets.
+fn parts_of(list: &str) -> Vec<&str> {
+    let (mut parts, mut start, mut depth) = (Vec::new(), 0, 0_usize);
+    for (at, c) in list.char_indices() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            ',' if depth == 0 => {
+                parts.push(&list[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&list[start..]);
+    parts.retain(|part| !part.trim().is_empty());
+    parts
+}
+
+/// The bodies of `macro_rules!`, from behind the opening brace to the closing one.
+fn macro_bodies(code: &str) -> Vec<std::ops::Range<usize>> {
+    let mut bodies = Vec::new();
+    for (at, _) in code.match_indices("macro_rules!") {
+        if let Some(brace) = code[at..].find('{') {
+            let start = at + brace + 1;
+            bodies.push(start..start + balanced(&code[start..], '{', '}'));
+        }
+    }
+    bodies
+}
+
+fn without_macros(code: &str) -> String {
+    let mut outside = String::new();
+    let mut from = 0;
+    for body in macro_bodies(code) {
+        if body.start >= from {
+            outside.push_str(&code[from..body.start]);
+            from = body.end;
+        }
+    }
+    outside + &code[from..]
+}
+
+/// Lines of macro bodies that hold code.
+pub fn macro_lines(text: &str) -> Vec<u32> {
+    let code = without_literals(text);
+    let mut lines = Vec::new();
+    for body in macro_bodies(&code) {
+        let first = code[..body.start].matches('\n').count();
+        for (at, line) in code[body].lines().enumerate().skip(1) {
+            if line.contains(|c: char| c.is_alphanumeric()) {
+                lines.push((first + at + 1) as u32);
+            }
+        }
+    }
+    lines.sort_unstable();
+    lines.dedup();
+    lines
+}
+
+/// Whether a closure stands where an expression may: behind a bracket, a comma, `=` or `move`.
+fn has_closure(code: &str) -> bool {
+    code.match_indices('|').any(|(at, _)| {
+        let before = code[..at].trim_end();
+        before.ends_with(['(', ',', '=', '{']) || before.ends_with(" move")
     })
 }
 
 /// Whether `fn name …` is followed by `{` before any `;` outside brackets.
 fn has_function_body(code: &str) -> bool {
+    let code = code.replace('\n', " ");
     code.match_indices("fn ").any(|(at, _)| {
         let before = code[..at].chars().next_back();
         let after = code[at + 3..].trim_start();
@@ -141,17 +245,18 @@ fn opens_block(signature: &str) -> bool {
     false
 }
 
-/// The text with comments and the content of string and character literals removed.
+/// The text with comments and the content of string and character literals removed, line for line.
 fn without_literals(text: &str) -> String {
     let mut code = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
         let skipped = literal_or_comment(rest, code.chars().next_back());
         if skipped == 0 {
-            code.push(if c.is_whitespace() { ' ' } else { c });
+            code.push(if c.is_whitespace() && c != '\n' { ' ' } else { c });
             rest = &rest[c.len_utf8()..];
         } else {
             code.push(' ');
+            code.extend(rest[..skipped].chars().filter(|c| *c == '\n'));
             rest = &rest[skipped..];
         }
     }

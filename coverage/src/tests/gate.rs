@@ -149,6 +149,38 @@ valk_harness::test! {
 }
 
 valk_harness::test! {
+    fn the_head_of_a_match_is_executed_if_an_arm_is() {
+        let text = "fn f(x: u8) {\n    match x {\n        0 => 10,\n\n        n if n > 1 => 12,\n    }\n}\n\
+                    fn g(x: u8) {\n    match x {\n        0 => 10,\n    }\n    h()\n}\n";
+        let mut counts = FileCoverage::default();
+        for (line, count) in [(1, 4), (2, 0), (3, 4), (5, 0), (8, 1), (9, 0), (10, 0), (12, 1)] {
+            counts.add_line(line, count);
+            counts.add_region(at(line), count);
+        }
+        let mut case = one(counts);
+        case.sources.insert("src/a.rs".to_owned(), SourceFile { text: text.into(), executable: true });
+        let file = case.file();
+        assert_eq!(file.missed_lines, [(5, 5), (9, 10)]);
+        assert_eq!(file.regions, Ratio { covered: 5, total: 8 });
+    }
+}
+
+valk_harness::test! {
+    fn lines_of_macros_without_data_are_counted() {
+        let text = "fn f() {}\nmacro_rules! m {\n    () => {\n        1\n    };\n}\n";
+        let mut case = one(lines(0, 1));
+        case.sources.insert("src/a.rs".to_owned(), SourceFile { text: text.into(), executable: true });
+        assert_eq!(case.file().uncounted_macro_lines, 1);
+        let options = crate::render::Options { spans_max: 1, all_files: true };
+        let shown = crate::render::terminal(&case.judge(), &case.sources, options);
+        assert!(shown.contains("src/a.rs (1 lines of macros not counted)"), "{shown}");
+        assert!(shown.contains("not counted by the compiler: 1 lines in bodies of macros"), "{shown}");
+        let shown = crate::render::markdown(&case.judge(), &case.sources, options);
+        assert!(shown.contains("`src/a.rs` (1 lines of macros not counted) |"), "{shown}");
+    }
+}
+
+valk_harness::test! {
     fn nothing_of_nothing_is_red() {
         assert_eq!(one(FileCoverage::default()).file().failures, [Failure::NoLines]);
     }

@@ -1,6 +1,6 @@
 use super::Tree;
 use crate::error::Error;
-use crate::sources::{belongs, is_executable, read};
+use crate::sources::{belongs, is_executable, macro_lines, read};
 
 valk_harness::test! {
     fn only_measured_files_are_found() {
@@ -9,6 +9,7 @@ valk_harness::test! {
             ("a/src/deep/er.rs", "pub struct S;"),
             ("a/src/tests.rs", "fn t() {}"),
             ("a/src/gate_tests.rs", "fn t() {}"),
+            ("a/src/tests/gate_tests.rs", "fn t() {}"),
             ("a/src/tests/more.rs", "fn t() {}"),
             ("a/examples/e.rs", "fn e() {}"),
             ("a/benches/b.rs", "fn b() {}"),
@@ -21,8 +22,10 @@ valk_harness::test! {
         let found = read(tree.root(), &["./a/".to_owned()]).unwrap();
         let listed: Vec<(&str, bool)> =
             found.iter().map(|(path, file)| (path.as_str(), file.executable)).collect();
-        assert_eq!(listed, [("a/src/deep/er.rs", false), ("a/src/lib.rs", true)]);
-        assert_eq!(read(tree.root(), &[".".to_owned()]).unwrap().len(), 3);
+        let expected =
+            [("a/src/deep/er.rs", false), ("a/src/gate_tests.rs", true), ("a/src/lib.rs", true)];
+        assert_eq!(listed, expected);
+        assert_eq!(read(tree.root(), &[".".to_owned()]).unwrap().len(), 4);
     }
 }
 
@@ -79,6 +82,10 @@ valk_harness::test! {
         executable("const B: &[u8] = br\"\\\"; fn f() {}");
         executable("fn r(a: &'static str) {}");
         executable("fn\n  f() {}");
+        executable("static T: LazyLock<u8> = LazyLock::new(|| { if a { 1 } else { 2 } });");
+        executable("static F: fn(u8) -> u8 =\n    |x| x + 1;");
+        executable("static F: X = new(a, move |x| x);");
+        executable("macro_rules! m { () => {} }\nfn f() {}");
     }
 }
 
@@ -101,9 +108,22 @@ valk_harness::test! {
         inert("const C: char = '\\");
         inert("const C: char = '");
         inert("macro_rules! m { () => { fn $name() {} } }");
+        inert("macro_rules! m { () => { register(|| fn_of()) } }");
+        inert("macro_rules! m { () => { fn written() { a } } }");
+        inert("const A: u8 = B | C;");
         inert("extern \"C\" { fn f(x: u8); }");
         inert("fn f");
         inert("fn f() -> )");
+    }
+}
+
+valk_harness::test! {
+    fn lines_of_macros_are_found() {
+        let text = "fn a() {}\nmacro_rules! m {\n    // why\n    ($x:expr) => {\n        if $x { \"{\" }\n    };\n}\n\
+                    macro_rules! n { () => { 1 } }\nfn b() {}\n";
+        assert_eq!(macro_lines(text), [4, 5]);
+        assert_eq!(macro_lines("macro_rules! m { () => {\n 1"), [2]);
+        assert_eq!(macro_lines("macro_rules!"), [] as [u32; 0]);
     }
 }
 
@@ -115,5 +135,11 @@ valk_harness::test! {
         executable("#![cfg(unix)]\nfn f() {}");
         executable("#![cfg(feature_testing)]\nfn f() {}");
         executable("// #![cfg(valk_loom)]\nfn f() {}");
+        inert("//! About.\n#![allow(x[1])]\n#![cfg(\n  test\n)]\nfn f() {}");
+        inert("#![cfg(any(valk_loom, all(test, feature = \"x\"), valk_shuttle,))]\nfn f() {}");
+        executable("fn f() {}\nmod tests { #![cfg(test)] }");
+        executable("#![cfg(any(test, unix))]\nfn f() {}");
+        executable("#![cfg(any(test, not(test)))]\nfn f() {}");
+        executable("#![cfg(unix\nfn f() {}");
     }
 }
