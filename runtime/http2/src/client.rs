@@ -38,7 +38,7 @@ use crate::token_bucket::TokenBucket;
 
 pub use error::{ClientError, Step};
 pub use limits::ClientLimits;
-pub use message::{ClientRequest, ClientResponse, RequestOptions};
+pub use message::{BodySink, ClientRequest, ClientResponse, RequestOptions, Taken};
 pub use trust::Trust;
 
 /// Sends requests; see the module's documentation. Its connections end when it is dropped.
@@ -77,8 +77,21 @@ impl Client {
     /// # Errors
     /// Each [`ClientError`] says why there is no response and what to do.
     pub async fn send(&self, request: ClientRequest) -> Result<ClientResponse, ClientError> {
+        self.send_to(request, None).await
+    }
+
+    /// As [`Client::send`], with the body of the response given to `sink` part by part, if there is
+    /// one, whatever its size: the response has none then.
+    ///
+    /// # Errors
+    /// As [`Client::send`], and [`ClientError::Sink`].
+    pub async fn send_to(
+        &self,
+        request: ClientRequest,
+        sink: Option<&dyn BodySink>,
+    ) -> Result<ClientResponse, ClientError> {
         let limit = request.options.total_timeout;
-        let sending = self.send_following(request);
+        let sending = self.send_following(request, sink);
         let Some(limit) = limit else { return sending.await };
         let late = Err(ClientError::Timeout { step: Step::Total, limit });
         timeout(limit, sending).await.unwrap_or(late)
@@ -107,17 +120,21 @@ impl Client {
         let _ = timeout(self.pool.limits.close_timeout, ended).await;
     }
 
-    async fn send_following(&self, request: ClientRequest) -> Result<ClientResponse, ClientError> {
+    async fn send_following(
+        &self,
+        request: ClientRequest,
+        sink: Option<&dyn BodySink>,
+    ) -> Result<ClientResponse, ClientError> {
         let most = request.options.redirects;
         let mut request = request;
         for _ in 0..most {
-            let response = self.send_until_processed(&request).await?;
+            let response = self.send_until_processed(&request, sink).await?;
             match redirect::follow(&request, &response)? {
                 Some(next) => request = next,
                 None => return Ok(response),
             }
         }
-        let response = self.send_until_processed(&request).await?;
+        let response = self.send_until_processed(&request, sink).await?;
         if most > 0 && redirect::follow(&request, &response)?.is_some() {
             let reason = format!("the {most} that :redirects allows were not enough");
             return Err(ClientError::Redirect { reason });
@@ -129,6 +146,7 @@ impl Client {
     async fn send_until_processed(
         &self,
         request: &ClientRequest,
+        sink: Option<&dyn BodySink>,
     ) -> Result<ClientResponse, ClientError> {
         let limits = &self.pool.limits;
         let head = request.head()?;
@@ -136,7 +154,8 @@ impl Client {
         let mut attempt = 1;
         loop {
             let lease = self.lease(request).await?;
-            let Failure { error, evidence } = match exchange(&lease, request, head.clone()).await {
+            let sent = exchange(&lease, request, head.clone(), sink).await;
+            let Failure { error, evidence } = match sent {
                 Ok(response) => return Ok(response),
                 Err(failure) => failure,
             };

@@ -46,7 +46,8 @@ mod worker;
 
 pub use acceptor::Acceptor;
 pub use client::{
-    Client, ClientError, ClientLimits, ClientRequest, ClientResponse, RequestOptions, Step, Trust,
+    BodySink, Client, ClientError, ClientLimits, ClientRequest, ClientResponse, RequestOptions,
+    Step, Taken, Trust,
 };
 pub use counters::{Counters, Snapshot};
 pub use error::ServerError;

@@ -16,6 +16,7 @@ mod outgoing;
 mod request;
 mod response;
 mod send;
+mod sink;
 
 use std::collections::HashMap;
 use std::rc::Rc;

@@ -76,6 +76,11 @@ pub enum ClientError {
         /// The limit in bytes.
         limit_bytes: usize,
     },
+    /// What takes the body has given up.
+    Sink {
+        /// Its reason.
+        reason: String,
+    },
     /// The response sends the client elsewhere once too often, or where it must not go.
     Redirect {
         /// What is wrong.
@@ -141,6 +146,7 @@ impl fmt::Display for ClientError {
                 f,
                 "the response has more than {limit_bytes} bytes; :max-response-size sets the limit"
             ),
+            Self::Sink { reason } => f.write_str(reason),
             Self::Redirect { reason } => write!(f, "redirect: {reason}"),
             Self::Busy { reason } => write!(f, "{reason}"),
             Self::Closed => f.write_str("Client connection closing: the client has been closed"),

@@ -15,7 +15,7 @@ use http::header::CONTENT_LENGTH;
 use tokio::time::sleep;
 
 use super::error::{ClientError, Step};
-use super::message::{ClientRequest, ClientResponse, RequestOptions, received};
+use super::message::{BodySink, ClientRequest, ClientResponse, RequestOptions, received};
 use super::pool::Lease;
 
 /// Why an exchange has failed.
@@ -73,16 +73,22 @@ fn stream_error(error: &h2::Error) -> ClientError {
     }
 }
 
-/// Sends `request` on the lease's stream and waits for the whole response.
+/// Sends `request` on the lease's stream and waits for the whole response. Its body goes to `sink`,
+/// if there is one.
 pub(super) async fn exchange(
     lease: &Lease,
     request: &ClientRequest,
     head: http::Request<()>,
+    sink: Option<&dyn BodySink>,
 ) -> Result<ClientResponse, Failure> {
     let (response, upload) = send_head(lease, request, head).await?;
     let mut exchange = Exchange { lease, options: &request.options, upload };
     let (head, body) = exchange.head(response).await?;
-    exchange.body(head, body).await
+    // What follows a redirect has the body that is wanted.
+    let is_passed_over = request.options.redirects > 0 && head.status.is_redirection();
+    let received = exchange.body(head, body, sink.filter(|_| !is_passed_over)).await;
+    // A server that has begun to answer has processed the request, whatever it says later.
+    received.map_err(|failure| Failure { evidence: Evidence::None, ..failure })
 }
 
 async fn send_head(
@@ -178,12 +184,14 @@ impl Exchange<'_> {
         mut self,
         head: http::response::Parts,
         mut body: RecvStream,
+        sink: Option<&dyn BodySink>,
     ) -> Result<ClientResponse, Failure> {
         let limit_bytes = self.options.response_bytes_max;
         let too_large = || Failure::from(ClientError::ResponseTooLarge { limit_bytes });
         let stated = head.headers.get(CONTENT_LENGTH);
         let stated = stated.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-        if stated.is_some_and(|bytes| bytes > limit_bytes as u64) && !body.is_end_stream() {
+        let is_too_large = stated.is_some_and(|bytes| bytes > limit_bytes as u64);
+        if sink.is_none() && is_too_large && !body.is_end_stream() {
             return Err(too_large());
         }
         let mut whole = Vec::new();
@@ -194,12 +202,22 @@ impl Exchange<'_> {
                 chunk = body.data() => {
                     let Some(chunk) = chunk else { break };
                     let chunk = chunk?;
+                    let bytes = chunk.len();
+                    if bytes == 0 {
+                        continue;
+                    }
+                    if let Some(sink) = sink {
+                        // As slow as it likes: the server is not asked for more meanwhile.
+                        sink.take(chunk).await.map_err(|reason| ClientError::Sink { reason })?;
+                        let _ = body.flow_control().release_capacity(bytes);
+                        continue;
+                    }
                     if whole.len() + chunk.len() > limit_bytes {
                         return Err(too_large());
                     }
                     whole.extend_from_slice(&chunk);
                     // Fails only for more than was received.
-                    let _ = body.flow_control().release_capacity(chunk.len());
+                    let _ = body.flow_control().release_capacity(bytes);
                 }
                 () = self.upload.step() => {}
                 () = sleep(idle) => return Err(self.timed_out(Step::Progress, idle)),

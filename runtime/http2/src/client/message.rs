@@ -1,5 +1,6 @@
 //! Requests as callers make them, and the responses to them.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,6 +70,15 @@ impl Default for RequestOptions {
         }
     }
 }
+
+/// What takes the body of a response as it arrives.
+pub trait BodySink {
+    /// Takes the next part. The server sends no more than its window allows until this is ready.
+    fn take(&self, part: Bytes) -> Taken<'_>;
+}
+
+/// What [`BodySink::take`] gives: an error ends the request, with this reason.
+pub type Taken<'s> = Pin<Box<dyn Future<Output = Result<(), String>> + 's>>;
 
 /// A complete response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -44,7 +44,8 @@ fn connect(vm: &mut Vm, arguments: &[Value]) -> Outcome {
             return Err(wrong_type(vm, function, "Function"));
         }
         let options = arguments.get(4).copied().unwrap_or(Value::NIL);
-        let base = apply(vm, "http2/connect", options, ClientRequest::get(true, &host, port, "/"))?;
+        let (base, _) =
+            apply(vm, "http2/connect", options, ClientRequest::get(true, &host, port, "/"))?;
         open(vm, system, base, function)?;
         Ok(Value::NIL.into())
     };

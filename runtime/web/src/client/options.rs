@@ -31,6 +31,7 @@ pub static CLIENT: OptionTable = OptionTable {
         OptionKey::new(":tls", OptionKind::Boolean, "TLS; otherwise clear text."),
         OptionKey::new(":verify", OptionKind::Boolean, "0: believe any certificate."),
         OptionKey::new(":ca", OptionKind::Text, "PEM file with the authorities to believe."),
+        OptionKey::new(":on-data", OptionKind::Function, "Called with each part of the body."),
         time(":connect-timeout-ms", 30_000, "Time until a connection is ready."),
         time(":headers-timeout-ms", 60_000, "Time from the end of the request to the response."),
         time(":idle-timeout-ms", 60_000, "Longest pause between two parts of a body."),
@@ -52,13 +53,13 @@ pub static CLIENT: OptionTable = OptionTable {
     ],
 };
 
-/// Sets what the options in `list` say.
+/// Sets what the options in `list` say; and the function that takes the body, if there is one.
 pub(super) fn apply(
     vm: &mut Vm,
     builtin: &str,
     list: Value,
     request: ClientRequest,
-) -> Checked<ClientRequest> {
+) -> Checked<(ClientRequest, Option<Value>)> {
     if list.is_error() {
         return Err(list.into());
     }
@@ -86,7 +87,7 @@ pub(super) fn apply(
         request.is_tls = is_tls;
     }
     request.options = Arc::new(sending(&options));
-    Ok(request)
+    Ok((request, options.function(":on-data")))
 }
 
 /// How a request is to be sent.

@@ -7,11 +7,12 @@ use super::options::apply;
 use super::outgoing::{DEADLINE_EXCEEDED, add_context};
 use super::request::for_server;
 use super::response::value_of;
+use super::sink::FunctionSink;
 use std::sync::Arc;
 use std::time::Duration;
 use valk_aio::{End, System, cancel, failed, new_operation, settle, settled, spawn_task};
 use valk_heap::Value;
-use valk_http2::{ClientError, ClientRequest, Step};
+use valk_http2::{BodySink, ClientError, ClientRequest, Step};
 use valk_lang::builtins::{fail, wrong_type};
 use valk_vm::{Arity, NativeFn, Outcome, Vm};
 
@@ -43,8 +44,8 @@ fn client_request(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         count(vm, arguments, 4, 5)?;
         let system = system(vm, arguments[0])?;
         let request = plain(vm, arguments)?;
-        let request = apply(vm, "http2/client-request", optional(arguments, 4), request)?;
-        Ok(start(vm, system, request))
+        let (request, taker) = apply(vm, "http2/client-request", optional(arguments, 4), request)?;
+        Ok(start(vm, system, request, taker))
     };
     outcome(run(vm))
 }
@@ -61,8 +62,8 @@ fn client_request_with_headers(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         let headers = fields(&vm.heap, arguments[4]);
         let request = ClientRequest { headers, ..request };
         let name = "http2/client-request-with-headers";
-        let request = apply(vm, name, optional(arguments, 5), request)?;
-        Ok(start(vm, system, request))
+        let (request, taker) = apply(vm, name, optional(arguments, 5), request)?;
+        Ok(start(vm, system, request, taker))
     };
     outcome(run(vm))
 }
@@ -75,20 +76,20 @@ fn client_send(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         if let Some((system, base)) = connected(vm, arguments[0]) {
             count(vm, arguments, 2, 3)?;
             let request = for_server(vm, arguments[1], &base.host, base.port)?;
-            let request = apply(vm, "http2/client-send", optional(arguments, 2), request)?;
+            let (request, taker) = apply(vm, "http2/client-send", optional(arguments, 2), request)?;
             // Where to, and whom to believe there, was decided when it was connected.
             let mut options = valk_http2::RequestOptions::clone(&request.options);
             options.trust = base.options.trust.clone();
             let (is_tls, options) = (base.is_tls, Arc::new(options));
-            return Ok(start(vm, system, ClientRequest { is_tls, options, ..request }));
+            return Ok(start(vm, system, ClientRequest { is_tls, options, ..request }, taker));
         }
         count(vm, arguments, 4, 5)?;
         let system = system(vm, arguments[0])?;
         let host = text(vm, arguments[1])?;
         let port = port(vm, arguments[2])?;
         let request = for_server(vm, arguments[3], &host, port)?;
-        let request = apply(vm, "http2/client-send", optional(arguments, 4), request)?;
-        Ok(start(vm, system, request))
+        let (request, taker) = apply(vm, "http2/client-send", optional(arguments, 4), request)?;
+        Ok(start(vm, system, request, taker))
     };
     outcome(run(vm))
 }
@@ -103,14 +104,14 @@ fn client_fetch(vm: &mut Vm, arguments: &[Value]) -> Outcome {
             Ok(request) => request,
             Err(error) => return Err(fail(vm, &error.to_string())),
         };
-        let request = apply(vm, "http2/client-fetch", optional(arguments, 2), request)?;
-        Ok(start(vm, system, request))
+        let (request, taker) = apply(vm, "http2/client-fetch", optional(arguments, 2), request)?;
+        Ok(start(vm, system, request, taker))
     };
     outcome(run(vm))
 }
 
-/// Sends a request; the handle of its response.
-fn start(vm: &mut Vm, system: System, request: ClientRequest) -> Outcome {
+/// Sends a request; the handle of its response. `taker` is the function that takes its body.
+fn start(vm: &mut Vm, system: System, request: ClientRequest, taker: Option<Value>) -> Outcome {
     let mut request = request;
     let deadline = add_context(vm, &mut request);
     if deadline.is_some_and(|left| left.is_zero()) {
@@ -126,13 +127,16 @@ fn start(vm: &mut Vm, system: System, request: ClientRequest) -> Outcome {
     };
     let (handle, abandoned) = new_operation(vm);
     let root = vm.heap.root(handle);
+    let taker = taker.map(|function| FunctionSink::new(vm, &shared, function));
     spawn_task(vm, async move {
+        let sink = taker.as_ref().map(|taker| taker as &dyn BodySink);
         let sent = tokio::select! {
             biased;
             () = abandoned => None,
             () = system.stop_requested() => None,
-            sent = client.send(request) => Some(sent),
+            sent = client.send_to(request, sink) => Some(sent),
         };
+        drop(taker);
         let vm = &mut *shared.borrow_mut();
         let handle = vm.heap.release(root);
         match sent {

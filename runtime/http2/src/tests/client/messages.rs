@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::client::redirect::resolve;
+use crate::{BodySink, Taken};
 
 /// A field of a request; `none` without it.
 fn field(request: &Request, name: &str) -> Vec<u8> {
@@ -259,6 +260,53 @@ valk_harness::test! {
             assert!(error.contains("expected https:// or http://"), "{error}");
             server.finish().await;
             assert_eq!(other.finish().await.requests, 1);
+        });
+    }
+}
+
+/// Takes parts a second each, up to a number of bytes.
+struct Slow {
+    taken: Cell<usize>,
+    most: usize,
+}
+
+impl BodySink for Slow {
+    fn take(&self, part: Bytes) -> Taken<'_> {
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            self.taken.set(self.taken.get() + part.len());
+            if self.taken.get() > self.most { Err("that is enough".to_owned()) } else { Ok(()) }
+        })
+    }
+}
+
+valk_harness::test! {
+    fn a_sink_takes_the_body_at_its_own_pace() {
+        simulated(|simulation| async move {
+            // Its client is slow on purpose; that is not to end the stream.
+            let limits = Limits { stall_timeout: Duration::from_hours(1), ..Limits::default() };
+            let config = ServerConfig { limits, ..ServerConfig::default() };
+            let server = Running::start(&simulation, "server", &config, |_| {
+                Reply::Ready(Response::new(200).with_body(vec![b'x'; 3 << 20]))
+            });
+            let limits = ClientLimits { stream_window: 100_000, ..ClientLimits::default() };
+            let client = client(&simulation, limits);
+            let request = with_options(get_from("server", "/"), |o| {
+                o.response_bytes_max = 10;
+                o.idle_timeout = Duration::from_millis(500);
+            });
+            let sink = Slow { taken: Cell::new(0), most: usize::MAX };
+            let response = client.send_to(request.clone(), Some(&sink)).await.unwrap();
+            assert_eq!((response.status, response.body.len(), sink.taken.get()), (200, 0, 3 << 20));
+            let sink = Slow { taken: Cell::new(0), most: 50_000 };
+            let error = client.send_to(request, Some(&sink)).await.unwrap_err();
+            assert_eq!(error, ClientError::Sink { reason: "that is enough".to_owned() });
+            assert_eq!(error.to_string(), "that is enough");
+            assert!(sink.taken.get() < 200_000);
+            settle().await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            assert_eq!(server.totals().cancelled, 1, "the server need not send the rest");
+            server.finish().await;
         });
     }
 }
