@@ -10,6 +10,7 @@ use libtest_mimic::{ColorSetting, FormatSetting};
 
 use crate::error::Error;
 use crate::ffi;
+use crate::random;
 
 /// A flag: names, name of its value if it takes one, and what it does.
 struct Flag {
@@ -40,6 +41,7 @@ const FLAGS: &[Flag] = &[
     valued(&["--shuffle"], "[SEED]", "run in random order; the seed is printed"),
     valued(&["--seed"], "N", "run seed, from which valk_harness::seed() derives"),
     valued(&["--repeat"], "N", "run every selected test N times"),
+    valued(&["--shard"], "I/N", "run the I-th of N parts; a test's part depends on its name only"),
     valued(&["--slowest"], "N", "show the N slowest tests"),
     valued(&["--junit"], "FILE", "write a JUnit report"),
     valued(&["--ledger"], "FILE", "write a ledger: JSON lines, one record per test"),
@@ -84,6 +86,8 @@ pub struct Options {
     pub seed: Option<u64>,
     /// Runs of every test.
     pub repeat: u32,
+    /// Part of the tests that runs, from 1, and number of parts.
+    pub shard: Option<(u64, u64)>,
     /// Number of slow tests shown.
     pub slowest: usize,
     /// `JUnit` report.
@@ -158,6 +162,7 @@ impl Options {
             "--shuffle" => self.order = Order::ShuffledBy(number(name, &value)?),
             "--seed" => self.seed = Some(number(name, &value)?),
             "--repeat" => self.repeat = positive(name, &value)? as u32,
+            "--shard" => self.shard = Some(shard(&value)?),
             "--slowest" => self.slowest = number(name, &value)? as usize,
             "--junit" => self.junit = Some(value.into()),
             "--ledger" => self.ledger = Some(value.into()),
@@ -182,12 +187,14 @@ impl Options {
         }
     }
 
-    /// Whether the words without a flag select a test.
+    /// Whether the words without a flag, and the shard, select a test.
     pub fn selects(&self, name: &str) -> bool {
-        self.filters.is_empty()
+        let is_named = self.filters.is_empty()
             || self.filters.iter().any(|filter| {
                 if self.mimic.exact { name == filter } else { name.contains(filter.as_str()) }
-            })
+            });
+        let is_here = |(part, parts): (u64, u64)| random::hash(name) % parts == part - 1;
+        is_named && self.shard.is_none_or(is_here)
     }
 }
 
@@ -202,6 +209,16 @@ fn positive(name: &str, value: &str) -> Result<u64, Error> {
         0 => Err(Error::Usage(format!("{name} needs at least 1, found 0."))),
         n => Ok(n),
     }
+}
+
+/// `I/N` with I from 1 to N.
+fn shard(value: &str) -> Result<(u64, u64), Error> {
+    let numbers = value
+        .split_once('/')
+        .and_then(|(part, parts)| Some((part.parse::<u64>().ok()?, parts.parse::<u64>().ok()?)));
+    numbers.filter(|(part, parts)| (1..=*parts).contains(part)).ok_or_else(|| {
+        Error::Usage(format!("--shard needs I/N with I from 1 to N, found `{value}`."))
+    })
 }
 
 fn format_setting(value: &str) -> Result<FormatSetting, Error> {

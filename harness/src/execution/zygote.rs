@@ -237,6 +237,8 @@ fn request(channel: &UnixStream, identity: Identity, limit: Duration) -> Result<
 }
 
 fn run_zygote(plan: &Plan, control: Option<OwnedFd>, faults: Option<io::PipeWriter>) {
+    // What every fork copies includes the list of tests.
+    ffi::memory::use_huge_pages();
     let mut host = Host { plan, group: 0, control, faults };
     match ffi::lead_own_group().and_then(|()| child::prepare_for_all()) {
         Ok(()) => host.run(),

@@ -100,7 +100,8 @@ valk_harness::test! {
         let source = "//! #[test]\n#[test]\nfn a() {}\n  # [ tokio :: test (x)]\nconst A: &str = \"\n\
             #[test]\";\n/* \n#[rstest]\n*/ proptest! {\nconst B: &str = r#\"\n#[test]\"#;\n\
             const C: char = '\"';\n#[bench]\nlet s = \"\\\"\n#[test]\";\nfor_r\"\n#[test]\"";
-        let expected = [(2, "#[test]"), (4, "#[tokio::test"), (13, "#[bench]")];
+        let expected =
+            [(2, "#[test]"), (4, "#[tokio::test"), (9, "proptest!{"), (13, "#[bench]")];
         assert_eq!(in_source(source), expected);
         assert_eq!(in_source("use valk_harness::test_fn as test;\n#[test]\nfn a() {}"), []);
         assert_eq!(in_source("proptest! { }\n/* open"), [(1, "proptest!{")]);
@@ -269,6 +270,9 @@ valk_harness::cases! {
         "value missing" => (&["--seed"], "--seed needs a value: --seed N"),
         "no number" => (&["--seed=x"], "whole number, found `x`"),
         "zero threads" => (&["--test-threads", "0"], "at least 1"),
+        "shard of none" => (&["--shard", "1/0"], "I from 1 to N, found `1/0`"),
+        "shard beyond the last" => (&["--shard=3/2"], "found `3/2`"),
+        "shard without parts" => (&["--shard=1"], "found `1`"),
         "format" => (&["--format", "xml"], "pretty, terse or json, found `xml`"),
         "colour" => (&["--color", "blue"], "auto, always or never, found `blue`"),
     ] {
@@ -289,6 +293,20 @@ valk_harness::cases! {
 }
 
 valk_harness::test! {
+    fn shards_share_all_tests_out() {
+        let shards: Vec<Options> = (1..=3)
+            .map(|part| parse(&["--shard", &format!("{part}/3")]).expect("a shard"))
+            .collect();
+        let mut counts = [0; 3];
+        for number in 0..300 {
+            let name = format!("module::test_{number}");
+            let of: Vec<usize> = (0..3).filter(|at| shards[*at].selects(&name)).collect();
+            assert_eq!(of.len(), 1, "{name}");
+            counts[of[0]] += 1;
+        }
+        assert!(counts.iter().all(|count| *count > 50), "{counts:?}");
+    }
+
     fn help_names_every_flag() {
         let text = help();
         for flag in [
