@@ -131,6 +131,29 @@ valk_harness::test! {
         });
     }
 
+    fn files_are_mounted() {
+        let root = format!("{}.d", file("static", ""));
+        std::fs::create_dir_all(&root).expect("a directory");
+        std::fs::write(format!("{root}/page.html"), "<p>page").expect("a file");
+        let (_service, port) = service(&format!("(router/mount r \"/s\" (http2/static \"{root}\"))"));
+        block_on(async {
+            let client = &mut Client::connect(port).await;
+            let page = client.get("/s/page.html").await;
+            assert_eq!((page.status, page.body.as_str()), (200, "<p>page"));
+            assert_eq!(page.headers["content-type"], "text/html; charset=utf-8");
+            let tag = page.headers["etag"].to_str().expect("text");
+            let again = client.send(Method::GET, "/s/page.html", &[("if-none-match", tag)], b"").await;
+            assert_eq!(again.await.expect("an answer").status, 304);
+            let part = client.send(Method::GET, "/s/page.html", &[("range", "bytes=3-")], b"").await;
+            let part = part.await.expect("an answer");
+            assert_eq!((part.status, part.body.as_str()), (206, "page"));
+            let head = ask(client, Method::HEAD, "/s/page.html", "").await;
+            assert_eq!(head.headers["content-length"], "7");
+            assert_eq!(ask(client, Method::POST, "/s/page.html", "").await.status, 405);
+            assert_eq!(client.get("/s/../Cargo.toml").await.status, 404);
+        });
+    }
+
     fn routes_survive_collections() {
         let (_service, port) = service(
             "(fun {many n} {if (== n 0) {0} {do
@@ -150,6 +173,17 @@ valk_harness::test! {
 
 /// Code without requests, and what it prints.
 const PROGRAMS: &[(&str, &str, &str)] = &[
+    (
+        "files of a number",
+        "(http2/static 5 5)",
+        "Error: Actual: Number, Expected(One-Of): [String]",
+    ),
+    (
+        "files for nothing",
+        "(http2/static \"a\" 5)",
+        "Error: http2/static: second argument must be http request",
+    ),
+    ("files of an error", "(http2/static (error \"e\") 5)", "Error: e"),
     ("pattern", "(router/get r \"a\" id)", "Error: router/get: a pattern begins with /, got \"a\""),
     (
         "twice",

@@ -12,7 +12,7 @@ use valk_heap::{ERROR_MESSAGE, Heap, Kind, Value};
 use valk_http2::Response;
 use valk_lang::{display, elements, repr};
 use valk_vm::persistent::map;
-use valk_vm::{Vm, equal, type_name};
+use valk_vm::{Vm, type_name};
 
 /// Content type of a response that names none.
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -125,10 +125,11 @@ fn with_default_type(
     if let Some(error) = items.iter().find(|item| item.is_error()) {
         return Err(Problem::Error(*error));
     }
-    let get = |vm: &mut Vm, key: &str| {
-        let key = vm.heap.intern(key.as_bytes());
-        let pair = items.chunks_exact(2).find(|pair| equal(&vm.heap, pair[0], key));
-        pair.map(|pair| pair[1])
+    let get = |vm: &Vm, key: &str| {
+        let is_key = |item: Value| {
+            item.as_symbol().is_some_and(|symbol| vm.heap.symbols().name(symbol) == key.as_bytes())
+        };
+        items.chunks_exact(2).find(|pair| is_key(pair[0])).map(|pair| pair[1])
     };
     let status = match get(vm, ":status") {
         None => 200,

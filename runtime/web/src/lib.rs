@@ -15,6 +15,7 @@ mod answer;
 mod client;
 mod context;
 mod counts;
+mod files;
 mod handler;
 mod options;
 mod receive;
@@ -44,6 +45,7 @@ pub fn register(vm: &SharedVm) {
     client::register(&mut vm);
     register_table(&mut vm, response::TABLE);
     register_table(&mut vm, router::TABLE);
+    register_table(&mut vm, files::TABLE);
 }
 
 #[cfg(test)]

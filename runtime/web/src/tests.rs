@@ -1,5 +1,6 @@
 //! The pieces that need no running server; the `service` suite drives the rest.
 
+mod files;
 mod routes;
 
 use crate::receive::PooledBuffers;
