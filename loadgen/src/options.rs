@@ -109,7 +109,7 @@ impl Options {
         };
         let think = args.think.unwrap_or_default();
         let pacing = if args.max || args.closed { Pacing::Closed { think } } else { Pacing::Open };
-        let profile = profile(args)?;
+        let profile = profile(args, scenario.kind)?;
         let connections = args.connections.unwrap_or(4);
         let (headers, authority) = headers(args)?;
         let default_rules = args.thresholds.is_empty();
@@ -207,9 +207,12 @@ fn default_threads(pacing: Pacing) -> u32 {
     }
 }
 
-fn profile(args: &RunArgs) -> Result<Profile, LoadError> {
+fn profile(args: &RunArgs, kind: Kind) -> Result<Profile, LoadError> {
     let rate = args.rate.unwrap_or(200.0);
     let duration = args.duration.unwrap_or(Duration::from_secs(10));
+    if kind == Kind::Overload {
+        return Ok(Profile::overload(rate, args.peak.unwrap_or(10.0 * rate), duration));
+    }
     if let Some(stages) = &args.stages {
         return Profile::parse_stages(stages, args.rate.unwrap_or(0.0)).map_err(LoadError::usage);
     }
@@ -311,10 +314,11 @@ fn parse_thresholds(
     }
     let mut texts: Vec<&str> = rules.iter().map(String::as_str).collect();
     if texts.is_empty() {
-        texts.push("error-rate<1%");
-        if scenario.kind != Kind::Browse && pacing == Pacing::Open {
-            texts.push("held>=95%");
-        }
+        texts.extend(match (scenario.kind, pacing) {
+            (Kind::Overload, _) => &["calm.error-rate<1%", "recovery.error-rate<1%"][..],
+            (Kind::Browse, _) | (_, Pacing::Closed { .. }) => &["error-rate<1%"],
+            (_, Pacing::Open) => &["error-rate<1%", "held>=95%"],
+        });
     }
     texts
         .iter()

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use crate::error::LoadError;
 use crate::scenarios::catalog::{Kind, SCENARIOS, Scenario};
 
-use Kind::{Backpressure, Browse, SlowReader, Steady};
+use Kind::{Backpressure, Browse, Overload, SlowReader, Steady};
 
 /// Every scenario.
-const ALL: &[Kind] = &[Browse, Steady, SlowReader, Backpressure];
+const ALL: &[Kind] = &[Browse, Steady, SlowReader, Backpressure, Overload];
 /// Scenarios whose measured group follows a schedule.
-const SCHEDULED: &[Kind] = &[Steady, SlowReader, Backpressure];
+const SCHEDULED: &[Kind] = &[Steady, SlowReader, Backpressure, Overload];
 
 /// Options of `run` by their names in the code, each with the scenarios that use it. Options about
 /// the target and the reports are not here: they have an effect everywhere.
@@ -19,28 +19,28 @@ const EFFECTS: &[(&str, &[Kind])] = &[
     ("connections", SCHEDULED),
     ("streams", SCHEDULED),
     ("users", &[Browse]),
-    ("threads", &[Steady]),
+    ("threads", &[Steady, Overload]),
     ("rate", SCHEDULED),
     ("arrivals", SCHEDULED),
     ("shape", &[Steady]),
-    ("peak", &[Steady]),
+    ("peak", &[Steady, Overload]),
     ("stages", &[Steady]),
     ("closed", &[Steady]),
     ("max", &[Steady]),
     ("think", &[Browse, Steady]),
-    ("requests_per_connection", &[Steady]),
-    ("connections_per_second", &[Steady]),
+    ("requests_per_connection", &[Steady, Overload]),
+    ("connections_per_second", &[Steady, Overload]),
     ("seed", SCHEDULED),
     ("paths", ALL),
-    ("method", &[Steady]),
+    ("method", &[Steady, Overload]),
     ("headers", ALL),
-    ("data", &[Steady]),
-    ("data_file", &[Steady]),
-    ("data_json", &[Steady]),
+    ("data", &[Steady, Overload]),
+    ("data_file", &[Steady, Overload]),
+    ("data_json", &[Steady, Overload]),
     ("timeout", ALL),
-    ("expect_status", &[Browse, Steady]),
-    ("expect_contains", &[Browse, Steady]),
-    ("expect_bytes", &[Browse, Steady]),
+    ("expect_status", &[Browse, Steady, Overload]),
+    ("expect_contains", &[Browse, Steady, Overload]),
+    ("expect_bytes", &[Browse, Steady, Overload]),
     ("large_path", &[SlowReader, Backpressure]),
     ("large_rate", &[Backpressure]),
     ("window", &[SlowReader, Backpressure]),
@@ -53,7 +53,6 @@ const EFFECTS: &[(&str, &[Kind])] = &[
 /// and what to say.
 const PAIRS: &[(&str, bool, &str, &str)] = &[
     ("post_bytes", true, "post_path", "without --post-path nothing is posted"),
-    ("peak", true, "shape", "it is the other rate of --shape"),
     ("rate", false, "max", "--max sends as much as the server takes"),
     ("rate", false, "closed", "in a closed loop the answers decide; leave one of them away"),
     ("arrivals", false, "max", "without a rate there are no arrivals"),
@@ -103,6 +102,9 @@ pub fn check(scenario: &Scenario, tls: bool, given: &BTreeSet<String>) -> Result
         if given.contains(*id) && given.contains(*other) != *wanted {
             return refuse(id, why);
         }
+    }
+    if scenario.kind == Steady && given.contains("peak") && !given.contains("shape") {
+        return refuse("peak", "it is the other rate of --shape");
     }
     if scenario.kind == Steady && given.contains("think") && !given.contains("closed") {
         return refuse("think", "requests follow a schedule; pauses belong to --closed");

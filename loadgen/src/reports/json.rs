@@ -121,7 +121,7 @@ fn config(o: &Options) -> Value {
                     .iter()
                     .map(|s| json!({"length_us": s.length_ns / 1_000, "from": s.from, "to": s.to}))
                     .collect();
-                put("stages", "rates", stretches.into());
+                put("rate", "rates", stretches.into());
             }
             let arrivals = match o.arrivals {
                 Arrivals::Constant => "constant",

@@ -15,6 +15,7 @@ use crate::quantity::{show_us, whole_us};
 use crate::recording::counts::{GroupResult, histogram};
 use crate::recording::error_kind::ErrorKind;
 use crate::run::RunResult;
+use crate::scenarios::catalog::Kind;
 use crate::schedule::timeline::{Phase, Timeline};
 use crate::thresholds::{Judgement, Sample, Threshold};
 
@@ -98,7 +99,9 @@ impl<'a> Report<'a> {
 
     /// Percent of the offered rate that was held. An interrupted run has no second half.
     pub fn held(&self, group: &GroupResult) -> Option<f64> {
-        if self.result.interrupted || !self.options.is_open_loop() {
+        // In an overload the backlog is what is to be seen.
+        let is_overload = self.options.scenario.kind == Kind::Overload;
+        if self.result.interrupted || is_overload || !self.options.is_open_loop() {
             return None;
         }
         group.second_half.held_percent()

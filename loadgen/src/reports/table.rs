@@ -65,7 +65,7 @@ fn head(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
             writeln!(out, "as much as it takes, {table}")?;
         }
         (_, Pacing::Closed { .. }) => writeln!(out, "closed loop, {table}")?,
-        (Kind::Steady, _) => writeln!(out, "{}, {table}", rate(report))?,
+        (Kind::Steady | Kind::Overload, _) => writeln!(out, "{}, {table}", rate(report))?,
         _ => writeln!(out, "{} beside {table} of slow readers", rate(report))?,
     }
     if let Some(group) = report.result.groups.first()

@@ -22,6 +22,8 @@ pub enum Kind {
     SlowReader,
     /// Victim, slow readers and large bodies in phases.
     Backpressure,
+    /// A rate that the server bears, many times that, and the first again.
+    Overload,
 }
 
 /// A scenario as `list` and `explain` show it.
@@ -102,6 +104,23 @@ Four phases of equal length. `calm`: only the victim, --rate requests per second
 slow readers are released and the large bodies stop. Compare the victim's phases.",
         groups: &["victim", "large", "slow"],
         phases: &[("calm", 1), ("large", 1), ("slow", 1), ("recovery", 1)],
+    },
+    Scenario {
+        name: "overload",
+        kind: Kind::Overload,
+        summary: "a rate that the server bears, then many times that, then the first again",
+        explanation: "\
+Three phases of equal length. `calm` and `recovery` have --rate requests per second, `overload` has
+--peak (ten times --rate unless given). A good server goes on to answer as many requests as it can
+while it refuses the others at once, and is as it was before when the rate falls: compare ok/s of
+`overload` with what the server can do, its errors by kind (how it sheds), and the p99 of `recovery`
+with that of `calm`.
+
+Take a --rate that the server holds with ease, and enough --connections x --streams for the peak:
+what finds no free stream waits here, and the server never sees it. Unless --threshold says otherwise
+`calm` and `recovery` must be without errors (below 1 %).",
+        groups: &["load"],
+        phases: &[("calm", 1), ("overload", 1), ("recovery", 1)],
     },
 ];
 

@@ -38,7 +38,7 @@ pub fn plan(scenario: &Scenario, options: &Options) -> Result<Plan, LoadError> {
         (phase(from).start_ns, phase(to).end_ns)
     };
     match scenario.kind {
-        Kind::Browse | Kind::Steady => {
+        Kind::Browse | Kind::Steady | Kind::Overload => {
             let engine =
                 measured(scenario.groups[0], options, options.connections, options.streams)?;
             Ok(Plan { measured: engine.divided(options.threads), others: Vec::new(), slow: None })

@@ -85,6 +85,13 @@ impl Profile {
         Profile { stretches }
     }
 
+    /// Three stretches of equal length: `rate`, `peak`, `rate`.
+    pub fn overload(rate: f64, peak: f64, length: Duration) -> Profile {
+        let length_ns = whole_ns(length) / 3;
+        let even = |rate: f64| Stretch { length_ns, from: rate, to: rate };
+        Profile { stretches: vec![even(rate), even(peak), even(rate)] }
+    }
+
     /// Parses `10s:100,30s:1k,10s:0`: in each stage the rate goes evenly from where it is to the
     /// value named. The first begins at `start`.
     ///

@@ -67,6 +67,26 @@ valk_harness::test! {
     }
 }
 
+valk_harness::test! {
+    fn an_overload_is_judged_by_what_is_before_and_after() {
+        let server = start();
+        let flags = ["--rate", "50", "--duration", "900ms", "--timeout", "1s"];
+        let outcome = load("overload", &server.base, &flags);
+        let json = outcome.json();
+        assert_eq!(outcome.code, 0, "{json:#}");
+        let load_group = &json["groups"]["load"];
+        let due: Vec<u64> = load_group["phases"].as_array().unwrap().iter().map(|p| p["offered"].as_u64().unwrap()).collect();
+        assert_eq!(due, [15, 150, 15]);
+        assert!(load_group["held_percent"].is_null());
+        assert_eq!(json["thresholds"][0]["rule"], "calm.error-rate<1%");
+        assert_eq!(json["thresholds"][1]["rule"], "recovery.error-rate<1%");
+        let flags = [&flags[..], &["--peak", "100", "--path", "/overloaded"]].concat();
+        let outcome = load("overload", &server.base, &flags);
+        assert_eq!(outcome.code, 1);
+        assert_eq!(outcome.json()["groups"]["load"]["offered"], 60);
+    }
+}
+
 #[derive(Default)]
 struct Woken(std::sync::atomic::AtomicU32);
 
