@@ -75,7 +75,11 @@ fn atom(heap: &Heap, value: Value, style: Style, out: &mut Vec<u8>, work: &mut V
         }
         Kind::Decimal => {
             let number = as_decimal(value).expect("kind says decimal");
-            let written = if repr { write!(out, "Num[{number}]") } else { write!(out, "{number}") };
+            let written = if style == Style::Repr {
+                write!(out, "Num[{number}]")
+            } else {
+                write!(out, "{number}")
+            };
             written.expect("a vector takes what it is given");
         }
         Kind::Symbol => {

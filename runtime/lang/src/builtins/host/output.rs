@@ -48,7 +48,13 @@ fn format(vm: &Vm, pattern: &[u8], arguments: &[Value], out: &mut Vec<u8>) -> Re
                 out.extend_from_slice(text.ok_or("printf: %s requires string argument")?);
             }
             Some(b'd' | b'l') => {
-                let number = argument()?.as_integer();
+                let value = argument()?;
+                if valk_vm::as_decimal(value).is_some() {
+                    return Err(
+                        "printf: %d takes an integer; str/format has %f for decimals".into()
+                    );
+                }
+                let number = value.as_integer();
                 let number = number.ok_or("printf: %d/%ld requires number argument")?;
                 out.extend_from_slice(number.to_string().as_bytes());
                 if kind == Some(b'l') && bytes.peek() == Some(&b'd') {
