@@ -105,3 +105,55 @@ valk_harness::test! {
         });
     }
 }
+
+/// A TLS server that offers these protocols, and says nothing behind the handshake.
+fn silent_tls(simulation: &Simulation, alpn: &[&[u8]]) -> JoinHandle<()> {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key.into())
+        .unwrap();
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let mut peer = Peer::listen(simulation);
+    spawn_local(async move {
+        let mut open = Vec::new();
+        loop {
+            let (stream, _) = accept(&mut *peer.0).await.unwrap();
+            open.push(acceptor.accept(stream).await);
+        }
+    })
+}
+
+valk_harness::test! {
+    fn a_server_without_http2_is_told_apart() {
+        for (alpn, part) in [
+            (&[][..], "localhost:443 does not speak HTTP/2: it did not choose h2 in the handshake"),
+            (&[&b"http/1.1"[..]][..], "the server may not speak HTTP/2"),
+        ] {
+            simulated(|simulation| async move {
+                let peer = silent_tls(&simulation, alpn);
+                let client = beside(&simulation, ClientLimits::default());
+                let error = client.send(secure(Trust::Anyone)).await.unwrap_err().to_string();
+                assert!(error.contains(part), "{error}");
+                peer.abort();
+            });
+        }
+    }
+
+    fn a_host_that_no_certificate_can_be_for_is_refused() {
+        simulated(|simulation| async move {
+            let name = "x".repeat(64);
+            let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT));
+            let bound = simulation.host(&name).bind(address).unwrap();
+            let client = beside(&simulation, ClientLimits::default());
+            let error = client.send(ClientRequest::get(true, &name, PORT, "/")).await.unwrap_err();
+            assert!(error.to_string().contains("is not a name of a server"), "{error}");
+            drop(bound);
+        });
+    }
+}
