@@ -1,8 +1,9 @@
 //! TLS of the server: which certificate, which versions, and no connection without ALPN `h2`.
 //!
 //! The provider is named here and nowhere taken from the process, so that another crate's choice
-//! cannot change the server's. A client that does not offer `h2` finds no certificate and gets a
-//! fatal alert: the handshake never completes, whatever such a client would have said next.
+//! cannot change the server's. A client that offers other protocols than `h2` gets the fatal alert
+//! `no_application_protocol` (RFC 7301 section 3.2), one that offers none finds no certificate: the
+//! handshake never completes, whatever such a client would have said next.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -70,7 +71,7 @@ pub(crate) fn server_config(
         .with_protocol_versions(&[&TLS13, &TLS12])
         .map_err(|error| ServerError::Tls { reason: error.to_string() })?
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(OnlyForH2(Arc::new(certified))));
+        .with_cert_resolver(Arc::new(OnlyWithProtocols(Arc::new(certified))));
     config.alpn_protocols = vec![ALPN_H2.to_vec()];
     Ok(Arc::new(config))
 }
@@ -83,18 +84,17 @@ fn certify(
     CertifiedKey::from_der(chain, key, provider)
 }
 
-/// Shows the certificate only to clients that offer `h2`.
-struct OnlyForH2(Arc<CertifiedKey>);
+/// Shows the certificate only to clients that offer protocols; rustls then insists on `h2`.
+struct OnlyWithProtocols(Arc<CertifiedKey>);
 
-impl ResolvesServerCert for OnlyForH2 {
+impl ResolvesServerCert for OnlyWithProtocols {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let offered = hello.alpn()?.any(|protocol| protocol == ALPN_H2);
-        offered.then(|| Arc::clone(&self.0))
+        hello.alpn()?.next().map(|_| Arc::clone(&self.0))
     }
 }
 
-impl fmt::Debug for OnlyForH2 {
+impl fmt::Debug for OnlyWithProtocols {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("OnlyForH2")
+        f.write_str("OnlyWithProtocols")
     }
 }

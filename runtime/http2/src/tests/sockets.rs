@@ -103,7 +103,7 @@ valk_harness::test! {
     fn tls_with_the_local_authority() {
         real_time(async {
             let server = loopback(Some(Certificate::Local)).unwrap();
-            assert!(format!("{server:?}").contains("OnlyForH2"));
+            assert!(format!("{server:?}").contains("OnlyWithProtocols"));
             let (address, stop) = (server.local_addr(), StopSignal::new());
             let serving = spawn_local(server.serve(Rc::new(Hello), stop.clone()));
             let connector = connector(&[b"h2"], local_authority_pem().unwrap());
@@ -134,12 +134,14 @@ valk_harness::test! {
             let counted = Arc::clone(&counters);
             let serving =
                 spawn_local(server.serve_counted(Rc::new(Hello), stop.clone(), counted));
-            for alpn in [&[][..], &[&b"http/1.1"[..]]] {
+            for (alpn, alert) in
+                [(&[][..], "AccessDenied"), (&[&b"http/1.1"[..]], "NoApplicationProtocol")]
+            {
                 let socket = TcpStream::connect(address).await.unwrap();
                 let connector = connector(alpn, local_authority_pem().unwrap());
                 let name = ServerName::try_from("localhost").unwrap();
                 let error = connector.connect(name, socket).await.expect_err("no h2 offered");
-                assert!(error.to_string().contains("fatal alert"), "{error}");
+                assert!(error.to_string().contains(&format!("fatal alert: {alert}")), "{error}");
             }
             stop.stop();
             let totals = serving.await.unwrap().unwrap().totals;
