@@ -6,6 +6,7 @@ mod benchmark;
 mod evidence;
 mod names;
 mod reports;
+mod returned;
 mod suites;
 
 valk_harness::test! {

@@ -148,6 +148,16 @@ test! {
         let _ = std::process::Command::new("kill").args(["-9", &parent]).status();
         std::thread::sleep(Duration::from_mins(1));
     }
+    #[fixture = BASE]
+    fn a_test_kills_all_above_it() {
+        let stat = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
+        let supervisor = std::os::unix::process::parent_id();
+        let fields = stat(supervisor);
+        let host = fields.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1));
+        let victims = ["-9", host.expect("a parent"), &supervisor.to_string()];
+        let _ = std::process::Command::new("kill").args(victims).status();
+        std::thread::sleep(Duration::from_mins(1));
+    }
     #[fixture = PER_TEST]
     fn has_its_own_fixture_1() {
         mark(&format!("test {}", PER_TEST.get().0));

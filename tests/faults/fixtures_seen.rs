@@ -54,6 +54,14 @@ valk_harness::test! {
         }
     }
 
+    fn a_lost_host_is_replaced() {
+        let (ended, marks) = run_specimens(&["a_test_kills_all_above_it", "uses_the_base_only"]);
+        ended.expect_status(101);
+        ended.expect(&["1 passed, 1 failed", "was lost"]);
+        ended.expect(&["FAULT: the process of fixture `base`: it crashed with SIGKILL"]);
+        assert_eq!(marks, ["build base", "build base", "test base", "drop base"]);
+    }
+
     fn a_fixture_of_a_test_is_built_for_each_and_of_a_module_for_each() {
         let (ended, marks) = run_specimens(&["has_its_own_fixture_1", "has_its_own_fixture_2"]);
         ended.expect(&["1 passed, 1 failed"]);

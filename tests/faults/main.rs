@@ -195,3 +195,16 @@ valk_harness::test! {
         assert_eq!(output.status.code(), Some(2));
     }
 }
+
+#[valk_harness::test_fn]
+#[filter(one != other)]
+fn combinations_are_filtered(#[values(1, 2)] one: u8, #[values(1, 2)] other: u8) {
+    assert_ne!(one, other);
+}
+
+#[valk_harness::test_fn]
+#[case("none", "", 0)]
+#[case("two", "ab", 2)]
+fn cases_have_labels(text: &str, length: usize) {
+    assert_eq!(text.len(), length);
+}
