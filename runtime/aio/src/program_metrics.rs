@@ -129,11 +129,20 @@ fn gauge(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     }
 }
 
+/// Units of a decimal in a microsecond.
+const UNITS_PER_US: i128 = 1_000_000_000_000;
+
+/// A number of seconds in microseconds; `None` for anything else and for what is negative.
+fn seconds_us(value: Value) -> Option<u64> {
+    match value.as_integer() {
+        Some(seconds) => Some(u64::try_from(seconds).ok()?.saturating_mul(1_000_000)),
+        None => u64::try_from(value.as_decimal_units()?.div_euclid(UNITS_PER_US)).ok(),
+    }
+}
+
 /// The bounds of a list, in microseconds: its numbers are seconds, the rest is passed over.
 fn bounds_us(list: Value) -> Vec<u64> {
-    let numbers = elements(list).into_iter().filter_map(Value::as_integer);
-    let positive = numbers.filter_map(|seconds| u64::try_from(seconds).ok());
-    positive.map(|seconds| seconds.saturating_mul(1_000_000)).take(HISTOGRAM_BOUNDS_MAX).collect()
+    elements(list).into_iter().filter_map(seconds_us).take(HISTOGRAM_BOUNDS_MAX).collect()
 }
 
 /// `(metrics/histogram name :buckets {seconds …} label value …)`; the bounds may stand anywhere.

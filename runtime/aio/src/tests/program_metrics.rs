@@ -83,6 +83,16 @@ valk_harness::test! {
         }
     }
 
+    fn bounds_are_seconds_and_parts_of_them() {
+        let text = output(r#"
+            (metrics/histogram-observe (metrics/histogram "h" :buckets {2 0.25 -1 -0.5 "x"}) 300000)
+            (print (metrics/prometheus))"#);
+        for line in ["h_bucket{le=\"0.25\"} 0", "h_bucket{le=\"2\"} 1", "h_bucket{le=\"+Inf\"} 1"] {
+            assert!(text.contains(line), "{line}: {text}");
+        }
+        assert_eq!(text.matches("h_bucket").count(), 3, "{text}");
+    }
+
     fn a_baseline_is_of_one_reader() {
         let delta = json(r#"
             (= {c one} (metrics/counter "jobs") (metrics/baseline))
