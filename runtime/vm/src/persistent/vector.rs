@@ -36,11 +36,37 @@ pub fn get(heap: &mut Heap, vector: Value, index: usize) -> Option<Value> {
     })
 }
 
+/// Element `index`, if it is there and that can be told at once: the vector is the newest of its table,
+/// and there are no other threads.
+#[inline]
+pub fn get_newest(heap: &Heap, vector: Value, index: usize) -> Option<Value> {
+    if heap.is_shared() || index >= size(vector) {
+        return None;
+    }
+    versions::table(vector).map(|table| element(table, index))
+}
+
 /// The vector with element `index`, which must be there or be the next one, set.
 pub fn set(heap: &mut Heap, vector: Value, index: usize, value: Value) -> Value {
     let size = size(vector);
     assert!(index <= size, "element {index} of {size}");
     change(heap, vector, index, value, size.max(index + 1))
+}
+
+/// As [`set`] for an element that is there or the next one, if that takes no memory to speak of and no
+/// other table.
+#[inline]
+pub fn set_at_once(heap: &mut Heap, vector: Value, index: usize, value: Value) -> Option<Value> {
+    let size = size(vector);
+    if heap.is_shared() || index > size {
+        return None;
+    }
+    let table = versions::table(vector)?;
+    if index >= capacity(table) || !versions::has_budget(table) {
+        return None;
+    }
+    let change = Change { key: Value::fixnum(index as i64), value, stamp: Value::NIL };
+    Some(versions::derive::<Array>(heap, vector, change, |_| size.max(index + 1)))
 }
 
 /// The vector without its last element; an empty one as it is.

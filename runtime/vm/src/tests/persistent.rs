@@ -147,7 +147,9 @@ fn random_vectors(seed: u64, steps: usize) {
             1 | 2 if !model.is_empty() => {
                 let index = random.below(model.len());
                 model[index] = value;
-                vector::set(&mut vm.heap, version, index, Value::fixnum(value))
+                let value = Value::fixnum(value);
+                vector::set_at_once(&mut vm.heap, version, index, value)
+                    .unwrap_or_else(|| vector::set(&mut vm.heap, version, index, value))
             }
             _ => {
                 model.push(value);
@@ -166,6 +168,11 @@ fn random_vectors(seed: u64, steps: usize) {
             let index = random.below(model.len() + 1);
             let found = vector::get(&mut vm.heap, *version, index).map(Value::as_fixnum);
             assert_eq!(found, model.get(index).copied(), "seed {seed} step {step}");
+            if let Some(newest) = vector::get_newest(&vm.heap, *version, index) {
+                assert_eq!(found, Some(newest.as_fixnum()), "seed {seed} step {step}");
+            }
+            let beyond = vector::set_at_once(&mut vm.heap, *version, model.len() + 1, Value::ZERO);
+            assert_eq!(beyond, None, "seed {seed} step {step}");
         }
     }
 }

@@ -93,6 +93,15 @@ fn no_element(vm: &mut Vm, name: &str, vector: Value, index: i64) -> Outcome {
 
 /// `(vec/get v i)` or `(vec/get v i default)`.
 fn get(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    if let [vector, index, ..] = *arguments
+        && arguments.len() <= 3
+        && vector.kind() == Kind::Vector
+        && index.is_fixnum()
+        && let Ok(index) = usize::try_from(index.as_fixnum())
+        && let Some(element) = vector::get_newest(&vm.heap, vector, index)
+    {
+        return element.into();
+    }
     let vector = vector!(vm, arguments[0]);
     let index = number!(vm, arguments[1]);
     if arguments.len() > 3 {
@@ -115,6 +124,9 @@ fn set(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let Some(at) = usize::try_from(index).ok().filter(|&at| at < size) else {
         return no_element(vm, "vec/set", vector, index);
     };
+    if let Some(changed) = vector::set_at_once(&mut vm.heap, vector, at, arguments[2]) {
+        return changed.into();
+    }
     answer(with_room(vm, vector::change_bytes(&vm.heap, vector), size, |vm| {
         vector::set(&mut vm.heap, vector, at, arguments[2])
     }))
@@ -124,6 +136,12 @@ fn set(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 fn push(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let vector = vector!(vm, arguments[0]);
     let more = &arguments[1..];
+    if let [element] = *more {
+        let size = vector::size(vector);
+        if let Some(longer) = vector::set_at_once(&mut vm.heap, vector, size, element) {
+            return longer.into();
+        }
+    }
     let bytes = vector::change_bytes(&vm.heap, vector) + new_bytes(2 * more.len());
     answer(with_room(vm, bytes, vector::size(vector) + more.len(), |vm| {
         more.iter().fold(vector, |vector, element| {
