@@ -9,15 +9,19 @@ const ROOM_BYTES: usize = 1 << 20;
 /// What may be taken without asking, and until the next safepoint.
 const UNCHECKED_BYTES: usize = 4 * valk_heap::ROOM_UNCHECKED_BYTES + (64 << 10);
 
-/// They end the process, wait for input or time, or are about the limit itself.
-const NOT_CALLED: [&str; 7] = [
+/// They end the process, wait for input or time, change files, or are about the limit itself.
+const NOT_CALLED: [&str; 11] = [
+    "dir/create",
     "exit",
-    "shutdown",
-    "sleep",
-    "stdin/read-line",
-    "stdin/read-all",
+    "file/append",
+    "file/delete",
     "load",
     "mem/heap/set-hard-limit",
+    "shutdown",
+    "sleep",
+    "stdin/read-all",
+    "stdin/read-line",
+    "write-file",
 ];
 
 /// Values of which builtins make much.
