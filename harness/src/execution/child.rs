@@ -49,7 +49,6 @@ pub fn prepare_for_all() -> io::Result<()> {
     if std::env::var_os(CORE_VARIABLE).is_none_or(|value| value != "1") {
         ffi::signals::forbid_core_files();
     }
-    ffi::memory::find_leak_check();
     for variable in RUN_VARIABLES {
         ffi::remove_env(variable);
     }

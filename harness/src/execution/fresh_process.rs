@@ -111,7 +111,6 @@ fn run_named_test(job: &str) -> Result<std::convert::Infallible, String> {
         format!("no test named `{name}` in the fresh process; a provider is not deterministic")
     })?;
     panics::install_hook();
-    ffi::memory::find_leak_check();
     let account = body::run(test, run_seed, Scope::Process);
     job::finish(account, Identity { nonce, test: 0 }, token)
 }

@@ -1,7 +1,6 @@
 //! Memory: pages that a fork does not copy, huge pages, and the leak check of `LeakSanitizer`.
 
 use std::io;
-use std::sync::OnceLock;
 
 /// Bytes of a huge page.
 const HUGE_PAGE_BYTES: usize = 2 << 20;
@@ -79,21 +78,39 @@ pub fn private_mapping(line: &str) -> Option<(usize, usize)> {
 type LeakCheck = unsafe extern "C" fn() -> libc::c_int;
 
 /// The leak check of `LeakSanitizer`, in a build that has it.
+///
+/// The sanitizer is linked into the program and exports nothing, so that only a weak reference finds
+/// it: its address is zero where the symbol does not exist.
 fn leak_check() -> Option<LeakCheck> {
-    static CHECK: OnceLock<Option<LeakCheck>> = OnceLock::new();
-    *CHECK.get_or_init(|| {
-        // SAFETY: the name is a C string; the symbol is a function of this type (lsan_interface.h).
-        unsafe {
-            let name = c"__lsan_do_recoverable_leak_check";
-            let symbol = libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr());
-            std::mem::transmute::<*mut libc::c_void, Option<LeakCheck>>(symbol)
-        }
-    })
-}
-
-/// Looks the leak check up, so that a forked child need not.
-pub fn find_leak_check() {
-    leak_check();
+    let address: usize;
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    // SAFETY: loads an address from the global offset table, and changes nothing else.
+    unsafe {
+        std::arch::asm!(
+            ".weak __lsan_do_recoverable_leak_check",
+            "mov {}, qword ptr [rip + __lsan_do_recoverable_leak_check@GOTPCREL]",
+            out(reg) address,
+            options(nostack, pure, readonly, preserves_flags),
+        );
+    }
+    #[cfg(all(target_arch = "aarch64", not(miri)))]
+    // SAFETY: loads an address from the global offset table, and changes nothing else.
+    unsafe {
+        std::arch::asm!(
+            ".weak __lsan_do_recoverable_leak_check",
+            "adrp {0}, :got:__lsan_do_recoverable_leak_check",
+            "ldr {0}, [{0}, :got_lo12:__lsan_do_recoverable_leak_check]",
+            out(reg) address,
+            options(nostack, pure, readonly, preserves_flags),
+        );
+    }
+    #[cfg(any(miri, not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
+    {
+        address = 0;
+    }
+    // SAFETY: zero is `None`; any other address is that of the function, whose type is declared in
+    // lsan_interface.h.
+    unsafe { std::mem::transmute::<usize, Option<LeakCheck>>(address) }
 }
 
 /// Has `LeakSanitizer` look for leaks, report them on standard error and tell whether there are any;
