@@ -115,6 +115,7 @@ valk_harness::cases! {
     fn an_interrupt_ends_the_evaluation_only(endless: &str) [
         "a loop" => "(do (println \"on\") (forever 1))",
         "errors ignored" => "(do (println \"on\") (deaf 1))",
+        "a pause" => "(do (println \"on\") (sleep 100000))",
         "recursion" => "(do (println \"on\") (fib 60))",
         "a wait" => "(do (println \"on\") (aio/await (aio/sleep sys 100000)))",
     ] {
@@ -214,7 +215,17 @@ valk_harness::test! {
         let history = file("history", "");
         with_history(
             &history,
-            &[("valk> ", "(+ 40\r 2)\r"), ("Num[42]", ""), ("valk> ", "\x04")],
+            &[
+                ("valk> ", "(+ 40\r"),
+                ("....> ", " 2)\r"),
+                ("Num[42]", ""),
+                ("valk> ", "(list 1\r"),
+                ("....> ", "\x04"),
+                ("Unexpected end of input", ""),
+                ("valk> ", "(list 2\r"),
+                ("....> ", "\x03"),
+                ("valk> ", "exit\r"),
+            ],
         );
         let kept = std::fs::read_to_string(&history).expect("the history is written");
         assert!(kept.contains("(+ 40"), "{kept}");

@@ -107,7 +107,7 @@ fn parallel_map(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         Err(problem) => return fail(vm, &problem),
     };
     let map = vm.intern("map");
-    let Some(map) = vm.global(map) else { return fail(vm, "pmap: `map` is not bound") };
+    let Some(map) = vm.library_value(map) else { return fail(vm, "pmap: `map` is not bound") };
     let items = elements(list);
     let length = items.len().div_ceil(executors * PARTS_PER_EXECUTOR);
     let parts: Vec<[Value; 2]> = items

@@ -6,6 +6,7 @@
 
 use crate::report::Reporter;
 use crate::session::Session;
+use std::path::Path;
 use std::time::Instant;
 
 /// The commands: as they are typed, and what they do.
@@ -61,7 +62,7 @@ pub fn run(session: &mut Session, line: &str, reporter: &Reporter) -> Next {
         }
         (":time", code) if !code.is_empty() => time(session, code, reporter),
         (":load", path) if !path.is_empty() => {
-            session.run_file(path.trim_matches('"'), reporter);
+            session.run_file(Path::new(path.trim_matches('"')), reporter);
         }
         (":disasm", code) if !code.is_empty() => session.disasm_text(code, reporter),
         _ if NAMES.iter().any(|(known, _)| *known == name) => {

@@ -3,8 +3,7 @@
 use crate::commands;
 use rustyline::completion::{Completer, FilenameCompleter, Pair};
 use rustyline::highlight::{CmdKind, Highlighter};
-use rustyline::validate::{ValidationContext, ValidationResult, Validator};
-use rustyline::{Context, Helper, Hinter};
+use rustyline::{Context, Helper, Hinter, Validator};
 use std::borrow::Cow;
 use valk_syntax::{Balance, TokenClass, balance, highlight};
 
@@ -12,7 +11,7 @@ use valk_syntax::{Balance, TokenClass, balance, highlight};
 const CANDIDATES_MAX: usize = 500;
 
 /// What the editor asks while a line is typed.
-#[derive(Helper, Hinter)]
+#[derive(Helper, Hinter, Validator)]
 pub struct Language {
     /// The names in scope, sorted.
     pub names: Vec<String>,
@@ -33,8 +32,7 @@ pub fn complete(input: &str) -> bool {
 
 /// The names that may stand at the end of `line`, and where the name there begins.
 pub fn candidates<'n>(line: &str, names: &'n [String]) -> (usize, Vec<&'n str>) {
-    let word = |c: char| c.is_ascii_alphanumeric() || "_+-*\\/=<>!&?:".contains(c);
-    let start = line.trim_end_matches(word).len();
+    let start = line.trim_end_matches(valk_syntax::is_name_character).len();
     let begun = &line[start..];
     let command = start == 0 && begun.starts_with(':');
     let commands = commands::NAMES.iter().map(|(name, _)| *name).filter(|_| command);
@@ -65,16 +63,6 @@ impl Completer for Language {
         let (start, found) = candidates(before, &self.names);
         let pair = |name: &str| Pair { display: name.into(), replacement: name.into() };
         Ok((start, found.into_iter().map(pair).collect()))
-    }
-}
-
-impl Validator for Language {
-    fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
-        Ok(if commands::is_command(context.input()) || complete(context.input()) {
-            ValidationResult::Valid(None)
-        } else {
-            ValidationResult::Incomplete
-        })
     }
 }
 

@@ -68,6 +68,11 @@ pub fn jit_calls() -> u32 {
     }
 }
 
+/// Whether older versions are imitated where they behaved otherwise: `VALK_COMPAT=1`.
+pub fn is_compatible() -> bool {
+    std::env::var("VALK_COMPAT").is_ok_and(|value| !value.is_empty() && value != "0")
+}
+
 fn warn(text: &str) {
     tracing::warn!(target: LOG_TARGET, "{text}");
 }

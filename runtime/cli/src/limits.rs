@@ -37,6 +37,8 @@ fn rows(heap: &Config) -> Vec<Row> {
         row("jit/functions", JIT_FUNCTIONS_MAX, "functions", fixed),
         row("string/length", STRING_BYTES_MAX, "bytes", fixed),
         row("source/length", valk_diagnostics::SOURCE_BYTES_MAX, "bytes", fixed),
+        row("symbol/length", valk_syntax::SYMBOL_BYTES_MAX, "bytes", fixed),
+        row("error/text", valk_lang::ERROR_TEXT_BYTES_MAX, "bytes printed", fixed),
         row("error/trace", TRACE_FRAMES_MAX, "calls", fixed),
         row("aio/receive-buffer", RECEIVE_BUFFER_BYTES, "bytes", fixed),
         row("aio/receive-retained", RECEIVE_RETAINED_BYTES, "bytes per system", fixed),

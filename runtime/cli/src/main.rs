@@ -2,8 +2,7 @@
 //!
 //! Exit status: 0, or what the program set; 128 and the number of the signal that ended it; 1 after
 //! an uncaught error or a file that cannot be read; 2 for a wrong command line. Programs write to
-//! standard output, diagnostics go to standard error; an uncaught error also prints its `Error[…]`
-//! line on standard output, where older tools look for it.
+//! standard output, diagnostics go to standard error.
 #![forbid(unsafe_code)]
 
 mod arguments;
@@ -35,7 +34,9 @@ const LOG_TARGET: &str = "valk::command";
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let line = arguments::split(std::env::args_os(), environment::is_compatible());
+    let mut arguments = Arguments::parse_from(line.own);
+    arguments.given.extend(line.program);
     let level = std::env::var("VALK_LOG").unwrap_or_default();
     let threshold = Threshold::new(Level::from_name(&level));
     valk_log::install(&threshold);
@@ -56,7 +57,7 @@ fn command(arguments: &Arguments, threshold: Threshold) -> u8 {
     if let Some(Command::Test(tests)) = &arguments.command {
         return suites::run(tests, &reporter);
     }
-    let mut session = match Session::new() {
+    let mut session = match Session::new(reporter.clone()) {
         Ok(session) => session,
         Err(problem) => {
             reporter.failure(&problem);
@@ -71,7 +72,8 @@ fn command(arguments: &Arguments, threshold: Threshold) -> u8 {
     if let Some(format) = arguments.stats {
         session.show_statistics(format);
     }
-    if code == 0 && session.has_lost_output() { 1 } else { code }
+    let has_failed = session.has_failed() || session.has_lost_output();
+    if code == 0 && has_failed { 1 } else { code }
 }
 
 /// What the command prints without running anything.
@@ -92,14 +94,16 @@ fn about_itself(arguments: &Arguments) -> Option<String> {
 
 /// Runs the subcommand, the program or the prompt; the exit status.
 fn run(session: &mut Session, arguments: &Arguments, reporter: &Reporter) -> u8 {
-    session.runtime.set_arguments(arguments.program.clone());
+    let given = arguments.given.iter();
+    let given = given.map(|argument| argument.as_encoded_bytes().to_vec()).collect();
+    session.runtime.set_arguments(given);
     match &arguments.command {
         Some(Command::Check { files }) => return session.check(files, reporter),
         Some(Command::Disasm { files }) => return session.disasm(files, reporter),
         Some(Command::Doc { names }) => return session.describe(names, reporter),
         // Done before there is a session.
         Some(Command::Completions { .. } | Command::Test(_)) => return 0,
-        Some(Command::Repl) => return repl::run(session, reporter),
+        Some(Command::Repl) => return repl::run(session, reporter).0,
         None => {}
     }
     let mut failed = false;
@@ -109,17 +113,29 @@ fn run(session: &mut Session, arguments: &Arguments, reporter: &Reporter) -> u8 
         }
         failed |= session.evaluate(expression, reporter);
     }
-    for file in &arguments.files {
+    for file in arguments.files.iter().chain(&arguments.programs) {
         if session.has_ended() {
             break;
         }
-        failed |= session.run_file(file, reporter);
+        failed |= match file.to_str() {
+            Some("-") => repl::run_standard_input(session, reporter),
+            _ => session.run_file(file, reporter),
+        };
     }
-    let nothing = arguments.files.is_empty() && arguments.expressions.is_empty();
+    let files = arguments.files.len() + arguments.programs.len();
+    let nothing = files == 0 && arguments.expressions.is_empty();
     if !session.has_ended() && (arguments.repl || nothing && !arguments.script) {
-        return repl::run(session, reporter);
+        let (status, inputs_failed) = repl::run(session, reporter);
+        // What is piped in, without a word of a prompt, is a program.
+        let failed = failed || inputs_failed && !arguments.repl;
+        return session.exit_code().unwrap_or(status.max(status_of(failed)));
     }
-    session.exit_code().unwrap_or(u8::from(failed))
+    session.exit_code().unwrap_or(status_of(failed))
+}
+
+/// The exit status of a program that has set none.
+fn status_of(failed: bool) -> u8 {
+    u8::from(failed && !environment::is_compatible())
 }
 
 impl Reporter {

@@ -1,9 +1,9 @@
 //! The prompt: read, evaluate, print.
 //!
-//! Input goes on over several lines while brackets or a string are open. The last value of an
+//! Input goes on over several lines, behind a prompt of their own, while brackets or a string are open. The last value of an
 //! input is printed in repr form and bound to `it`. Lines that begin with `:` may be commands. At a
-//! terminal Ctrl-C abandons the input or ends the evaluation, Ctrl-D ends the session; what is typed
-//! is kept in the history file.
+//! terminal Ctrl-C abandons the input or ends the evaluation, Ctrl-D ends the session, or the input when
+//! it is open; `exit` ends the session too. What is typed is kept in the history file.
 
 use crate::commands::{self, Next};
 use crate::editor::{Language, complete};
@@ -17,25 +17,38 @@ use std::io::{BufRead, IsTerminal};
 
 const PROMPT: &str = "valk> ";
 
-/// Runs the prompt until the input ends; the exit status.
-pub fn run(session: &mut Session, reporter: &Reporter) -> u8 {
+const CONTINUATION: &str = "....> ";
+
+/// Runs the prompt until the input ends; the exit status, and whether an input that did not come from a
+/// terminal failed.
+pub fn run(session: &mut Session, reporter: &Reporter) -> (u8, bool) {
     let terminal = std::io::stdin().is_terminal();
     if let Err(problem) = session.watch_interrupts(terminal) {
         reporter.failure(&problem);
-        return 1;
+        return (1, false);
     }
+    let mut failed = false;
     if terminal {
-        match interactive(session, reporter) {
-            Ok(()) => {}
-            Err(error) => {
-                reporter.failure(&format!("the line editor failed: {error}"));
-                return 1;
-            }
+        if let Err(error) = interactive(session, reporter) {
+            reporter.failure(&format!("the line editor failed: {error}"));
+            return (1, false);
         }
     } else {
-        piped(session, reporter);
+        failed = piped(session, reporter, take);
     }
-    if session.has_ended() { session.exit_code().unwrap_or(0) } else { 0 }
+    (if session.has_ended() { session.exit_code().unwrap_or(0) } else { 0 }, failed)
+}
+
+/// Runs the program on standard input, form by form, so that it can read what follows a form; true when
+/// it failed.
+pub fn run_standard_input(session: &mut Session, reporter: &Reporter) -> bool {
+    piped(session, reporter, |session, input, reporter| {
+        let failed = session.run_input(input, reporter);
+        Taken {
+            next: if failed || session.has_ended() { Next::Quit } else { Next::Continue },
+            failed,
+        }
+    })
 }
 
 fn interactive(session: &mut Session, reporter: &Reporter) -> rustyline::Result<()> {
@@ -54,11 +67,10 @@ fn interactive(session: &mut Session, reporter: &Reporter) -> rustyline::Result<
         if let Some(language) = editor.helper_mut() {
             language.names = session.runtime.names();
         }
-        let input = session.runtime.vm().outside(|| editor.readline(PROMPT));
-        match input {
+        match input(session, &mut editor) {
             Ok(input) => {
                 editor.add_history_entry(input.as_str())?;
-                if take(session, &input, reporter) == Next::Quit {
+                if take(session, &input, reporter).next == Next::Quit {
                     break;
                 }
             }
@@ -73,36 +85,83 @@ fn interactive(session: &mut Session, reporter: &Reporter) -> rustyline::Result<
     Ok(())
 }
 
-/// Lines from a file or pipe: no prompt, no history.
-fn piped(session: &mut Session, reporter: &Reporter) {
-    let mut input = String::new();
-    let mut lines = std::io::stdin().lock().lines();
+/// Lines until they make an input. The end of the input within one is the input's end: what is open
+/// is told.
+fn input(
+    session: &mut Session,
+    editor: &mut Editor<Language, FileHistory>,
+) -> rustyline::Result<String> {
+    let mut input = session.runtime.vm().outside(|| editor.readline(PROMPT))?;
+    while !commands::is_command(&input) && !complete(&input) {
+        match session.runtime.vm().outside(|| editor.readline(CONTINUATION)) {
+            Ok(line) => input = format!("{input}\n{line}"),
+            Err(ReadlineError::Eof) => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(input)
+}
+
+/// The next line of standard input with its end; nothing when there is none. The program's builtins read
+/// from the same buffer: nobody holds it meanwhile.
+fn next_line() -> std::io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    let count = std::io::stdin().lock().read_until(b'\n', &mut line)?;
+    Ok((count > 0).then_some(line))
+}
+
+/// Lines from a file or pipe: no prompt, no history. True when an input failed.
+fn piped(
+    session: &mut Session,
+    reporter: &Reporter,
+    take: fn(&mut Session, &str, &Reporter) -> Taken,
+) -> bool {
+    let (mut input, mut failed) = (String::new(), false);
     loop {
-        let line = session.runtime.vm().outside(|| lines.next());
-        let Some(line) = line else { break };
+        let line = session.runtime.vm().outside(next_line);
+        let line = match line {
+            Ok(line) => line.map(String::from_utf8).transpose(),
+            Err(error) => {
+                reporter.failure(&format!("standard input cannot be read: {error}"));
+                return true;
+            }
+        };
         let Ok(line) = line else {
             reporter.failure("standard input is not UTF-8 text");
-            return;
+            return true;
         };
-        input.push_str(&line);
-        input.push('\n');
-        if commands::is_command(&input) || complete(&input) {
-            if take(session, input.trim_end_matches('\n'), reporter) == Next::Quit {
-                return;
+        let ended = line.is_none();
+        input.push_str(&line.unwrap_or_default());
+        let has_input = !input.trim().is_empty();
+        if ended && !has_input {
+            return failed;
+        }
+        if ended || commands::is_command(&input) || complete(&input) {
+            let taken = take(session, input.trim_end_matches('\n'), reporter);
+            failed |= taken.failed;
+            if ended || taken.next == Next::Quit {
+                return failed;
             }
             input.clear();
         }
     }
-    if !input.is_empty() {
-        take(session, input.trim_end_matches('\n'), reporter);
-    }
+}
+
+/// What came of an input.
+struct Taken {
+    next: Next,
+    /// It was an error.
+    failed: bool,
 }
 
 /// Does what an input says.
-fn take(session: &mut Session, input: &str, reporter: &Reporter) -> Next {
+fn take(session: &mut Session, input: &str, reporter: &Reporter) -> Taken {
     if commands::is_command(input) {
-        return commands::run(session, input, reporter);
+        return Taken { next: commands::run(session, input, reporter), failed: false };
     }
-    session.answer(input, reporter);
-    if session.has_ended() { Next::Quit } else { Next::Continue }
+    if input.trim() == "exit" {
+        return Taken { next: Next::Quit, failed: false };
+    }
+    let failed = session.answer(input, reporter);
+    Taken { next: if session.has_ended() { Next::Quit } else { Next::Continue }, failed }
 }

@@ -13,7 +13,7 @@ pub enum Format {
 }
 
 /// Writes diagnostics.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Reporter {
     /// Text or JSON.
     pub format: Format,

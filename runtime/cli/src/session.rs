@@ -3,6 +3,7 @@
 use crate::LOG_TARGET;
 use crate::environment;
 use crate::report::{Format, Reporter, write_error};
+use std::path::{Path, PathBuf};
 use valk_aio::{Executor, Interrupts};
 use valk_diagnostics::Diagnostic;
 use valk_heap::{Config, Stress, Value};
@@ -21,12 +22,17 @@ impl Session {
     ///
     /// # Errors
     /// The text to show when memory or reactor cannot be had.
-    pub fn new() -> Result<Session, String> {
+    pub fn new(reporter: Reporter) -> Result<Session, String> {
         let config = environment::config();
         // The library is loaded in peace.
         let calm = Config { stress: Stress::Off, refuse: None, ..config.clone() };
         let runtime = Runtime::new(calm, Output::default()).map_err(|error| error.to_string())?;
         environment::prepare(&mut runtime.vm(), &config);
+        let reports = runtime.vm().extension::<Language>().reports.clone();
+        reports.set_compatible(environment::is_compatible());
+        reports.set_sink(move |diagnostic, sources| {
+            write_error(&reporter.render(diagnostic, sources));
+        });
         valk_aio::register(&runtime.vm);
         valk_web::register(&runtime.vm);
         let executor = Executor::new(&runtime.vm)
@@ -35,8 +41,8 @@ impl Session {
     }
 
     /// Runs a file; true when it failed.
-    pub fn run_file(&mut self, path: &str, reporter: &Reporter) -> bool {
-        tracing::debug!(target: LOG_TARGET, "running {path}");
+    pub fn run_file(&mut self, path: &Path, reporter: &Reporter) -> bool {
+        tracing::debug!(target: LOG_TARGET, "running {}", path.display());
         let ran =
             self.interruptibly(|session| session.runtime.run_file(path, &mut session.executor));
         self.report(ran, reporter).is_none()
@@ -80,14 +86,32 @@ impl Session {
     }
 
     /// Evaluates an input of the prompt, prints its value and binds it to `it`.
-    pub fn answer(&mut self, text: &str, reporter: &Reporter) {
-        let ran = self.interruptibly(|session| {
-            session.runtime.run_text("<line>", text.as_bytes(), &mut session.executor)
-        });
-        if let Some(value) = self.report(ran, reporter) {
-            self.runtime.bind("it", value);
-            self.print(format!("{}\n", self.runtime.repr(value)).as_bytes());
+    ///
+    /// True when it failed; what is printed then is the error value, as any other.
+    pub fn answer(&mut self, text: &str, reporter: &Reporter) -> bool {
+        let ran = self.run_line(text);
+        if let Ran::Failed(error, _) = &ran
+            && !self.executor.has_ended_program()
+            && !environment::is_compatible()
+        {
+            self.print(format!("{}\n", self.runtime.repr(*error)).as_bytes());
         }
+        let Some(value) = self.report(ran, reporter) else { return true };
+        self.runtime.bind("it", value);
+        self.print(format!("{}\n", self.runtime.repr(value)).as_bytes());
+        false
+    }
+
+    /// Runs an input of a program that comes line by line; true when it failed.
+    pub fn run_input(&mut self, text: &str, reporter: &Reporter) -> bool {
+        let ran = self.run_line(text);
+        self.report(ran, reporter).is_none()
+    }
+
+    fn run_line(&mut self, text: &str) -> Ran {
+        self.interruptibly(|session| {
+            session.runtime.run_text("<line>", text.as_bytes(), &mut session.executor)
+        })
     }
 
     /// Prints the bytecode of an expression.
@@ -106,8 +130,10 @@ impl Session {
             // Ended by `exit` or a signal: that is no error of the program.
             Ran::Failed(..) if self.executor.has_ended_program() => None,
             Ran::Failed(error, diagnostic) => {
-                let line = format!("{}\n", self.runtime.repr(error));
-                self.print(line.as_bytes());
+                if environment::is_compatible() {
+                    let line = format!("{}\n", self.runtime.repr(error));
+                    self.print(line.as_bytes());
+                }
                 self.show(&diagnostic, reporter);
                 None
             }
@@ -126,10 +152,10 @@ impl Session {
     }
 
     /// Reads and compiles files; the exit status.
-    pub fn check(&mut self, files: &[String], reporter: &Reporter) -> u8 {
+    pub fn check(&mut self, files: &[PathBuf], reporter: &Reporter) -> u8 {
         let mut status = 0;
         for file in files {
-            if let Some(diagnostic) = self.runtime.check_file(file) {
+            for diagnostic in self.runtime.check_file(file) {
                 self.show(&diagnostic, reporter);
                 status = 1;
             }
@@ -138,7 +164,7 @@ impl Session {
     }
 
     /// Prints the bytecode of files; the exit status.
-    pub fn disasm(&mut self, files: &[String], reporter: &Reporter) -> u8 {
+    pub fn disasm(&mut self, files: &[PathBuf], reporter: &Reporter) -> u8 {
         let mut status = 0;
         for file in files {
             match self.runtime.disasm_file(file) {
@@ -185,6 +211,11 @@ impl Session {
         let bytes = statistics.used_bytes_peak;
         tracing::info!(target: LOG_TARGET, bytes, "the program has ended; most bytes in use");
         self.runtime.flush();
+    }
+
+    /// Whether a failure was told that did not end the program.
+    pub fn has_failed(&self) -> bool {
+        self.runtime.vm().extension::<Language>().reports.has_failed()
     }
 
     /// A part of the program's output could not be written.

@@ -58,6 +58,8 @@ codes! {
     DecimalRange = 12, "decimal-range";
     /// Something that begins as a number goes on with what no number contains.
     MalformedNumber = 13, "malformed-number";
+    /// A name is longer than names may be.
+    SymbolTooLong = 14, "symbol-too-long";
     /// A file that should be read does not exist.
     FileNotFound = 20, "file-not-found";
     /// A file exists but cannot be read.

@@ -8,12 +8,17 @@ mod row;
 pub(crate) use control::assertions::FailureNotes;
 pub(crate) use control::context::IdCounter;
 pub use control::context::{RequestContext, current_trace, remaining_deadline};
+pub(crate) use control::modules;
 pub use data::strings::{STRING_BYTES_MAX, new_string};
 pub use host::memory::collector_report;
 pub use host::process::EXIT_CODE as process_exit_code;
+pub(crate) use row::path_of;
 pub use row::{fail, truth, wrong_type};
 
 use valk_vm::{Arity, NativeFn, NativeKind, Vm};
+
+/// Builtins that only the library's own code calls.
+pub const OF_LIBRARY: [&str; 1] = ["box/replace"];
 
 /// Registers every core builtin.
 pub fn register(vm: &mut Vm) {
@@ -27,7 +32,7 @@ pub fn register(vm: &mut Vm) {
     let exit = vm.intern("exit");
     let exit = vm.global(exit).expect("registered above");
     let shutdown = vm.intern("shutdown");
-    vm.set_global(shutdown, exit);
+    vm.define_public(shutdown, exit);
     vm.guard_primitives();
 }
 

@@ -11,38 +11,52 @@ mod forms;
 mod frame;
 mod names;
 mod node;
+mod scan;
 mod self_tail_call;
 
 pub use expand::elements;
-pub use names::{CONTEXT_MAKERS, LOADED_FORMS, Names, Rewrite};
+pub use names::{CONTEXT_MAKERS, LOAD_STEP, MODULE_STEP, Names, Rewrite};
+pub use scan::definitions;
 
+use crate::modules::SharedModules;
 use crate::source::Sources;
 use emit::Emitter;
 use expand::Expander;
 use valk_heap::Value;
-use valk_vm::Vm;
+use valk_vm::{ModuleId, Vm};
 
-/// Compiles `form` to a closure that evaluates it in `environment` (nil: globally).
+/// What the compiler asks about a program.
+pub struct Tables<'a> {
+    /// The names it knows.
+    pub names: &'a Names,
+    /// Where forms were written.
+    pub sources: &'a Sources,
+    /// Who defines and imports what.
+    pub modules: &'a SharedModules,
+}
+
+/// Compiles `form` to a closure that evaluates it in `environment` (nil: globally); what is not bound
+/// there means what it does in `module`.
 ///
 /// # Errors
 /// An error value when no code can be made for the form.
 pub fn compile(
     vm: &mut Vm,
-    names: &Names,
-    sources: &Sources,
+    tables: &Tables<'_>,
     form: Value,
     environment: Value,
+    module: ModuleId,
 ) -> Result<Value, Value> {
-    let mut expander = Expander::new(vm, names, sources, form, environment);
+    let mut expander = Expander::new(vm, tables, form, environment, module);
     let root = expander.expand(form);
     let (arena, reflective) = (expander.arena, expander.reflective);
     let inside = !environment.is_nil();
     let mut code = None;
     if !inside && !reflective {
-        code = Emitter::new(vm, &arena, false).thunk(root, false);
+        code = Emitter::new(vm, &arena, module, false).thunk(root, false);
     }
     if code.is_none() {
-        code = Emitter::new(vm, &arena, true).thunk(root, inside);
+        code = Emitter::new(vm, &arena, module, true).thunk(root, inside);
     }
     match code {
         Some(code) => Ok(vm.closure(code, &[environment])),

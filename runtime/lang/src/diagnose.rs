@@ -16,7 +16,7 @@ use crate::print::display;
 use crate::runtime::Language;
 use crate::source;
 use uncaught::UncaughtError;
-use valk_diagnostics::{Call, Cause, Code, Diagnostic, Span};
+use valk_diagnostics::{Call, Cause, Code, Diagnostic, Label, Span};
 use valk_heap::{ERROR_CAUSE, ERROR_MESSAGE, Value};
 use valk_vm::Vm;
 use written::Written;
@@ -30,6 +30,14 @@ const CAUSES_MAX: usize = 16;
 pub fn diagnose(vm: &mut Vm, error: Value, running: Option<Span>) -> Diagnostic {
     let message = message(vm, error);
     let span = source::location(error);
+    if let Some(span) = span
+        && let Some(diagnostic) = vm.extension::<Language>().sources.read().problem(span)
+    {
+        let mut diagnostic = diagnostic.clone();
+        // In a file that another one asked for.
+        name_running_form(&mut diagnostic, running.filter(|running| running.file != span.file));
+        return diagnostic;
+    }
     let calls = calls::frames(vm, error);
     let uncaught = UncaughtError {
         error,
@@ -47,10 +55,28 @@ pub fn diagnose(vm: &mut Vm, error: Value, running: Option<Span>) -> Diagnostic 
     // One call that only repeats the main label says nothing.
     let is_repeated = uncaught.calls.len() == 1 && uncaught.calls[0].name == calls::TOP_LEVEL;
     diagnostic.calls = if is_repeated { Vec::new() } else { uncaught.calls };
+    name_running_form(&mut diagnostic, running);
     diagnostic
 }
 
-fn message(vm: &Vm, error: Value) -> String {
+/// Ends the calls with the top-level form that was running, unless that is among the places already.
+fn name_running_form(diagnostic: &mut Diagnostic, running: Option<Span>) {
+    let Some(running) = running else { return };
+    let within = |span: Span| {
+        span.file == running.file && running.start <= span.start && span.end <= running.end
+    };
+    let labelled = diagnostic.labels.iter().any(|label| within(label.span));
+    let called = diagnostic.calls.iter().any(|call| call.span.is_some_and(within));
+    if diagnostic.labels.is_empty() {
+        let text = "in this form".to_string();
+        diagnostic.labels.push(Label { span: running, text, primary: true });
+    } else if !labelled && !called {
+        diagnostic.calls.push(Call { name: calls::TOP_LEVEL.into(), span: Some(running) });
+    }
+}
+
+/// An error's message as text.
+pub fn message(vm: &Vm, error: Value) -> String {
     String::from_utf8_lossy(&display(&vm.heap, error.field(ERROR_MESSAGE))).into_owned()
 }
 

@@ -5,14 +5,19 @@
 
 pub mod builtins;
 mod calls;
+mod check;
 mod compile;
 mod diagnose;
+mod imports;
 mod library;
+mod loader;
+mod modules;
 mod nearest;
 mod output;
 mod print;
 pub mod property_list;
 pub mod reference;
+mod reports;
 mod runtime;
 mod source;
 mod time_and_seeds;
@@ -27,9 +32,14 @@ const LOG_TARGET: &str = "valk::lang";
 pub use compile::{Rewrite, elements};
 pub use nearest::nearest;
 pub use output::Output;
-pub use print::{Style, display, print, repr};
+pub use print::{ERROR_TEXT_BYTES_MAX, Style, display, print, repr};
 pub use runtime::{Driver, Language, NoWaiting, Ran, Runtime, SharedVm, register_rewrite};
 pub use time_and_seeds::{HostClock, Seeds, TimeSource};
+
+/// Whether older programs name a part of the library by this path.
+pub fn is_library_path(path: &str) -> bool {
+    valk_stdlib::find(path).is_some()
+}
 
 #[cfg(test)]
 mod tests;

@@ -12,10 +12,16 @@ use valk_syntax::read_all;
 use valk_vm::Vm;
 
 /// The modules that define these symbols, as far as they are unbound, in the order of running.
-pub(crate) fn needed(vm: &mut Vm, symbols: &[Box<str>]) -> Vec<&'static Module> {
+fn needed(vm: &mut Vm, symbols: &[Box<str>]) -> Vec<&'static Module> {
     let (mut seen, mut needed) = (Vec::new(), Vec::new());
     add(vm, symbols, &mut seen, &mut needed);
     needed
+}
+
+/// The same for the names that a text mentions.
+pub(crate) fn needed_by(vm: &mut Vm, text: &[u8]) -> Vec<&'static Module> {
+    let mentioned = read_all(FileId(0), text).tree.symbols;
+    needed(vm, &mentioned)
 }
 
 fn add(

@@ -6,6 +6,9 @@ use valk_heap::{ERROR_MESSAGE, Heap, Kind, Value};
 use valk_vm::persistent::{map, vector};
 use valk_vm::{as_decimal, closure_code};
 
+/// Bytes of an error's text that are printed; the value keeps all of it.
+pub const ERROR_TEXT_BYTES_MAX: usize = 10_000;
+
 /// Which of the printed forms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
@@ -91,7 +94,7 @@ fn atom(heap: &Heap, value: Value, style: Style, out: &mut Vec<u8>, work: &mut V
         Kind::Nil | Kind::Pair => out.extend_from_slice(b"()"),
         Kind::Error => {
             out.extend_from_slice(if repr { b"Error[" } else { b"Error: " });
-            out.extend_from_slice(value.field(ERROR_MESSAGE).bytes(heap));
+            shortened(value.field(ERROR_MESSAGE).bytes(heap), out);
             out.extend_from_slice(if repr { b"]" } else { b"" });
         }
         Kind::Builtin => out.extend_from_slice(b"<builtin>"),
@@ -136,6 +139,19 @@ pub(crate) fn decimal(number: i64, out: &mut Vec<u8>) {
         out.push(b'-');
     }
     out.extend_from_slice(&digits[at..]);
+}
+
+/// The text of an error; of a long one the beginning, and a mark that says so.
+fn shortened(text: &[u8], out: &mut Vec<u8>) {
+    if text.len() <= ERROR_TEXT_BYTES_MAX {
+        return out.extend_from_slice(text);
+    }
+    // Not within a character.
+    let continues = |at: &usize| text[*at] & 0xc0 == 0x80;
+    let end = (ERROR_TEXT_BYTES_MAX - 3..=ERROR_TEXT_BYTES_MAX).rev().find(|at| !continues(at));
+    let end = end.unwrap_or(ERROR_TEXT_BYTES_MAX);
+    out.extend_from_slice(&text[..end]);
+    out.extend_from_slice(format!("… [{end} of {} bytes]", text.len()).as_bytes());
 }
 
 /// A call that makes the value again.

@@ -7,11 +7,15 @@
 
 use crate::builtins;
 use crate::builtins::{FailureNotes, IdCounter, process_exit_code as EXIT_CODE};
+use crate::check::Check;
 use crate::compile::{self, Names, Rewrite};
 use crate::diagnose::diagnose;
-use crate::library;
+use crate::library::needed_by;
+use crate::loader::{open, read};
+use crate::modules::{SharedModules, State};
 use crate::output::Output;
 use crate::print::repr;
+use crate::reports::Reports;
 use crate::source::{self, SharedSources};
 use crate::time_and_seeds::{HostClock, Seeds};
 use std::cell::{RefCell, RefMut};
@@ -19,18 +23,24 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use valk_diagnostics::{Code, Diagnostic, FileId};
-use valk_heap::{Config, Heap, HeapError, Root, Value};
+use valk_diagnostics::Diagnostic;
+use valk_heap::{Config, Heap, HeapError, Value};
 use valk_log::Threshold;
 use valk_metrics::Registry;
-use valk_syntax::{check_utf8, read_all};
-use valk_vm::{FiberId, Vm};
+use valk_vm::{FiberId, ModuleId, Vm};
+
+/// Loads the library.
+const NO_FIBER: u64 = 0;
 
 /// State of the language inside a VM.
 #[derive(Default)]
 pub struct Language {
     names: Arc<Names>,
     pub(crate) sources: SharedSources,
+    /// The modules of the program.
+    pub(crate) modules: SharedModules,
+    /// Where failures go that are told while the program goes on.
+    pub reports: Reports,
     /// The program's output.
     pub output: Output,
     /// The time, as the host tells it.
@@ -42,7 +52,7 @@ pub struct Language {
     /// Assertions of tests that have failed.
     pub(crate) failures: FailureNotes,
     /// What the program was started with, for `args`.
-    pub arguments: Vec<String>,
+    pub arguments: Vec<Vec<u8>>,
     /// The program's metrics.
     pub metrics: Registry,
     /// What `sys/log/set-level` sets.
@@ -60,6 +70,8 @@ impl Language {
         Language {
             names: Arc::clone(&self.names),
             sources: self.sources.clone(),
+            modules: self.modules.clone(),
+            reports: self.reports.clone(),
             output: self.output.clone(),
             clock: self.clock.clone(),
             seeds: self.seeds.clone(),
@@ -128,7 +140,7 @@ impl Runtime {
     /// # Panics
     /// When the embedded prelude does not run, which its tests exclude.
     pub fn new(config: Config, output: Output) -> Result<Runtime, HeapError> {
-        let mut vm = Vm::new(Heap::new(config)?, compile_hook, report_hook);
+        let mut vm = Vm::new(Heap::new(config)?, compile_hook);
         vm.extension::<Language>().output = output;
         builtins::register(&mut vm);
         let constants = [
@@ -139,14 +151,25 @@ impl Runtime {
         ];
         for (name, value) in constants {
             let symbol = vm.intern(name);
-            vm.set_global(symbol, value);
+            vm.define_public(symbol, value);
         }
         let names = Arc::new(Names::new(&mut vm));
         vm.extension::<Language>().names = names;
         let mut runtime = Runtime { vm: Rc::new(RefCell::new(vm)) };
         let prelude = valk_stdlib::PRELUDE;
-        let ran = runtime.run_text(prelude.name, prelude.text.as_bytes(), &mut NoWaiting);
+        let text = prelude.text.as_bytes();
+        let modules = runtime.vm().extension::<Language>().modules.clone();
+        modules.table().begin(ModuleId::LIBRARY, "prelude", None, NO_FIBER, None);
+        let ran = runtime.run_in(ModuleId::LIBRARY, prelude.name, text, &mut NoWaiting);
         assert!(matches!(ran, Ran::Value(_)), "the prelude runs");
+        modules.table().end(ModuleId::LIBRARY, State::Ready);
+        for name in modules.exports(ModuleId::LIBRARY) {
+            runtime.vm().publish(name);
+        }
+        for name in builtins::OF_LIBRARY {
+            let symbol = runtime.vm().intern(name);
+            runtime.vm().hide(symbol);
+        }
         Ok(runtime)
     }
 
@@ -157,77 +180,78 @@ impl Runtime {
     }
 
     /// Sets what the program gets from `(args)`.
-    pub fn set_arguments(&mut self, arguments: Vec<String>) {
+    pub fn set_arguments(&mut self, arguments: Vec<Vec<u8>>) {
         self.vm().extension::<Language>().arguments = arguments;
     }
 
     /// Runs the forms of a text in the global environment, behind the library modules that it needs.
     pub fn run_text(&mut self, name: &str, text: &[u8], driver: &mut dyn Driver) -> Ran {
-        if let Err(problem) = check_utf8(text) {
-            let (error, diagnostic) = self.not_utf8(name, text, problem.offset);
-            return Ran::Failed(error, diagnostic);
-        }
-        let (forms, error) = read(&mut self.vm(), name, text);
-        // The reader's error value must outlive the forms before it.
-        let kept = error.as_ref().map(|(value, _)| self.vm().heap.root(*value));
-        let mut last = Value::NIL;
-        let mut running = None;
-        let forms = behind_needed(&mut self.vm(), forms, None);
-        for form in &forms {
-            let form = self.vm().heap.resolve(form);
-            last = evaluate(&self.vm, form, driver);
-            if last.is_error() {
-                running = self.written_at(form);
-                break;
+        let needed = needed_by(&mut self.vm(), text);
+        for module in needed {
+            let text = module.text.as_bytes();
+            let ran = self.run_in(ModuleId::PROGRAM, module.name, text, driver);
+            if matches!(ran, Ran::Failed(..)) {
+                return ran;
             }
         }
-        let error = kept.map(|root| self.vm().heap.release(root)).zip(error);
-        if last.is_error() {
-            let diagnostic = diagnose(&mut self.vm(), last, running);
-            return Ran::Failed(last, Box::new(diagnostic));
-        }
-        match error.map(|(value, (_, diagnostic))| (value, diagnostic)) {
-            None => Ran::Value(last),
-            Some((error, diagnostic)) => Ran::Failed(error, diagnostic),
-        }
+        self.run_in(ModuleId::PROGRAM, name, text, driver)
     }
 
-    /// Runs a file; see [`Runtime::run_text`].
-    pub fn run_file(&mut self, path: &str, driver: &mut dyn Driver) -> Ran {
+    /// Runs the forms of a text as code of a module.
+    fn run_in(
+        &mut self,
+        module: ModuleId,
+        name: &str,
+        text: &[u8],
+        driver: &mut dyn Driver,
+    ) -> Ran {
+        let forms = read(&mut self.vm(), name, text);
+        let mut last = Value::NIL;
+        let mut left = forms.list(&self.vm());
+        // Cells that were read do not move.
+        while left.is_pair() {
+            last = evaluate(&self.vm, module, left.head(), driver);
+            if last.is_error() {
+                let running = self.written_at(left);
+                let diagnostic = diagnose(&mut self.vm(), last, running);
+                return Ran::Failed(last, Box::new(diagnostic));
+            }
+            left = left.tail();
+        }
+        Ran::Value(last)
+    }
+
+    /// Runs a file; see [`Runtime::run_text`]. Paths of the library of older versions stand for what
+    /// is embedded.
+    pub fn run_file(&mut self, path: &Path, driver: &mut dyn Driver) -> Ran {
+        let embedded = path.to_str().and_then(valk_stdlib::find).filter(|_| !path.exists());
+        if let Some(module) = embedded {
+            let text = if module.preloaded { "" } else { module.text };
+            return self.run_text(module.name, text.as_bytes(), driver);
+        }
         match open(path) {
-            Ok(text) => self.run_text(path, &text, driver),
+            Ok(text) => self.run_text(&path.to_string_lossy(), &text, driver),
             Err(problem) => {
-                let error = self.vm().error(&problem.legacy);
+                let error = self.vm().error(&problem.message);
                 Ran::Failed(error, problem.diagnostic)
             }
         }
     }
 
-    /// Reads and compiles a text without running it: the first problem, if any.
-    pub fn check_text(&mut self, name: &str, text: &[u8]) -> Option<Diagnostic> {
-        if let Err(problem) = check_utf8(text) {
-            return Some(*self.not_utf8(name, text, problem.offset).1);
-        }
-        let (forms, error) = read(&mut self.vm(), name, text);
-        for form in &forms.roots {
-            let form = self.vm().heap.resolve(form);
-            let compiled = {
-                let mut vm = self.vm();
-                (vm.compile)(&mut vm, form, Value::NIL)
-            };
-            if let Err(error) = compiled {
-                let running = self.written_at(form);
-                return Some(diagnose(&mut self.vm(), error, running));
-            }
-        }
-        error.map(|(_, diagnostic)| *diagnostic)
+    /// Reads and compiles a text without running it, and the files that it loads: what is wrong.
+    pub fn check_text(&mut self, name: &str, text: &[u8]) -> Vec<Diagnostic> {
+        let mut vm = self.vm();
+        let forms = read(&mut vm, name, text).list(&vm);
+        let mut check = Check::new(&mut vm, name);
+        check.forms(ModuleId::PROGRAM, forms);
+        check.found
     }
 
-    /// Reads and compiles a file without running it: the first problem, if any.
-    pub fn check_file(&mut self, path: &str) -> Option<Diagnostic> {
+    /// The same for a file.
+    pub fn check_file(&mut self, path: &Path) -> Vec<Diagnostic> {
         match open(path) {
-            Ok(text) => self.check_text(path, &text),
-            Err(problem) => Some(*problem.diagnostic),
+            Ok(text) => self.check_text(&path.to_string_lossy(), &text),
+            Err(problem) => vec![*problem.diagnostic],
         }
     }
 
@@ -235,9 +259,9 @@ impl Runtime {
     ///
     /// # Errors
     /// The first problem that keeps a form from being compiled.
-    pub fn disasm_file(&mut self, path: &str) -> Result<String, Box<Diagnostic>> {
+    pub fn disasm_file(&mut self, path: &Path) -> Result<String, Box<Diagnostic>> {
         let text = open(path).map_err(|problem| problem.diagnostic)?;
-        self.disasm_text(path, &text)
+        self.disasm_text(&path.to_string_lossy(), &text)
     }
 
     /// The bytecode of a text; see [`Runtime::disasm_file`].
@@ -245,15 +269,16 @@ impl Runtime {
     /// # Errors
     /// The first problem that keeps a form from being compiled.
     pub fn disasm_text(&mut self, name: &str, text: &[u8]) -> Result<String, Box<Diagnostic>> {
-        if let Some(diagnostic) = self.check_text(name, text) {
-            return Err(Box::new(diagnostic));
-        }
         let mut vm = self.vm();
-        let (forms, _) = read(&mut vm, name, text);
+        let forms = read(&mut vm, name, text);
         let mut listings = String::new();
-        for form in &forms.roots {
-            let form = vm.heap.resolve(form);
-            let closure = (vm.compile)(&mut vm, form, Value::NIL).expect("checked above");
+        for form in compile::elements(forms.list(&vm)) {
+            let closure = if form.is_error() {
+                Err(form)
+            } else {
+                (vm.compile)(&mut vm, form, Value::NIL, ModuleId::PROGRAM)
+            };
+            let closure = closure.map_err(|error| Box::new(diagnose(&mut vm, error, None)))?;
             listings.push_str(&valk_vm::listings(&vm.heap, closure));
         }
         Ok(listings)
@@ -264,19 +289,7 @@ impl Runtime {
         self.vm().extension::<Language>().output.report(bytes);
     }
 
-    fn not_utf8(&self, name: &str, text: &[u8], offset: usize) -> ReadProblem {
-        let file = self.vm().extension::<Language>().sources.write().map.add(name, text);
-        let legacy = format!("[offset: {offset}] source is not UTF-8");
-        let at = valk_diagnostics::Span { file, start: offset as u32, end: offset as u32 + 1 };
-        let diagnostic =
-            Diagnostic::error(Code::NotUtf8, format!("{name} is not UTF-8 text at byte {offset}"))
-                .primary(at, "this byte is not part of a UTF-8 character")
-                .help("save the file as UTF-8");
-        let error = self.vm().error(&legacy);
-        (error, Box::new(diagnostic))
-    }
-
-    /// Where a form of a text was written.
+    /// Where the form in a cell of a text's list was written.
     fn written_at(&self, form: Value) -> Option<valk_diagnostics::Span> {
         let position = self.vm().extension::<Language>().sources.read().position(form)?;
         Some(source::span_of(position))
@@ -344,10 +357,10 @@ pub fn register_rewrite(vm: &mut Vm, name: &str, rewrite: Rewrite) {
 }
 
 /// Compiles and runs one form.
-fn evaluate(vm: &SharedVm, form: Value, driver: &mut dyn Driver) -> Value {
+fn evaluate(vm: &SharedVm, module: ModuleId, form: Value, driver: &mut dyn Driver) -> Value {
     let fiber = {
         let mut vm = vm.borrow_mut();
-        match (vm.compile)(&mut vm, form, Value::NIL) {
+        match (vm.compile)(&mut vm, form, Value::NIL, module) {
             Ok(closure) => vm.spawn(closure, &[]),
             Err(error) => return error,
         }
@@ -355,119 +368,17 @@ fn evaluate(vm: &SharedVm, form: Value, driver: &mut dyn Driver) -> Value {
     driver.run(vm, fiber)
 }
 
-fn compile_hook(vm: &mut Vm, form: Value, environment: Value) -> Result<Value, Value> {
+fn compile_hook(
+    vm: &mut Vm,
+    form: Value,
+    environment: Value,
+    module: ModuleId,
+) -> Result<Value, Value> {
     vm.counters.evaluations += 1;
     let language = vm.extension::<Language>();
     let (names, sources) = (Arc::clone(&language.names), language.sources.clone());
-    compile::compile(vm, &names, &sources.read(), form, environment)
-}
-
-/// `load`'s report: errors are printed and skipped, other values remembered.
-fn report_hook(vm: &mut Vm, value: Value) {
-    if value.is_error() {
-        let text = format!("{}\n", repr(&vm.heap, value));
-        let output = &mut vm.extension::<Language>().output;
-        output.write(text.as_bytes());
-        output.flush();
-    } else {
-        let symbol = vm.intern("VALK_LAST_VALUE");
-        vm.set_global(symbol, value);
-    }
-}
-
-type ReadProblem = (Value, Box<Diagnostic>);
-
-/// The forms of a text.
-pub(crate) struct Forms {
-    /// They are never released: the positions of their lists go by address.
-    roots: Vec<Root>,
-    /// The symbols in them.
-    mentioned: Vec<Box<str>>,
-}
-
-/// Reads a text into forms. The reader error that ended it, if any.
-fn read(vm: &mut Vm, name: &str, text: &[u8]) -> (Forms, Option<ReadProblem>) {
-    let shared = vm.extension::<Language>().sources.clone();
-    let mut sources = shared.write();
-    let file: FileId = sources.map.add(name, text);
-    let reading = read_all(file, text);
-    let forms = source::forms(vm, &reading.tree, Some(&mut sources));
-    let roots = forms.into_iter().map(|form| vm.heap.root(form)).collect();
-    drop(sources);
-    let problem = reading.error.map(|error| {
-        let diagnostic = error.diagnostic();
-        let value = vm.error(&error.legacy);
-        source::set_location(vm, value, source::position_of(error.span));
-        (value, Box::new(diagnostic))
-    });
-    (Forms { roots, mentioned: reading.tree.symbols }, problem)
-}
-
-/// A file that cannot be run.
-struct OpenProblem {
-    legacy: String,
-    diagnostic: Box<Diagnostic>,
-}
-
-fn open(path: &str) -> Result<Vec<u8>, OpenProblem> {
-    let problem = |code, text: String, help: &str| OpenProblem {
-        legacy: format!("Could not open file ({path})"),
-        diagnostic: Box::new(Diagnostic::error(code, text).help(help)),
-    };
-    if Path::new(path).is_dir() {
-        let text = format!("{path} is a directory, not a program");
-        return Err(problem(Code::FileUnreadable, text, "name a file inside it"));
-    }
-    std::fs::read(path).map_err(|error| {
-        if error.kind() == std::io::ErrorKind::NotFound {
-            let text = format!("there is no file {path}");
-            problem(Code::FileNotFound, text, "paths are relative to the working directory")
-        } else {
-            let text = format!("{path} cannot be read: {error}");
-            problem(Code::FileUnreadable, text, "check the file's permissions")
-        }
-    })
-}
-
-/// The forms of a file for `load`, behind those of the library modules that it needs: nothing to do
-/// for an embedded module that is always there.
-pub(crate) fn load_forms(vm: &mut Vm, path: &str) -> Result<Option<Vec<Value>>, Value> {
-    if !Path::new(path).exists() {
-        match valk_stdlib::find(path) {
-            Some(module) if module.preloaded => return Ok(None),
-            Some(module) => {
-                let (forms, _) = read(vm, module.name, module.text.as_bytes());
-                let forms = behind_needed(vm, forms, Some(module));
-                return Ok(Some(resolve(vm, &forms)));
-            }
-            None => {}
-        }
-    }
-    let text = open(path).map_err(|problem| vm.error(&problem.legacy))?;
-    if let Err(problem) = check_utf8(&text) {
-        return Err(vm.error(&format!("[offset: {}] {path} is not UTF-8", problem.offset)));
-    }
-    let (forms, problem) = read(vm, path, &text);
-    let kept = problem.map(|(error, _)| vm.heap.root(error));
-    let forms = behind_needed(vm, forms, None);
-    let mut forms = resolve(vm, &forms);
-    forms.extend(kept.map(|error| vm.heap.release(error)));
-    Ok(Some(forms))
-}
-
-/// The forms of a text, behind those of the library modules whose names it mentions. It may be such a
-/// module itself.
-fn behind_needed(vm: &mut Vm, text: Forms, itself: Option<valk_stdlib::Module>) -> Vec<Root> {
-    let mut roots = Vec::new();
-    for module in library::needed(vm, &text.mentioned) {
-        if Some(*module) != itself {
-            roots.extend(read(vm, module.name, module.text.as_bytes()).0.roots);
-        }
-    }
-    roots.extend(text.roots);
-    roots
-}
-
-fn resolve(vm: &Vm, forms: &[Root]) -> Vec<Value> {
-    forms.iter().map(|form| vm.heap.resolve(form)).collect()
+    let modules = language.modules.clone();
+    let sources = sources.read();
+    let tables = compile::Tables { names: &names, sources: &sources, modules: &modules };
+    compile::compile(vm, &tables, form, environment, module)
 }

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use valk_diagnostics::{FileId, SourceMap, Span};
+use valk_diagnostics::{Diagnostic, FileId, SourceMap, Span};
 use valk_heap::{ERROR_LOCATION, Kind, Value};
 use valk_syntax::{NodeKind, Tree};
 use valk_vm::{Position, Vm, decimal_value};
@@ -34,12 +34,34 @@ pub struct Sources {
     /// The texts.
     pub map: SourceMap,
     positions: HashMap<usize, Position>,
+    /// What the reader had to say, by place.
+    problems: HashMap<Span, Box<Diagnostic>>,
 }
 
 impl Sources {
     /// Where a list was written.
     pub fn position(&self, form: Value) -> Option<Position> {
         form.is_pair().then(|| self.positions.get(&form.address()).copied()).flatten()
+    }
+
+    /// A list of the forms of a text, whose cells have the places of what is in them.
+    pub fn spine(&mut self, vm: &mut Vm, forms: &[(Value, Span)]) -> Value {
+        let mut list = Value::NIL;
+        for (form, span) in forms.iter().rev() {
+            list = vm.heap.old_cons(*form, list, true);
+            self.positions.insert(list.address(), position_of(*span));
+        }
+        list
+    }
+
+    /// Keeps what the reader says of a place.
+    pub fn note_problem(&mut self, span: Span, diagnostic: Diagnostic) {
+        self.problems.insert(span, Box::new(diagnostic));
+    }
+
+    /// What the reader said of this place.
+    pub fn problem(&self, span: Span) -> Option<&Diagnostic> {
+        self.problems.get(&span).map(|diagnostic| &**diagnostic)
     }
 
     /// The start of a span in words; `None` in a text that was never registered.

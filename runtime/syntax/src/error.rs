@@ -3,6 +3,7 @@
 //! Programs compare the texts of `legacy`, so those never change. Diagnostics may
 //! get better at any time.
 
+use crate::lexer::SYMBOL_BYTES_MAX;
 use valk_diagnostics::{Code, Diagnostic, SOURCE_BYTES_MAX, Span};
 
 /// What the reader met.
@@ -53,6 +54,11 @@ pub enum ReadErrorKind {
     DecimalRange(valk_decimal::Problem),
     /// A number with something in it that no number contains.
     MalformedNumber,
+    /// A name longer than [`SYMBOL_BYTES_MAX`].
+    SymbolTooLong {
+        /// Its length.
+        bytes: usize,
+    },
     /// The text is longer than [`SOURCE_BYTES_MAX`].
     SourceTooLarge {
         /// Its length.
@@ -102,6 +108,7 @@ impl ReadError {
             ReadErrorKind::IntegerRange { .. } => Code::IntegerRange,
             ReadErrorKind::DecimalRange(_) => Code::DecimalRange,
             ReadErrorKind::MalformedNumber => Code::MalformedNumber,
+            ReadErrorKind::SymbolTooLong { .. } => Code::SymbolTooLong,
             ReadErrorKind::SourceTooLarge { .. } => Code::SourceTooLarge,
         }
     }
@@ -166,6 +173,10 @@ impl ReadError {
             }
             ReadErrorKind::MalformedNumber => error(format!("`{}` is no number", self.token()))
                 .help("decimals are digits, a point and digits; there are no exponents and no suffixes"),
+            ReadErrorKind::SymbolTooLong { bytes } => {
+                error(format!("a name of {bytes} bytes; names have at most {SYMBOL_BYTES_MAX}"))
+                    .help("choose a shorter name, or write the text as a string")
+            }
             ReadErrorKind::SourceTooLarge { bytes } => {
                 error(format!("{bytes} bytes of source; the reader takes {SOURCE_BYTES_MAX}"))
                     .help("split the source into several files")
@@ -191,6 +202,7 @@ impl ReadError {
             ReadErrorKind::PrefixBeforeCloser { .. } => "expected an expression",
             ReadErrorKind::IntegerRange { .. } | ReadErrorKind::DecimalRange(_) => "out of range",
             ReadErrorKind::MalformedNumber => "not a number",
+            ReadErrorKind::SymbolTooLong { .. } => "too long",
         };
         diagnostic.primary(self.span, text)
     }
@@ -269,6 +281,9 @@ fn legacy_text(kind: ReadErrorKind, span: Span, source: &[u8]) -> String {
             let token = &source[span.start as usize..span.end as usize];
             format!("{INVALID_NUMBER}{}", String::from_utf8_lossy(token))
         }
+        ReadErrorKind::SymbolTooLong { bytes } => {
+            format!("[offset: {offset}] Name of {bytes} bytes is longer than {SYMBOL_BYTES_MAX}")
+        }
         ReadErrorKind::SourceTooLarge { bytes } => {
             format!("Source of {bytes} bytes is longer than {SOURCE_BYTES_MAX}")
         }
@@ -320,7 +335,5 @@ const CHARACTER_HELP: &[(&str, &str)] = &[
 
 fn character_help(c: char) -> &'static str {
     let hint = CHARACTER_HELP.iter().find(|(characters, _)| characters.contains(c));
-    hint.map_or("names consist of letters a-z, digits and _ + - * \\ / = < > ! & ? :", |hint| {
-        hint.1
-    })
+    hint.map_or("names consist of letters, digits and _ + - * \\ / = < > ! & ? :", |hint| hint.1)
 }

@@ -10,6 +10,9 @@
 use crate::error::ReadErrorKind;
 use valk_decimal::Decimal;
 
+/// Longest name, in bytes.
+pub const SYMBOL_BYTES_MAX: usize = 200;
+
 /// A bracket of either kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bracket {
@@ -138,7 +141,7 @@ impl<'s> Lexer<'s> {
                 self.contents.clear();
                 self.string_rest(start as u32).map(|()| TokenKind::String)
             }
-            _ if is_symbol_byte(first) => self.word(),
+            _ if is_symbol_byte(first) || self.is_at_letter() => self.word(),
             _ => self.punctuation(first).ok_or_else(|| self.illegal()),
         };
         Some(kind.map(|kind| Token { kind, start: start as u32, end: self.offset() }))
@@ -178,11 +181,22 @@ impl<'s> Lexer<'s> {
     /// Symbol or number: the longest run of symbol characters, and the digits after a point.
     fn word(&mut self) -> Result<TokenKind, Problem> {
         let start = self.at;
-        self.skip_while(is_symbol_byte);
+        loop {
+            self.skip_while(is_symbol_byte);
+            if !self.is_at_letter() {
+                break;
+            }
+            // A letter is a character.
+            let _ = self.character();
+        }
         let word = &self.source[start..self.at];
         let digits = word.strip_prefix(b"-").unwrap_or(word);
         self.steps += word.len() as u64;
         if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+            let bytes = word.len();
+            if bytes > SYMBOL_BYTES_MAX {
+                return Err(self.problem(ReadErrorKind::SymbolTooLong { bytes }, start, None));
+            }
             return Ok(TokenKind::Symbol);
         }
         if let [b'.', b'0'..=b'9', ..] = self.source[self.at..] {
@@ -280,6 +294,16 @@ impl<'s> Lexer<'s> {
         Err(self.problem(kind, place, Some(string_start)))
     }
 
+    /// Whether a letter, digit or accent outside of ASCII comes next.
+    fn is_at_letter(&self) -> bool {
+        let four = &self.source[self.at..self.source.len().min(self.at + 4)];
+        if four.first().is_none_or(u8::is_ascii) {
+            return false;
+        }
+        let valid = four.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+        valid.chars().next().is_some_and(is_name_character)
+    }
+
     fn illegal(&mut self) -> Problem {
         let start = self.at;
         let kind = match self.character() {
@@ -312,6 +336,13 @@ impl<'s> Lexer<'s> {
 
 const fn is_whitespace(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | 0x0b | b'\r')
+}
+
+/// Whether names may contain this character.
+pub fn is_name_character(c: char) -> bool {
+    let is_combining = ('\u{300}'..='\u{36f}').contains(&c);
+    u8::try_from(c).is_ok_and(is_symbol_byte) && c.is_ascii()
+        || !c.is_ascii() && (c.is_alphanumeric() || is_combining)
 }
 
 const fn is_symbol_byte(byte: u8) -> bool {

@@ -26,6 +26,7 @@ mod utf8;
 pub use balance::{Balance, balance};
 pub use error::{ReadError, ReadErrorKind};
 pub use highlight::{TokenClass, highlight};
+pub use lexer::{SYMBOL_BYTES_MAX, is_name_character};
 pub use reader::{Reading, read_all, read_one};
 pub use tree::{Children, Node, NodeKind, SymbolId, Tree};
 pub use utf8::{Utf8Problem, check_utf8};

@@ -5,7 +5,7 @@
 //!    [`Outcome`]; the interpreter does it without nesting, so recursion through builtins does not
 //!    use the host stack.
 
-use crate::vm::Vm;
+use crate::vm::{ModuleId, Vm};
 use valk_heap::{SymbolId, Value};
 
 /// What a builtin asks of the interpreter.
@@ -16,6 +16,8 @@ pub enum Outcome {
     Call(Value, Vec<Value>),
     /// Evaluate this form as code in the caller's environment; its value is the result.
     Evaluate(Value),
+    /// Evaluate this form as code of a module, outside of all functions.
+    EvaluateIn(ModuleId, Value),
     /// Stop the fiber and hand this value to the embedder, whose answer is the result.
     Suspend(Value),
     /// Nothing was done: so many bytes are wanted. The builtin is called once more after a collection,

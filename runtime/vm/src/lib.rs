@@ -37,8 +37,8 @@ pub use values::equality::{closure_code, equal};
 pub use values::number::{as_decimal, decimal_value, is_number, number_as_decimal};
 pub use vm::counters::Counters;
 pub use vm::{
-    CollectedHook, CompileHook, DEFINITION_FORBIDDEN, DetachedFiber, FiberId, ParkedVm, ReportHook,
-    Step, Vm, VmTemplate,
+    Caller, CollectedHook, CompileHook, DEFINITION_FORBIDDEN, DetachedFiber, FiberId, ModuleId,
+    ParkedVm, Step, Vm, VmTemplate,
 };
 
 #[cfg(test)]

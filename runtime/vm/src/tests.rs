@@ -9,8 +9,8 @@ mod primitives;
 
 use crate::code::verify::verify;
 use crate::{
-    Arity, Assembler, Code, CodeKind, INTERRUPTED, NativeCode, NativeKind, Opcode, Outcome,
-    ParkedVm, Position, Step, Vm, listing, listings,
+    Arity, Assembler, Code, CodeKind, INTERRUPTED, ModuleId, NativeCode, NativeKind, Opcode,
+    Outcome, ParkedVm, Position, Step, Vm, listing, listings,
 };
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -18,7 +18,7 @@ use valk_heap::{Collection, Config, Heap, Kind, SymbolId, Value};
 
 fn vm() -> Vm {
     let heap = Heap::new(Config::default()).expect("a heap");
-    Vm::new(heap, |_, _, _| panic!("nothing to compile"), |_, _| {})
+    Vm::new(heap, |_, _, _, _| panic!("nothing to compile"))
 }
 
 /// Code with this many registers.
@@ -32,6 +32,7 @@ fn code(registers: u32, assembler: Assembler) -> Code {
         rest: false,
         registers,
         kind: CodeKind::Thunk,
+        module: ModuleId::PROGRAM,
         name: None,
         formal_names: Vec::new(),
         formals: Value::NIL,
@@ -267,7 +268,7 @@ valk_harness::test! {
 /// A VM on a heap that takes two.
 fn shared_vm() -> Vm {
     let config = Config { mutators_max: 2, ..Config::default() };
-    Vm::new(Heap::new(config).expect("a heap"), |_, form, _| Err(form), |_, _| ())
+    Vm::new(Heap::new(config).expect("a heap"), |_, form, _, _| Err(form))
 }
 
 valk_harness::test! {

@@ -242,7 +242,8 @@ fn bind_all(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 /// Calls `function` with each element of `list`, and then the group over what it returned.
 pub(super) fn traverse(vm: &mut Vm, function: Value, list: Value) -> Outcome {
     let arguments = [function, list].map(|value| quoted(vm, value));
-    let map = vm.heap.intern(b"map");
+    let map = vm.intern("map");
+    let map = vm.library_value(map).expect("the library has it");
     let mapped = form(vm, &[map, arguments[0], arguments[1]]);
     Outcome::Evaluate(call(vm, TRAVERSED, &[mapped]))
 }

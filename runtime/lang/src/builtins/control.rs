@@ -6,6 +6,7 @@ pub(super) mod context;
 mod continuations;
 mod errors;
 mod forms;
+pub(crate) mod modules;
 
 use crate::builtins::row::{ReflectiveRow, Row};
 
@@ -15,4 +16,4 @@ pub(super) const TABLES: &[&[Row]] =
 
 /// The tables of those that see the environment of their caller.
 pub(super) const REFLECTIVE_TABLES: &[&[ReflectiveRow]] =
-    &[forms::REFLECTIVE, continuations::REFLECTIVE];
+    &[forms::REFLECTIVE, continuations::REFLECTIVE, modules::REFLECTIVE];

@@ -2,6 +2,7 @@
 //!
 //! A typed builtin that is given an error where it needs another type returns that error unchanged.
 
+use std::path::PathBuf;
 use valk_heap::Value;
 use valk_vm::{Arity, NativeFn, Outcome, ReflectiveFn, Vm, type_name};
 
@@ -27,6 +28,12 @@ pub fn fail(vm: &mut Vm, text: &str) -> Outcome {
 /// 1 or 0.
 pub fn truth(condition: bool) -> Outcome {
     Outcome::Value(if condition { Value::ONE } else { Value::ZERO })
+}
+
+/// Bytes as a path: the system's paths are bytes, whatever they say.
+pub(crate) fn path_of(bytes: &[u8]) -> PathBuf {
+    use std::os::unix::ffi::OsStrExt;
+    PathBuf::from(std::ffi::OsStr::from_bytes(bytes))
 }
 
 /// Takes a number argument or leaves the builtin with the type error.

@@ -34,7 +34,7 @@ impl Emitter<'_> {
         self.tail(body);
         let frame = self.frames.pop().expect("pushed above");
         let sources = frame.captures.iter().map(|captured| captured.source).collect();
-        let code = frame.finish(CodeKind::Thunk, None)?;
+        let code = frame.finish(CodeKind::Thunk, None, self.module)?;
         Some((self.vm.install(code), sources))
     }
 

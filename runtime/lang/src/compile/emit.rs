@@ -13,7 +13,7 @@ use super::frame::{Captured, Frame, from_capture};
 use super::node::{Arena, Lambda, Node, NodeId};
 use super::self_tail_call;
 use valk_heap::{SymbolId, Value};
-use valk_vm::{CodeKind, Label, Opcode, Vm, WINDOW_SLOTS};
+use valk_vm::{CodeKind, Label, ModuleId, Opcode, Vm, WINDOW_SLOTS};
 
 /// Arguments passed in a window; more go through a list.
 const ARGUMENTS_MAX: usize = 60;
@@ -26,14 +26,25 @@ pub struct Emitter<'a> {
     pub(super) vm: &'a mut Vm,
     pub(super) arena: &'a Arena,
     pub(super) frames: Vec<Frame>,
+    pub(super) module: ModuleId,
     /// Variables live in environment objects.
     pub(super) by_name: bool,
 }
 
 impl<'a> Emitter<'a> {
     /// An emitter of `arena`'s nodes.
-    pub fn new(vm: &'a mut Vm, arena: &'a Arena, by_name: bool) -> Emitter<'a> {
-        Emitter { vm, arena, frames: Vec::new(), by_name }
+    pub fn new(vm: &'a mut Vm, arena: &'a Arena, module: ModuleId, by_name: bool) -> Emitter<'a> {
+        Emitter { vm, arena, frames: Vec::new(), module, by_name }
+    }
+
+    /// The word of the cell that a name of the module means.
+    pub(super) fn cell(&mut self, name: SymbolId) -> u32 {
+        self.vm.cell(self.module, name).0
+    }
+
+    /// The word of the cell that a definition of this name fills.
+    pub(super) fn defined_cell(&mut self, name: SymbolId) -> u32 {
+        self.vm.definition_cell(self.module, name).0
     }
 
     /// Code without parameters that evaluates `node`: in the environment captured first when
@@ -47,7 +58,7 @@ impl<'a> Emitter<'a> {
         }
         self.tail(node);
         let frame = self.frames.pop().expect("pushed above");
-        frame.finish(CodeKind::Thunk, None).map(|code| self.vm.install(code))
+        frame.finish(CodeKind::Thunk, None, self.module).map(|code| self.vm.install(code))
     }
 
     pub(super) fn frame(&mut self) -> &mut Frame {
@@ -127,7 +138,6 @@ impl<'a> Emitter<'a> {
             Node::Primitive(opcode, operands) => self.primitive(node, *opcode, operands, target),
             Node::List(items) => self.list(items, target),
             Node::Template(items, quoted) => self.template(items, *quoted, target),
-            Node::Load(forms) => self.load(forms, target),
             Node::Delayed(body) => self.delayed(*body, target),
             Node::Reset(body) => self.in_window(Opcode::Reset, *body, Some(target)),
             Node::Shift(function) => self.in_window(Opcode::Shift, *function, Some(target)),
@@ -242,7 +252,10 @@ impl<'a> Emitter<'a> {
             if let Some(environment) = self.frame().environment {
                 self.emit_word(Opcode::Lookup, target, environment, 0, name.0);
             } else {
-                self.emit_word(Opcode::Global, target, 0, 0, name.0);
+                {
+                    let cell = self.cell(name);
+                    self.emit_word(Opcode::Global, target, 0, 0, cell);
+                }
             }
             return;
         }
@@ -251,7 +264,10 @@ impl<'a> Emitter<'a> {
         let mut found = Vec::new();
         loop {
             let Some((owner, scope, local)) = self.find(name, function, scopes) else {
-                self.emit_word(Opcode::Global, target, 0, 0, name.0);
+                {
+                    let cell = self.cell(name);
+                    self.emit_word(Opcode::Global, target, 0, 0, cell);
+                }
                 break;
             };
             (function, scopes) = (owner, scope);
@@ -343,7 +359,7 @@ impl<'a> Emitter<'a> {
         self.tail(lambda.body);
         let frame = self.frames.pop().expect("pushed above");
         let mut sources: Vec<u32> = frame.captures.iter().map(|c| c.source).collect();
-        let Some(code) = frame.finish(CodeKind::Function, Some(lambda)) else {
+        let Some(code) = frame.finish(CodeKind::Function, Some(lambda), self.module) else {
             self.frame().overflow = true;
             return;
         };
@@ -391,7 +407,8 @@ impl<'a> Emitter<'a> {
         let mut skip = None;
         if let Some(name) = self.global_head(head).filter(|_| !pure) {
             self.position(head);
-            self.emit_word(Opcode::GlobalHead, window, 0, 0, name.0);
+            let cell = self.cell(name);
+            self.emit_word(Opcode::GlobalHead, window, 0, 0, cell);
             let [label] = self.frame().jumps();
             skip = Some(label);
         } else if global.is_none() {
@@ -411,10 +428,12 @@ impl<'a> Emitter<'a> {
         self.frame().expose();
         match (global, target) {
             (Some(name), Some(_)) => {
-                self.emit_word(Opcode::CallGlobal, window, count, 0, name.0);
+                let cell = self.cell(name);
+                self.emit_word(Opcode::CallGlobal, window, count, 0, cell);
             }
             (Some(name), None) => {
-                self.emit_word(Opcode::TailCallGlobal, window, count, 0, name.0);
+                let cell = self.cell(name);
+                self.emit_word(Opcode::TailCallGlobal, window, count, 0, cell);
             }
             (None, Some(_)) => self.emit(Opcode::Call, window, count, 0),
             (None, None) => self.emit(Opcode::TailCall, window, count, 0),

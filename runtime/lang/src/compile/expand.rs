@@ -5,12 +5,15 @@
 //! computed `\`, `penv`, …) sets `reflective`; the whole form is then compiled with environment
 //! objects instead of registers.
 
+use super::Tables;
 use super::names::{Inline, Names, Special};
 use super::node::{Arena, Lambda, Node, NodeId, Scope};
+use super::scan::bound_names;
+use crate::modules::{SharedModules, at, defines_import};
 use crate::source::Sources;
 use std::collections::HashSet;
 use valk_heap::{SymbolId, Value};
-use valk_vm::{Vm, environment};
+use valk_vm::{ModuleId, Vm, environment};
 
 /// Host stack the expander wants to be left with at each level, and what it gets otherwise.
 pub const STACK_RED_ZONE_BYTES: usize = 128 * 1024;
@@ -27,6 +30,10 @@ pub struct Expander<'a> {
     vm: &'a mut Vm,
     names: &'a Names,
     sources: &'a Sources,
+    modules: &'a SharedModules,
+    module: ModuleId,
+    /// The form is evaluated outside of all functions.
+    is_outside: bool,
     /// The nodes made.
     pub arena: Arena,
     /// See the module.
@@ -57,14 +64,15 @@ pub fn elements(mut list: Value) -> Vec<Value> {
 
 impl<'a> Expander<'a> {
     /// An expander for a form that will be evaluated in `environment`; both are looked through for
-    /// names they bind.
+    /// names they bind. What neither binds means what it does in `module`.
     pub fn new(
         vm: &'a mut Vm,
-        names: &'a Names,
-        sources: &'a Sources,
+        tables: &Tables<'a>,
         form: Value,
         environment: Value,
+        module: ModuleId,
     ) -> Expander<'a> {
+        let Tables { names, sources, modules } = *tables;
         let mut shadowed = bound_names(names, form);
         let around = environment::names(environment).into_iter().filter_map(Value::as_symbol);
         shadowed.extend(around.filter(|symbol| names.is_inlined(*symbol)));
@@ -72,6 +80,9 @@ impl<'a> Expander<'a> {
             vm,
             names,
             sources,
+            modules,
+            module,
+            is_outside: environment.is_nil(),
             arena: Arena::default(),
             reflective: false,
             root: form,
@@ -163,13 +174,13 @@ impl<'a> Expander<'a> {
                 return self.special(special, &items, list);
             }
             if !self.shadowed.contains(&symbol)
-                && let Some(rewrite) = self.names.rewrite(self.vm, symbol)
+                && let Some(rewrite) = self.names.rewrite(self.vm, self.module, symbol)
                 && let Some(form) = rewrite(self.vm, &items[1..])
             {
                 return self.rewritten(form);
             }
             if !self.shadowed.contains(&symbol)
-                && let Some(inline) = self.names.inline(self.vm, symbol)
+                && let Some(inline) = self.names.inline(self.vm, self.module, symbol)
                 && let Some(id) = self.inlined(inline, symbol, &items[1..], list)
             {
                 return id;
@@ -219,10 +230,6 @@ impl<'a> Expander<'a> {
                 self.error(&format!("{text} {given} args"), list)
             }
             Special::WithValue => self.with_context(0, &items[1..3], &items[3..], list),
-            Special::LoadedForms => {
-                let ids = items[1..].iter().map(|form| self.expand(*form)).collect();
-                self.add(Node::Load(ids), list)
-            }
         }
     }
 
@@ -352,6 +359,7 @@ impl<'a> Expander<'a> {
             (Inline::Shift, [name, body]) => self.shift(*name, *body, list),
             (Inline::Reset | Inline::Shift, _) => None,
             (Inline::Eval, [form]) if is_literal(*form) => Some(self.code(*form)),
+            (Inline::Quoting, _) => Some(self.quoting(symbol, arguments, list)),
             _ => Some(self.reflective(symbol, arguments, list)),
         }
     }
@@ -379,6 +387,22 @@ impl<'a> Expander<'a> {
         self.add(Node::Reflective(symbol, ids), list)
     }
 
+    /// The same with the arguments as they are.
+    fn quoting(&mut self, symbol: SymbolId, arguments: &[Value], list: Value) -> NodeId {
+        self.reflective |= !self.scopes.is_empty();
+        let ids = arguments.iter().map(|form| self.constant(*form)).collect();
+        self.add(Node::Reflective(symbol, ids), list)
+    }
+
+    /// Notes a definition of the module; the error instead when the name is imported there.
+    fn defined(&mut self, name: SymbolId, list: Value) -> Option<NodeId> {
+        let position = self.sources.position(list);
+        let (import, from) = self.modules.define(self.module, name, position)?;
+        let place = import.position.and_then(|p| self.sources.place(crate::source::span_of(p)));
+        let text = defines_import(&self.vm.cell_name(name), &from);
+        Some(self.error(&format!("{text}{}", at(place)), list))
+    }
+
     fn assignment(
         &mut self,
         inline: Inline,
@@ -389,6 +413,14 @@ impl<'a> Expander<'a> {
         let names = symbols(names)?;
         if names.len() != values.len() {
             return None;
+        }
+        let is_global = self.is_outside && self.scopes.is_empty();
+        if inline == Inline::Define || is_global {
+            for name in &names {
+                if let Some(error) = self.defined(*name, list) {
+                    return Some(error);
+                }
+            }
         }
         let ids = values.iter().map(|form| self.expand(*form)).collect();
         if inline == Inline::Define {
@@ -448,6 +480,9 @@ impl<'a> Expander<'a> {
             return None;
         }
         let name = *symbols(spec)?.first()?;
+        if let Some(error) = self.defined(name, list) {
+            return Some(error);
+        }
         // A `fun` sees no scope around it.
         let scopes = std::mem::take(&mut self.scopes);
         let mentions = std::mem::take(&mut self.mentions);
@@ -532,35 +567,4 @@ fn symbols(list: Value) -> Option<Vec<SymbolId>> {
         return None;
     }
     elements(list).into_iter().map(Value::as_symbol).collect()
-}
-
-/// Inlinable names that stand in a list some form of `form` binds: formals, targets of `=`, `def`
-/// and `fun`. Found by looking, not by understanding, so there may be a few too many.
-fn bound_names(names: &Names, form: Value) -> HashSet<SymbolId> {
-    let mut found = HashSet::new();
-    let mut pending = vec![form];
-    while let Some(mut list) = pending.pop() {
-        let mut first = true;
-        while list.is_pair() {
-            let item = list.head();
-            if item.is_pair() {
-                pending.push(item);
-            }
-            let binds = |head: SymbolId| binds(names, head) && names.is_inlined(head);
-            let is_binder = item.as_symbol().is_some_and(binds) || names.is_binder_value(item);
-            if first && is_binder && list.tail().is_pair() {
-                let bound = elements(list.tail().head());
-                let symbols = bound.into_iter().filter_map(Value::as_symbol);
-                found.extend(symbols.filter(|symbol| names.is_inlined(*symbol)));
-            }
-            first = false;
-            list = list.tail();
-        }
-    }
-    found
-}
-
-/// True for the builtins whose first argument names variables.
-fn binds(names: &Names, head: SymbolId) -> bool {
-    names.binders.contains(&head)
 }

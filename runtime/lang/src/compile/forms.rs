@@ -213,7 +213,8 @@ impl Emitter<'_> {
             owner -= 1;
         }
         let Some(index) = self.frames[owner].innermost(name) else {
-            return self.emit_word(Opcode::SetGlobal, register, 0, 0, name.0);
+            let cell = self.defined_cell(name);
+            return self.emit_word(Opcode::SetGlobal, register, 0, 0, cell);
         };
         if owner != self.frames.len() - 1 {
             return self.bind_outside(owner, index, register);
@@ -243,7 +244,8 @@ impl Emitter<'_> {
         let mut ends = Vec::new();
         for (name, register) in names.iter().zip(registers) {
             ends.push((self.emit_jump(Opcode::JumpError, register), register));
-            self.emit_word(Opcode::Define, register, 0, 0, name.0);
+            let cell = self.defined_cell(*name);
+            self.emit_word(Opcode::Define, register, 0, 0, cell);
             ends.push((self.emit_jump(Opcode::JumpError, register), register));
         }
         self.frame().next = start;
@@ -255,7 +257,8 @@ impl Emitter<'_> {
     pub(super) fn fun(&mut self, name: SymbolId, lambda: NodeId, target: u8) {
         let register = self.frame().register();
         self.value(lambda, register);
-        self.emit_word(Opcode::Define, register, 0, 0, name.0);
+        let cell = self.defined_cell(name);
+        self.emit_word(Opcode::Define, register, 0, 0, cell);
         self.copy(target, register);
     }
 
@@ -371,7 +374,7 @@ impl Emitter<'_> {
         for (key, result) in clauses {
             let register = self.operand(*key);
             let spare = self.frame().register();
-            self.emit(Opcode::BranchEqual, subject, register, spare);
+            self.emit(Opcode::BranchCase, subject, register, spare);
             let [otherwise, error] = self.frame().jumps();
             let index = self.frame().constant(*result);
             self.emit_word(Opcode::Constant, target, 0, 0, index);
@@ -478,15 +481,6 @@ impl Emitter<'_> {
         self.frame().next = start;
         self.copy(target, built);
         self.land(errors, target);
-    }
-
-    pub(super) fn load(&mut self, forms: &[NodeId], target: u8) {
-        for form in forms {
-            let register = self.frame().register();
-            self.value(*form, register);
-            self.emit(Opcode::Report, register, 0, 0);
-        }
-        self.emit(Opcode::Nil, target, 0, 0);
     }
 }
 

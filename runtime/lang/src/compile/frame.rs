@@ -10,7 +10,8 @@ use std::collections::HashMap;
 use std::ops::Range;
 use valk_heap::{SymbolId, Value};
 use valk_vm::{
-    Assembler, Code, CodeKind, FROM_CAPTURE, Label, NativeCode, Opcode, REGISTERS_MAX, Variable,
+    Assembler, Code, CodeKind, FROM_CAPTURE, Label, ModuleId, NativeCode, Opcode, REGISTERS_MAX,
+    Variable,
 };
 
 /// A variable of the function.
@@ -246,7 +247,7 @@ impl Frame {
     }
 
     /// The finished code; `None` when it needs too many registers.
-    pub fn finish(self, kind: CodeKind, lambda: Option<&Lambda>) -> Option<Code> {
+    pub fn finish(self, kind: CodeKind, lambda: Option<&Lambda>, module: ModuleId) -> Option<Code> {
         if self.overflow {
             return None;
         }
@@ -264,6 +265,7 @@ impl Frame {
             rest: lambda.is_some_and(|l| l.rest.is_some()),
             registers: self.max as u32,
             kind,
+            module,
             name: lambda.and_then(|l| l.name),
             formal_names,
             formals: lambda.map_or(Value::NIL, |l| l.formals),

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use valk_heap::{SymbolId, Value};
 use valk_vm::primitives::{Operands, PRIMITIVES};
-use valk_vm::{Opcode, Vm};
+use valk_vm::{ModuleId, Opcode, Vm};
 
 /// What the compiler does with a builtin's literal use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub enum Inline {
     Shift,
     /// Needs the environment whatever its arguments are: `penv`, `load`.
     Reflective,
+    /// The same, of arguments that are not evaluated: `import`.
+    Quoting,
 }
 
 /// Builtins that code inlines as forms, by name; the others are the [`PRIMITIVES`].
@@ -73,6 +75,11 @@ const FORMS: &[(&str, Inline)] = &[
     ("async-shift", Inline::Shift),
     ("penv", Inline::Reflective),
     ("load", Inline::Reflective),
+    (LOAD_STEP, Inline::Reflective),
+    (MODULE_STEP, Inline::Reflective),
+    ("module", Inline::Quoting),
+    ("export", Inline::Quoting),
+    ("import", Inline::Quoting),
 ];
 
 /// Builtins that code inlines, by name.
@@ -87,8 +94,11 @@ fn inlined() -> impl Iterator<Item = (&'static str, Inline)> {
     primitives.chain(FORMS.iter().copied())
 }
 
-/// Head of the internal form that holds a file's forms; unreadable, so programs cannot write it.
-pub const LOADED_FORMS: &str = "loaded forms";
+/// The builtins that go on with a loaded file and with a module; unreadable, so programs cannot call
+/// them.
+pub const LOAD_STEP: &str = "load step";
+/// See [`LOAD_STEP`].
+pub const MODULE_STEP: &str = "module step";
 
 /// Builtins behind `ctx/with` and `ctx/with-deadline`; unreadable, and unbound once found.
 pub const CONTEXT_MAKERS: [&str; 2] = ["context with value", "context with deadline"];
@@ -106,8 +116,6 @@ pub enum Special {
     WithValue,
     /// `ctx/with-deadline`
     WithDeadline,
-    /// [`LOADED_FORMS`]
-    LoadedForms,
 }
 
 /// Makes code of a literal use of a builtin, given its argument forms; `None` when they have another
@@ -165,7 +173,6 @@ impl Names {
             ("if", Special::If),
             ("ctx/with", Special::WithValue),
             ("ctx/with-deadline", Special::WithDeadline),
-            (LOADED_FORMS, Special::LoadedForms),
         ];
         for (name, form) in special {
             names.special.insert(vm.intern(name), form);
@@ -187,10 +194,10 @@ impl Names {
         (is_form && head == *builtin).then_some((symbol, *inline))
     }
 
-    /// The builtin of this name, if its global is untouched.
-    pub fn inline(&self, vm: &Vm, symbol: SymbolId) -> Option<Inline> {
+    /// The builtin that this name means in a module, if its global is untouched.
+    pub fn inline(&self, vm: &Vm, module: ModuleId, symbol: SymbolId) -> Option<Inline> {
         let (inline, builtin) = self.inlined.get(&symbol)?;
-        (vm.global(symbol) == Some(*builtin)).then_some(*inline)
+        is_untouched(vm, module, symbol, *builtin).then_some(*inline)
     }
 
     /// Has literal uses of the builtin of this name rewritten.
@@ -204,9 +211,9 @@ impl Names {
     }
 
     /// How uses of the builtin of this name are rewritten, if its global is untouched.
-    pub fn rewrite(&self, vm: &Vm, symbol: SymbolId) -> Option<Rewrite> {
+    pub fn rewrite(&self, vm: &Vm, module: ModuleId, symbol: SymbolId) -> Option<Rewrite> {
         let (rewrite, builtin) = self.rewritten.get(&symbol)?;
-        (vm.global(symbol) == Some(*builtin)).then_some(*rewrite)
+        is_untouched(vm, module, symbol, *builtin).then_some(*rewrite)
     }
 
     /// True for a builtin, not its name, whose first argument names variables.
@@ -222,4 +229,9 @@ impl Names {
     pub fn is_inlined(&self, symbol: SymbolId) -> bool {
         self.inlined.contains_key(&symbol) || self.rewritten.contains_key(&symbol)
     }
+}
+
+/// Whether a name of a module means this builtin.
+fn is_untouched(vm: &Vm, module: ModuleId, name: SymbolId, builtin: Value) -> bool {
+    vm.known_cell(module, name).and_then(|cell| vm.global(cell)) == Some(builtin)
 }

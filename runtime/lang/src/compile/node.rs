@@ -93,8 +93,6 @@ pub enum Node {
     Shift(NodeId),
     /// `ctx/with…`: what makes the context, the delayed body.
     WithContext(NodeId, NodeId),
-    /// The forms of a loaded file.
-    Load(Vec<NodeId>),
 }
 
 /// What an expression may do, for ordering decisions.
@@ -160,7 +158,7 @@ impl Arena {
             | Node::Shift(id)
             | Node::WithContext(id, _) => (false, any(&mut std::iter::once(*id))),
             Node::Let(_, _) => (false, true),
-            Node::Sequence(ids) | Node::Do(ids) | Node::Define(_, ids) | Node::Load(ids) => {
+            Node::Sequence(ids) | Node::Do(ids) | Node::Define(_, ids) => {
                 (false, any(&mut ids.iter().copied()))
             }
             Node::Assign(..) | Node::Reflective(..) => (false, true),

@@ -71,7 +71,8 @@ impl Emitter<'_> {
         let window = self.frame().register();
         self.position(node);
         self.frame().expose();
-        self.emit_word(Opcode::TailSelf, window, arguments.len() as u8, 0, name.0);
+        let cell = self.cell(name);
+        self.emit_word(Opcode::TailSelf, window, arguments.len() as u8, 0, cell);
         self.deliver(window, None);
     }
 

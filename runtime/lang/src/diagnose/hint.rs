@@ -5,9 +5,10 @@ use super::uncaught::UncaughtError;
 use crate::nearest::nearest;
 use crate::print::display;
 use crate::reference::lookup;
+use crate::runtime::Language;
 use valk_diagnostics::Code;
 use valk_heap::{Kind, SymbolId, Value};
-use valk_vm::{Arity, TRACE_FRAMES_MAX, Vm};
+use valk_vm::{Arity, ModuleId, TRACE_FRAMES_MAX, Vm};
 
 /// Names of other Lisps, and what they are called here.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -43,17 +44,31 @@ pub fn hint(vm: &mut Vm, uncaught: &UncaughtError) -> Option<String> {
     match uncaught.code {
         Code::UnboundSymbol => unbound(vm, uncaught),
         Code::ArgumentCount => argument_count(vm, uncaught),
-        Code::WrongType => signature_of_callee(vm, uncaught),
+        Code::WrongType => documented_call(vm, uncaught),
         Code::NotAFunction => not_a_function(vm, uncaught),
         Code::OutOfMemory => Some(out_of_memory(uncaught)),
-        Code::FileUnreadable => Some("paths are relative to the working directory".into()),
+        Code::FileUnreadable if callee(vm, uncaught).is_none_or(|(name, _)| name != "load") => {
+            Some("paths are relative to the working directory".into())
+        }
+        Code::FileUnreadable => {
+            let text = "`load` looks beside the file that names the path, then in the working \
+                        directory";
+            Some(text.into())
+        }
         _ => None,
     }
 }
 
 /// The names that are spelt like the unbound one.
-fn unbound(vm: &Vm, uncaught: &UncaughtError) -> Option<String> {
+fn unbound(vm: &mut Vm, uncaught: &UncaughtError) -> Option<String> {
     let name = family::unbound_name(&uncaught.message)?;
+    let symbol = vm.intern(name);
+    let hiding = vm.extension::<Language>().modules.table().private_in(symbol);
+    if let Some(module) = hiding.first() {
+        return Some(format!(
+            "`{name}` is private in module {module}, whose `export` does not name it"
+        ));
+    }
     if let Some((_, here)) = ELSEWHERE.iter().find(|(elsewhere, _)| *elsewhere == name) {
         return Some(format!("`{name}` is called `{here}` here"));
     }
@@ -69,7 +84,8 @@ fn text_of(vm: &Vm, symbol: SymbolId) -> String {
 
 /// The bound globals and the special forms, sorted.
 pub fn known_names(vm: &Vm) -> Vec<String> {
-    let globals = vm.global_bindings().into_iter().map(|(symbol, _)| text_of(vm, symbol));
+    let bindings = vm.bindings_of(ModuleId::PROGRAM);
+    let globals = bindings.into_iter().map(|(symbol, _)| text_of(vm, symbol));
     let mut names: Vec<String> = globals.chain(SPECIAL.iter().map(|&name| name.into())).collect();
     names.sort_unstable();
     names
@@ -110,6 +126,17 @@ fn callee(vm: &mut Vm, uncaught: &UncaughtError) -> Option<(String, Value)> {
 fn signature_of_callee(vm: &mut Vm, uncaught: &UncaughtError) -> Option<String> {
     let (name, value) = callee(vm, uncaught)?;
     signature(vm, &name, value)
+}
+
+/// How a function of the library is called, which says what it takes; for a program's own function,
+/// how many arguments it takes says nothing about their types.
+fn documented_call(vm: &mut Vm, uncaught: &UncaughtError) -> Option<String> {
+    let (name, value) = callee(vm, uncaught)?;
+    let symbol = vm.intern(&name);
+    let is_the_librarys = vm.library_value(symbol) == Some(value);
+    let entry = lookup(&name).filter(|_| is_the_librarys)?;
+    let calls: Vec<String> = entry.signature.lines().map(|line| format!("`({line})`")).collect();
+    Some(format!("it is called as {}", calls.join(" or ")))
 }
 
 fn argument_count(vm: &mut Vm, uncaught: &UncaughtError) -> Option<String> {

@@ -1,5 +1,6 @@
 //! Running texts and files from Rust.
 
+use super::scratch::told;
 use crate::{Driver, NoWaiting, Output, Ran, Runtime};
 use valk_diagnostics::{Code, render_plain};
 use valk_heap::{Config, Value};
@@ -70,44 +71,67 @@ valk_harness::test! {
         };
         assert_eq!(diagnostic.code, Code::NotUtf8);
         assert!(diagnostic.message.contains("byte 3"), "{}", diagnostic.message);
-        assert_eq!(runtime.check_text("p", b"\xff").map(|d| d.code), Some(Code::NotUtf8));
+        assert_eq!(runtime.check_text("p", b"\xff").first().map(|d| d.code), Some(Code::NotUtf8));
     }
 }
 
 valk_harness::test! {
     fn files_that_cannot_be_run_say_why() {
         let mut runtime = runtime();
-        let missing = runtime.check_file("no-such.valk").expect("missing");
+        let missing = runtime.check_file("no-such.valk".as_ref()).remove(0);
         assert_eq!(missing.code, Code::FileNotFound);
-        let Ran::Failed(_, directory) = runtime.run_file(".", &mut NoWaiting) else {
+        let Ran::Failed(_, directory) = runtime.run_file(".".as_ref(), &mut NoWaiting) else {
             panic!("a directory is no program");
         };
         assert_eq!(directory.code, Code::FileUnreadable);
-        assert!(runtime.disasm_file("no-such.valk").is_err());
+        assert!(runtime.disasm_file("no-such.valk".as_ref()).is_err());
     }
 }
 
 valk_harness::test! {
     fn checking_reads_and_compiles_without_running() {
         let mut runtime = runtime();
-        assert!(runtime.check_text("p", b"(print \"no\")").is_none());
+        assert!(runtime.check_text("p", b"(print \"no\")").is_empty());
         assert_eq!(runtime.take_output(), b"");
-        assert_eq!(runtime.check_text("p", b"(a").map(|d| d.code), Some(Code::EndInList));
+        assert_eq!(runtime.check_text("p", b"(a").first().map(|d| d.code), Some(Code::EndInList));
     }
 }
 
 valk_harness::test! {
-    fn load_prints_errors_and_remembers_the_last_value() {
+    fn older_versions_printed_the_errors_of_loaded_files() {
+        let path = std::env::temp_dir().join(format!("valk-old-{}.valk", std::process::id()));
+        std::fs::write(&path, "(/ 1 0)").expect("file");
+        let mut runtime = runtime();
+        let (told, program) = (told(&runtime), format!("(load \"{}\")", path.display()));
+        let reports = runtime.vm().extension::<crate::Language>().reports.clone();
+        reports.set_compatible(true);
+        runtime.run_text("p", program.as_bytes(), &mut NoWaiting);
+        std::fs::remove_file(&path).expect("made above");
+        assert_eq!(runtime.take_output(), b"Error[Division By Zero]\n");
+        assert_eq!(told.lock().expect("told").len(), 1);
+        assert!(!reports.has_failed());
+    }
+}
+
+valk_harness::test! {
+    fn load_tells_errors_and_remembers_the_last_value() {
         let path = std::env::temp_dir().join(format!("valk-load-{}.valk", std::process::id()));
         std::fs::write(&path, "(print \"in\") nosuch (= {inner} 5) (+ inner 1)\n(").expect("file");
         let program = format!("(load \"{}\") (print VALK_LAST_VALUE inner)", path.display());
         let mut runtime = runtime();
+        let told = told(&runtime);
         let ran = runtime.run_text("p", program.as_bytes(), &mut NoWaiting);
         std::fs::remove_file(&path).expect("made above");
         let out = String::from_utf8(runtime.take_output()).expect("text");
         assert!(matches!(ran, Ran::Value(_)), "{out}");
-        assert!(out.starts_with("in\nError[LEnv: Symbol `nosuch` is not bound]\nError[[offset:"));
-        assert!(out.ends_with("6 5\n"), "{out}");
+        assert_eq!(out, "in\n6 5\n");
+        let told = told.lock().expect("told").concat();
+        let place = |at| format!("{}:{at}", path.display());
+        for part in ["`nosuch` is not bound", &place("1:14"), "expected `)`", &place("2:2")] {
+            assert!(told.contains(part), "{part} in {told}");
+        }
+        let reports = runtime.vm().extension::<crate::Language>().reports.clone();
+        assert!(reports.has_failed());
     }
 }
 
@@ -121,11 +145,12 @@ valk_harness::test! {
         runtime.run_text("p", program.as_bytes(), &mut NoWaiting);
         std::fs::write(&path, b"\xff").expect("file");
         let program = format!("(print (load \"{path_text}\"))");
+        let told = told(&runtime);
         runtime.run_text("p", program.as_bytes(), &mut NoWaiting);
         std::fs::remove_file(&path).expect("made above");
         let out = String::from_utf8(runtime.take_output()).expect("text");
         assert!(out.starts_with("5\nError: LEnv: Symbol `v` is not bound\n"), "{out}");
-        assert!(out.contains("is not UTF-8"), "{out}");
+        assert!(told.lock().expect("told").concat().contains("is not UTF-8"));
     }
 }
 
@@ -212,9 +237,9 @@ valk_harness::test! {
         let path = std::env::temp_dir().join(format!("valk-listing-{}.valk", std::process::id()));
         std::fs::write(&path, "(fun {f x & r} {(= {y} (\\ {} {+ x y})) (if (< x 2) {g x} {y})})")
             .expect("file");
-        let listing = runtime().disasm_file(&path.display().to_string()).expect("it compiles");
+        let listing = runtime().disasm_file(&path).expect("it compiles");
         std::fs::write(&path, "(f").expect("file");
-        assert!(runtime().disasm_file(&path.display().to_string()).is_err());
+        assert!(runtime().disasm_file(&path).is_err());
         std::fs::remove_file(&path).expect("made above");
         for part in ["f (1+ parameters", "branch-less-number", "tail-call-global", " g", "-> "] {
             assert!(listing.contains(part), "{part}\n{listing}");

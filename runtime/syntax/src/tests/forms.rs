@@ -48,13 +48,31 @@ valk_harness::test! {
 }
 
 valk_harness::test! {
-    fn symbols_have_no_length_limit() {
-        let (one, other) = ("x".repeat(100_000), "x".repeat(99_999) + "y");
+    fn names_have_at_most_two_hundred_bytes() {
+        let (one, other) = ("x".repeat(200), "x".repeat(199) + "y");
         let tree = read(format!("{one} {other} {one}").as_bytes()).tree;
         assert_eq!(tree.symbols.len(), 2, "the two differ in their last character");
         assert_eq!(tree.name(0), Some(one.as_str()));
-        assert_eq!(tree.name(1), Some(other.as_str()));
         assert_eq!(tree.node(0).kind, tree.node(2).kind);
+        for long in ["x".repeat(201), "x".repeat(199) + "ä", "x".repeat(100_000)] {
+            let told = first(&format!("{long} 1"));
+            assert_eq!(told, format!("[offset: 0] Name of {} bytes is longer than 200", long.len()));
+        }
+        let error = read_one(FILE, "x".repeat(201).as_bytes()).expect_err("it is too long");
+        let diagnostic = error.diagnostic();
+        assert_eq!(diagnostic.code, valk_diagnostics::Code::SymbolTooLong);
+        assert!(diagnostic.message.contains("201 bytes; names have at most 200"));
+    }
+
+    fn names_have_letters_of_any_language() {
+        let words = "ñandú größe 長さ עברית x² é1 e\u{301} ٣ -ä ä- :ключ a/ß";
+        assert_eq!(forms(words), words);
+        assert_eq!(forms("ñ{ä}ö"), "ñ {ä} ö");
+        for (text, offset, character) in [("€", 0, '€'), ("a€", 1, '€'), ("ä\u{a0}b", 2, '\u{a0}'), ("ä→", 2, '→')] {
+            let told = read(text.as_bytes()).error.expect("it is no name").legacy;
+            assert_eq!(told, format!("[offset: {offset}] Unexpected character {character}"));
+        }
+        assert!(read(b"\xc3").error.is_some() && read(b"a\xc3(").error.is_some());
     }
 }
 

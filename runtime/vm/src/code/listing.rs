@@ -57,7 +57,7 @@ fn instruction(heap: &Heap, code: &Code, at: usize, size: usize) -> String {
         let word = code.words[at + 1 + i];
         match kind {
             Word::Symbol => {
-                let name = heap.symbols().name(valk_heap::SymbolId(word));
+                let name = crate::vm::written(heap.symbols().name(valk_heap::SymbolId(word)));
                 parts.push(String::from_utf8_lossy(name).into_owned());
             }
             Word::Jump => {

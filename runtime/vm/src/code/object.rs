@@ -10,6 +10,7 @@
 
 use super::opcode::Opcode;
 use crate::jit::NativeCode;
+use crate::vm::ModuleId;
 use std::ops::Range;
 use valk_heap::{HostObject, SymbolId, Tracer, Value};
 
@@ -75,6 +76,8 @@ pub struct Code {
     pub registers: u32,
     /// Kind of frame.
     pub kind: CodeKind,
+    /// The module it belongs to.
+    pub module: ModuleId,
     /// Name for listings and call chains.
     pub name: Option<SymbolId>,
     /// Parameter names in order, the rest parameter last.

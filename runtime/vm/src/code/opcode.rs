@@ -135,6 +135,8 @@ opcodes! {
     BranchGreaterEqual "branch-greater-equal" [Use Use Def] [Jump Jump] = ">=";
     /// go on when a == b
     BranchEqual "branch-equal" [Use Use Def] [Jump Jump] = "==";
+    /// the same for `case`, which compares so whatever `==` is bound to
+    BranchCase "branch-case" [Use Use Def] [Jump Jump];
     /// go on when a != b
     BranchNotEqual "branch-not-equal" [Use Use Def] [Jump Jump] = "!=";
     /// go on when a < the number b
@@ -254,8 +256,6 @@ opcodes! {
     SetContext "set-context" [Use None None] [];
     /// leave the interpreter with the value below the frame
     Halt "halt" [None None None] [];
-    /// print an error in a, else remember a as `VALK_LAST_VALUE` (`load`)
-    Report "report" [Use None None] [];
     /// `move`, and at once the next instruction: `move`
     MoveOn "move-on" [Def Use None] [];
     /// `multiply-number`, and at once the next instruction: `add` or `remainder-number` of a

@@ -14,7 +14,7 @@ use crate::frames::fiber::Fiber;
 use crate::frames::fiber::frame_code;
 use crate::frames::link::{link, link_distance, link_to, number_word};
 use crate::values::environment::{bind_cell, new_environment, own_cell};
-use crate::vm::Vm;
+use crate::vm::{Caller, ModuleId, Vm};
 use valk_heap::{Collection, Kind, SymbolId, Value};
 
 /// The error of an evaluation that was interrupted from outside.
@@ -306,6 +306,7 @@ impl Vm {
             NativeKind::Plain(run) => run(self, &fiber.stack[first..first + site.count]),
             NativeKind::Reflective(run) => {
                 let environment = self.environment(fiber, site);
+                self.caller = caller(fiber);
                 run(self, environment, &fiber.stack[first..first + site.count])
             }
         };
@@ -375,15 +376,26 @@ impl Vm {
             }
             Outcome::Evaluate(form) => {
                 let environment = self.environment(fiber, site);
-                match (self.compile)(self, form, environment) {
-                    Ok(closure) => {
-                        fiber.stack[at] = closure;
-                        site.count = 0;
-                        Native::Again
-                    }
-                    Err(error) => Native::Result(error),
-                }
+                let module = caller(fiber).module;
+                let closure = (self.compile)(self, form, environment, module);
+                Vm::call_code(fiber, site, closure)
             }
+            Outcome::EvaluateIn(module, form) => {
+                let closure = (self.compile)(self, form, Value::NIL, module);
+                Vm::call_code(fiber, site, closure)
+            }
+        }
+    }
+
+    /// Goes on with the code that a form was compiled to.
+    fn call_code(fiber: &mut Fiber, site: &mut CallSite, code: Result<Value, Value>) -> Native {
+        match code {
+            Ok(closure) => {
+                fiber.stack[fiber.base + site.window] = closure;
+                site.count = 0;
+                Native::Again
+            }
+            Err(error) => Native::Result(error),
         }
     }
 
@@ -399,7 +411,8 @@ impl Vm {
     /// copied. Nil when the frame has no variables.
     pub(crate) fn snapshot(&mut self, fiber: &Fiber) -> Value {
         let Some(code) = frame_code(fiber) else { return Value::NIL };
-        if code.variables.is_empty() {
+        // Variables of the library are none of the program's.
+        if code.variables.is_empty() || code.module.is_library() {
             return Value::NIL;
         }
         let closure = fiber.stack[fiber.base - WINDOW_SLOTS];
@@ -438,6 +451,25 @@ impl Vm {
         }
         depth
     }
+}
+
+/// On whose behalf a builtin runs that is called now: the innermost code that is not the library's.
+fn caller(fiber: &Fiber) -> Caller {
+    let (mut base, mut pc) = (fiber.base, fiber.pc);
+    let running = frame_code(fiber).map_or(ModuleId::PROGRAM, |code| code.module);
+    while base > 0 {
+        let closure = fiber.stack[base - WINDOW_SLOTS];
+        // SAFETY: code.rs rule 1 — the closure of a frame on the stack keeps its code alive.
+        let code = unsafe { &*code_of(closure) };
+        if !code.module.is_library() {
+            let next = pc.addr().wrapping_sub(code.words.as_ptr().addr()) / size_of::<u32>();
+            let position = code.position_at(next.saturating_sub(1));
+            return Caller { running, module: code.module, position };
+        }
+        pc = fiber.stack[base - 2].bits() as *const u32;
+        base -= link_distance(fiber.stack[base - 1]);
+    }
+    Caller { running, ..Caller::PROGRAM }
 }
 
 /// Where the running frame's native code goes on behind the call that is being made.

@@ -25,7 +25,7 @@ use crate::frames::call_site::CallSite;
 use crate::frames::fiber::Fiber;
 use crate::frames::link::{link, link_distance, number_word};
 use crate::jit::NativeCode;
-use crate::vm::Vm;
+use crate::vm::{ModuleId, Vm};
 use valk_heap::{Collection, Kind, Tracer, Value};
 
 /// Register of a marker's window.
@@ -81,6 +81,7 @@ fn marker_code() -> Code {
         rest: false,
         registers: MARKER_REGISTERS as u32,
         kind: CodeKind::Thunk,
+        module: ModuleId::LIBRARY,
         name: None,
         formal_names: Vec::new(),
         formals: Value::NIL,

@@ -2,7 +2,8 @@
 //!
 //! One function; program counter and frame base live in registers, everything uncommon is out of
 //! line. It exists twice: the plain form trusts that inlined builtins are still the builtins, the
-//! guarded form checks each inlined operation and calls what the program put in its place. A
+//! guarded form checks each inlined operation of the program's code (other modules keep the library's)
+//! and calls what the program put in its place. A
 //! replaced operation is performed by calling the replacement in a window at the end of the frame
 //! and executing the instruction again, which then finds the result there.
 //!
@@ -19,7 +20,7 @@ use crate::builtin::{NativeKind, Outcome};
 use crate::code::code_of;
 use crate::code::opcode::{FROM_CAPTURE, Opcode};
 use crate::code::primitives::modulo;
-use crate::code::{FIRST_CAPTURE, WINDOW_SLOTS};
+use crate::code::{Code, FIRST_CAPTURE, WINDOW_SLOTS};
 use crate::frames::call_site::CallSite;
 use crate::frames::fiber::Fiber;
 use crate::frames::fiber::frame_code;
@@ -28,7 +29,7 @@ use crate::jit;
 use crate::values::environment;
 use crate::values::equality::equal;
 use crate::values::number::is_number;
-use crate::vm::Vm;
+use crate::vm::{ModuleId, Vm};
 use valk_heap::{Kind, SymbolId, Value};
 
 impl Vm {
@@ -68,9 +69,10 @@ impl Vm {
         )
     }
 
-    /// True when the program replaced the builtin that `opcode` inlines.
-    fn replaced(&self, opcode: Opcode) -> bool {
-        self.guards.of[opcode as usize].is_some_and(|guard| !guard.pristine)
+    /// True when the program replaced the builtin that `opcode` inlines, and `code` is the program's.
+    fn replaced(&self, opcode: Opcode, code: &Code) -> bool {
+        code.module == ModuleId::PROGRAM
+            && self.guards.of[opcode as usize].is_some_and(|guard| !guard.pristine)
     }
 }
 
@@ -368,7 +370,7 @@ pub(super) fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
     // replacement returned.
     macro_rules! guarded {
         ($opcode:expr, [$($argument:expr),*], $inline:expr) => {
-            if GUARDED && vm.replaced($opcode) {
+            if GUARDED && vm.replaced($opcode, code!()) {
                 if fiber.pending {
                     fiber.pending = false;
                     let code = code!();
@@ -474,7 +476,7 @@ pub(super) fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
     macro_rules! compare {
         ($opcode:expr, $x:expr, $y:expr, $c:expr, |$p:ident, $q:ident| $condition:expr) => {{
             let ($p, $q) = ($x, $y);
-            if !(GUARDED && vm.replaced($opcode)) && Value::both_fixnum($p, $q) {
+            if !(GUARDED && vm.replaced($opcode, code!())) && Value::both_fixnum($p, $q) {
                 if $condition {
                     advance!(2);
                 } else {
@@ -645,6 +647,13 @@ pub(super) fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             Opcode::BranchEqual => {
                 compare_equal!(Opcode::BranchEqual, r!(a!()), r!(b!()), c!(), false);
             }
+            Opcode::BranchCase => {
+                if equal(&vm.heap, r!(a!()), r!(b!())) {
+                    advance!(2);
+                } else {
+                    jump!(0, 2);
+                }
+            }
             Opcode::BranchNotEqual => {
                 compare_equal!(Opcode::BranchNotEqual, r!(a!()), r!(b!()), c!(), true);
             }
@@ -677,7 +686,7 @@ pub(super) fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             }
             Opcode::BranchNil => {
                 let list = r!(a!());
-                if GUARDED && vm.replaced(Opcode::BranchNil) {
+                if GUARDED && vm.replaced(Opcode::BranchNil, code!()) {
                     let value = guarded!(Opcode::BranchNil, [list], Value::NIL);
                     branch_on!(value, c!());
                 } else if list.is_nil() {
@@ -792,7 +801,7 @@ pub(super) fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
                 let items = unsafe {
                     std::slice::from_raw_parts(base.add(b!() as usize).cast_const(), count)
                 };
-                if GUARDED && vm.replaced(Opcode::List) {
+                if GUARDED && vm.replaced(Opcode::List, code!()) {
                     let items = items.to_vec();
                     if fiber.pending {
                         fiber.pending = false;
@@ -916,7 +925,8 @@ pub(super) fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             }
             Opcode::Bind => {
                 let symbol = Value::symbol(SymbolId(word!(0)));
-                slow_paths::bind(vm, r!(a!()), symbol, r!(b!()));
+                save!();
+                slow_paths::bind(vm, fiber, r!(a!()), symbol, r!(b!()));
                 advance!(1);
                 if !GUARDED && vm.guarded {
                     save!();
@@ -937,10 +947,6 @@ pub(super) fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
             Opcode::WithContext => marked!(vm.with_context(fiber, a!() as usize, b!() as usize)),
             Opcode::SetContext => vm.context = r!(a!()),
             Opcode::Halt => return Exit::Done(r!(0)),
-            Opcode::Report => {
-                let value = r!(a!());
-                (vm.report)(vm, value);
-            }
             // Fused instructions: fuse.rs rule 2. The second one follows as rule 1 there says.
             Opcode::MoveOn => {
                 r!(a!()) = r!(b!());

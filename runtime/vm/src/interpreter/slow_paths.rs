@@ -3,9 +3,9 @@
 use super::arithmetic::type_name;
 use crate::code::FIRST_CAPTURE;
 use crate::code::opcode::Opcode;
-use crate::frames::fiber::Fiber;
+use crate::frames::fiber::{Fiber, frame_code};
 use crate::values::environment;
-use crate::vm::Vm;
+use crate::vm::{ModuleId, Vm};
 use valk_heap::{Kind, SymbolId, Value};
 
 /// Arithmetic on values that are not both fixnums, or that leaves their range.
@@ -95,12 +95,19 @@ pub(crate) fn make_closure(
     vm.heap.fields(Kind::Closure, &fields)
 }
 
+/// What a name means in the code that runs.
+fn cell(vm: &mut Vm, fiber: &Fiber, name: SymbolId) -> SymbolId {
+    let module = frame_code(fiber).map_or(ModuleId::PROGRAM, |code| code.module);
+    vm.cell(module, name)
+}
+
 /// A variable by name, in `scope` and then among the globals.
 pub(crate) fn lookup(vm: &mut Vm, fiber: &Fiber, scope: Value, symbol: SymbolId) -> Value {
     vm.counters.lookups += 1;
     if let Some(value) = environment::lookup(scope, Value::symbol(symbol)) {
         return value;
     }
+    let symbol = cell(vm, fiber, symbol);
     if let Some(value) = vm.global(symbol) {
         return value;
     }
@@ -129,12 +136,22 @@ pub(crate) fn define(vm: &mut Vm, fiber: &Fiber, symbol: SymbolId, value: Value)
 }
 
 /// Binds in `scope`, or globally when there is none.
-pub(crate) fn bind(vm: &mut Vm, scope: Value, symbol: Value, value: Value) {
+pub(crate) fn bind(vm: &mut Vm, fiber: &Fiber, scope: Value, symbol: Value, value: Value) {
     if scope.is_nil() {
-        vm.set_global(symbol.as_symbol().expect("names are symbols"), value);
+        let module = frame_code(fiber).map_or(ModuleId::PROGRAM, |code| code.module);
+        let cell = vm.definition_cell(module, symbol.as_symbol().expect("names are symbols"));
+        vm.set_global(cell, value);
     } else {
         environment::bind(&mut vm.heap, scope, symbol, value);
     }
+}
+
+/// The value of a name that may mean nothing in the code that runs. The library's code holds symbols
+/// of the program.
+fn known(vm: &Vm, fiber: &Fiber, name: SymbolId) -> Option<Value> {
+    let module = frame_code(fiber).map_or(ModuleId::PROGRAM, |code| code.module);
+    let module = if module.is_library() { ModuleId::PROGRAM } else { module };
+    vm.known_cell(module, name).and_then(|cell| vm.global(cell))
 }
 
 /// The value of a symbol that `def` or `=` was given as a value; the symbol itself when unbound.
@@ -142,5 +159,6 @@ pub(crate) fn resolve(vm: &mut Vm, fiber: &Fiber, scope: Value, symbol: Value) -
     vm.counters.lookups += 1;
     let scope = if scope.is_undefined() { vm.snapshot(fiber) } else { scope };
     let id = symbol.as_symbol().expect("the interpreter asks for symbols only");
-    environment::lookup(scope, symbol).or_else(|| vm.global(id)).unwrap_or(symbol)
+    let in_scope = environment::lookup(scope, symbol);
+    in_scope.or_else(|| known(vm, fiber, id)).unwrap_or(symbol)
 }

@@ -4,6 +4,7 @@
 //! seeded per heap, so that keys from a network cannot be chosen to collide. Without recursion.
 
 use super::{map, vector};
+use crate::code::FIRST_CAPTURE;
 use crate::values::equality::{closure_code, with_stack};
 use crate::values::number;
 use valk_heap::{ERROR_MESSAGE, Heap, Kind, Value};
@@ -82,6 +83,11 @@ fn structure(heap: &Heap, value: Value, mut state: u64) -> u64 {
             Kind::Closure => {
                 let code = closure_code(heap, value);
                 pending.extend([code.formals, code.body]);
+                // Variables change, and may lead back here.
+                let is_fixed =
+                    |held: &Value| !matches!(held.kind(), Kind::Cell | Kind::Environment);
+                let captures = (FIRST_CAPTURE..value.field_count()).map(|at| value.field(at));
+                pending.extend(captures.filter(is_fixed));
             }
             Kind::Partial => pending.extend((0..value.field_count()).map(|at| value.field(at))),
             // Their words do not change, for hosts do not move.

@@ -248,7 +248,8 @@ valk_harness::test! {
         let any = |_: Value, _: Value| true;
         for opcode in [
             Opcode::BranchLess, Opcode::BranchLessEqual, Opcode::BranchGreater,
-            Opcode::BranchGreaterEqual, Opcode::BranchEqual, Opcode::BranchNotEqual,
+            Opcode::BranchGreaterEqual, Opcode::BranchEqual, Opcode::BranchCase,
+            Opcode::BranchNotEqual,
             Opcode::BranchLessNumber, Opcode::BranchLessEqualNumber, Opcode::BranchGreaterNumber,
             Opcode::BranchGreaterEqualNumber, Opcode::BranchEqualNumber,
             Opcode::BranchNotEqualNumber,

@@ -1,8 +1,9 @@
 //! Structural equality, without recursion.
 
-use crate::code::Code;
+use crate::code::{Code, FIRST_CAPTURE};
 use crate::persistent::{map, vector};
 use crate::values::number::number_as_decimal;
+use std::collections::HashSet;
 use valk_heap::{Heap, Kind, Value};
 
 /// Host stack that is left when more is taken.
@@ -20,9 +21,10 @@ pub fn closure_code(heap: &Heap, closure: Value) -> &Code {
     closure.field(0).host::<Code>(heap).expect("field 0 of a closure is its code")
 }
 
-/// True when `==` holds between the two values. The quoted bit of lists and the captured
-/// environment of functions are ignored; different types are different, but for an integer and a decimal
-/// that are the same number.
+/// True when `==` holds between the two values. The quoted bit of lists is ignored; different types are
+/// different, but for an integer and a decimal that are the same number. Functions are equal when they were written alike and the values they capture are equal;
+/// two variables that such functions capture are compared once, so a function that captures itself
+/// does no harm.
 pub fn equal(heap: &Heap, a: Value, b: Value) -> bool {
     if a == b {
         return true;
@@ -31,6 +33,7 @@ pub fn equal(heap: &Heap, a: Value, b: Value) -> bool {
         return a.bytes(heap) == b.bytes(heap);
     }
     let mut pending = vec![(a, b)];
+    let mut variables = HashSet::new();
     while let Some((mut a, mut b)) = pending.pop() {
         while a.is_pair() && b.is_pair() {
             if a.with_quoted(false) == b.with_quoted(false) {
@@ -39,13 +42,16 @@ pub fn equal(heap: &Heap, a: Value, b: Value) -> bool {
             }
             let (x, y) = (a.head(), b.head());
             if x != y {
-                if x.is_pair() && y.is_pair() {
+                if x.is_pair() && y.is_pair() || x.kind() == Kind::Cell {
                     pending.push((x, y));
                 } else if !same_atom(heap, x, y, &mut pending) {
                     return false;
                 }
             }
             (a, b) = (a.tail(), b.tail());
+        }
+        if matches!(a.kind(), Kind::Cell | Kind::Environment) && !variables.insert((a, b)) {
+            continue;
         }
         if a != b && !same_atom(heap, a, b, &mut pending) {
             return false;
@@ -70,6 +76,19 @@ fn same_atom(heap: &Heap, a: Value, b: Value, pending: &mut Vec<(Value, Value)>)
             let (x, y) = (closure_code(heap, a), closure_code(heap, b));
             pending.push((x.formals, y.formals));
             pending.push((x.body, y.body));
+            let same_count = a.field_count() == b.field_count();
+            if same_count {
+                let captures = FIRST_CAPTURE..a.field_count();
+                pending.extend(captures.map(|at| (a.field(at), b.field(at))));
+            }
+            same_count
+        }
+        (Kind::Cell, Kind::Cell) => {
+            pending.push((a.field(0), b.field(0)));
+            true
+        }
+        (Kind::Environment, Kind::Environment) => {
+            pending.extend((0..a.field_count()).map(|at| (a.field(at), b.field(at))));
             true
         }
         (Kind::Partial, Kind::Partial) => {

@@ -16,6 +16,7 @@
 
 use super::collections::AllRoots;
 use super::guards::Guards;
+use super::modules::{Caller, Environments, ModuleId, is_hidden};
 use crate::builtin::{Arity, Native, NativeKind};
 use crate::frames::fiber::{Fiber, State};
 use crate::interpreter::continuations::Markers;
@@ -25,7 +26,7 @@ use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use valk_heap::{Collected, Heap, Kind, PreemptFlag, SymbolId, Value};
 
 /// What `def` answers inside a request handler.
@@ -49,11 +50,9 @@ pub enum Step {
 }
 
 /// Turns a form into a closure to be called with no arguments. The second value is the environment
-/// to compile in, nil for the globals. An error value is the diagnosis.
-pub type CompileHook = fn(&mut Vm, Value, Value) -> Result<Value, Value>;
-
-/// Receives the reports of `load`: an error value that was skipped.
-pub type ReportHook = fn(&mut Vm, Value);
+/// to compile in, nil for the globals; the module says what names mean that are not bound there. An
+/// error value is the diagnosis.
+pub type CompileHook = fn(&mut Vm, Value, Value, ModuleId) -> Result<Value, Value>;
 
 /// What the VMs of one heap share beside it.
 #[derive(Debug, Default)]
@@ -64,6 +63,8 @@ pub(crate) struct VmGroup {
     pub(crate) rebindings: AtomicU64,
     /// What VMs have handed in.
     pub(crate) counters: Mutex<Counters>,
+    /// What names mean in each module.
+    pub(crate) environments: RwLock<Environments>,
 }
 
 /// Is told of every collection.
@@ -87,8 +88,6 @@ pub struct Vm {
     pub(crate) room_was_made: bool,
     /// Compiler used for code that appears at run time.
     pub compile: CompileHook,
-    /// Printer of errors that `load` skips.
-    pub report: ReportHook,
     /// Is told of every collection when it is over.
     pub collected: Option<CollectedHook>,
     /// `def` gives an error: a request handler is running.
@@ -96,6 +95,8 @@ pub struct Vm {
     /// What `ctx/with` established for the running fiber; nil for nothing. Means something to
     /// the embedder only.
     pub context: Value,
+    /// On whose behalf the builtin runs that sees its caller's environment.
+    pub caller: Caller,
     /// An object of the embedder's that lives as long as this VM; nil until the embedder sets it.
     pub embedder: Value,
     pub(crate) markers: Markers,
@@ -134,19 +135,14 @@ pub(super) fn recount(stack_bytes: &mut usize, fiber: &mut Fiber) {
 
 impl Vm {
     /// A VM without builtins over `heap`.
-    pub fn new(heap: Heap, compile: CompileHook, report: ReportHook) -> Vm {
-        let mut vm = Vm::bare(heap, Arc::default(), compile, report);
+    pub fn new(heap: Heap, compile: CompileHook) -> Vm {
+        let mut vm = Vm::bare(heap, Arc::default(), compile);
         vm.markers = Markers::install(&mut vm);
         vm
     }
 
     /// A VM without builtins and markers.
-    pub(crate) fn bare(
-        heap: Heap,
-        group: Arc<VmGroup>,
-        compile: CompileHook,
-        report: ReportHook,
-    ) -> Vm {
+    pub(crate) fn bare(heap: Heap, group: Arc<VmGroup>, compile: CompileHook) -> Vm {
         // Relaxed: the number alone counts.
         let before = group.vms.fetch_add(1, Ordering::Relaxed);
         Vm {
@@ -162,10 +158,10 @@ impl Vm {
             out_of_memory_at: None,
             room_was_made: false,
             compile,
-            report,
             collected: None,
             definitions_forbidden: false,
             context: Value::NIL,
+            caller: Caller::PROGRAM,
             embedder: Value::NIL,
             markers: Markers::default(),
             jit_calls: JIT_CALLS_DEFAULT,
@@ -179,12 +175,12 @@ impl Vm {
         }
     }
 
-    /// Registers a builtin and binds its global.
+    /// Registers a builtin and binds its global, in the library and in the program.
     pub fn define_native(&mut self, name: &str, arity: Arity, kind: NativeKind) -> Value {
         let symbol = self.intern(name);
         let builtin = Value::builtin(self.natives.len() as u32);
         self.natives.push(Native { name: symbol, arity, kind });
-        self.set_global(symbol, builtin);
+        self.define_public(symbol, builtin);
         builtin
     }
 
@@ -221,9 +217,10 @@ impl Vm {
         }
     }
 
-    /// The bound globals.
+    /// The bound globals of the program.
     pub fn global_bindings(&self) -> Vec<(SymbolId, Value)> {
-        self.heap.globals().collect()
+        let symbols = self.heap.symbols();
+        self.heap.globals().filter(|(symbol, _)| !is_hidden(symbols.name(*symbol))).collect()
     }
 
     /// An error value with this message.
@@ -234,7 +231,7 @@ impl Vm {
 
     /// The error for an unbound symbol.
     pub fn unbound(&mut self, symbol: SymbolId) -> Value {
-        let name = String::from_utf8_lossy(self.heap.symbols().name(symbol)).into_owned();
+        let name = self.cell_name(symbol);
         self.error(&format!("LEnv: Symbol `{name}` is not bound"))
     }
 

@@ -8,7 +8,7 @@
 //! 3. A [`DetachedFiber`] holds values: its owner shows it to collections.
 
 use super::guards::Guards;
-use super::instance::{CollectedHook, CompileHook, FiberId, ReportHook, Vm, VmGroup};
+use super::instance::{CollectedHook, CompileHook, FiberId, Vm, VmGroup};
 use crate::builtin::Native;
 use crate::frames::fiber::Fiber;
 use crate::interpreter::continuations::Markers;
@@ -24,7 +24,7 @@ pub struct VmTemplate {
     group: Arc<VmGroup>,
     markers: Markers,
     compile: CompileHook,
-    report: ReportHook,
+
     collected: Option<CollectedHook>,
     jit_calls: u32,
 }
@@ -37,7 +37,7 @@ impl VmTemplate {
     pub fn instantiate(&self) -> Result<Vm, TooManyMutators> {
         let heap = self.ticket.register()?;
         let group = Arc::clone(&self.group);
-        let mut vm = Vm::bare(heap, group, self.compile, self.report);
+        let mut vm = Vm::bare(heap, group, self.compile);
         vm.natives.clone_from(&self.natives);
         vm.guards = self.guards.clone();
         vm.markers = self.markers.clone();
@@ -92,7 +92,6 @@ impl Vm {
             group: Arc::clone(&self.group),
             markers: self.markers.clone(),
             compile: self.compile,
-            report: self.report,
             collected: self.collected,
             jit_calls: self.jit_calls,
         }

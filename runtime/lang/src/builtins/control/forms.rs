@@ -4,9 +4,9 @@
 //! arguments and uses as values. Several hand a rebuilt literal form back to be evaluated.
 
 use crate::builtins::data::reading;
-use crate::builtins::row::{ReflectiveRow, Row, ask, fail, string, truth, wrong_type};
-use crate::compile::{LOADED_FORMS, elements};
-use crate::runtime;
+use crate::builtins::row::{ReflectiveRow, Row, ask, fail, path_of, string, truth, wrong_type};
+use crate::compile::elements;
+use crate::runtime::Language;
 use crate::source;
 use valk_heap::{Kind, Value};
 use valk_vm::{Arity, DEFINITION_FORBIDDEN, Outcome, Vm, environment, type_name};
@@ -38,7 +38,6 @@ pub(super) const REFLECTIVE: &[ReflectiveRow] = &[
     ("unless", Arity::MoreThan(0), unless),
     ("let", Arity::Exactly(1), let_),
     ("penv", Arity::Any, penv),
-    ("load", Arity::Exactly(1), load),
 ];
 
 /// A form that calls this builtin with these argument forms, whatever its name is bound to.
@@ -147,14 +146,15 @@ fn read(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 }
 
 fn read_file(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    let path = String::from_utf8_lossy(&string!(vm, arguments[0])).into_owned();
-    if std::path::Path::new(&path).is_dir() {
-        return fail(vm, &format!("Failed to read file ({path})"));
+    let path = path_of(&string!(vm, arguments[0]));
+    if path.is_dir() {
+        return fail(vm, &format!("Failed to read file ({})", path.display()));
     }
-    match (reading::read_file(vm, std::path::Path::new(&path)), valk_stdlib::asset(&path)) {
+    let asset = path.to_str().and_then(valk_stdlib::asset);
+    match (reading::read_file(vm, &path), asset) {
         (Ok(outcome), _) => outcome,
         (Err(_), Some(text)) => vm.heap.string(text.as_bytes()).into(),
-        (Err(_), None) => fail(vm, &format!("Could not open file ({path})")),
+        (Err(_), None) => fail(vm, &format!("Could not open file ({})", path.display())),
     }
 }
 
@@ -187,10 +187,26 @@ fn targets(vm: &mut Vm, name: &str, arguments: &[Value]) -> Result<Vec<Value>, O
 fn resolved(vm: &Vm, scope: Value, value: Value) -> Value {
     match value.as_symbol() {
         Some(id) if !value.is_keyword() => {
-            environment::lookup(scope, value).or_else(|| vm.global(id)).unwrap_or(value)
+            let global = || vm.known_cell(vm.caller.module, id).and_then(|cell| vm.global(cell));
+            environment::lookup(scope, value).or_else(global).unwrap_or(value)
         }
         _ => value,
     }
+}
+
+/// Binds a name in the module of the caller.
+fn define_global(vm: &mut Vm, symbol: Value, value: Value) -> Result<(), Outcome> {
+    let name = symbol.as_symbol().expect("targets are symbols");
+    let (module, position) = (vm.caller.module, vm.caller.position);
+    let modules = vm.extension::<Language>().modules.clone();
+    if let Some((import, from)) = modules.define(module, name, position) {
+        let text = crate::modules::defines_import(&vm.cell_name(name), &from);
+        let place = super::modules::place(vm, import.position);
+        return Err(fail(vm, &format!("{text}{}", crate::modules::at(place))));
+    }
+    let cell = vm.definition_cell(module, name);
+    vm.set_global(cell, value);
+    Ok(())
 }
 
 fn define(vm: &mut Vm, scope: Value, arguments: &[Value]) -> Outcome {
@@ -206,7 +222,9 @@ fn define(vm: &mut Vm, scope: Value, arguments: &[Value]) -> Outcome {
         if value.is_error() {
             return value.into();
         }
-        vm.set_global(symbol.as_symbol().expect("checked above"), value);
+        if let Err(problem) = define_global(vm, symbol, value) {
+            return problem;
+        }
     }
     Value::NIL.into()
 }
@@ -219,7 +237,9 @@ fn assign(vm: &mut Vm, scope: Value, arguments: &[Value]) -> Outcome {
     for (symbol, value) in symbols.into_iter().zip(&arguments[1..]) {
         let value = resolved(vm, scope, *value);
         if scope.is_nil() {
-            vm.set_global(symbol.as_symbol().expect("checked above"), value);
+            if let Err(problem) = define_global(vm, symbol, value) {
+                return problem;
+            }
         } else {
             environment::bind(&mut vm.heap, scope, symbol, value);
         }
@@ -326,7 +346,7 @@ fn let_(vm: &mut Vm, _: Value, arguments: &[Value]) -> Outcome {
 
 fn penv(vm: &mut Vm, scope: Value, _: &[Value]) -> Outcome {
     let bindings: Vec<(Value, Value)> = if scope.is_nil() {
-        let globals = vm.global_bindings();
+        let globals = vm.bindings_of(vm.caller.module);
         globals.into_iter().map(|(id, value)| (Value::symbol(id), value)).collect()
     } else {
         environment::bindings(scope)
@@ -338,16 +358,4 @@ fn penv(vm: &mut Vm, scope: Value, _: &[Value]) -> Outcome {
         list = vm.heap.cons(pair, list, false);
     }
     list.into()
-}
-
-fn load(vm: &mut Vm, _: Value, arguments: &[Value]) -> Outcome {
-    let path = String::from_utf8_lossy(&string!(vm, arguments[0])).into_owned();
-    match runtime::load_forms(vm, &path) {
-        Ok(None) => Value::NIL.into(),
-        Ok(Some(forms)) => Outcome::Evaluate(form(vm, LOADED_FORMS, &forms)),
-        Err(error) => {
-            (vm.report)(vm, error);
-            error.into()
-        }
-    }
 }

@@ -3,7 +3,7 @@
 //! Every failure is an error value with the path and the system's reason. What is read is bounded
 //! by the room the heap has left.
 
-use crate::builtins::row::{Row, fail, string, truth};
+use crate::builtins::row::{Row, fail, path_of, string, truth};
 use crate::runtime::Language;
 use std::fs::{self, OpenOptions};
 use std::io::{self, BufRead, Read, Write};
@@ -27,15 +27,15 @@ pub(super) const TABLE: &[Row] = &[
 /// Takes a path argument.
 macro_rules! path {
     ($vm:expr, $value:expr) => {
-        String::from_utf8_lossy(&string!($vm, $value)).into_owned()
+        path_of(&string!($vm, $value))
     };
 }
 
 /// Nil, or the error of an operation on a path.
-fn done(vm: &mut Vm, name: &str, path: &str, result: io::Result<()>) -> Outcome {
+fn done(vm: &mut Vm, name: &str, path: &Path, result: io::Result<()>) -> Outcome {
     match result {
         Ok(()) => Value::NIL.into(),
-        Err(error) => fail(vm, &format!("{name}: {path}: {error}")),
+        Err(error) => fail(vm, &format!("{name}: {}: {error}", path.display())),
     }
 }
 
@@ -53,7 +53,7 @@ fn append(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 
 fn exists(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let path = path!(vm, arguments[0]);
-    truth(Path::new(&path).exists())
+    truth(path.exists())
 }
 
 fn delete(vm: &mut Vm, arguments: &[Value]) -> Outcome {
@@ -68,7 +68,7 @@ fn list_directory(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let entries = fs::read_dir(&path).and_then(Iterator::collect::<io::Result<Vec<_>>>);
     let mut names: Vec<Vec<u8>> = match entries {
         Ok(entries) => entries.iter().map(|entry| entry.file_name().into_encoded_bytes()).collect(),
-        Err(error) => return fail(vm, &format!("dir/list: {path}: {error}")),
+        Err(error) => return fail(vm, &format!("dir/list: {}: {error}", path.display())),
     };
     names.sort();
     strings(vm, &names)
@@ -92,12 +92,12 @@ fn create_directory(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 
 /// The value of an environment variable, nil when it is not set.
 fn environment_variable(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    let name = path!(vm, arguments[0]);
+    let name = string!(vm, arguments[0]);
     // The system's function would panic for such names; no variable has one.
-    if name.is_empty() || name.contains(['=', '\0']) {
+    if name.is_empty() || name.iter().any(|byte| matches!(byte, b'=' | 0)) {
         return Value::NIL.into();
     }
-    match std::env::var_os(&name) {
+    match std::env::var_os(path_of(&name)) {
         Some(value) => vm.heap.string(value.as_encoded_bytes()).into(),
         None => Value::NIL.into(),
     }

@@ -58,7 +58,7 @@ impl Emitter<'_> {
                 self.need_number(a);
                 asm!(self ; test rax, rax ; jz =>target);
             }
-            Opcode::BranchEqual => {
+            Opcode::BranchEqual | Opcode::BranchCase => {
                 let target = self.target(0);
                 self.compared(a, b);
                 asm!(self ; jne =>target);

@@ -43,7 +43,6 @@ pub(crate) const LEFT_TO_THE_INTERPRETER: &[Opcode] = &[
     Opcode::WithContext,
     Opcode::SetContext,
     Opcode::Halt,
-    Opcode::Report,
 ];
 
 /// Writes instructions of the processor.
