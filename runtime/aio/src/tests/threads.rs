@@ -160,8 +160,9 @@ const CASES: &[Case] = &[
         "(= {c} (test/capture-start)) (aio/await (future (\\ {} {print \"inside\"})))
          (print (plist/get (test/capture-stop c) :stdout))",
         "inside\n\n"),
-    case("the first error of the parts",
-        "(def {map} (\\ {f l} {error (str (fst l))})) (print (pmap id (range 0 40)))", "Error: 0\n"),
+    case("what the program calls `map` is its own",
+        "(def {map} (\\ {f l} {error (str (fst l))})) (print (pmap id (range 0 5)) (map id {7}))",
+        "{0 1 2 3 4} Error: 7\n"),
     case("not a function", "(print (future 5))", "Error: Actual: Number, Expected(One-Of): [Function]\n"),
     case("not a list", "(print (pmap id 5))", "Error: Actual: Number, Expected(One-Of): [List, Nil]\n"),
     case("not a promise", "(print (promise/deliver (future (\\ {} {1})) 5))",
