@@ -1,5 +1,6 @@
 //! The server as programs see it: the `http2/server-…` and `req/…` builtins, requests as
-//! references, handler results as responses. The client: [`client`].
+//! references, handler results as responses. The client and streams of responses have modules of
+//! their own: `client`, `stream`.
 //!
 //! 1. A handler is called on a fiber of its own when its request is complete. One that does not
 //!    wait is answered in the same turn of its connection; one that waits suspends its fiber only.

@@ -10,7 +10,7 @@
 //!    state without the later ones.
 //! 3. What an entry has in a state does not depend on which state the table shows: stamps travel
 //!    with changes.
-//! 4. A decimal that equals a small integer is that integer as a key: [`as_key`].
+//! 4. A decimal that equals a small integer is that integer as a key: `as_key`.
 
 use super::direct;
 use super::hash::hash;
