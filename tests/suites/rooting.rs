@@ -36,7 +36,7 @@ const TRACED: &[(&str, &[&str])] = &[
         ],
     ),
     ("lang", &["Builder", "Held", "Names", "Weak"]),
-    ("web", &["Table"]),
+    ("web", &["Callback", "Table", "Values"]),
     ("vm", &["AllRoots", "Code", "Fiber", "Guard", "Markers", "Vm"]),
 ];
 
@@ -44,7 +44,21 @@ const TRACED: &[(&str, &[&str])] = &[
 /// them, in which nothing collects, and results that their receiver uses at once.
 const MOMENTARY: &[(&str, &[&str])] = &[
     ("aio", &["Next", "Observed", "Started", "Step"]),
-    ("lang", &["Expander", "Frame", "Lambda", "Node", "Ran", "Setting", "UncaughtError", "Work"]),
+    (
+        "lang",
+        &[
+            "Expander",
+            "Frame",
+            "Lambda",
+            "Loaded",
+            "Node",
+            "Ran",
+            "Setting",
+            "Target",
+            "UncaughtError",
+            "Work",
+        ],
+    ),
     ("web", &["Problem", "Settings"]),
     (
         "vm",
