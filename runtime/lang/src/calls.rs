@@ -43,7 +43,7 @@ pub fn frames(vm: &Vm, error: Value) -> Vec<(String, Option<Span>)> {
 
 fn name(vm: &Vm, frame: &TraceFrame, outermost: bool) -> String {
     match (frame.name, frame.kind) {
-        (Some(id), _) => String::from_utf8_lossy(vm.heap.symbols().name(id)).into_owned(),
+        (Some(id), _) => vm.cell_name(id),
         (None, CodeKind::Function) => ANONYMOUS.to_string(),
         (None, CodeKind::Thunk) if outermost => TOP_LEVEL.to_string(),
         (None, CodeKind::Thunk) => CODE.to_string(),

@@ -56,7 +56,20 @@ pub fn diagnose(vm: &mut Vm, error: Value, running: Option<Span>) -> Diagnostic 
     let is_repeated = uncaught.calls.len() == 1 && uncaught.calls[0].name == calls::TOP_LEVEL;
     diagnostic.calls = if is_repeated { Vec::new() } else { uncaught.calls };
     name_running_form(&mut diagnostic, running);
+    if let Some(note) = span.and_then(|span| expansion(vm, span)) {
+        diagnostic.notes.push(note);
+    }
     diagnostic
+}
+
+/// The macro whose use is at this place.
+fn expansion(vm: &mut Vm, span: Span) -> Option<String> {
+    let modules = vm.extension::<Language>().modules.clone();
+    let (name, defined) = modules.table().expansion(source::position_of(span))?;
+    let sources = vm.extension::<Language>().sources.read();
+    let place = defined.and_then(|position| sources.place(source::span_of(position)));
+    let place = place.map(|place| format!(", which is defined at {place}")).unwrap_or_default();
+    Some(format!("this is code that the macro `{name}` made{place}"))
 }
 
 /// Ends the calls with the top-level form that was running, unless that is among the places already.

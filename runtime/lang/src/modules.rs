@@ -66,6 +66,10 @@ pub struct Registry {
     files: HashMap<PathBuf, ModuleId>,
     /// Being loaded, the innermost last.
     loading: Vec<ModuleId>,
+    /// Numbers that were given.
+    numbers: u64,
+    /// The macro that is used at a place, and where it is defined.
+    expansions: HashMap<Position, (String, Option<Position>)>,
 }
 
 impl Registry {
@@ -133,6 +137,31 @@ impl Registry {
                 (module.name.clone(), because_of)
             })
             .collect()
+    }
+
+    /// A number that was not given before.
+    pub fn next_number(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    /// Where a module defines a name.
+    pub fn definition(&mut self, id: ModuleId, name: SymbolId) -> Option<Position> {
+        let module = self.module(id);
+        match module.imports.get(&name).copied() {
+            Some(import) => self.module(import.from).definitions.get(&name).copied(),
+            None => module.definitions.get(&name).copied(),
+        }
+    }
+
+    /// Notes the use of a macro.
+    pub fn note_expansion(&mut self, used: Position, name: String, defined: Option<Position>) {
+        self.expansions.entry(used).or_insert((name, defined));
+    }
+
+    /// The macro that is used at a place, and where it is defined.
+    pub fn expansion(&self, used: Position) -> Option<(String, Option<Position>)> {
+        self.expansions.get(&used).cloned()
     }
 
     /// Names of modules that define this name without exporting it.

@@ -27,6 +27,7 @@ macro_rules! embedded {
 const FAMILIES: &[FamilyText] = embedded![
     "control"
     "functions"
+    "macros"
     "types"
     "arithmetic"
     "comparison"

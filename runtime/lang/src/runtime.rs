@@ -22,7 +22,7 @@ use std::cell::{RefCell, RefMut};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use valk_diagnostics::Diagnostic;
 use valk_heap::{Config, Heap, HeapError, Value};
 use valk_log::Threshold;
@@ -47,6 +47,8 @@ pub struct Language {
     pub clock: HostClock,
     /// Where random numbers begin.
     pub seeds: Seeds,
+    /// Symbols that `gensym` has given.
+    pub(crate) symbols_made: Arc<AtomicU64>,
     /// Of trace and span ids.
     pub(crate) ids: IdCounter,
     /// Assertions of tests that have failed.
@@ -75,6 +77,7 @@ impl Language {
             output: self.output.clone(),
             clock: self.clock.clone(),
             seeds: self.seeds.clone(),
+            symbols_made: Arc::clone(&self.symbols_made),
             ids: self.ids.clone(),
             failures: self.failures.clone(),
             arguments: self.arguments.clone(),
@@ -83,6 +86,11 @@ impl Language {
             stopping: Arc::clone(&self.stopping),
             exit_status: Arc::clone(&self.exit_status),
         }
+    }
+
+    /// The names that the compiler knows.
+    pub(crate) fn names(&self) -> Arc<Names> {
+        Arc::clone(&self.names)
     }
 
     /// Whether `exit` was called.
@@ -378,7 +386,6 @@ fn compile_hook(
     let language = vm.extension::<Language>();
     let (names, sources) = (Arc::clone(&language.names), language.sources.clone());
     let modules = language.modules.clone();
-    let sources = sources.read();
     let tables = compile::Tables { names: &names, sources: &sources, modules: &modules };
     compile::compile(vm, &tables, form, environment, module)
 }

@@ -8,6 +8,7 @@ mod diagnose;
 mod embedding;
 mod isolation;
 mod limits;
+mod macros;
 mod modules;
 mod output;
 mod primitives;

@@ -12,6 +12,7 @@ use super::forms::gives_data;
 use super::frame::{Captured, Frame, from_capture};
 use super::node::{Arena, Lambda, Node, NodeId};
 use super::self_tail_call;
+use std::collections::HashMap;
 use valk_heap::{SymbolId, Value};
 use valk_vm::{CodeKind, Label, ModuleId, Opcode, Vm, WINDOW_SLOTS};
 
@@ -27,24 +28,34 @@ pub struct Emitter<'a> {
     pub(super) arena: &'a Arena,
     pub(super) frames: Vec<Frame>,
     pub(super) module: ModuleId,
+    /// Globals of variables that macros introduce.
+    fresh: &'a HashMap<SymbolId, SymbolId>,
     /// Variables live in environment objects.
     pub(super) by_name: bool,
 }
 
 impl<'a> Emitter<'a> {
     /// An emitter of `arena`'s nodes.
-    pub fn new(vm: &'a mut Vm, arena: &'a Arena, module: ModuleId, by_name: bool) -> Emitter<'a> {
-        Emitter { vm, arena, frames: Vec::new(), module, by_name }
+    pub fn new(
+        vm: &'a mut Vm,
+        arena: &'a Arena,
+        fresh: &'a HashMap<SymbolId, SymbolId>,
+        module: ModuleId,
+        by_name: bool,
+    ) -> Emitter<'a> {
+        Emitter { vm, arena, frames: Vec::new(), module, fresh, by_name }
     }
 
     /// The word of the cell that a name of the module means.
     pub(super) fn cell(&mut self, name: SymbolId) -> u32 {
-        self.vm.cell(self.module, name).0
+        let fresh = self.fresh.get(&name).copied();
+        fresh.unwrap_or_else(|| self.vm.cell(self.module, name)).0
     }
 
     /// The word of the cell that a definition of this name fills.
     pub(super) fn defined_cell(&mut self, name: SymbolId) -> u32 {
-        self.vm.definition_cell(self.module, name).0
+        let fresh = self.fresh.get(&name).copied();
+        fresh.unwrap_or_else(|| self.vm.definition_cell(self.module, name)).0
     }
 
     /// Code without parameters that evaluates `node`: in the environment captured first when

@@ -7,31 +7,32 @@
 
 use super::Tables;
 use super::names::{Inline, Names, Special};
-use super::node::{Arena, Lambda, Node, NodeId, Scope};
+use super::node::{Arena, Node, NodeId, Scope};
 use super::scan::bound_names;
 use crate::modules::{SharedModules, at, defines_import};
-use crate::source::Sources;
-use std::collections::HashSet;
+use crate::source::{SharedSources, Sources};
+use std::collections::{HashMap, HashSet};
+use std::sync::RwLockReadGuard;
 use valk_heap::{SymbolId, Value};
-use valk_vm::{ModuleId, Vm, environment};
+use valk_vm::{ModuleId, Position, Vm, environment};
 
 /// Host stack the expander wants to be left with at each level, and what it gets otherwise.
 pub const STACK_RED_ZONE_BYTES: usize = 128 * 1024;
 /// Size of each further piece of host stack for deep forms.
 pub const STACK_PIECE_BYTES: usize = 4 * 1024 * 1024;
 
-/// Elements of a quasiquoted list handled in one go.
-const TEMPLATE_CHUNK: usize = 60;
 /// Arguments of `list` handled by one instruction.
 const LIST_MAX: usize = 60;
 
 /// Expands one top-level form.
 pub struct Expander<'a> {
-    vm: &'a mut Vm,
-    names: &'a Names,
-    sources: &'a Sources,
-    modules: &'a SharedModules,
-    module: ModuleId,
+    pub(super) vm: &'a mut Vm,
+    pub(super) names: &'a Names,
+    pub(super) shared: &'a SharedSources,
+    /// The texts, but for the time in which a macro runs.
+    pub(super) guard: Option<RwLockReadGuard<'a, Sources>>,
+    pub(super) modules: &'a SharedModules,
+    pub(super) module: ModuleId,
     /// The form is evaluated outside of all functions.
     is_outside: bool,
     /// The nodes made.
@@ -43,13 +44,29 @@ pub struct Expander<'a> {
     /// What is expanded was made by a [`Rewrite`](crate::Rewrite): builtins in it stand for themselves.
     is_rewritten: bool,
     /// Inlined names that this form or a scope around it binds.
-    shadowed: HashSet<SymbolId>,
+    pub(super) shadowed: HashSet<SymbolId>,
     /// Scopes from the outermost function or `let` inwards.
-    scopes: Vec<Scope>,
+    pub(super) scopes: Vec<Scope>,
+    /// The parameters of the functions around, from the outermost inwards.
+    pub(super) formals: Vec<Vec<SymbolId>>,
+    /// The variables of the environment.
+    pub(super) around: HashSet<SymbolId>,
+    /// Names that the form gives to other things than macros, outside of functions.
+    pub(super) defined_here: HashSet<SymbolId>,
+    /// The body of a macro is being expanded.
+    pub(super) is_in_macro: bool,
+    /// Expansions so far; those of the environment's aliases count.
+    pub(super) expansions: u32,
+    /// Expansions around the form.
+    pub(super) nested: u32,
+    /// Variables that macros introduce outside of functions, and the globals that hold them.
+    pub fresh: HashMap<SymbolId, SymbolId>,
+    /// The outermost of them, as it was written.
+    pub(super) use_site: Option<Position>,
     /// For each function being expanded: names mentioned, index of its first scope.
-    mentions: Vec<HashSet<SymbolId>>,
+    pub(super) mentions: Vec<HashSet<SymbolId>>,
     /// Lengths of `mentions` inside the delayed bodies being expanded.
-    delays: Vec<usize>,
+    pub(super) delays: Vec<usize>,
 }
 
 /// The elements of a proper list.
@@ -73,13 +90,17 @@ impl<'a> Expander<'a> {
         module: ModuleId,
     ) -> Expander<'a> {
         let Tables { names, sources, modules } = *tables;
-        let mut shadowed = bound_names(names, form);
+        let mut shadowed = bound_names(vm, names, form);
         let around = environment::names(environment).into_iter().filter_map(Value::as_symbol);
-        shadowed.extend(around.filter(|symbol| names.is_inlined(*symbol)));
+        let around: HashSet<SymbolId> = around.collect();
+        shadowed.extend(around.iter().copied().filter(|symbol| names.is_inlined(*symbol)));
+        let numbers = around.iter().filter_map(|symbol| vm.alias_number(*symbol));
+        let expansions = numbers.max().unwrap_or(0);
         Expander {
             vm,
             names,
-            sources,
+            shared: sources,
+            guard: Some(sources.read()),
             modules,
             module,
             is_outside: environment.is_nil(),
@@ -89,26 +110,55 @@ impl<'a> Expander<'a> {
             is_rewritten: false,
             shadowed,
             scopes: Vec::new(),
+            formals: Vec::new(),
+            around,
+            defined_here: HashSet::new(),
+            is_in_macro: false,
+            expansions,
+            nested: 0,
+            fresh: HashMap::new(),
+            use_site: None,
             mentions: Vec::new(),
             delays: Vec::new(),
         }
     }
 
-    fn add(&mut self, node: Node, form: Value) -> NodeId {
-        let position = self.sources.position(form);
+    /// The nodes, whether variables are asked for by name, and the globals of variables of macros.
+    pub fn finish(self) -> (Arena, bool, HashMap<SymbolId, SymbolId>) {
+        (self.arena, self.reflective, self.fresh)
+    }
+
+    /// The texts.
+    pub(super) fn sources(&self) -> &Sources {
+        self.guard.as_deref().expect("macros do not run meanwhile")
+    }
+
+    /// Where a form was written: what a macro made, where the macro is used.
+    pub(super) fn position(&self, form: Value) -> Option<Position> {
+        self.sources().position(form).or(self.use_site)
+    }
+
+    pub(super) fn add(&mut self, node: Node, form: Value) -> NodeId {
+        let position = self.position(form);
         self.arena.add(node, position)
     }
 
-    fn constant(&mut self, value: Value) -> NodeId {
+    pub(super) fn constant(&mut self, value: Value) -> NodeId {
+        let value = self.as_data(value);
         self.arena.add(Node::Constant(value), None)
     }
 
-    fn error(&mut self, text: &str, form: Value) -> NodeId {
+    pub(super) fn error(&mut self, text: &str, form: Value) -> NodeId {
+        let error = self.error_value(text, form);
+        self.constant(error)
+    }
+
+    pub(super) fn error_value(&mut self, text: &str, form: Value) -> Value {
         let error = self.vm.error(text);
-        if let Some(position) = self.sources.position(form) {
+        if let Some(position) = self.position(form) {
             crate::source::set_location(self.vm, error, position);
         }
-        self.constant(error)
+        error
     }
 
     /// Expands a form in value position.
@@ -135,12 +185,12 @@ impl<'a> Expander<'a> {
     }
 
     /// Expands a form in one of the places where a quoted list is code.
-    fn code(&mut self, form: Value) -> NodeId {
+    pub(super) fn code(&mut self, form: Value) -> NodeId {
         if form.is_pair() && form.is_quoted() { self.application(form) } else { self.expand(form) }
     }
 
     /// Expands a body: one expression, or a sequence when its first element is a list.
-    fn body(&mut self, body: Value) -> NodeId {
+    pub(super) fn body(&mut self, body: Value) -> NodeId {
         if !body.is_pair() {
             return self.constant(Value::NIL);
         }
@@ -156,6 +206,9 @@ impl<'a> Expander<'a> {
 
     /// Expands a list as an application, whatever its bracket.
     fn application(&mut self, list: Value) -> NodeId {
+        if let Some(expanded) = self.expand_macro(list) {
+            return expanded;
+        }
         let items = elements(list);
         if let [only] = items[..] {
             let inner = self.expand(only);
@@ -169,18 +222,26 @@ impl<'a> Expander<'a> {
         {
             return id;
         }
-        if let Some(symbol) = items[0].as_symbol() {
+        if let Some(written) = items[0].as_symbol() {
+            let (module, symbol) = self.meaning(written);
             if let Some(special) = self.names.special(symbol) {
                 return self.special(special, &items, list);
             }
-            if !self.shadowed.contains(&symbol)
-                && let Some(rewrite) = self.names.rewrite(self.vm, self.module, symbol)
+            // An alias means what it means in its module.
+            let shadowed = if written == symbol {
+                self.shadowed.contains(&symbol)
+            } else {
+                self.is_local(written)
+            };
+            if !shadowed
+                && let Some(rewrite) = self.names.rewrite(self.vm, module, symbol)
                 && let Some(form) = rewrite(self.vm, &items[1..])
             {
                 return self.rewritten(form);
             }
-            if !self.shadowed.contains(&symbol)
-                && let Some(inline) = self.names.inline(self.vm, self.module, symbol)
+            if !shadowed
+                && let Some(inline) = self.names.inline(self.vm, module, symbol)
+                && !(self.asks_the_program(inline) && module != self.module)
                 && let Some(id) = self.inlined(inline, symbol, &items[1..], list)
             {
                 return id;
@@ -191,9 +252,15 @@ impl<'a> Expander<'a> {
         self.add(Node::Call(head, arguments), list)
     }
 
+    /// Whether instructions for this do what the program binds its name to when they run. A macro of
+    /// another module means the builtin itself.
+    fn asks_the_program(&self, inline: Inline) -> bool {
+        self.module == ModuleId::PROGRAM && matches!(inline, Inline::Primitive(..) | Inline::List)
+    }
+
     /// Expands what a rewriting has made of a form.
     fn rewritten(&mut self, form: Value) -> NodeId {
-        self.shadowed.extend(bound_names(self.names, form));
+        self.shadowed.extend(bound_names(self.vm, self.names, form));
         let before = std::mem::replace(&mut self.is_rewritten, true);
         let id = self.expand(form);
         self.is_rewritten = before;
@@ -317,6 +384,7 @@ impl<'a> Expander<'a> {
                 Some(self.add(Node::Lambda(Box::new(lambda)), list))
             }
             (Inline::Fun, [spec, body]) if is_literal(*body) => self.fun(*spec, *body, list),
+            (Inline::Macro, _) => Some(self.macro_definition(arguments, list)),
             (Inline::Fun, _) => None,
             (Inline::Let, [body]) if is_literal(*body) => {
                 self.scopes.push(Scope::default());
@@ -395,10 +463,11 @@ impl<'a> Expander<'a> {
     }
 
     /// Notes a definition of the module; the error instead when the name is imported there.
-    fn defined(&mut self, name: SymbolId, list: Value) -> Option<NodeId> {
-        let position = self.sources.position(list);
-        let (import, from) = self.modules.define(self.module, name, position)?;
-        let place = import.position.and_then(|p| self.sources.place(crate::source::span_of(p)));
+    pub(super) fn defined(&mut self, name: SymbolId, list: Value) -> Option<NodeId> {
+        let position = self.position(list);
+        let (module, name) = self.meaning(name);
+        let (import, from) = self.modules.define(module, name, position)?;
+        let place = import.position.and_then(|p| self.sources().place(crate::source::span_of(p)));
         let text = defines_import(&self.vm.cell_name(name), &from);
         Some(self.error(&format!("{text}{}", at(place)), list))
     }
@@ -417,10 +486,16 @@ impl<'a> Expander<'a> {
         let is_global = self.is_outside && self.scopes.is_empty();
         if inline == Inline::Define || is_global {
             for name in &names {
+                if inline == Inline::Assign && self.fresh_global(*name) {
+                    continue;
+                }
                 if let Some(error) = self.defined(*name, list) {
                     return Some(error);
                 }
             }
+        }
+        if inline == Inline::Define || is_global {
+            self.defined_here.extend(&names);
         }
         let ids = values.iter().map(|form| self.expand(*form)).collect();
         if inline == Inline::Define {
@@ -440,119 +515,10 @@ impl<'a> Expander<'a> {
         }
         Some(self.add(Node::Assign(names, ids), list))
     }
-
-    fn lambda(&mut self, formals: Value, body: Value) -> Option<Lambda> {
-        let names = if formals.is_nil() { Vec::new() } else { symbols(formals)? };
-        let at = names.iter().position(|name| Some(*name) == self.names.ampersand);
-        let (parameters, rest, broken) = match at {
-            None => (names.clone(), None, false),
-            Some(i) if i + 2 == names.len() => (names[..i].to_vec(), Some(names[i + 1]), false),
-            Some(i) => (names[..i].to_vec(), None, true),
-        };
-        self.scopes.push(Scope::default());
-        self.mentions.push(HashSet::new());
-        let source = body;
-        let body = self.body(body);
-        let scope = self.scopes.pop().expect("pushed above");
-        let mut mentioned = self.mentions.pop().expect("pushed above");
-        mentioned.retain(|name| !names.contains(name));
-        for outer in &mut self.scopes {
-            outer.inner.extend(&mentioned);
-        }
-        if let Some(outer) = self.mentions.last_mut() {
-            outer.extend(&mentioned);
-        }
-        Some(Lambda {
-            parameters,
-            rest,
-            broken,
-            scope,
-            body,
-            formals,
-            source,
-            global_only: false,
-            name: None,
-        })
-    }
-
-    fn fun(&mut self, spec: Value, body: Value, list: Value) -> Option<NodeId> {
-        if !is_literal(spec) || !spec.is_pair() {
-            return None;
-        }
-        let name = *symbols(spec)?.first()?;
-        if let Some(error) = self.defined(name, list) {
-            return Some(error);
-        }
-        // A `fun` sees no scope around it.
-        let scopes = std::mem::take(&mut self.scopes);
-        let mentions = std::mem::take(&mut self.mentions);
-        let lambda = self.lambda(spec.tail().with_quoted(true), body);
-        self.scopes = scopes;
-        self.mentions = mentions;
-        let mut lambda = lambda?;
-        lambda.formals = spec.tail();
-        lambda.global_only = true;
-        lambda.name = Some(name);
-        let lambda = self.add(Node::Lambda(Box::new(lambda)), list);
-        Some(self.add(Node::Fun(name, lambda), list))
-    }
-
-    /// Expands the argument of `quasiquote`.
-    fn template_root(&mut self, form: Value, list: Value) -> NodeId {
-        if tagged(form, self.names.unquote_splicing) {
-            let text = "unquote-splicing (,@) not valid at top level of quasiquote";
-            return self.error(text, list);
-        }
-        self.template(form)
-    }
-
-    fn template(&mut self, form: Value) -> NodeId {
-        stacker::maybe_grow(STACK_RED_ZONE_BYTES, STACK_PIECE_BYTES, || {
-            if !form.is_pair() {
-                return self.constant(form);
-            }
-            if tagged(form, self.names.unquote) {
-                return match elements(form)[..] {
-                    [_, inner] => self.expand(inner),
-                    _ => self.error("unquote expects exactly 1 argument", form),
-                };
-            }
-            let mut items = Vec::new();
-            for item in elements(form) {
-                if tagged(item, self.names.unquote_splicing) {
-                    let id = match elements(item)[..] {
-                        [_, inner] => self.expand(inner),
-                        _ => self.error("unquote-splicing expects exactly 1 argument", form),
-                    };
-                    items.push((id, true));
-                } else {
-                    items.push((self.template(item), false));
-                }
-            }
-            self.chunked_template(items, form)
-        })
-    }
-
-    fn chunked_template(&mut self, mut items: Vec<(NodeId, bool)>, form: Value) -> NodeId {
-        while items.len() > TEMPLATE_CHUNK {
-            items = items
-                .chunks(TEMPLATE_CHUNK)
-                .map(|chunk| {
-                    (self.add(Node::Template(chunk.to_vec(), form.is_quoted()), form), true)
-                })
-                .collect();
-        }
-        self.add(Node::Template(items, form.is_quoted()), form)
-    }
-}
-
-/// True for a list that starts with this symbol.
-fn tagged(form: Value, tag: Option<SymbolId>) -> bool {
-    form.is_pair() && form.head().as_symbol() == tag && tag.is_some()
 }
 
 /// True for a value that evaluates to itself as a list: a quoted list or nil.
-fn is_literal(form: Value) -> bool {
+pub(super) fn is_literal(form: Value) -> bool {
     form.is_nil() || form.is_pair() && form.is_quoted()
 }
 
@@ -562,7 +528,7 @@ fn is_clause(form: Value) -> bool {
 }
 
 /// The elements of a quoted list of symbols.
-fn symbols(list: Value) -> Option<Vec<SymbolId>> {
+pub(super) fn symbols(list: Value) -> Option<Vec<SymbolId>> {
     if !list.is_pair() || !list.is_quoted() {
         return None;
     }

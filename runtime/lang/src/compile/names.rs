@@ -23,6 +23,8 @@ pub enum Inline {
     Lambda,
     /// `fun`
     Fun,
+    /// `defmacro`
+    Macro,
     /// `do`
     Do,
     /// `let`
@@ -59,6 +61,7 @@ const FORMS: &[(&str, Inline)] = &[
     ("def", Inline::Define),
     ("\\", Inline::Lambda),
     ("fun", Inline::Fun),
+    ("defmacro", Inline::Macro),
     ("do", Inline::Do),
     ("let", Inline::Let),
     ("select", Inline::Select),
@@ -97,6 +100,8 @@ fn inlined() -> impl Iterator<Item = (&'static str, Inline)> {
 /// The builtins that go on with a loaded file and with a module; unreadable, so programs cannot call
 /// them.
 pub const LOAD_STEP: &str = "load step";
+/// The builtin that makes a macro of a function.
+pub const MACRO_MAKER: &str = "make macro";
 /// See [`LOAD_STEP`].
 pub const MODULE_STEP: &str = "module step";
 
@@ -165,8 +170,9 @@ impl Names {
             let builtin = vm.global(symbol).expect("inlined builtins are registered");
             names.inlined.insert(symbol, (inline, builtin));
         }
-        names.binders =
-            ["=", "def", "\\", "fun", "shift", "async-shift"].map(|name| vm.intern(name)).to_vec();
+        names.binders = ["=", "def", "\\", "fun", "defmacro", "shift", "async-shift"]
+            .map(|name| vm.intern(name))
+            .to_vec();
         let special = [
             ("quote", Special::Quote),
             ("quasiquote", Special::Quasiquote),

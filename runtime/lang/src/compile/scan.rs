@@ -8,7 +8,7 @@ use valk_vm::Vm;
 
 /// Inlinable names that stand in a list some form of `form` binds: formals, targets of `=`, `def`
 /// and `fun`. Found by looking, not by understanding, so there may be a few too many.
-pub(super) fn bound_names(names: &Names, form: Value) -> HashSet<SymbolId> {
+pub(super) fn bound_names(vm: &mut Vm, names: &Names, form: Value) -> HashSet<SymbolId> {
     let mut found = HashSet::new();
     let mut pending = vec![form];
     while let Some(mut list) = pending.pop() {
@@ -18,9 +18,7 @@ pub(super) fn bound_names(names: &Names, form: Value) -> HashSet<SymbolId> {
             if item.is_pair() {
                 pending.push(item);
             }
-            let binds = |head: SymbolId| binds(names, head) && names.is_inlined(head);
-            let is_binder = item.as_symbol().is_some_and(binds) || names.is_binder_value(item);
-            if first && is_binder && list.tail().is_pair() {
+            if first && binds(vm, names, item) && list.tail().is_pair() {
                 let bound = elements(list.tail().head());
                 let symbols = bound.into_iter().filter_map(Value::as_symbol);
                 found.extend(symbols.filter(|symbol| names.is_inlined(*symbol)));
@@ -32,9 +30,11 @@ pub(super) fn bound_names(names: &Names, form: Value) -> HashSet<SymbolId> {
     found
 }
 
-/// True for the builtins whose first argument names variables.
-fn binds(names: &Names, head: SymbolId) -> bool {
-    names.binders.contains(&head)
+/// True for the builtins whose first argument names variables, by name, alias or value.
+fn binds(vm: &mut Vm, names: &Names, head: Value) -> bool {
+    let Some(symbol) = head.as_symbol() else { return names.is_binder_value(head) };
+    let name = vm.alias(symbol).map_or(symbol, |(_, name)| name);
+    names.binders.contains(&name)
 }
 
 /// The names that a form defines in its module when it is evaluated, each with the list that does:

@@ -2,6 +2,7 @@
 
 use super::family;
 use super::uncaught::UncaughtError;
+use crate::compile::is_macro;
 use crate::nearest::nearest;
 use crate::print::display;
 use crate::reference::lookup;
@@ -25,7 +26,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("fn", "\\"),
     ("lambda", "\\"),
     ("length", "len"),
-    ("let*", "let"),
     ("null?", "nil?"),
     ("progn", "do"),
     ("rest", "tail"),
@@ -185,6 +185,12 @@ fn exactly(count: u32) -> String {
 fn not_a_function(vm: &mut Vm, uncaught: &UncaughtError) -> Option<String> {
     let form = uncaught.form.as_ref()?;
     let written = form.callee_text()?;
+    if callee(vm, uncaught).is_some_and(|(_, value)| is_macro(vm, value)) {
+        return Some(format!(
+            "`{written}` is a macro now; define it before the code that uses it is read"
+        ));
+    }
+    let form = uncaught.form.as_ref()?;
     if form.in_braces() {
         let inside = "`{list …}` or `{{…}}` gives a list, `{do …}` evaluates several expressions";
         return Some(format!("these braces hold code that calls `{written}`; {inside}"));

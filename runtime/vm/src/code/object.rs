@@ -24,7 +24,7 @@ pub const WINDOW_SLOTS: usize = 3;
 pub const REGISTERS_MAX: usize = 250;
 
 /// Where a form stands in its source: file number and byte range.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Position {
     /// File number, given out by the embedder.
     pub file: u32,

@@ -235,6 +235,9 @@ impl Vm {
             return None;
         }
         self.refresh_guards();
+        if self.is_within {
+            return self.heap.over_hard_limit().then(|| self.out_of_memory());
+        }
         if !self.heap.wants_collection() {
             if self.heap.acknowledge() {
                 fiber.top = end;
@@ -320,6 +323,11 @@ impl Vm {
         let is_second_attempt = std::mem::take(&mut self.room_was_made);
         match outcome {
             Outcome::Value(value) => Native::Result(value),
+            Outcome::Block(_) if self.is_within => {
+                Native::Result(self.error("this operation waits and cannot be used here"))
+            }
+            Outcome::Collect if self.is_within => Native::Result(Value::ZERO),
+            Outcome::NeedsRoom(_) if self.is_within => Native::Result(self.out_of_memory()),
             Outcome::Block(wait) => {
                 fiber.top = first;
                 let answer = self.outside_with(Some(fiber), wait);

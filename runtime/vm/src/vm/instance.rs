@@ -95,6 +95,8 @@ pub struct Vm {
     /// What `ctx/with` established for the running fiber; nil for nothing. Means something to
     /// the embedder only.
     pub context: Value,
+    /// A function is being called by what holds values that no collection sees.
+    pub(crate) is_within: bool,
     /// On whose behalf the builtin runs that sees its caller's environment.
     pub caller: Caller,
     /// An object of the embedder's that lives as long as this VM; nil until the embedder sets it.
@@ -161,6 +163,7 @@ impl Vm {
             collected: None,
             definitions_forbidden: false,
             context: Value::NIL,
+            is_within: false,
             caller: Caller::PROGRAM,
             embedder: Value::NIL,
             markers: Markers::default(),
@@ -384,6 +387,16 @@ impl Vm {
             }
         };
         self.safepoints_passed = safepoints_passed;
+        value
+    }
+
+    /// Calls a function as a part of a builtin or of a compilation: until it returns nothing is
+    /// collected, and what waits is an error. Above the memory limit calls are errors.
+    pub fn call_within(&mut self, function: Value, arguments: &[Value]) -> Value {
+        let outer = (self.is_within, self.context, self.definitions_forbidden, self.caller);
+        self.is_within = true;
+        let value = self.call(function, arguments);
+        (self.is_within, self.context, self.definitions_forbidden, self.caller) = outer;
         value
     }
 

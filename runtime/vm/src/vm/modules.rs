@@ -8,7 +8,8 @@
 //! 3. [`ModuleId::LIBRARY`] is the base of all modules but the program: what it makes public is known there
 //!    until the module defines or imports something of that name. The program starts with its public
 //!    names bound, and what the program binds instead does not reach the cells of the library.
-//! 4. Code of a library never is who asks when a builtin wants the names of its caller: the code
+//! 4. An *alias* stands for a name of a module in code of any module. Code that macros make has them.
+//! 5. Code of a library never is who asks when a builtin wants the names of its caller: the code
 //!    around it is ([`Vm::caller`]).
 
 use super::instance::Vm;
@@ -26,6 +27,8 @@ const LIBRARY_BIT: u32 = 1 << 31;
 
 /// Between a cell's name and the number of its module; no source text has it in a name.
 const SEPARATOR: u8 = 0;
+/// Between the parts of an alias: a name, a module's number, the number of an expansion.
+const ALIAS: u8 = 1;
 
 impl ModuleId {
     /// The program, and what is typed at a prompt.
@@ -112,6 +115,7 @@ impl Vm {
     /// What a name means in a module; what nobody has defined yet is waited for in a cell of the
     /// module's own.
     pub fn cell(&mut self, module: ModuleId, name: SymbolId) -> SymbolId {
+        let (module, name) = self.alias(name).unwrap_or((module, name));
         let found = self.environments(|environments| environments.find(module, name));
         found.unwrap_or_else(|| self.definition_cell(module, name))
     }
@@ -129,6 +133,7 @@ impl Vm {
 
     /// The cell that a definition of this name in a module fills.
     pub fn definition_cell(&mut self, module: ModuleId, name: SymbolId) -> SymbolId {
+        let (module, name) = self.alias(name).unwrap_or((module, name));
         if let Some(cell) = self.own_cell(module, name) {
             return cell;
         }
@@ -205,6 +210,39 @@ impl Vm {
         self.global(cell)
     }
 
+    /// The module and the name that an alias stands for.
+    pub fn alias(&mut self, symbol: SymbolId) -> Option<(ModuleId, SymbolId)> {
+        let text = self.heap.symbols().name(symbol);
+        let at = text.iter().position(|byte| *byte == ALIAS)?;
+        let name = text[..at].to_vec();
+        let module = text[at + 1..].split(|byte| *byte == ALIAS).next().unwrap_or_default();
+        let module = String::from_utf8_lossy(module).parse().ok()?;
+        let name = self.heap.intern(&name).as_symbol().expect("intern makes symbols");
+        Some((ModuleId(module), name))
+    }
+
+    /// The number of the expansion that an alias belongs to.
+    pub fn alias_number(&self, symbol: SymbolId) -> Option<u32> {
+        let text = self.heap.symbols().name(symbol);
+        let number = text.split(|byte| *byte == ALIAS).nth(2)?;
+        String::from_utf8_lossy(number).parse().ok()
+    }
+
+    /// The alias of a name of a module, which belongs to no expansion yet.
+    pub fn new_alias(&mut self, module: ModuleId, name: SymbolId) -> SymbolId {
+        let text = format!("{}\u{1}{}", self.cell_name(name), module.0);
+        self.intern(&text)
+    }
+
+    /// An alias that belongs to no expansion with the number of one.
+    pub fn numbered_alias(&mut self, alias: SymbolId, number: u32) -> Option<SymbolId> {
+        if self.alias(alias).is_none() || self.alias_number(alias).is_some() {
+            return None;
+        }
+        let text = String::from_utf8_lossy(self.heap.symbols().name(alias)).into_owned();
+        Some(self.intern(&format!("{text}\u{1}{number}")))
+    }
+
     /// The name of a cell as programs write it.
     pub fn cell_name(&self, cell: SymbolId) -> String {
         let text = self.heap.symbols().name(cell);
@@ -214,11 +252,11 @@ impl Vm {
 
 /// The part of a cell's name that programs write.
 pub(crate) fn written(text: &[u8]) -> &[u8] {
-    text.split(|byte| *byte == SEPARATOR).next().unwrap_or(text)
+    text.split(|byte| matches!(*byte, SEPARATOR | ALIAS)).next().unwrap_or(text)
 }
 
 /// Whether no source text can contain this name: that of a cell, or of a builtin that only the
 /// language itself calls.
 pub(crate) fn is_hidden(text: &[u8]) -> bool {
-    text.iter().any(|byte| *byte == SEPARATOR || *byte == b' ')
+    text.iter().any(|byte| matches!(*byte, SEPARATOR | ALIAS | b' '))
 }
