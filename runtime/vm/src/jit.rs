@@ -3,7 +3,9 @@
 //!
 //! 1. Native code works on the same frames as the interpreter, and keeps nothing else between
 //!    instructions. So it can be left before any instruction, and the interpreter goes on there:
-//!    that is what it does for whatever is uncommon. It calls nothing.
+//!    that is what it does for whatever is uncommon. It calls builtins, if they do with their arguments,
+//!    and is left with what they want from the interpreter ([`Asked`]). A builtin does not collect and
+//!    moves no stack; what it allocates, interns or counts is brought up to date before and after it.
 //! 2. It is entered at the start of a function, and behind a call. A frame that native code has
 //!    called from says in its link ([`crate::frames::link::link`]) where it goes on.
 //! 3. It takes inlined builtins for what they were: a VM that has seen one rebound never enters
@@ -19,6 +21,7 @@ mod native_code;
 #[cfg(target_arch = "x86_64")]
 mod x64;
 
+pub(crate) use exit::Asked;
 pub(crate) use native_code::make;
 #[cfg(not(target_arch = "x86_64"))]
 pub(crate) use native_code::no_compiler::run;

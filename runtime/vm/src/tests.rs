@@ -3,6 +3,8 @@
 mod fused;
 #[cfg(target_arch = "x86_64")]
 mod jit;
+#[cfg(target_arch = "x86_64")]
+mod jit_builtins;
 mod persistent;
 mod preemption;
 mod primitives;

@@ -135,10 +135,16 @@ pub(super) fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
     macro_rules! enter_native {
         ($target:expr, $value:expr) => {{
             // SAFETY: this form of the interpreter has not seen a builtin rebound; `$target` belongs
-            // to the function whose frame is at `base`.
-            let exit = unsafe { jit::run(vm, $target, base, limit, $value) };
+            // to the function whose frame is at `base`, in the fiber's stack.
+            let exit = unsafe { jit::run(vm, fiber, $target, base, limit, $value) };
             pc = exit.pc;
             base = exit.base;
+            if pc.is_null() {
+                if let Err(exit) = vm.go_on_from_native(fiber) {
+                    return exit;
+                }
+                load!();
+            }
             continue;
         }};
     }

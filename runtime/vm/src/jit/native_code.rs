@@ -119,6 +119,7 @@ fn compile(vm: &Vm, code: &Code) -> Option<Compiled> {
 #[cfg(not(target_arch = "x86_64"))]
 pub(super) mod no_compiler {
     use crate::code::Code;
+    use crate::frames::fiber::Fiber;
     use crate::jit::exit::JitExit;
     use crate::vm::Vm;
     use valk_heap::Value;
@@ -145,6 +146,7 @@ pub(super) mod no_compiler {
     /// None.
     pub(crate) unsafe fn run(
         _vm: &mut Vm,
+        _fiber: &mut Fiber,
         _target: *const u8,
         _base: *mut Value,
         _limit: *mut Value,

@@ -11,9 +11,11 @@
 //! | `r14` | address of the next young cell |
 //! | `r15` | calls of functions counted so far |
 //!
-//! The others are scratch within an instruction, but for `rax`: see `emitter`.
+//! The others are scratch within an instruction, but for `rax`: see `emitter`. The host's stack has nothing
+//! of native code on it, and its pointer is at a multiple of 16.
 
 mod branches;
+mod builtins;
 mod calls;
 mod data;
 mod emitter;

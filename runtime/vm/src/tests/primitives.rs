@@ -48,7 +48,7 @@ fn function(vm: &mut Vm, opcode: Opcode, number: i8) -> Value {
 }
 
 /// A VM with a builtin of every primitive's name, which no test calls, and a name for all of them.
-fn vm_with_builtins(jit_calls: u32) -> Vm {
+pub(super) fn vm_with_builtins(jit_calls: u32) -> Vm {
     let mut vm = vm();
     vm.jit_calls = jit_calls;
     let run = NativeKind::Plain(|_, _| panic!("its instruction does its work"));

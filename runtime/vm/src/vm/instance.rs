@@ -20,7 +20,7 @@ use super::modules::{Caller, Environments, ModuleId, is_hidden};
 use crate::builtin::{Arity, Native, NativeKind};
 use crate::frames::fiber::{Fiber, State};
 use crate::interpreter::continuations::Markers;
-use crate::jit::JIT_CALLS_DEFAULT;
+use crate::jit::{Asked, JIT_CALLS_DEFAULT};
 use crate::vm::counters::Counters;
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -86,6 +86,8 @@ pub struct Vm {
     pub(crate) out_of_memory_at: Option<usize>,
     /// A builtin that asked for room is about to be called once more.
     pub(crate) room_was_made: bool,
+    /// What a builtin wants that native code has called and was left for.
+    pub(crate) asked: Option<Asked>,
     /// Compiler used for code that appears at run time.
     pub compile: CompileHook,
     /// Is told of every collection when it is over.
@@ -159,6 +161,7 @@ impl Vm {
             stack_bytes: 0,
             out_of_memory_at: None,
             room_was_made: false,
+            asked: None,
             compile,
             collected: None,
             definitions_forbidden: false,

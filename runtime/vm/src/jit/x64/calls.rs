@@ -1,7 +1,9 @@
-//! Calls of functions that have native code, and returns.
+//! Calls of builtins and of functions that have native code, and returns.
 
 use super::data::field;
-use super::emitter::{CLOSURE, Emitter, LINK, NEXT, POLL_FLAG, WINDOW_BYTES, asm, slot};
+use super::emitter::{
+    BuiltinCall, CLOSURE, Emitter, LINK, NEXT, POLL_FLAG, WINDOW_BYTES, asm, slot,
+};
 use crate::code::opcode::Opcode;
 use crate::code::{Code, WINDOW_SLOTS};
 use crate::frames::link::{LINK_DISTANCE_MASK, LINK_TARGET_SHIFT, link};
@@ -83,14 +85,17 @@ impl Emitter<'_> {
     }
 
     /// Leaves unless `rsi` is a closure whose native code takes that many arguments: its code in
-    /// `rdx`, its frame's size in `rcx`.
-    fn callee(&mut self, count: u8) {
-        let exit = self.exit();
+    /// `rdx`, its frame's size in `rcx`. A builtin is called, which goes on at `back`.
+    fn callee(&mut self, a: u8, count: u8, is_tail: bool, back: DynamicLabel) {
+        let (exit, label) = (self.exit(), self.ops.new_dynamic_label());
+        let after = self.after;
+        let call = BuiltinCall { label, back, exit, after, window: a, count, is_tail };
+        self.builtin_calls.push(call);
         asm!(self
             ; mov ecx, esi
             ; and ecx, TAG_MASK.into()
             ; cmp cl, TAG_OBJECT
-            ; jne =>exit
+            ; jne =>label
             ; cmp BYTE [rsi + KIND_OFFSET - i32::from(TAG_OBJECT)], Kind::Closure as i8
             ; jne =>exit
             ; mov rdx, [rsi + field(1)]
@@ -123,7 +128,7 @@ impl Emitter<'_> {
     /// Goes to the closure in `rsi`, which returns to `back`.
     fn enter_function(&mut self, a: u8, count: u8, back: DynamicLabel) {
         let exit = self.exit();
-        self.callee(count);
+        self.callee(a, count, false, back);
         asm!(self
             ; lea rax, [rbx + window_end(a)]
             ; lea rcx, [rax + rcx * 8]
@@ -186,10 +191,10 @@ impl Emitter<'_> {
         self.goes_on(a, back);
     }
 
-    /// Calls the closure in `rsi` in place of the running frame.
+    /// Calls the closure in `rsi` in place of the running frame. What a builtin returns is in window `a`.
     fn tail_call(&mut self, a: u8, count: u8) {
-        let exit = self.exit();
-        self.callee(count);
+        let (exit, back) = (self.exit(), self.ops.new_dynamic_label());
+        self.callee(a, count, true, back);
         asm!(self
             ; lea rcx, [rbx + rcx * 8]
         );
@@ -201,8 +206,8 @@ impl Emitter<'_> {
                 ; mov [rbx + slot(i)], rax
             );
         }
-        self.uses_rax();
         asm!(self ; jmp rdx);
+        self.goes_on(a, back);
     }
 
     /// The rule of `(e)`: a closure is called, what is no object keeps its value. Leaves for the

@@ -5,8 +5,9 @@
 //!    is known.
 //! 2. `rax` may hold the value of a register of the frame, which is then in the frame too.
 //! 3. An instruction leaves native code before it has changed anything, so that the interpreter can
-//!    perform it from the beginning.
+//!    perform it from the beginning; or, after a builtin that wants something, with no next instruction.
 
+use super::builtins::{Builtin, call_site};
 use super::entry::{Context, Memory};
 use crate::code::opcode::{Opcode, Word};
 use crate::code::verify::length;
@@ -53,6 +54,9 @@ macro_rules! asm {
 }
 pub(super) use asm;
 
+const CURSOR: i32 = (offset_of!(Context, direct) + offset_of!(NativeContext, cursor)) as i32;
+const GLOBALS: i32 = (offset_of!(Context, direct) + offset_of!(NativeContext, globals)) as i32;
+const FUNCTION_CALLS: i32 = offset_of!(Context, function_calls) as i32;
 /// Offset in the context of what native code works with.
 pub(super) const POLL_FLAG: i32 =
     (offset_of!(Context, direct) + offset_of!(NativeContext, poll_flag)) as i32;
@@ -61,6 +65,8 @@ pub(super) const YOUNG_LIMIT: i32 =
     (offset_of!(Context, direct) + offset_of!(NativeContext, limit)) as i32;
 /// The same of the way out.
 const LEAVE: i32 = offset_of!(Context, leave) as i32;
+/// The same of the way to builtins.
+const CALL_BUILTIN: i32 = offset_of!(Context, call_builtin) as i32;
 
 pub(super) const SLOT_BYTES: i32 = size_of::<Value>() as i32;
 /// Bytes of a window before the arguments.
@@ -113,6 +119,21 @@ impl Known {
 /// The code refers to itself by distances only, so it may lie anywhere.
 type Assembler = VecAssembler<X64Relocation>;
 
+/// A call of what is no function of the language: a builtin, most likely.
+pub(super) struct BuiltinCall {
+    /// Where the call comes to, with the callee in `rsi`.
+    pub label: DynamicLabel,
+    /// Where it goes on with the result in `rax`.
+    pub back: DynamicLabel,
+    /// Where the interpreter performs it.
+    pub exit: DynamicLabel,
+    /// Word of the instruction after it.
+    pub after: usize,
+    pub window: u8,
+    pub count: u8,
+    pub is_tail: bool,
+}
+
 pub(super) struct Emitter<'a> {
     pub vm: &'a Vm,
     pub code: &'a Code,
@@ -123,6 +144,8 @@ pub(super) struct Emitter<'a> {
     targets: Vec<Option<DynamicLabel>>,
     /// Where this function is left, and the word of the instruction that is next then.
     exits: Vec<(DynamicLabel, usize)>,
+    /// Calls whose callee may be a builtin.
+    pub builtin_calls: Vec<BuiltinCall>,
     /// By word: where native code goes on behind a call.
     returns: Vec<u32>,
     start: usize,
@@ -148,6 +171,7 @@ pub(in super::super) fn compile(vm: &Vm, code: &Code) -> Option<(Memory, Box<[u3
         entry,
         targets: targets(code, &mut ops),
         exits: Vec::new(),
+        builtin_calls: Vec::new(),
         returns: vec![0; code.words.len() + 1],
         start: ops.offset().0,
         known: Known::default(),
@@ -190,11 +214,45 @@ impl Emitter<'_> {
             self.instruction();
             self.at = self.after;
         }
+        for call in std::mem::take(&mut self.builtin_calls) {
+            self.builtin_call(&call);
+        }
         for (label, word) in std::mem::take(&mut self.exits) {
             let pc = self.address(word);
             asm!(self ; =>label ; mov rax, QWORD pc);
             self.leave();
         }
+    }
+
+    /// Has a builtin called. It may allocate and intern, so what the registers hold of the heap is written
+    /// before it and read after it.
+    fn builtin_call(&mut self, call: &BuiltinCall) {
+        let BuiltinCall { label, back, exit, .. } = *call;
+        let pc = self.address(call.after);
+        let site = call_site(call.window, call.count, call.is_tail) as i32;
+        asm!(self
+            ; =>label
+            ; cmp esi, Value::builtin(0).bits() as i32
+            ; jne =>exit
+            ; mov rdi, rbp
+            ; mov rcx, rsi
+            ; mov rsi, rbx
+            ; mov rdx, QWORD pc
+            ; mov r8d, site
+            ; mov [rbp + CURSOR], r14
+            ; mov [rbp + FUNCTION_CALLS], r15
+            ; call QWORD [rbp + CALL_BUILTIN]
+            ; mov r13, [rbp + GLOBALS]
+            ; mov r14, [rbp + CURSOR]
+            ; mov r15, [rbp + FUNCTION_CALLS]
+            ; test edx, edx
+            ; jz =>back
+            ; cmp edx, Builtin::REFUSED as i32
+            ; je =>exit
+            // No next instruction: the interpreter asks what there is to do.
+            ; xor eax, eax
+        );
+        self.leave();
     }
 
     fn instruction(&mut self) {

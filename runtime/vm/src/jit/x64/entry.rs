@@ -1,5 +1,7 @@
 //! How native code is entered and left, and the memory it lies in.
 
+use super::builtins::CallBuiltin;
+use crate::frames::fiber::Fiber;
 use crate::jit::exit::JitExit;
 use crate::vm::Vm;
 use dynasmrt::AssemblyOffset;
@@ -39,21 +41,28 @@ pub(super) struct Context {
     pub direct: NativeContext,
     /// First slot of the stack that may not be used without asking.
     limit: *mut Value,
-    function_calls: u64,
+    pub function_calls: u64,
     pub closures_created: u64,
     /// Where native code jumps to be left, with the next instruction in `rax`.
     pub leave: unsafe extern "sysv64" fn(),
+    /// What calls builtins.
+    pub call_builtin: CallBuiltin,
+    /// Whose program runs, for builtins.
+    pub vm: *mut Vm,
+    pub fiber: *mut Fiber,
 }
 
-/// Runs native code until it comes to something uncommon.
+/// Runs native code until it comes to something uncommon. Where a builtin wants something there is no next
+/// instruction (null), and [`Vm::go_on_from_native`] sees to it.
 ///
 /// # Safety
 /// `target` is the entry of the native code of the function whose frame is at `base`, or a place in
-/// it behind a call, whose value is `value` and stands in its register. `limit` is the fiber's. The
-/// VM has not seen an inlined builtin rebound.
+/// it behind a call, whose value is `value` and stands in its register. `base` is in the fiber's stack and
+/// `limit` is the fiber's. The VM has not seen an inlined builtin rebound.
 #[inline(never)]
 pub(crate) unsafe fn run(
     vm: &mut Vm,
+    fiber: &mut Fiber,
     target: *const u8,
     base: *mut Value,
     limit: *mut Value,
@@ -65,6 +74,9 @@ pub(crate) unsafe fn run(
         function_calls: vm.counters.function_calls,
         closures_created: vm.counters.closures_created,
         leave,
+        call_builtin: super::builtins::call_builtin,
+        vm: std::ptr::from_mut(vm),
+        fiber: std::ptr::from_mut(fiber),
     };
     // SAFETY: the caller's promise makes `target` native code for this frame, which keeps to
     // the frame, to the stack below the limit and to the nursery.
@@ -94,6 +106,8 @@ unsafe extern "sysv64" fn enter(
         "push r13",
         "push r14",
         "push r15",
+        // Where native code calls, the stack is at a multiple of 16.
+        "sub rsp, 8",
         "mov rbp, rdi",
         "mov rbx, rsi",
         "mov r12, [rbp + {limit}]",
@@ -119,6 +133,7 @@ unsafe extern "sysv64" fn leave() {
         "mov [rbp + {cursor}], r14",
         "mov [rbp + {calls}], r15",
         "mov rdx, rbx",
+        "add rsp, 8",
         "pop r15",
         "pop r14",
         "pop r13",
