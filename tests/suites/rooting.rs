@@ -62,7 +62,10 @@ const MOMENTARY: &[(&str, &[&str])] = &[
     ("web", &["Problem", "Settings"]),
     (
         "vm",
-        &["CallSite", "Change", "Context", "Exit", "JitExit", "Native", "Outcome", "Step", "View"],
+        &[
+            "Builtin", "CallSite", "Change", "Context", "Exit", "JitExit", "Native", "Outcome",
+            "Step", "View",
+        ],
     ),
 ];
 

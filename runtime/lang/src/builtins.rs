@@ -34,6 +34,8 @@ pub fn register(vm: &mut Vm) {
     let shutdown = vm.intern("shutdown");
     vm.define_public(shutdown, exit);
     vm.guard_primitives();
+    let vector_get = vm.builtin("vec/get").expect("registered above");
+    vm.set_vector_get(vector_get);
 }
 
 /// Registers further plain builtins, for crates above.

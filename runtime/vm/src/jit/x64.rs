@@ -18,6 +18,7 @@ mod branches;
 mod builtins;
 mod calls;
 mod data;
+mod elements;
 mod emitter;
 mod entry;
 mod numbers;

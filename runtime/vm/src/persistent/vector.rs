@@ -2,11 +2,13 @@
 //!
 //! The table: elements in chunks; what lies behind the current version's size is undefined.
 
-use super::limits::{CAPACITY_MIN, CHUNK_ENTRIES, ENTRIES_MAX};
+pub(crate) use super::limits::CHUNK_ENTRIES;
+use super::limits::{CAPACITY_MIN, ENTRIES_MAX};
 use super::versions::{self, BUDGET, Change, Table};
+pub(crate) use super::versions::{LINK, SIZE};
 use valk_heap::{Heap, Kind, Value};
 
-const DIRECTORY: usize = 1;
+pub(crate) const DIRECTORY: usize = 1;
 
 /// A vector of these elements.
 pub fn from_slice(heap: &mut Heap, elements: &[Value]) -> Value {

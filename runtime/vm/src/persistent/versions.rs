@@ -5,8 +5,8 @@
 
 use valk_heap::{Heap, Kind, StripeGuard, Value};
 
-const LINK: usize = 0;
-const SIZE: usize = 1;
+pub(crate) const LINK: usize = 0;
+pub(crate) const SIZE: usize = 1;
 const KEY: usize = 2;
 const VALUE: usize = 3;
 const STAMP: usize = 4;

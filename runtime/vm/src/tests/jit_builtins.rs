@@ -2,9 +2,10 @@
 
 use super::primitives::vm_with_builtins;
 use super::{assembled, code, vm};
+use crate::persistent::vector;
 use crate::{Arity, Code, CodeKind, JIT_NEVER, NativeKind, Opcode, Outcome, Step, Vm};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use valk_heap::{ERROR_MESSAGE, ERROR_TRACE, SymbolId, Value};
+use valk_heap::{ERROR_MESSAGE, ERROR_TRACE, Kind, SymbolId, Value};
 
 /// A VM that compiles every function when it is called first, or none.
 fn vm_that(compiles: bool) -> Vm {
@@ -38,6 +39,16 @@ fn define(vm: &mut Vm, arity: Arity, run: crate::NativeFn) -> SymbolId {
     name
 }
 
+/// What a value is: a number, a list or an error, with what it says.
+fn shown(vm: &Vm, value: Value) -> String {
+    if !value.is_error() {
+        return format!("{:?}", value.as_integer());
+    }
+    let message = value.field(ERROR_MESSAGE);
+    let text = String::from_utf8_lossy(message.bytes(&vm.heap)).into_owned();
+    format!("{text}, traced: {}", !value.field(ERROR_TRACE).is_nil())
+}
+
 /// What comes of a call with 20 and 3, alone and as a tail call, in native code; it is what comes of it
 /// in the interpreter.
 fn results(arity: Arity, run: crate::NativeFn) -> Vec<String> {
@@ -48,13 +59,7 @@ fn results(arity: Arity, run: crate::NativeFn) -> Vec<String> {
             let function = caller(&mut vm, name, is_tail);
             let value = vm.call(function, &[Value::fixnum(20), Value::fixnum(3)]);
             assert_eq!(vm.counters.functions_compiled > 0, compiles);
-            let text = if value.is_error() {
-                let message = value.field(ERROR_MESSAGE);
-                let text = String::from_utf8_lossy(message.bytes(&vm.heap)).into_owned();
-                format!("{text}, traced: {}", !value.field(ERROR_TRACE).is_nil())
-            } else {
-                format!("{:?}", value.as_integer())
-            };
+            let text = shown(&vm, value);
             format!(
                 "{text}, {} builtins, {} calls",
                 vm.counters.builtin_calls, vm.counters.function_calls
@@ -214,5 +219,68 @@ valk_harness::test! {
         assert_eq!(native, interpreted);
         assert!(native.1, "it was rebound");
         assert_eq!(native.0, Some(1000));
+    }
+
+    // Native code reads elements of vectors itself, if that is simple; the builtin does the rest.
+    fn elements_of_vectors() {
+        let [native, interpreted] = [true, false].map(|compiles| {
+            let mut vm = vm_that(compiles);
+            let get = define(&mut vm, Arity::Exactly(2), |vm, arguments| {
+                let [vector, index] = *arguments else { unreachable!("two arguments") };
+                if vector.kind() != Kind::Vector || !index.is_fixnum() {
+                    return vm.error("no vector or no index").into();
+                }
+                let index = usize::try_from(index.as_fixnum()).unwrap_or(usize::MAX);
+                match vector::get(&mut vm.heap, vector, index) {
+                    Some(element) => element.into(),
+                    None => vm.error("no element").into(),
+                }
+            });
+            let builtin = vm.global(get).expect("bound");
+            vm.set_vector_get(builtin);
+            let functions = [false, true].map(|is_tail| caller(&mut vm, get, is_tail));
+            let broken = vm.error("stored");
+            let mut vectors = vec![Value::NIL, Value::fixnum(7), builtin, broken];
+            for size in [0, 1, 5, 31, 32, 33, 100] {
+                let elements: Vec<Value> = (0..size).map(Value::fixnum).collect();
+                let first = vector::from_slice(&mut vm.heap, &elements);
+                vectors.push(first);
+                if size > 0 {
+                    // The first is an older version from here on.
+                    vectors.push(vector::set(&mut vm.heap, first, 0, broken));
+                    let list = vm.heap.cons(Value::ONE, Value::NIL, true);
+                    let last = vector::from_slice(&mut vm.heap, &elements);
+                    vectors.push(vector::set(&mut vm.heap, last, size as usize - 1, list));
+                }
+            }
+            let mut found = Vec::new();
+            for vector in vectors {
+                for index in [-1, 0, 1, 4, 5, 30, 31, 32, 99, 100, i64::from(u32::MAX), 1 << 60] {
+                    for function in functions {
+                        let element = vm.call(function, &[vector, Value::fixnum(index)]);
+                        found.push(shown(&vm, element));
+                    }
+                }
+                let element = vm.call(functions[1], &[vector, Value::NIL]);
+                found.push(shown(&vm, element));
+            }
+            found.push(format!("{} builtins", vm.counters.builtin_calls));
+            found
+        });
+        assert_eq!(native, interpreted);
+    }
+
+    // With other mutators about, the builtin takes its turn.
+    fn elements_of_vectors_that_are_shared() {
+        let mut vm = vm_that(true);
+        let get = define(&mut vm, Arity::Exactly(2), |_, _| Value::fixnum(1000).into());
+        let function = caller(&mut vm, get, true);
+        let elements = vector::from_slice(&mut vm.heap, &[Value::ONE]);
+        assert_eq!(vm.call(function, &[elements, Value::ZERO]), Value::fixnum(1000));
+        let builtin = vm.global(get).expect("bound");
+        vm.set_vector_get(builtin);
+        assert_eq!(vm.call(function, &[elements, Value::ZERO]), Value::ONE);
+        let _template = vm.template();
+        assert_eq!(vm.call(function, &[elements, Value::ZERO]), Value::fixnum(1000));
     }
 }

@@ -75,6 +75,8 @@ pub struct Vm {
     /// The heap.
     pub heap: Heap,
     pub(crate) natives: Vec<Native>,
+    /// The builtin that is `vec/get`; undefined for none.
+    pub(crate) vector_get: Value,
     pub(crate) guards: Guards,
     pub(crate) guarded: bool,
     /// Shared by the VMs of this heap.
@@ -152,6 +154,7 @@ impl Vm {
         Vm {
             heap,
             natives: Vec::new(),
+            vector_get: Value::UNDEFINED,
             guards: Guards::default(),
             guarded: false,
             group,
@@ -188,6 +191,12 @@ impl Vm {
         self.natives.push(Native { name: symbol, arity, kind });
         self.define_public(symbol, builtin);
         builtin
+    }
+
+    /// Says which builtin is `vec/get`: with a vector and an index it returns what
+    /// [`crate::persistent::vector::get`] does. Native code reads elements itself, if that is simple.
+    pub fn set_vector_get(&mut self, builtin: Value) {
+        self.vector_get = builtin;
     }
 
     /// The value of the builtin registered under this name.

@@ -13,13 +13,14 @@ use crate::builtin::Native;
 use crate::frames::fiber::Fiber;
 use crate::interpreter::continuations::Markers;
 use std::sync::Arc;
-use valk_heap::{MutatorTicket, TooManyMutators, Tracer};
+use valk_heap::{MutatorTicket, TooManyMutators, Tracer, Value};
 
 /// What a further VM on a heap is made from.
 #[derive(Clone)]
 pub struct VmTemplate {
     ticket: MutatorTicket,
     natives: Vec<Native>,
+    vector_get: Option<u32>,
     guards: Guards,
     group: Arc<VmGroup>,
     markers: Markers,
@@ -39,6 +40,7 @@ impl VmTemplate {
         let group = Arc::clone(&self.group);
         let mut vm = Vm::bare(heap, group, self.compile);
         vm.natives.clone_from(&self.natives);
+        vm.vector_get = self.vector_get.map_or(Value::UNDEFINED, Value::builtin);
         vm.guards = self.guards.clone();
         vm.markers = self.markers.clone();
         vm.collected = self.collected;
@@ -88,6 +90,7 @@ impl Vm {
         VmTemplate {
             ticket: self.heap.mutator_ticket(),
             natives: self.natives.clone(),
+            vector_get: self.vector_get.as_builtin(),
             guards: self.guards.clone(),
             group: Arc::clone(&self.group),
             markers: self.markers.clone(),

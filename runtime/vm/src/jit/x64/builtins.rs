@@ -74,7 +74,7 @@ pub(super) unsafe extern "sysv64" fn call_builtin(
     unsafe { vm.heap.set_cursor(context.direct.cursor) };
     vm.counters.function_calls = context.function_calls;
     vm.counters.closures_created = context.closures_created;
-    vm.counters.builtin_calls += 1;
+    vm.counters.builtin_calls = context.builtin_calls + 1;
     // SAFETY: the frame has the window.
     let callee_slot = unsafe { base.add(window) };
     // SAFETY: as above.
@@ -84,6 +84,8 @@ pub(super) unsafe extern "sysv64" fn call_builtin(
         unsafe { std::slice::from_raw_parts(callee_slot.add(WINDOW_SLOTS).cast_const(), count) };
     let outcome = catch_unwind(AssertUnwindSafe(|| run(vm, arguments)));
     context.function_calls = vm.counters.function_calls;
+    context.builtin_calls = vm.counters.builtin_calls;
+    context.is_shared = u64::from(vm.heap.is_shared());
     context.closures_created = vm.counters.closures_created;
     let asked = match outcome {
         Ok(Outcome::Value(value)) => {

@@ -230,8 +230,11 @@ impl Emitter<'_> {
         let BuiltinCall { label, back, exit, .. } = *call;
         let pc = self.address(call.after);
         let site = call_site(call.window, call.count, call.is_tail) as i32;
+        asm!(self ; =>label);
+        if call.count == 2 {
+            self.vector_get(call);
+        }
         asm!(self
-            ; =>label
             ; cmp esi, Value::builtin(0).bits() as i32
             ; jne =>exit
             ; mov rdi, rbp

@@ -42,6 +42,11 @@ pub(super) struct Context {
     /// First slot of the stack that may not be used without asking.
     limit: *mut Value,
     pub function_calls: u64,
+    pub builtin_calls: u64,
+    /// The builtin that is `vec/get`.
+    pub vector_get: Value,
+    /// Other mutators may look at the heap's objects: 0 if not.
+    pub is_shared: u64,
     pub closures_created: u64,
     /// Where native code jumps to be left, with the next instruction in `rax`.
     pub leave: unsafe extern "sysv64" fn(),
@@ -72,6 +77,9 @@ pub(crate) unsafe fn run(
         direct: vm.heap.native_context(),
         limit,
         function_calls: vm.counters.function_calls,
+        builtin_calls: vm.counters.builtin_calls,
+        vector_get: vm.vector_get,
+        is_shared: u64::from(vm.heap.is_shared()),
         closures_created: vm.counters.closures_created,
         leave,
         call_builtin: super::builtins::call_builtin,
@@ -82,6 +90,7 @@ pub(crate) unsafe fn run(
     // the frame, to the stack below the limit and to the nursery.
     let exit = unsafe { enter(&raw mut context, base, target, value.bits()) };
     vm.counters.function_calls = context.function_calls;
+    vm.counters.builtin_calls = context.builtin_calls;
     vm.counters.closures_created = context.closures_created;
     // SAFETY: native code moves the cursor past cells that it has filled, below the limit.
     unsafe { vm.heap.set_cursor(context.direct.cursor) };
