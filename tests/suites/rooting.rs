@@ -35,7 +35,7 @@ const TRACED: &[(&str, &[&str])] = &[
             "Waiter",
         ],
     ),
-    ("lang", &["Builder", "Held", "Names", "Weak"]),
+    ("lang", &["Builder", "Held", "Macro", "Names", "Weak"]),
     ("web", &["Callback", "Table", "Values"]),
     ("vm", &["AllRoots", "Code", "Fiber", "Guard", "Markers", "Vm"]),
 ];
