@@ -61,6 +61,7 @@ valk_harness::test! {
             (Code::SourceTooLarge, "E0011"),
             (Code::DecimalRange, "E0012"),
             (Code::MalformedNumber, "E0013"),
+            (Code::SymbolTooLong, "E0014"),
             (Code::FileNotFound, "E0020"),
             (Code::FileUnreadable, "E0021"),
             (Code::RuntimeError, "E0030"),

@@ -215,7 +215,7 @@ error[E0004]: unexpected character `“` (U+201C)
             ("\u{feff}x", "`\\u{feff}` (U+FEFF)", "remove the byte order mark"),
             ("\u{a0}", "(U+00A0)", "use an ordinary space"),
             ("\x0c", "`\\u{c}` (U+000C)", "use an ordinary space"),
-            ("$", "unexpected character `$`", "names consist of letters a-z"),
+            ("$", "unexpected character `$`", "names consist of letters, digits and"),
             ("€", "unexpected character `€` (U+20AC)", "names consist of letters"),
         ] {
             let report = report(source.as_bytes());
