@@ -118,13 +118,17 @@ pub fn open(path: &Path) -> Result<Vec<u8>, Unreadable> {
     })
 }
 
-/// The directory of the file that a form was written in; empty for what is no file.
-fn directory(vm: &mut Vm, written: Option<Position>) -> PathBuf {
+/// The file that a form was written in; empty for what is no file.
+fn file_of(vm: &mut Vm, written: Option<Position>) -> PathBuf {
     let Some(position) = written else { return PathBuf::new() };
     let sources = vm.extension::<Language>().sources.read();
     let file = sources.map.file(FileId(position.file));
-    let parent = file.and_then(|file| Path::new(file.name()).parent());
-    parent.map(Path::to_path_buf).unwrap_or_default()
+    file.map(|file| PathBuf::from(file.name())).unwrap_or_default()
+}
+
+/// The directory of the file that a form was written in; empty for what is no file.
+fn directory(vm: &mut Vm, written: Option<Position>) -> PathBuf {
+    file_of(vm, written).parent().map(Path::to_path_buf).unwrap_or_default()
 }
 
 /// Where `load` finds the path: beside the form that names it, or from the working directory.
@@ -141,7 +145,8 @@ pub enum Found {
     Embedded(valk_stdlib::Module),
 }
 
-/// Where `import` finds the module or path.
+/// Where `import` finds the module or path. The file with the `import` itself is what is meant only if
+/// there is no other, so that the tests of a module may have its name.
 ///
 /// # Errors
 /// The places that were looked at.
@@ -150,7 +155,8 @@ pub fn find_imported(
     path: &str,
     written: Option<Position>,
 ) -> Result<Found, Vec<PathBuf>> {
-    let beside = directory(vm, written);
+    let (itself, beside) = (file_of(vm, written), directory(vm, written));
+    let mut is_itself = false;
     let listed = std::env::var_os(PATH_VARIABLE).unwrap_or_default();
     let directories = [beside, PathBuf::new()].into_iter().chain(std::env::split_paths(&listed));
     let mut seen: Vec<PathBuf> = Vec::new();
@@ -162,14 +168,20 @@ pub fn find_imported(
         if plain.extension().is_none_or(|extension| extension != EXTENSION) {
             plain = PathBuf::from(extended);
         }
-        if plain.is_file() {
+        if plain == itself {
+            is_itself = true;
+        } else if plain.is_file() {
             return Ok(Found::File(plain));
         }
         if !seen.contains(&plain) {
             seen.push(plain);
         }
     }
-    valk_stdlib::find(path).map(Found::Embedded).ok_or(seen)
+    match valk_stdlib::find(path) {
+        Some(module) => Ok(Found::Embedded(module)),
+        None if is_itself => Ok(Found::File(itself)),
+        None => Err(seen),
+    }
 }
 
 /// What `load` evaluates.

@@ -170,6 +170,20 @@ valk_harness::test! {
         assert_eq!(run(&files), ("once\n{9 1}\n".into(), String::new()));
     }
 
+    fn a_file_imports_another_of_its_name() {
+        let directory = Directory::with(&[
+            ("tests/shapes.valk", "(import shapes) (print (area 2 3))"),
+            SHAPES,
+        ]);
+        let program = directory.path("tests/shapes.valk");
+        let mut runtime = runtime();
+        // The process of the test is its own.
+        std::env::set_current_dir(directory.path(".")).expect("a directory");
+        let ran = runtime.run_file(&program, &mut NoWaiting);
+        assert!(matches!(ran, Ran::Value(_)), "{}", String::from_utf8_lossy(&runtime.take_output()));
+        assert_eq!(runtime.take_output(), b"shapes\n6\n");
+    }
+
     fn modules_are_declared_in_files_and_programs() {
         let files = [
             ("main.valk", "(module here (export double) (fun {double n} {* 2 n}))
