@@ -16,7 +16,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 use valk_heap::Value;
-use valk_lang::builtins::{fail, register_table};
+use valk_lang::builtins::{fail, register_table, take_errors};
 use valk_lang::{HostClock, Language, SharedVm};
 use valk_net::Clock;
 use valk_vm::{Arity, NativeFn, Outcome, Vm};
@@ -34,6 +34,9 @@ const TABLES: &[&[(&str, Arity, NativeFn)]] = &[
     crate::pools::TABLE,
     crate::diagnostics::TABLE,
 ];
+
+/// Those that take errors: they store one, or tell what a value is.
+const TAKERS: &[&str] = &["aio/pure", "aio/fail", "promise/deliver", "handle?"];
 
 /// Registers the builtins of this crate in the first VM of a runtime, which runs in the time of the
 /// system.
@@ -55,6 +58,7 @@ pub fn register_with(vm: &SharedVm, clock: Clock) {
     for table in TABLES {
         register_table(vm, table);
     }
+    take_errors(vm, TAKERS);
     forms::register_rewrites(vm);
 }
 

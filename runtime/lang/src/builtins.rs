@@ -2,6 +2,7 @@
 
 mod control;
 mod data;
+mod errors_taken;
 pub(crate) mod host;
 mod row;
 
@@ -29,6 +30,7 @@ pub fn register(vm: &mut Vm) {
     for (name, arity, run) in control::REFLECTIVE_TABLES.iter().copied().flatten() {
         vm.define_native(name, *arity, NativeKind::Reflective(*run));
     }
+    take_errors(vm, errors_taken::TAKERS);
     let exit = vm.intern("exit");
     let exit = vm.global(exit).expect("registered above");
     let shutdown = vm.intern("shutdown");
@@ -42,5 +44,17 @@ pub fn register(vm: &mut Vm) {
 pub fn register_table(vm: &mut Vm, table: &[(&'static str, Arity, NativeFn)]) {
     for (name, arity, run) in table {
         vm.define_native(name, *arity, NativeKind::Plain(*run));
+    }
+}
+
+/// Lets builtins of these names run when there are errors among their arguments, which are the
+/// result otherwise.
+///
+/// # Panics
+/// When a name is that of no builtin.
+pub fn take_errors(vm: &mut Vm, names: &[&str]) {
+    for name in names {
+        let builtin = vm.builtin(name).unwrap_or_else(|| panic!("no builtin is named {name}"));
+        vm.take_errors(builtin);
     }
 }

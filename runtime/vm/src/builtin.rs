@@ -4,6 +4,9 @@
 //! 2. What needs the language to go on (calling back, evaluating, waiting) is returned as an
 //!    [`Outcome`]; the interpreter does it without nesting, so recursion through builtins does not
 //!    use the host stack.
+//! 3. An error among the arguments is the result of a call, and the code does not run, unless the
+//!    builtin takes errors ([`Native::takes_errors`]): the cause of a failure is not replaced by a
+//!    complaint about its type.
 
 use crate::vm::{ModuleId, Vm};
 use valk_heap::{SymbolId, Value};
@@ -97,6 +100,15 @@ pub struct Native {
     pub arity: Arity,
     /// The code.
     pub kind: NativeKind,
+    /// Whether the code runs when there is an error among the arguments, to store, show, compare or
+    /// examine it. Otherwise the first error is the call's result.
+    pub takes_errors: bool,
+}
+
+/// The first error among arguments.
+#[inline(always)]
+pub(crate) fn first_error(arguments: &[Value]) -> Option<Value> {
+    arguments.iter().copied().find(|argument| argument.is_error())
 }
 
 impl Arity {

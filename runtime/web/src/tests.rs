@@ -1,5 +1,6 @@
 //! The pieces that need no running server; the `service` suite drives the rest.
 
+mod errors;
 mod files;
 mod routes;
 

@@ -25,6 +25,15 @@ pub fn fail(vm: &mut Vm, text: &str) -> Outcome {
     vm.error(text).into()
 }
 
+/// The outcome of a builtin that takes errors and cannot go on: the first error among its arguments,
+/// which is the cause, or an error of this text.
+pub(crate) fn fail_over(vm: &mut Vm, arguments: &[Value], text: &str) -> Outcome {
+    match arguments.iter().find(|argument| argument.is_error()) {
+        Some(cause) => (*cause).into(),
+        None => fail(vm, text),
+    }
+}
+
 /// 1 or 0.
 pub fn truth(condition: bool) -> Outcome {
     Outcome::Value(if condition { Value::ONE } else { Value::ZERO })

@@ -6,7 +6,7 @@
 
 use super::arithmetic::type_name;
 use super::exit::Exit;
-use crate::builtin::{Arity, NativeKind, Outcome, too_many_arguments};
+use crate::builtin::{Arity, NativeKind, Outcome, first_error, too_many_arguments};
 use crate::code::code_of;
 use crate::code::{Code, CodeKind, FIRST_CAPTURE, WINDOW_SLOTS};
 use crate::frames::call_site::CallSite;
@@ -304,6 +304,11 @@ impl Vm {
             let callee = fiber.stack[at];
             let partial = self.partial(callee, &fiber.stack[first..first + site.count]);
             return Native::Result(partial);
+        }
+        if !native.takes_errors
+            && let Some(error) = first_error(&fiber.stack[first..first + site.count])
+        {
+            return Native::Result(error);
         }
         let outcome = match native.kind {
             NativeKind::Plain(run) => run(self, &fiber.stack[first..first + site.count]),

@@ -16,7 +16,7 @@
 
 use super::exit::Exit;
 use super::slow_paths;
-use crate::builtin::{NativeKind, Outcome};
+use crate::builtin::{NativeKind, Outcome, first_error};
 use crate::code::code_of;
 use crate::code::opcode::{FROM_CAPTURE, Opcode};
 use crate::code::primitives::modulo;
@@ -224,18 +224,19 @@ pub(super) fn run<const GUARDED: bool>(vm: &mut Vm, fiber: &mut Fiber) -> Exit {
         ($callee:expr, $a:expr, $count:expr, $tail:expr) => {
             if let Some(index) = $callee.as_builtin() {
                 let native = &vm.natives[index as usize];
+                // SAFETY: rules 1 and 2 — the window is inside the frame. The stack is the fiber's,
+                // which the builtin does not have.
+                let arguments = unsafe {
+                    let first = base.add($a as usize + WINDOW_SLOTS).cast_const();
+                    std::slice::from_raw_parts(first, $count as usize)
+                };
                 if let NativeKind::Plain(run) = native.kind
                     && native.arity.accepts($count as usize)
                     && !vm.heap.wants_safepoint()
+                    && (native.takes_errors || first_error(arguments).is_none())
                 {
                     save!();
                     vm.counters.builtin_calls += 1;
-                    // SAFETY: rules 1 and 2 — the window is inside the frame. The stack is the
-                    // fiber's, which the builtin does not have.
-                    let arguments = unsafe {
-                        let first = base.add($a as usize + WINDOW_SLOTS).cast_const();
-                        std::slice::from_raw_parts(first, $count as usize)
-                    };
                     match run(vm, arguments) {
                         Outcome::Value(value) => {
                             vm.locate(fiber, value);

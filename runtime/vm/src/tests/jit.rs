@@ -396,6 +396,37 @@ valk_harness::test! {
         }
     }
 
+    fn builtins_pass_errors_on_unless_they_take_them() {
+        for compiles in [true, false] {
+            let mut vm = vm_that(compiles);
+            let run = NativeKind::Plain(|_, given| Value::fixnum(given.len() as i64).into());
+            let count = vm.define_native("count", Arity::AtMost(2), run);
+            let name = vm.intern("count");
+            let call_it: [Instruction; 4] = [
+                (Opcode::Move, 7, 0, 0, &[]),
+                (Opcode::Move, 8, 1, 0, &[]),
+                (Opcode::CallGlobal, 4, 2, 0, &[name.0]),
+                (Opcode::Return, 4, 0, 0, &[]),
+            ];
+            let program = function(&mut vm, &call_it, Vec::new());
+            let [first, second] = ["first", "second"].map(|text| vm.error(text));
+            let (one, two) = (Value::ONE, Value::fixnum(2));
+            for callee in [count, program] {
+                assert_eq!(vm.call(callee, &[one, one]), two);
+                assert_eq!(vm.call(callee, &[one, second]), second);
+                assert_eq!(vm.call(callee, &[first, second]), first);
+            }
+            let surplus = vm.call(count, &[first, one, one]);
+            assert!(surplus.is_error() && surplus != first, "arguments are counted first");
+            vm.take_errors(count);
+            let takes = |native: &crate::Native| native.takes_errors;
+            assert_eq!(vm.natives().iter().filter(|native| takes(native)).count(), 1);
+            for callee in [count, program] {
+                assert_eq!(vm.call(callee, &[first, second]), two);
+            }
+        }
+    }
+
     fn functions_that_call_each_other() {
         for compiles in [true, false] {
             let mut vm = vm_that(compiles);

@@ -184,11 +184,12 @@ impl Vm {
         }
     }
 
-    /// Registers a builtin and binds its global, in the library and in the program.
+    /// Registers a builtin and binds its global, in the library and in the program. It takes no
+    /// errors; see [`Vm::take_errors`].
     pub fn define_native(&mut self, name: &str, arity: Arity, kind: NativeKind) -> Value {
         let symbol = self.intern(name);
         let builtin = Value::builtin(self.natives.len() as u32);
-        self.natives.push(Native { name: symbol, arity, kind });
+        self.natives.push(Native { name: symbol, arity, kind, takes_errors: false });
         self.define_public(symbol, builtin);
         builtin
     }
@@ -197,6 +198,15 @@ impl Vm {
     /// [`crate::persistent::vector::get`] does. Native code reads elements itself, if that is simple.
     pub fn set_vector_get(&mut self, builtin: Value) {
         self.vector_get = builtin;
+    }
+
+    /// Lets the code of a builtin run when there are errors among its arguments.
+    ///
+    /// # Panics
+    /// When the value is no builtin.
+    pub fn take_errors(&mut self, builtin: Value) {
+        let index = builtin.as_builtin().expect("a builtin");
+        self.natives[index as usize].takes_errors = true;
     }
 
     /// The value of the builtin registered under this name.
@@ -209,6 +219,11 @@ impl Vm {
     /// The builtin with this index.
     pub fn native(&self, index: u32) -> &Native {
         &self.natives[index as usize]
+    }
+
+    /// All builtins; the place of each is its index.
+    pub fn natives(&self) -> &[Native] {
+        &self.natives
     }
 
     /// The id of a symbol name.

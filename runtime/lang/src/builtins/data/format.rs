@@ -1,7 +1,7 @@
 //! Text in a form: padding, patterns with directives, source form.
 
 use super::room::Text;
-use crate::builtins::row::{Row, ask, fail, number, text, wrong_type};
+use crate::builtins::row::{Row, ask, fail, fail_over, number, text, wrong_type};
 use crate::print::{Style, display};
 use valk_decimal::{Decimal, FRACTION_DIGITS, Rounding};
 use valk_heap::{Heap, Value};
@@ -186,14 +186,11 @@ fn format_text(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     if !arguments[0].is_string() {
         return wrong_type(vm, arguments[0], "String");
     }
-    if let Some(error) = arguments.iter().find(|value| value.is_error()) {
-        return (*error).into();
-    }
     let pattern = text!(vm, "str/format", arguments[0]);
     let mut out = Text::default();
     match fill(&vm.heap, pattern, &arguments[1..], &mut out) {
         Ok(()) => out.string(vm),
-        Err(problem) => fail(vm, &format!("str/format: {problem}")),
+        Err(problem) => fail_over(vm, arguments, &format!("str/format: {problem}")),
     }
 }
 

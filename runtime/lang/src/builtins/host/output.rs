@@ -1,6 +1,6 @@
 //! Printing.
 
-use crate::builtins::row::{Row, fail, string};
+use crate::builtins::row::{Row, fail_over, string};
 use crate::print::{Style, print as append};
 use crate::runtime::Language;
 use valk_heap::Value;
@@ -44,8 +44,11 @@ fn format(vm: &Vm, pattern: &[u8], arguments: &[Value], out: &mut Vec<u8>) -> Re
         match kind {
             Some(b's') => {
                 let value = argument()?;
-                let text = value.as_bytes(&vm.heap);
-                out.extend_from_slice(text.ok_or("printf: %s requires string argument")?);
+                match value.as_bytes(&vm.heap) {
+                    Some(text) => out.extend_from_slice(text),
+                    None if value.is_error() => append(&vm.heap, value, Style::Display, out),
+                    None => return Err("printf: %s requires string argument".into()),
+                }
             }
             Some(b'd' | b'l') => {
                 let value = argument()?;
@@ -82,7 +85,7 @@ fn formatted(vm: &mut Vm, arguments: &[Value], newline: bool) -> Outcome {
     }
     match result {
         Ok(()) => Value::NIL.into(),
-        Err(problem) => fail(vm, &problem),
+        Err(problem) => fail_over(vm, arguments, &problem),
     }
 }
 

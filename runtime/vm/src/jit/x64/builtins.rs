@@ -1,7 +1,7 @@
 //! How native code calls builtins.
 
 use super::entry::Context;
-use crate::builtin::{NativeKind, Outcome};
+use crate::builtin::{NativeKind, Outcome, first_error};
 use crate::code::WINDOW_SLOTS;
 use crate::frames::call_site::CallSite;
 use crate::jit::exit::Asked;
@@ -67,6 +67,14 @@ pub(super) unsafe extern "sysv64" fn call_builtin(
     if !native.arity.accepts(count) || vm.heap.wants_safepoint() {
         return Builtin::refused();
     }
+    // SAFETY: the frame has the window.
+    let callee_slot = unsafe { base.add(window) };
+    // SAFETY: the window is inside the frame, and the stack is the fiber's, which the builtin does not have.
+    let arguments =
+        unsafe { std::slice::from_raw_parts(callee_slot.add(WINDOW_SLOTS).cast_const(), count) };
+    if !native.takes_errors && first_error(arguments).is_some() {
+        return Builtin::refused();
+    }
     fiber.pc = next;
     // SAFETY: the base is in the fiber's stack.
     fiber.base = unsafe { base.cast_const().offset_from(fiber.stack.as_ptr()) } as usize;
@@ -75,13 +83,8 @@ pub(super) unsafe extern "sysv64" fn call_builtin(
     vm.counters.function_calls = context.function_calls;
     vm.counters.closures_created = context.closures_created;
     vm.counters.builtin_calls = context.builtin_calls + 1;
-    // SAFETY: the frame has the window.
-    let callee_slot = unsafe { base.add(window) };
-    // SAFETY: as above.
+    // SAFETY: the frame has the window. The arguments lie above this slot.
     unsafe { callee_slot.write(callee) };
-    // SAFETY: the window is inside the frame, and the stack is the fiber's, which the builtin does not have.
-    let arguments =
-        unsafe { std::slice::from_raw_parts(callee_slot.add(WINDOW_SLOTS).cast_const(), count) };
     let outcome = catch_unwind(AssertUnwindSafe(|| run(vm, arguments)));
     context.function_calls = vm.counters.function_calls;
     context.builtin_calls = vm.counters.builtin_calls;
