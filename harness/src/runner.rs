@@ -7,7 +7,7 @@
 //! 3. A failure is told in full as soon as it is known, and again at the end as a line of a list.
 //! 4. A signal that asks the run to end still leaves complete reports.
 
-mod record;
+pub(crate) mod record;
 mod selection;
 mod sentinel;
 pub(crate) mod settings;
@@ -422,7 +422,7 @@ impl Run {
                 None => (Verdict::NotRun, format!("{name} ended the run before"), Duration::ZERO),
             };
             let result = TestResult::new(Judgement::new(verdict, message));
-            self.record.add_late(self.completed(selected, result, elapsed));
+            self.record.add(self.completed(selected, result, elapsed));
         }
         let (results, _) = self.record.close();
         let counts = Counts::of(&results);

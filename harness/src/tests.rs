@@ -1,6 +1,11 @@
 //! Unit tests of the parts; the whole is tested from outside by the fault suite in `tests/faults`.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use crate as valk_harness;
+use crate::cases::fixture::describe_failure;
+use crate::cases::skip::Skip;
+use crate::{Fixture, FixtureFailure, FixtureScope, SessionFixture};
 
 mod benchmark;
 mod evidence;
@@ -8,6 +13,7 @@ mod names;
 mod reports;
 mod returned;
 mod suites;
+mod system_calls;
 
 valk_harness::test! {
     /// The test's own name, and a seed that is stable within it.
@@ -59,5 +65,34 @@ valk_harness::test! {
     fn an_undeclared_fixture_is_built_in_the_test() {
         static LATE: crate::Fixture<u32> = crate::Fixture::new("late", || 7);
         assert_eq!(*LATE.get(), 7);
+    }
+
+    fn a_fixture_is_what_it_was_declared_as() {
+        static BELOW: Fixture<u32> = Fixture::new("below", || 1);
+        const NEEDED: &[&dyn SessionFixture] = &[&BELOW];
+        static ENDED: AtomicU32 = AtomicU32::new(0);
+        let fixture: &'static Fixture<u32> = Box::leak(Box::new(
+            Fixture::new("declared", || *BELOW.get() + 1)
+                .tear_down(|value| ENDED.store(*value, Ordering::SeqCst))
+                .scope(FixtureScope::Test)
+                .needs(NEEDED)
+                .timeout_ms(5),
+        ));
+        assert_eq!(fixture.name(), "declared");
+        assert_eq!(fixture.scope_of(), FixtureScope::Test);
+        assert_eq!(fixture.limit_ms(), Some(5));
+        assert_eq!(fixture.needed()[0].name(), "below");
+        assert_eq!(fixture.prepare(), Ok(()));
+        assert_eq!((fixture.failure(), *fixture.get()), (None, 2));
+        fixture.end();
+        assert_eq!(ENDED.load(Ordering::SeqCst), 2);
+    }
+
+    fn failures_of_fixtures_have_words() {
+        let skipped = FixtureFailure::Skipped(Skip::broken("V-1", "slow"));
+        let words = describe_failure("base", &skipped);
+        assert!(words.starts_with("fixture `base` skips: ") && words.contains("slow"), "{words}");
+        let words = describe_failure("base", &FixtureFailure::Passed);
+        assert_eq!(words, "fixture `base` has no value");
     }
 }

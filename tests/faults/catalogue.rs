@@ -71,6 +71,14 @@ pub fn bad_tests() -> Vec<(&'static str, (Words, Words))> {
             (&["leaves_a_daemon"], &["leak", "leaked 1 process", "fault-specimens"]),
         ),
         (
+            "child left behind in the group of the supervisor",
+            (&["leaves_a_child_in_the_group_of_its_supervisor"], &["leak", "leaked 1 process"]),
+        ),
+        (
+            "many children left behind",
+            (&["leaves_many_children"], &["leak", "leaked 64 processes, now killed: sleep (pid"]),
+        ),
+        (
             "failure and leak",
             (&["fails_and_leaves_a_child"], &["fail", "and fails; it also leaked 1 process"]),
         ),
@@ -411,6 +419,22 @@ pub fn good_tests() -> Vec<(&'static str, (Words, Words))> {
         (
             "allowed to be empty",
             (&["no such name", "--allow-empty"], &["0 passed, 0 failed, 0 skipped\n"]),
+        ),
+        (
+            "runner that is stopped and goes on",
+            (&["--exact", "in_process_is_stopped_and_goes_on"], &["1 passed, 0 failed"]),
+        ),
+        (
+            "panic of another thread",
+            (
+                &["--exact", "panics_in_another_thread"],
+                &[
+                    "other threads of passed tests panicked:\n    panics_in_another_thread: thread '",
+                    "panicked at tests/faults/specimens.rs:",
+                    ": nobody joins me",
+                    "1 passed, 0 failed",
+                ],
+            ),
         ),
         ("repeat", (&["--exact", "passes", "--repeat", "3"], &["passes#3", "3 passed"])),
         (

@@ -1,6 +1,6 @@
 //! How runs end that are interrupted, and what reaches an output that does not take it at once.
 
-use std::io::Read;
+use std::io::{PipeWriter, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -28,6 +28,21 @@ fn start_hanging(flags: &[&str]) -> Child {
         std::thread::yield_now();
     }
     child
+}
+
+/// What a pipe holds, unless its size is changed.
+const PIPE_BYTES: usize = 64 << 10;
+
+/// Starts a run of so many tests whose output does not wait; returns it and the path of its ledger.
+fn start_nonblocking(output: PipeWriter, tests: &str) -> (Child, PathBuf) {
+    let ledger = scratch().join("ledger");
+    let child = command(&["bulk/", "--test-threads=1", &format!("--ledger={}", ledger.display())])
+        .env("FAULT_BULK", tests)
+        .env("FAULT_NONBLOCKING", "1")
+        .stdout(Stdio::from(output))
+        .spawn()
+        .expect("the specimens were built");
+    (child, ledger)
 }
 
 valk_harness::cases! {
@@ -74,20 +89,58 @@ valk_harness::test! {
     }
 
     fn an_output_that_does_not_wait_loses_nothing() {
-        let (mut reader, writer) = std::io::pipe().expect("a pipe");
-        let mut child = command(&["bulk/", "--test-threads=1"])
-            .env("FAULT_BULK", "3000")
-            .env("FAULT_NONBLOCKING", "1")
-            .stdout(Stdio::from(writer))
-            .spawn()
-            .expect("the specimens were built");
-        // The pipe is full long before it is read.
-        std::thread::sleep(std::time::Duration::from_millis(300));
+        let (mut reader, mut writer) = std::io::pipe().expect("a pipe");
+        // It is full from the beginning, and read only when all tests have ended.
+        writer.write_all(&vec![b'.'; PIPE_BYTES]).expect("it has room");
+        let (mut child, ledger) = start_nonblocking(writer, "200");
+        while !std::fs::read_to_string(&ledger).is_ok_and(|text| text.contains("\"end\"")) {
+            std::thread::yield_now();
+        }
         let mut text = String::new();
         reader.read_to_string(&mut text).expect("it is text");
         assert_eq!(child.wait().expect("it is ours").code(), Some(0), "{text}");
-        assert_eq!(text.matches(" ... ").count(), 3000);
-        assert!(text.ends_with("3000 passed, 0 failed, 0 skipped\n"), "{text}");
+        assert_eq!(text.matches(" ... ").count(), 200);
+        assert!(text.ends_with("200 passed, 0 failed, 0 skipped\n"), "{text}");
+    }
+
+    fn an_output_that_does_not_wait_may_lose_its_reader() {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        // More than is kept for a reader that is slow.
+        let (mut child, ledger) = start_nonblocking(writer, "6000");
+        assert_eq!(child.wait().expect("it is ours").code(), Some(101));
+        let ledger = std::fs::read_to_string(ledger).expect("it was written");
+        assert!(ledger.contains("6000 tests were selected, but "), "{ledger}");
+        assert!(ledger.contains("\"record\":\"end\""), "the reports are whole: {ledger}");
+    }
+
+    fn progress_in_a_file_leaves_an_output_that_does_not_wait() {
+        let log = scratch().join("log");
+        let names = ["--exact", "passes", "--color=never", &format!("--logfile={}", log.display())];
+        let ended = run_with(&names, &[("FAULT_NONBLOCKING", "1")]);
+        ended.expect_status(0);
+        assert!(!ended.text.contains("test passes"), "{}", ended.text);
+        ended.expect(&["1 passed, 0 failed, 0 skipped\n"]);
+        let text = std::fs::read_to_string(log).expect("it was written");
+        assert!(text.contains("test passes ... ok"), "{text}");
+    }
+
+    fn colours_that_are_asked_for_reach_an_output_that_does_not_wait() {
+        let names = ["--exact", "passes", "--color=always"];
+        let ended = run_with(&names, &[("FAULT_NONBLOCKING", "1")]);
+        ended.expect_status(0);
+        ended.expect(&["test passes ... \u{1b}[", "1 passed, 0 failed, 0 skipped\n"]);
+    }
+
+    fn a_stream_of_json_in_a_file_holds_nothing_else() {
+        let log = scratch().join("log");
+        let logfile = format!("--logfile={}", log.display());
+        run(&["--exact", "in_process_prints", "--format=json", &logfile]).expect_status(0);
+        let text = std::fs::read_to_string(log).expect("it was written");
+        for line in text.lines() {
+            serde_json::from_str::<serde_json::Value>(line).expect("every line is JSON");
+        }
+        assert!(text.contains("\"event\": \"ok\""), "{text}");
     }
 
     fn a_stream_of_json_holds_nothing_else() {

@@ -3,9 +3,13 @@
 //! Fixtures that end leave a line in the file that `FAULT_MARKS` names.
 
 use std::io::Write;
+use std::os::unix::process::parent_id;
+use std::process::Command;
 use std::time::Duration;
 
 use valk_harness::{Fixture, FixtureScope, SkipCode, skip_expected, test};
+
+use crate::processes::{self, Status};
 
 fn mark(line: &str) {
     if let Some(path) = std::env::var_os("FAULT_MARKS") {
@@ -144,18 +148,14 @@ test! {
     }
     #[fixture = UPPER]
     fn uses_a_fixture_and_kills_its_parent() {
-        let parent = std::os::unix::process::parent_id().to_string();
-        let _ = std::process::Command::new("kill").args(["-9", &parent]).status();
+        processes::signal("-9", parent_id());
         std::thread::sleep(Duration::from_mins(1));
     }
     #[fixture = BASE]
     fn a_test_kills_all_above_it() {
-        let stat = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
-        let supervisor = std::os::unix::process::parent_id();
-        let fields = stat(supervisor);
-        let host = fields.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1));
-        let victims = ["-9", host.expect("a parent"), &supervisor.to_string()];
-        let _ = std::process::Command::new("kill").args(victims).status();
+        let supervisor = parent_id();
+        processes::signal("-9", Status::of(supervisor).parent);
+        processes::signal("-9", supervisor);
         std::thread::sleep(Duration::from_mins(1));
     }
     #[fixture = PER_TEST]
@@ -185,6 +185,51 @@ test! {
     #[fixture = MEMORY]
     fn uses_memory() {
         assert_eq!(MEMORY.get().last(), Some(&1));
+    }
+}
+
+// ---- processes that are lost while no test runs in them, or stopped
+
+/// The process that a test before this one has noted.
+fn noted() -> u32 {
+    let path = std::env::var_os("FAULT_MARKS").expect("set by the fault suite");
+    let marks = std::fs::read_to_string(path).expect("a test has written it");
+    let noted = marks.lines().find_map(|line| line.strip_prefix("process "));
+    noted.and_then(|number| number.parse().ok()).expect("a test has noted it")
+}
+
+static HELPER: Fixture<u32> =
+    Fixture::new("helper", || Command::new("sleep").arg("60").spawn().expect("sleep exists").id())
+        .tear_down(|helper| {
+            let state = Status::of(*helper).state;
+            processes::signal("-9", *helper);
+            assert_eq!(state, 'T', "it is still there");
+        });
+
+test! {
+    fn idle_1_notes_its_supervisor() {
+        mark(&format!("process {}", parent_id()));
+    }
+    #[fixture = BASE]
+    fn idle_2_kills_it() {
+        processes::signal("-9", noted());
+        processes::wait_until(noted(), 'Z');
+    }
+    #[expect(clippy::zombie_processes, reason = "that nobody waits for it is the point")]
+    fn stray_1_loses_its_supervisor() {
+        let child = Command::new("sleep").arg("60").spawn().expect("sleep exists");
+        mark(&format!("process {}", child.id()));
+        processes::signal("-9", parent_id());
+        std::thread::sleep(Duration::from_mins(1));
+    }
+    #[timeout_ms = 20_000]
+    fn stray_2_is_gone() {
+        processes::wait_until(noted(), 'Z');
+    }
+    #[fixture = HELPER]
+    fn stops_the_process_of_its_fixture() {
+        processes::signal("-STOP", *HELPER.get());
+        processes::wait_until(*HELPER.get(), 'T');
     }
 }
 

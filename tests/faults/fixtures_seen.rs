@@ -60,6 +60,13 @@ valk_harness::test! {
         ended.expect(&["1 passed, 1 failed", "was lost"]);
         ended.expect(&["FAULT: the process of fixture `base`: it crashed with SIGKILL"]);
         assert_eq!(marks, ["build base", "build base", "test base", "drop base"]);
+        // Also when the next that it is asked for is a host itself.
+        let names = ["a_test_kills_all_above_it", "has_its_own_fixture_2", "uses_the_base_only"];
+        let (ended, marks) = run_specimens(&names);
+        ended.expect(&["1 passed, 2 failed", "was lost", "crashed with SIGABRT"]);
+        let count = |mark: &str| marks.iter().filter(|found| *found == mark).count();
+        let counts = ["build base", "build test", "test test", "test base", "drop base"].map(count);
+        assert_eq!(counts, [2, 1, 1, 1, 1], "{marks:?}");
     }
 
     fn a_fixture_of_a_test_is_built_for_each_and_of_a_module_for_each() {

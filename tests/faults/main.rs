@@ -114,6 +114,39 @@ valk_harness::test! {
         ended.expect(&["1 passed, 1 failed"]);
     }
 
+    /// One that has nothing to do costs none.
+    fn an_idle_supervisor_is_replaced() {
+        let marks = std::env::temp_dir().join("marks").display().to_string();
+        let names = ["fixtures::idle_1_notes_its_supervisor", "fixtures::idle_2_kills_it"];
+        let arguments = [&["--exact", "passes", "--test-threads=1"], &names[..]].concat();
+        let ended = run_with(&arguments, &[("FAULT_MARKS", &marks)]);
+        ended.expect_status(0);
+        ended.expect(&["3 passed, 0 failed, 0 skipped\n"]);
+    }
+
+    /// What has to be forked afterwards cannot be, and says why.
+    fn a_lost_zygote_is_told() {
+        let names = ["--exact", "kills_the_zygote", "shares_a_fixture_1", "--test-threads=1"];
+        let ended = run(&names);
+        ended.expect_status(101);
+        ended.expect(&["the process that forks the tests is gone", "1 passed, 1 failed"]);
+    }
+
+    /// A test's processes end with it, also when its supervisor cannot see to that any more.
+    fn what_a_lost_supervisor_leaves_is_killed() {
+        let marks = std::env::temp_dir().join("marks").display().to_string();
+        let names = ["fixtures::stray_1_loses_its_supervisor", "fixtures::stray_2_is_gone"];
+        let arguments = [&["--exact", "--test-threads=1"], &names[..]].concat();
+        let ended = run_with(&arguments, &[("FAULT_MARKS", &marks)]);
+        ended.expect(&["supervised the test was lost", "1 passed, 1 failed, 0 skipped\n"]);
+    }
+
+    fn a_stopped_process_of_a_fixture_is_left_alone() {
+        let ended = run(&["--exact", "fixtures::stops_the_process_of_its_fixture"]);
+        ended.expect_status(0);
+        ended.expect(&["1 passed, 0 failed, 0 skipped\n"]);
+    }
+
     /// One supervisor that is lost costs one test.
     fn a_lost_supervisor_is_replaced() {
         for fault in ["kills_its_supervisor", "stops_its_supervisor"] {
@@ -146,10 +179,10 @@ valk_harness::test! {
     }
 
     fn a_test_of_another_harness_is_found() {
-        // Test binaries lie beside their list of sources, which cargo puts there only.
-        let built = std::path::Path::new(env!("CARGO_BIN_EXE_fault-vanishing"));
-        let directory = built.with_file_name("deps");
-        let listed = std::fs::read_dir(directory).expect("cargo makes it").flatten();
+        // Programs lie beside their list of sources in cargo's directory for what it builds, where
+        // this test lies, which need not be below the directory for finished programs.
+        let this = std::env::current_exe().expect("/proc is there");
+        let listed = std::fs::read_dir(this.with_file_name("")).expect("cargo made it").flatten();
         let programs: Vec<_> = listed
             .map(|entry| entry.path())
             .filter(|path| path.display().to_string().contains("/fault_vanishing-"))

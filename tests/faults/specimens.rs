@@ -16,6 +16,7 @@ use valk_harness::{
 };
 
 mod fixtures;
+mod processes;
 
 fn main() -> ExitCode {
     if std::env::var_os("FAULT_SPECIMENS").is_none() {
@@ -139,6 +140,11 @@ test! {
         let _ = Command::new("kill").args(["-9", &parent_id().to_string()]).status();
         sleep_for_ever();
     }
+    fn kills_the_zygote() {
+        let above = processes::Status::of(parent_id()).parent;
+        processes::signal("-9", above);
+        processes::wait_until(above, 'Z');
+    }
     fn stops_its_supervisor() {
         let _ = Command::new("kill").args(["-STOP", &parent_id().to_string()]).status();
         sleep_for_ever();
@@ -150,6 +156,13 @@ test! {
     #[isolation = InProcess]
     fn in_process_becomes_another_program() {
         panic!("{}", Command::new("true").exec());
+    }
+    #[isolation = InProcess]
+    fn in_process_is_stopped_and_goes_on() {
+        let script = "kill -STOP $PPID; \
+            while ! grep -q '^State:.*stopped' /proc/$PPID/status; do :; done; kill -CONT $PPID";
+        let ended = Command::new("sh").args(["-c", script]).status().expect("sh exists");
+        assert!(ended.success());
     }
     #[isolation = InProcess]
     fn in_process_prints() {
@@ -264,6 +277,17 @@ test! {
     }
     fn leaves_a_child_that_ends_by_itself() {
         Command::new("sleep").arg("0.25").spawn().map(drop).expect("sleep exists");
+    }
+    fn leaves_a_child_in_the_group_of_its_supervisor() {
+        let group = processes::Status::of(parent_id()).group;
+        let mut command = Command::new("sleep");
+        command.arg("60").process_group(group);
+        command.spawn().map(drop).expect("sleep exists");
+    }
+    fn leaves_many_children() {
+        for _ in 0..70 {
+            Command::new("sleep").arg("60").spawn().map(drop).expect("sleep exists");
+        }
     }
     fn fails_and_leaves_a_child() {
         Command::new("sleep").arg("60").spawn().map(drop).expect("sleep exists");

@@ -66,6 +66,9 @@ valk_harness::cases! {
             "", "#[case(\"one\", 1)] #[case(\"two\", 2)] fn a(n: u8, #[values(3)] m: u8) {}",
             &["\"one,m=3\"", "\"two,m=3\"", "letvalue_0=2"],
         ),
+        "one case" => (
+            "", "#[case(\"one\", 1)] fn a(n: u8) {}", &["Cases{name:\"a\"", "\"one\"", "letvalue_0=1"],
+        ),
         "fixture" => (
             "", "fn a(#[fixture(DB)] db: &Db) {}",
             &["Single", ".fixture(&DB)", "letvalue_0=DB.get()"],
@@ -131,6 +134,8 @@ valk_harness::test! {
         let item = "#[timeout_ms] #[inline] fn a(#[values()] x: u8) {}";
         let left = without_ours(tokens(item)).to_string().replace(' ', "");
         assert!(left.ends_with("#[inline]fna(x:u8){}"), "{left}");
+        let left = without_ours(tokens("#[case] fn a(&self) {}")).to_string().replace(' ', "");
+        assert!(left.ends_with("fna(&self){}"), "{left}");
         assert!(without_ours(tokens("struct S;")).is_empty());
     }
 }

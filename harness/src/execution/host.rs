@@ -15,7 +15,7 @@ use std::io::{self, PipeReader, PipeWriter, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::control::{self, Order};
 use super::groups::AnyFixture;
@@ -42,9 +42,9 @@ pub struct Host<'a> {
 impl Host<'_> {
     /// Builds the group's fixtures, serves the group, and tears down.
     pub fn run(&mut self) {
-        if let Err(error) = ffi::adopt_orphans() {
+        ffi::adopt_orphans().unwrap_or_else(|error| {
             self.tell_fault(&format!("orphans of tests cannot be adopted: {error}"));
-        }
+        });
         let plan = self.plan;
         self.build(&plan.groups.all[self.group].fixtures);
     }
@@ -127,16 +127,13 @@ impl Host<'_> {
         report: &mut PipeReader,
         limit: Duration,
     ) -> Result<(), FixtureFailure> {
-        let deadline = Instant::now() + limit;
-        while !ffi::poll([Some(report.as_fd())], Some(until(deadline)))[0] {
-            if Instant::now() >= deadline {
-                let threads = processes::describe_threads(pid);
-                kill_whole(pid);
-                ffi::wait(Some(pid));
-                processes::sweep(Duration::ZERO);
-                let limit = limit.as_millis();
-                return Err(failed(format!("it was not built within {limit} ms\n{threads}")));
-            }
+        if !ffi::poll([Some(report.as_fd())], Some(limit))[0] {
+            let threads = processes::describe_threads(pid);
+            kill_whole(pid);
+            ffi::wait(Some(pid));
+            processes::sweep(Duration::ZERO);
+            let limit = limit.as_millis();
+            return Err(failed(format!("it was not built within {limit} ms\n{threads}")));
         }
         let account = channel::receive_account(report);
         let outcome = match account {
@@ -151,18 +148,15 @@ impl Host<'_> {
 
     /// Rule 3: waits for the end of the process that has the fixture.
     fn watch_teardown(&self, pid: Pid, name: &str, limit: Duration) {
-        let ended = ffi::process_descriptor(pid);
-        let deadline = Instant::now() + limit;
-        while let Ok(ended) = &ended
-            && !ffi::poll([Some(ended.as_fd())], Some(until(deadline)))[0]
-        {
-            if Instant::now() >= deadline {
-                kill_whole(pid);
-                ffi::wait(Some(pid));
-                let limit = limit.as_millis();
-                let text = format!("fixture `{name}` was not torn down within {limit} ms");
-                return self.tell_fault(&text);
-            }
+        // Without a descriptor it is waited for without a limit.
+        let is_over = ffi::process_descriptor(pid)
+            .map_or(true, |ended| ffi::poll([Some(ended.as_fd())], Some(limit))[0]);
+        if !is_over {
+            kill_whole(pid);
+            ffi::wait(Some(pid));
+            let limit = limit.as_millis();
+            let text = format!("fixture `{name}` was not torn down within {limit} ms");
+            return self.tell_fault(&text);
         }
         match ffi::wait(Some(pid)) {
             Wait::Ended(_, status) if status.success() => {}
@@ -295,18 +289,16 @@ fn refuse_threads() -> Result<(), FixtureFailure> {
     )))
 }
 
-fn until(deadline: Instant) -> Duration {
-    deadline.saturating_duration_since(Instant::now())
-}
-
 fn kill_whole(pid: Pid) {
     ffi::kill_group(pid, ffi::SIGKILL);
     ffi::kill(pid, ffi::SIGKILL);
 }
 
 fn describe_end(end: Wait) -> String {
-    let Wait::Ended(_, status) = end else { return "its process is gone".into() };
-    describe_status(status)
+    match end {
+        Wait::Ended(_, status) => describe_status(status),
+        _ => "its process is gone".into(),
+    }
 }
 
 fn describe_status(status: ExitStatus) -> String {

@@ -178,7 +178,10 @@ pub fn describe_threads(pid: Pid) -> String {
             "thread {} `{name}` state {} waits in {}",
             task.file_name().to_string_lossy(),
             state.unwrap_or("?"),
-            if wait.is_empty() || wait == "0" { "user code" } else { &wait },
+            match wait.as_str() {
+                "" | "0" => "user code",
+                place => place,
+            },
         ));
     }
     lines.join("\n")

@@ -7,7 +7,7 @@
 //! 3. A group is closed, and its fixtures are torn down, when its last test has ended. When all are
 //!    closed, or the runner ends, the zygote removes the scratch directory and ends.
 
-use std::io::{self, PipeReader, Read, Write};
+use std::io::{self, PipeReader, Write};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -18,7 +18,7 @@ use super::control::{self, Order};
 use super::host::Host;
 use super::plan::Plan;
 use super::{channel, child, processes};
-use crate::ffi::{self, Pid, Wait};
+use crate::ffi::{self, Pid, Wait, descriptors};
 use crate::verdicts::result::TestResult;
 use crate::verdicts::token::Identity;
 use crate::verdicts::verdict::{Judgement, Verdict};
@@ -32,7 +32,7 @@ const EXIT_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Zygote {
     pid: Pid,
     groups: Mutex<Vec<OpenGroup>>,
-    faults: Mutex<Option<PipeReader>>,
+    faults: Option<PipeReader>,
 }
 
 /// What the runner knows of a group.
@@ -77,7 +77,7 @@ impl Zygote {
         for test in runs {
             groups[plan.groups.of(test)].users += 1;
         }
-        Ok(Self { pid, groups: Mutex::new(groups), faults: Mutex::new(faults) })
+        Ok(Self { pid, groups: Mutex::new(groups), faults })
     }
 
     /// Runs a test under a supervisor of its group.
@@ -166,24 +166,8 @@ impl Zygote {
         }
         // A zygote that was killed has not cleaned up.
         let _ = std::fs::remove_dir_all(&plan.scratch);
-        let mut text = Vec::new();
-        let faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(mut faults) = faults {
-            read_available(&mut faults, &mut text);
-        }
+        let text = self.faults.as_ref().map(descriptors::read_available).unwrap_or_default();
         String::from_utf8_lossy(&text).lines().map(ToString::to_string).collect()
-    }
-}
-
-/// Reads what has been written; a process that still holds the other end is not waited for.
-fn read_available(from: &mut PipeReader, text: &mut Vec<u8>) {
-    use std::os::fd::AsFd;
-    let mut buffer = [0; 4096];
-    while ffi::poll([Some(from.as_fd())], Some(Duration::ZERO))[0] {
-        match from.read(&mut buffer) {
-            Ok(bytes) if bytes > 0 => text.extend_from_slice(&buffer[..bytes]),
-            _ => return,
-        }
     }
 }
 
@@ -196,7 +180,7 @@ fn open(groups: &mut [OpenGroup], plan: &Plan, group: usize) -> io::Result<()> {
     if parent == group {
         return Err(io::Error::other("the process that forks the tests is gone"));
     }
-    for attempt in 0..2 {
+    for _ in 0..2 {
         open(groups, plan, parent)?;
         let (ours, theirs) = control::sockets()?;
         if order_from(&groups[parent], &Order::Child(group, theirs)).is_ok() {
@@ -204,9 +188,8 @@ fn open(groups: &mut [OpenGroup], plan: &Plan, group: usize) -> io::Result<()> {
             groups[parent].users += 1;
             return Ok(());
         }
-        if attempt == 0 {
-            close(groups, plan, parent);
-        }
+        // The parent's host is lost, and what was forked from it.
+        close(groups, plan, parent);
     }
     Err(io::Error::other("the process that forks the tests is gone"))
 }

@@ -1,15 +1,15 @@
 //! Descriptors: waiting for, passing on, redirecting them.
 
 use std::fs::File;
-use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::io::{self, PipeReader, Read};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use super::check;
 
 /// Waits until a descriptor is readable or hung up; `None` entries are left out.
 ///
-/// Without a timeout it waits for ever. An interrupted wait reports nothing ready.
+/// Without a timeout it waits for ever. A wait that a signal handler interrupts begins anew.
 pub fn poll<const N: usize>(
     descriptors: [Option<BorrowedFd<'_>>; N],
     timeout: Option<Duration>,
@@ -35,12 +35,26 @@ fn poll_for<const N: usize>(
     // Rounded up: rounding down would spin through the last millisecond before a deadline.
     let milliseconds =
         timeout.map_or(-1, |t| i32::try_from(t.as_micros().div_ceil(1000)).unwrap_or(i32::MAX));
+    let is_interrupted = || io::Error::last_os_error().kind() == io::ErrorKind::Interrupted;
     // SAFETY: `entries` is an array of N initialised entries.
-    let ready = unsafe { libc::poll(entries.as_mut_ptr(), N as libc::nfds_t, milliseconds) };
-    if ready <= 0 {
-        return [false; N];
-    }
+    while unsafe { libc::poll(entries.as_mut_ptr(), N as libc::nfds_t, milliseconds) } == -1
+        && is_interrupted()
+    {}
     entries.map(|entry| entry.revents != 0)
+}
+
+/// Everything that has been written to a pipe; a process that still holds the other end is not waited
+/// for.
+pub fn read_available(mut from: &PipeReader) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 4096];
+    while poll([Some(from.as_fd())], Some(Duration::ZERO))[0] {
+        match from.read(&mut buffer) {
+            Ok(read) if read > 0 => bytes.extend_from_slice(&buffer[..read]),
+            _ => break,
+        }
+    }
+    bytes
 }
 
 /// Makes descriptor `number` (0, 1 or 2) a duplicate of `source`.
@@ -69,8 +83,8 @@ pub fn adopt_descriptor(number: i32) -> io::Result<File> {
 /// Whether writing to `descriptor` fails where it would have to wait.
 pub fn is_nonblocking(descriptor: BorrowedFd<'_>) -> bool {
     // SAFETY: a borrowed descriptor is open.
-    let flags = unsafe { libc::fcntl(descriptor.as_raw_fd(), libc::F_GETFL) };
-    flags != -1 && flags & libc::O_NONBLOCK != 0
+    let flags = check(unsafe { libc::fcntl(descriptor.as_raw_fd(), libc::F_GETFL) });
+    flags.is_ok_and(|flags| flags & libc::O_NONBLOCK != 0)
 }
 
 /// Identifies the file behind a descriptor; `None` if the number is not open.
@@ -82,30 +96,11 @@ pub fn file_identity(descriptor: RawFd) -> Option<(u64, u64)> {
     }
 }
 
-/// Writes to a descriptor that the caller does not own, all or nothing.
-///
-/// # Errors
-/// That of the call.
-pub fn write_unowned(descriptor: RawFd, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match write_to(descriptor, bytes) {
-            Ok(written) => bytes = &bytes[written..],
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
-/// Writes what the descriptor takes at once.
+/// Writes what the descriptor takes at once; the caller need not own it.
 ///
 /// # Errors
 /// That of the call, `WouldBlock` among them.
-pub fn write_some(descriptor: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
-    write_to(descriptor.as_raw_fd(), bytes)
-}
-
-fn write_to(descriptor: RawFd, bytes: &[u8]) -> io::Result<usize> {
+pub fn write_some(descriptor: RawFd, bytes: &[u8]) -> io::Result<usize> {
     // SAFETY: the slice is valid for its length; a number that is not open is an error of the call.
     let written = unsafe { libc::write(descriptor, bytes.as_ptr().cast(), bytes.len()) };
     usize::try_from(written).map_err(|_| io::Error::last_os_error())

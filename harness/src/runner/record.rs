@@ -75,14 +75,9 @@ impl Record {
         }
     }
 
-    /// A result without a run.
+    /// A result without a run of its own, also of a record that is stopped.
     pub fn add(&self, result: TestResult) {
         self.keep(&mut self.state(), result);
-    }
-
-    /// A result of a record that is stopped.
-    pub fn add_late(&self, result: TestResult) {
-        self.add(result);
     }
 
     fn keep(&self, state: &mut State, result: TestResult) {

@@ -7,14 +7,12 @@
 //!
 //! Only needed for tests in the runner's process; without any, the runner is the user's process.
 
-use std::io::{self, PipeReader, PipeWriter, Read, Write};
-use std::os::fd::AsFd;
+use std::io::{self, PipeReader, PipeWriter, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-use std::time::Duration;
 
 use super::RED;
-use crate::ffi::{self, Pid, Wait, signals};
+use crate::ffi::{self, Pid, Wait, descriptors, signals};
 use crate::random;
 
 /// In the runner: how its end is announced.
@@ -70,25 +68,14 @@ fn watch(runner: Pid, waited: &[i32]) -> ExitStatus {
 }
 
 /// Whether the secret is on the pipe, whatever else a test wrote to it.
-fn announced(mut reader: &PipeReader, secret: u64) -> bool {
-    let mut bytes = Vec::new();
-    let mut buffer = [0; 256];
-    while ffi::poll([Some(reader.as_fd())], Some(Duration::ZERO))[0] {
-        match reader.read(&mut buffer) {
-            Ok(read) if read > 0 => bytes.extend_from_slice(&buffer[..read]),
-            _ => break,
-        }
-    }
+fn announced(reader: &PipeReader, secret: u64) -> bool {
+    let bytes = descriptors::read_available(reader);
     bytes.windows(8).any(|window| window == secret.to_le_bytes())
 }
 
 fn end_like(status: ExitStatus, is_announced: bool) -> ! {
     if let Some(signal) = status.signal() {
-        if !is_announced {
-            eprintln!(
-                "harness: the runner was ended by signal {signal}, and with it the whole run"
-            );
-        }
+        eprintln!("harness: the runner was ended by signal {signal}, and with it the whole run");
         signals::end_by(signal)
     }
     if !is_announced && status.success() {

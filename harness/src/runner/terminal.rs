@@ -5,7 +5,7 @@
 //! 2. For JSON, tests in the runner's process print to standard error instead, so that the stream holds
 //!    nothing else; so does the summary.
 
-use std::io::{self, IsTerminal, PipeReader, Read, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::thread::JoinHandle;
 
@@ -75,35 +75,29 @@ fn start_pump(is_json: bool) -> io::Result<(io::PipeWriter, JoinHandle<()>)> {
     if is_json {
         ffi::redirect(io::stderr().as_fd(), 1)?;
     }
-    let thread =
-        std::thread::Builder::new().name("output".into()).spawn(move || copy(reader, &to))?;
+    let (mut reader, mut to) = (reader, Patient(to));
+    // The copy ends with the pipe, or when the reader of the output is gone.
+    let copy = move || drop(io::copy(&mut reader, &mut to));
+    let thread = std::thread::Builder::new().name("output".into()).spawn(copy)?;
     Ok((writer, thread))
 }
 
-/// Copies until the pipe ends or the reader of the output is gone.
-fn copy(mut from: PipeReader, to: &OwnedFd) {
-    let mut buffer = vec![0; 64 << 10];
-    loop {
-        let bytes = match from.read(&mut buffer) {
-            Ok(0) | Err(_) => return,
-            Ok(bytes) => &buffer[..bytes],
-        };
-        if write_patiently(to, bytes).is_err() {
-            return;
-        }
-    }
-}
+/// An output that is waited for, also where it does not block.
+struct Patient(OwnedFd);
 
-fn write_patiently(to: &OwnedFd, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match descriptors::write_some(to.as_fd(), bytes) {
-            Ok(written) => bytes = &bytes[written..],
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                descriptors::poll_writable(to.as_fd());
+impl Write for Patient {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            match descriptors::write_some(self.0.as_raw_fd(), bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    descriptors::poll_writable(self.0.as_fd());
+                }
+                ended => return ended,
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
         }
     }
-    Ok(())
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

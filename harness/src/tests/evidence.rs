@@ -7,6 +7,7 @@ use crate as valk_harness;
 use crate::cases::account::{Account, BodyOutcome, Subtest, SubtestState};
 use crate::cases::skip::{Skip, SkipClass, SkipCode, StaticSkip};
 use crate::execution::fresh_process::check_account;
+use crate::execution::job::without_leaks;
 use crate::execution::output_buffer::{HEAD_BYTES, OutputBuffer, TAIL_BYTES, printable};
 use crate::execution::processes::{describe_threads, parse_stat};
 use crate::ffi;
@@ -212,6 +213,15 @@ valk_harness::test! {
         assert!(ffi::adopt_descriptor(9999).is_err(), "it is not open");
         let error = ffi::die_with_parent(0).expect_err("process 0 is nobody's parent");
         assert!(error.to_string().contains("is gone"));
+    }
+
+    fn a_pass_must_not_leak_memory() {
+        assert_eq!(without_leaks(BodyOutcome::Passed, || false), BodyOutcome::Passed);
+        assert_eq!(without_leaks(failed(), || unreachable!("not asked")), failed());
+        let BodyOutcome::Failed { message, .. } = without_leaks(BodyOutcome::Passed, || true) else {
+            panic!("it leaks");
+        };
+        assert!(message.contains("LeakSanitizer found memory leaks"), "{message}");
     }
 
     fn signals_have_names() {

@@ -52,6 +52,11 @@ valk_harness::test! {
                 "cannot write x: no memory",
             ),
             (Error::Usage("what.".into()), 2, "what.\nTry --help."),
+            (
+                Error::ForeignTests { places: vec!["a.rs:3: #[test]".into(), "b.rs:1: x".into()] },
+                2,
+                "#[valk_harness::test_fn]:\n    a.rs:3: #[test]\n    b.rs:1: x",
+            ),
         ];
         for (error, code, says) in errors {
             assert_eq!(error.exit_code(), code);

@@ -1,13 +1,20 @@
 //! Records, lanes, terminal summary, `JUnit`, merging.
 
+use std::io::Write;
+use std::path::PathBuf;
+
 use crate as valk_harness;
 use crate::cases::account::{Subtest, SubtestState};
 use crate::cases::skip::{Skip, SkipCode};
 use crate::execution::channel;
+use crate::options::Options;
+use crate::reports::invocation::Invocation;
 use crate::reports::junit;
 use crate::reports::ledger::Counts;
 use crate::reports::merge::Merge;
+use crate::reports::report_file::ReportFile;
 use crate::reports::summary::{self, Summary};
+use crate::runner::record::Record;
 use crate::verdicts::result::TestResult;
 use crate::verdicts::token::Identity;
 use crate::verdicts::verdict::{Judgement, Verdict};
@@ -52,6 +59,12 @@ fn all_verdicts() -> Vec<TestResult> {
     ]
 }
 
+fn record_to(ledger: Option<PathBuf>) -> Record {
+    let options = Options { ledger, ..Options::default() };
+    let first = serde_json::json!({"record": "run"});
+    Record::create(&options, &Invocation::default(), 1, &first).expect("TMPDIR is writable")
+}
+
 fn summary_of(results: &[TestResult]) -> String {
     let about = Summary { slowest: 2, show_output: true, filtered_out: 3 };
     summary::summary(results, &about)
@@ -81,8 +94,54 @@ valk_harness::test! {
         let plain = channel::receive_result(bytes.as_slice()).expect("it is whole");
         assert_eq!(plain, TestResult::plain_pass(7));
         assert!(channel::receive_account([2, 0, 0, 0, b'{', b'}'].as_slice()).is_err());
-        assert!(channel::receive_result([0xff; 8].as_slice()).is_err(), "too long");
+        let error = channel::receive_result([0xfe; 8].as_slice()).expect_err("too long");
+        assert!(error.to_string().starts_with("a reply of 4278124286 bytes, more than "), "{error}");
         assert!(channel::receive_result([2, 0, 0, 0, b'{', b'}'].as_slice()).is_err(), "no record");
+    }
+
+    fn a_shared_report_that_is_no_text_is_begun_anew() {
+        let path = std::env::temp_dir().join("made").join("report");
+        let file = ReportFile::Shared(path.clone());
+        let (mut opened, kept) = file.open("write", |_| true).expect("TMPDIR is writable");
+        assert_eq!(kept, "");
+        opened.write_all(b"ours").expect("it is open");
+        drop(opened);
+        assert_eq!(file.open("write", |_| true).expect("it is there").1, "ours");
+        std::fs::write(&path, b"\xff\xfe").expect("TMPDIR is writable");
+        assert_eq!(file.open("write", |_| true).expect("it is there").1, "");
+        assert_eq!(std::fs::read(&path).expect("it is there"), b"");
+        let error = ReportFile::Own(path).open("write", |_| true).expect_err("it is there");
+        assert!(error.to_string().starts_with("cannot write "), "{error}");
+    }
+
+    fn a_stopped_record_takes_no_result_of_a_run() {
+        let record = record_to(None);
+        record.begin(0);
+        record.end(0, result("in time", Judgement::new(Verdict::Pass, "")));
+        record.begin(1);
+        let open: Vec<_> = record.stop(3).into_iter().map(|(at, began)| (at, began.is_some())).collect();
+        assert_eq!(open, [(1, true), (2, false)]);
+        record.end(1, result("late", Judgement::new(Verdict::Pass, "")));
+        record.add(result("cut", Judgement::new(Verdict::Interrupted, "SIGINT")));
+        let (results, error) = record.close();
+        let names: Vec<_> = results.iter().map(|result| result.name.as_str()).collect();
+        assert_eq!((names, error.is_none()), (vec!["cut", "in time"], true));
+    }
+
+    fn a_ledger_that_cannot_grow_loses_no_result_but_is_told() {
+        let record = record_to(Some(std::env::temp_dir().join("ledger")));
+        // SAFETY: no code of ours is installed, and the limits are valid for the call.
+        unsafe {
+            libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+            let limit = libc::rlimit { rlim_cur: 1, rlim_max: 1 };
+            assert_eq!(libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit), 0);
+        }
+        record.add(result("first", Judgement::new(Verdict::Pass, "")));
+        record.add(result("second", Judgement::new(Verdict::Pass, "")));
+        let (results, error) = record.close();
+        assert_eq!(results.len(), 2);
+        let error = error.expect("the file has reached its limit").to_string();
+        assert!(error.starts_with("cannot write the ledger "), "{error}");
     }
 
     fn summary_tells_everything() {

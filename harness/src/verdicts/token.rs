@@ -58,7 +58,8 @@ pub fn send(mut to: impl Write, identity: Identity, account: &Account) -> io::Re
     bytes.extend_from_slice(&identity.test.to_le_bytes());
     bytes.extend_from_slice(&(payload.len() as u32).to_le_bytes());
     bytes.extend_from_slice(payload.as_bytes());
-    to.write_all(&bytes)
+    to.write_all(&bytes)?;
+    to.flush()
 }
 
 /// Reads everything that arrived on the descriptor.
