@@ -131,6 +131,47 @@ valk_harness::test! {
 }
 
 valk_harness::test! {
+    fn what_a_server_counted_last_stays_in_the_totals_when_it_has_stopped() {
+        let program = PROGRAM.replace(
+            "(def {board}",
+            "(fun {stop req} {if (== (req/path req) \"/stop\")
+               {do (http2/server-stop server) (list :body \"stopping\")} {aio/debug-handle-request sys req}})
+             (def {board}",
+        );
+        let program = program.replace("(aio/debug-handler sys)", "stop");
+        let (_service, server, board) = start_program(&program);
+        block_on(async {
+            let mut viewer = Client::connect(board).await;
+            let mut client = Client::connect(server).await;
+            get(&mut client, "/").await;
+            let text = get(&mut viewer, "/metrics").await.body;
+            assert_eq!(value(&text, "aio_servers_count{system=\"main\"}"), Some(2.0), "{text}");
+            // Nobody asks between these requests and the end of their server.
+            for _ in 0..3 {
+                get(&mut client, "/").await;
+            }
+            get(&mut viewer, "/stop").await;
+            while TcpStream::connect(("127.0.0.1", server)).await.is_ok() {
+                tokio::task::yield_now().await;
+            }
+            drop(client);
+            let mut seen = 0;
+            let text = loop {
+                let text = get(&mut viewer, "/metrics").await.body;
+                seen += 1;
+                if value(&text, "aio_servers_count{system=\"main\"}") == Some(1.0) {
+                    break text;
+                }
+            };
+            // Of the server that has ended 4, of the dashboard all that came before.
+            let total = value(&text, "aio_requests_total{system=\"main\"}");
+            assert_eq!(total, Some(f64::from(4 + 2 + seen - 1)), "{text}");
+            let labels = format!("loop=\"main\",port=\"{server}\",protocol=\"http\",server=\"127.0.0.1\"");
+            assert_eq!(value(&text, &format!("http_requests_total{{{labels}}}")), Some(4.0), "{text}");
+            assert_eq!(value(&text, &format!("http_connections_active{{{labels}}}")), Some(0.0), "{text}");
+        });
+    }
+
     fn the_dashboard_answers_on_all_its_paths() {
         let (service, _, board) = start();
         block_on(async {

@@ -49,7 +49,7 @@ pub use interrupt::Interrupts;
 pub use metrics::metrics;
 pub use pools::{Pools, RECEIVE_BUFFER_BYTES, RECEIVE_RETAINED_BYTES};
 pub use system::{System, shared_vm, spawn_task, stop_all, system_of};
-pub use system_metrics::{ServerCounts, SystemMetrics};
+pub use system_metrics::{Counted, ServerCounts, SystemMetrics};
 pub use task::{Started, await_handle, start};
 pub use valk_sync::cell::{End, Status};
 

@@ -14,7 +14,7 @@ use crate::executor::{self, pool};
 use crate::handle::{self, Waiter, completed, settle, with_node};
 use crate::pools::{Pools, Waiting};
 use crate::signals;
-use crate::system_metrics::{self, ServerCounts, SystemMetrics};
+use crate::system_metrics::{self, Counted, SystemMetrics};
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -192,16 +192,16 @@ impl System {
         self.shared.metrics.as_ref()
     }
 
-    /// Counts a server of this system under these labels, as long as `counts` gives numbers.
+    /// Counts a server of this system under these labels, until `counted` gives its last numbers.
     pub fn count_server(
         &self,
         vm: &mut Vm,
         labels: &[(&str, &str)],
-        counts: impl Fn() -> Option<ServerCounts> + Send + Sync + 'static,
+        counted: impl Fn() -> Counted + Send + Sync + 'static,
     ) {
         let registry = vm.extension::<Language>().metrics.clone();
         if let Some(metrics) = &self.shared.metrics {
-            metrics.add_server(&registry, labels, Box::new(counts));
+            metrics.add_server(&registry, labels, Box::new(counted));
         }
     }
 
@@ -254,9 +254,8 @@ impl System {
     /// Whether the program's own fiber waits for the end of this system.
     fn is_awaited_by_program(&self, vm: &Vm) -> bool {
         let stopped = lock(&self.shared.stopped);
-        let Some(root) = &*stopped else { return false };
-        let value = vm.heap.resolve(root);
-        handle::handle_of(&vm.heap, value).is_some_and(|handle| {
+        let value = stopped.as_ref().map(|root| vm.heap.resolve(root));
+        value.and_then(|value| handle::handle_of(&vm.heap, value)).is_some_and(|handle| {
             handle.cell.with_waiters(|waiters| waiters.iter().any(Waiter::is_program))
         })
     }

@@ -3,7 +3,8 @@
 //! 1. Series are registered when a system starts or a server listens. The first system is `main`, the
 //!    further ones have their number behind it.
 //! 2. What servers, pools and the event loop count themselves is set when the registry is read. Totals
-//!    of a system are the sums over its servers, of those that have ended too.
+//!    of a system are the sums over its servers, of those that have ended too: a server is asked for
+//!    its last numbers when it is seen to have ended, and then no more.
 //!
 //! Does not know what a server is: it gives [`ServerCounts`].
 
@@ -40,28 +41,42 @@ pub struct ServerCounts {
 }
 
 impl ServerCounts {
-    fn zip(self, other: ServerCounts, with: fn(u64, u64) -> u64) -> ServerCounts {
+    fn plus(self, other: ServerCounts) -> ServerCounts {
         ServerCounts {
-            connections: with(self.connections, other.connections),
-            connections_failed: with(self.connections_failed, other.connections_failed),
-            connections_open: with(self.connections_open, other.connections_open),
-            requests: with(self.requests, other.requests),
-            requests_open: with(self.requests_open, other.requests_open),
-            requests_failed: with(self.requests_failed, other.requests_failed),
-            responses: [0, 1, 2, 3].map(|at| with(self.responses[at], other.responses[at])),
-            bytes_sent: with(self.bytes_sent, other.bytes_sent),
-            bytes_received: with(self.bytes_received, other.bytes_received),
+            connections: self.connections + other.connections,
+            connections_failed: self.connections_failed + other.connections_failed,
+            connections_open: self.connections_open + other.connections_open,
+            requests: self.requests + other.requests,
+            requests_open: self.requests_open + other.requests_open,
+            requests_failed: self.requests_failed + other.requests_failed,
+            responses: [0, 1, 2, 3].map(|at| self.responses[at] + other.responses[at]),
+            bytes_sent: self.bytes_sent + other.bytes_sent,
+            bytes_received: self.bytes_received + other.bytes_received,
         }
+    }
+
+    /// Requests that have ended. A server on another thread may count a new one while it is asked.
+    fn requests_ended(&self) -> u64 {
+        self.requests.saturating_sub(self.requests_open)
     }
 }
 
-/// Tells what a server has counted; nothing when it has ended.
-type Counting = Box<dyn Fn() -> Option<ServerCounts> + Send + Sync>;
+/// What a server has counted when it is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// The server runs.
+    SoFar(ServerCounts),
+    /// The server has ended and counts nothing more.
+    AtTheEnd(ServerCounts),
+}
+
+/// Tells what a server has counted.
+type Counting = Box<dyn Fn() -> Counted + Send + Sync>;
 
 /// A server that is counted among those of a system.
-struct Counted {
+struct CountedServer {
     counts: Counting,
-    last: ServerCounts,
+    /// `None` when the registry had no room.
     series: Option<ServerSeries>,
 }
 
@@ -75,11 +90,35 @@ pub struct SystemMetrics {
     started: Instant,
 }
 
+/// The servers of a system.
 #[derive(Default)]
 struct Servers {
-    running: Vec<Counted>,
+    running: Vec<CountedServer>,
     /// What those counted that have ended.
     ended: ServerCounts,
+}
+
+impl Servers {
+    /// Asks the servers, sets their series, and forgets those that have ended. Returns what all have
+    /// counted.
+    fn ask(&mut self) -> ServerCounts {
+        let (mut running, ended) = (ServerCounts::default(), &mut self.ended);
+        self.running.retain(|server| {
+            let counted = (server.counts)();
+            let (counts, sum) = match counted {
+                Counted::SoFar(counts) => (counts, &mut running),
+                Counted::AtTheEnd(counts) => {
+                    (ServerCounts { connections_open: 0, requests_open: 0, ..counts }, &mut *ended)
+                }
+            };
+            if let Some(series) = &server.series {
+                series.set(counts);
+            }
+            *sum = sum.plus(counts);
+            matches!(counted, Counted::SoFar(_))
+        });
+        running.plus(*ended)
+    }
 }
 
 /// Upper bounds of the buckets of a system's request durations, in microseconds.
@@ -141,32 +180,18 @@ impl SystemMetrics {
         if id == 0 { "main".to_string() } else { format!("main-{}", id + 1) }
     }
 
+    /// Asks the servers and sets their series. Returns the sums, and how many servers run.
+    pub(crate) fn ask_servers(&self) -> (ServerCounts, usize) {
+        let mut servers = lock(&self.servers);
+        (servers.ask(), servers.running.len())
+    }
+
     /// Asks the servers and sets what the system and its servers count.
     pub(crate) fn refresh(&self, system: &System) {
-        let mut servers = lock(&self.servers);
-        let mut total = servers.ended;
-        let mut ended = Vec::new();
-        for (at, server) in servers.running.iter_mut().enumerate() {
-            match (server.counts)() {
-                Some(counts) => server.last = counts,
-                None => ended.push(at),
-            }
-            if let Some(series) = &server.series {
-                series.set(server.last);
-            }
-            total = total.zip(server.last, |sum, counted| sum + counted);
-        }
-        for at in ended.into_iter().rev() {
-            let server = servers.running.swap_remove(at);
-            let last = ServerCounts { connections_open: 0, requests_open: 0, ..server.last };
-            if let Some(series) = &server.series {
-                series.set(last);
-            }
-            servers.ended = servers.ended.zip(last, |sum, counted| sum + counted);
-        }
+        let (total, servers_running) = self.ask_servers();
         let buffers = system.pools().receive_buffers().statistics().buffers;
         let totals = [
-            total.requests - total.requests_open,
+            total.requests_ended(),
             total.requests_failed,
             total.connections,
             total.connections_failed,
@@ -184,7 +209,7 @@ impl SystemMetrics {
             // A connection may have several requests.
             total.connections_open.saturating_sub(total.requests_open),
             total.requests_open,
-            servers.running.len() as u64,
+            servers_running as u64,
             buffers.in_use as u64,
             buffers.slots as u64,
             self.started.elapsed().as_secs(),
@@ -204,8 +229,10 @@ impl SystemMetrics {
         let now_us = self.started.elapsed().as_micros() as u64;
         // A registry that is full counts the server in the totals of the system.
         let series = ServerSeries::new(registry, labels, now_us).ok();
-        let counted = Counted { counts, last: ServerCounts::default(), series };
-        lock(&self.servers).running.push(counted);
+        let mut servers = lock(&self.servers);
+        // Servers that come and go are not kept until somebody reads the registry.
+        servers.ask();
+        servers.running.push(CountedServer { counts, series });
     }
 }
 
@@ -244,7 +271,7 @@ impl ServerSeries {
     }
 
     fn set(&self, counts: ServerCounts) {
-        self.requests.raise_to(counts.requests - counts.requests_open);
+        self.requests.raise_to(counts.requests_ended());
         let [successes, _, client_errors, server_errors] = counts.responses;
         for (counter, total) in self.responses.iter().zip([successes, client_errors, server_errors])
         {

@@ -11,6 +11,7 @@ mod program;
 mod program_metrics;
 mod rules;
 mod start_options;
+mod system_metrics;
 mod threads;
 mod trees;
 

@@ -1,17 +1,27 @@
 //! What the counters of a server mean for the registry of metrics.
 
 use std::net::SocketAddr;
-use valk_aio::{ServerCounts, System};
-use valk_http2::Snapshot;
+use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
+use valk_aio::{Counted, ServerCounts, System};
+use valk_http2::{Counters, Snapshot};
 use valk_vm::Vm;
 
-/// Counts a server of a system that listens there, with TLS or without, as long as `counted` tells what
-/// it has counted.
+/// The counters of a server, one for each of its executors, which the services of the server hold.
+pub(super) type AllCounters = Arc<[Arc<Counters>]>;
+
+/// What a server has counted on all executors.
+pub(super) fn total(counters: &AllCounters) -> Snapshot {
+    counters.iter().map(|counters| counters.snapshot()).sum()
+}
+
+/// Counts a server of a system that listens there, with TLS or without, until its last service has
+/// given back its `counters`.
 pub(super) fn count_server(
     vm: &mut Vm,
     system: &System,
     (address, is_tls): (SocketAddr, bool),
-    counted: impl Fn() -> Option<Snapshot> + Send + Sync + 'static,
+    counters: &AllCounters,
 ) {
     let (server, port) = (address.ip().to_string(), address.port().to_string());
     let labels = [
@@ -20,7 +30,17 @@ pub(super) fn count_server(
         ("protocol", if is_tls { "https" } else { "http" }),
         ("loop", "main"),
     ];
-    system.count_server(vm, &labels, move || Some(of_snapshot(&counted()?)));
+    let waiting = Arc::downgrade(counters);
+    system.ask_waiting(move || Some(total(&waiting.upgrade()?).connections_waiting));
+    let counters = Arc::clone(counters);
+    system.count_server(vm, &labels, move || {
+        // These are the last ones when no service has any.
+        let has_ended = Arc::strong_count(&counters) == 1;
+        // What the services counted before they gave theirs back is seen.
+        fence(Ordering::Acquire);
+        let counts = of_snapshot(&total(&counters));
+        if has_ended { Counted::AtTheEnd(counts) } else { Counted::SoFar(counts) }
+    });
 }
 
 /// The counts of a server as a system adds them up.

@@ -7,7 +7,7 @@
 //!    so stopping the system waits for them.
 
 use super::LOG_TARGET;
-use super::counts;
+use super::counts::{self, AllCounters, total};
 use super::handler::{FunctionHandler, ask_for_refusal};
 use super::options::{Settings, settings};
 use super::receive::PooledBuffers;
@@ -21,7 +21,7 @@ use valk_aio::{
     system_of,
 };
 use valk_heap::{HostObject, Root, Tracer, Value};
-use valk_http2::{Counters, Handler, Server, Snapshot, StopSignal, TokioNetwork, bind};
+use valk_http2::{Handler, Server, Snapshot, StopSignal, TokioNetwork, bind};
 use valk_lang::SharedVm;
 use valk_lang::builtins::{fail, wrong_type};
 use valk_vm::{Arity, NativeFn, Outcome, Vm, type_name};
@@ -128,13 +128,6 @@ fn listen(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     }
 }
 
-/// The counters of a server, one for each of its executors.
-type AllCounters = Arc<[Arc<Counters>]>;
-
-fn total(counters: &AllCounters) -> Snapshot {
-    counters.iter().map(|counters| counters.snapshot()).sum()
-}
-
 /// Starts a server on the executors of its system (rule 2), with a function as its handler.
 fn serve(
     vm: &mut Vm,
@@ -152,11 +145,7 @@ fn serve(
     let stop = StopSignal::new();
     let (acceptor, workers) = bound.split(executors.len(), stop.clone());
     let counters: AllCounters = executors.iter().map(|_| Arc::default()).collect();
-    let counted = Arc::downgrade(&counters);
-    system.ask_waiting(move || Some(total(&counted.upgrade()?).connections_waiting));
-    let counted = Arc::downgrade(&counters);
-    let counts = move || Some(total(&counted.upgrade()?));
-    counts::count_server(vm, system, (address, settings.server.tls.is_some()), counts);
+    counts::count_server(vm, system, (address, settings.server.tls.is_some()), &counters);
     let replaceable = Replaceable::new(vm, function, port);
     let refusal = Arc::<OnceLock<_>>::default();
     let closed = Arc::<Closed>::default();
