@@ -57,6 +57,12 @@ impl WorkerState {
         self.is_serving.store(true, Ordering::Relaxed);
     }
 
+    /// Connections that are idle now.
+    #[cfg(test)]
+    pub(crate) fn idle(&self) -> usize {
+        self.idle.load(Ordering::Relaxed)
+    }
+
     /// A connection is idle from now on, or no longer.
     pub(crate) fn note_idle(&self, is_idle: bool) {
         if !is_idle {

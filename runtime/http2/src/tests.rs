@@ -1,5 +1,6 @@
 //! A server on in-memory pipes with a stopped clock, clients for it, and raw frames.
 
+mod accounts;
 mod attacks;
 mod bodies;
 mod client;
@@ -8,6 +9,7 @@ mod fairness;
 mod lifecycle;
 mod parts;
 mod phases;
+mod presences;
 mod requests;
 mod responses;
 mod room;

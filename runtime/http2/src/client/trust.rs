@@ -8,7 +8,6 @@
 //! 3. The roots of the system are read at most once per process.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -155,11 +154,13 @@ fn system_roots() -> Result<Arc<RootCertStore>, ClientError> {
 }
 
 /// Decides about certificates where the roots alone do not.
+#[derive(Debug)]
 struct Verifier {
     provider: Arc<CryptoProvider>,
     belief: Belief,
 }
 
+#[derive(Debug)]
 enum Belief {
     /// In every certificate.
     Anyone,
@@ -169,12 +170,6 @@ enum Belief {
         /// None without any roots. Made when the process's own do not know a certificate.
         other: OnceLock<Option<Arc<WebPkiServerVerifier>>>,
     },
-}
-
-impl fmt::Debug for Verifier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Verifier")
-    }
 }
 
 impl ServerCertVerifier for Verifier {

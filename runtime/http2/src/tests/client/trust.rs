@@ -79,6 +79,27 @@ valk_harness::test! {
         });
     }
 
+    fn a_file_stands_for_the_authorities_of_the_system() {
+        simulated(|simulation| async move {
+            let made = rcgen::generate_simple_self_signed(vec!["server".to_owned()]).unwrap();
+            let certificate = file("elsewhere.pem", &made.cert.pem());
+            let key = file("elsewhere.key", &made.signing_key.serialize_pem());
+            let files = Certificate::Files { certificate: certificate.clone(), key };
+            let server = Running::start(&simulation, "server", &tls(files), hello);
+            let client = super::client(&simulation, ClientLimits::default());
+            let request = |trust| {
+                let plain = ClientRequest::get(true, "server", PORT, "/");
+                with_options(plain, |options| options.trust = trust)
+            };
+            let response = client.send(request(Trust::Platform(Some(certificate)))).await;
+            assert_eq!(response.unwrap().status, 200);
+            let own = file("process.pem", local_authority_pem().unwrap());
+            let error = client.send(request(Trust::Platform(Some(own)))).await.unwrap_err();
+            assert!(error.to_string().contains("the certificate is not good enough"), "{error}");
+            server.finish().await;
+        });
+    }
+
     fn files_that_are_no_authorities_are_named() {
         simulated(|simulation| async move {
             let client = beside(&simulation, ClientLimits::default());
@@ -91,6 +112,11 @@ valk_harness::test! {
             let empty = file("empty.pem", "nothing\n");
             let error = client.send(secure(Trust::File(empty))).await.unwrap_err().to_string();
             assert!(error.contains("for verification"), "{error}");
+            let text = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+            let other = file("other.pem", text);
+            let error = client.send(secure(Trust::File(other))).await.unwrap_err().to_string();
+            assert!(error.contains("a certificate in it is not usable"), "{error}");
+            assert!(error.contains("expected X.509 in PEM"), "{error}");
             server.finish().await;
         });
     }
@@ -106,19 +132,27 @@ valk_harness::test! {
     }
 }
 
-/// A TLS server that offers these protocols, and says nothing behind the handshake.
-fn silent_tls(simulation: &Simulation, alpn: &[&[u8]]) -> JoinHandle<()> {
+/// What takes TLS of these versions for `localhost`, and offers these protocols.
+fn acceptor(
+    versions: &[&'static rustls::SupportedProtocolVersion],
+    alpn: &[&[u8]],
+) -> tokio_rustls::TlsAcceptor {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let key = rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .unwrap()
         .with_no_client_auth()
         .with_single_cert(vec![made.cert.der().clone()], key.into())
         .unwrap();
     config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    Arc::new(config).into()
+}
+
+/// A TLS server that offers these protocols, and says nothing behind the handshake.
+fn silent_tls(simulation: &Simulation, alpn: &[&[u8]]) -> JoinHandle<()> {
+    let acceptor = acceptor(rustls::DEFAULT_VERSIONS, alpn);
     let mut peer = Peer::listen(simulation);
     spawn_local(async move {
         let mut open = Vec::new();
@@ -143,6 +177,28 @@ valk_harness::test! {
                 peer.abort();
             });
         }
+    }
+
+    fn a_server_that_speaks_tls_1_2_only_is_served() {
+        simulated(|simulation| async move {
+            let acceptor = acceptor(&[&rustls::version::TLS12], &[b"h2"]);
+            let mut peer = Peer::listen(&simulation);
+            let served = spawn_local(async move {
+                let (stream, _) = accept(&mut *peer.0).await.unwrap();
+                let stream = acceptor.accept(stream).await.unwrap();
+                let version = stream.get_ref().1.protocol_version();
+                let mut connection = h2::server::handshake(stream).await.unwrap();
+                let (_, mut answer) = connection.accept().await.unwrap().unwrap();
+                answer.send_response(http::Response::new(()), true).unwrap();
+                // Ends when the client has closed the connection.
+                while connection.accept().await.is_some() {}
+                version
+            });
+            let client = beside(&simulation, ClientLimits::default());
+            assert_eq!(client.send(secure(Trust::Anyone)).await.unwrap().status, 200);
+            drop(client);
+            assert_eq!(served.await.unwrap(), Some(rustls::ProtocolVersion::TLSv1_2));
+        });
     }
 
     fn a_host_that_no_certificate_can_be_for_is_refused() {
