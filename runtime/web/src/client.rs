@@ -17,6 +17,8 @@ mod request;
 mod response;
 mod send;
 mod sink;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::rc::Rc;

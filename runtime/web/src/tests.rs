@@ -2,6 +2,8 @@
 
 mod errors;
 mod files;
+mod handlers;
+mod listen_options;
 mod routes;
 
 use crate::receive::PooledBuffers;
