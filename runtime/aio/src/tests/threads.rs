@@ -212,6 +212,18 @@ valk_harness::cases! {
 }
 
 valk_harness::test! {
+    fn a_builder_that_all_threads_add_to_loses_nothing() {
+        let text = output_of(
+            &threaded(),
+            "(= {b} (builder))
+             (pmap (\\ {i} {do (repeat (\\ {j} {builder/add b \"<\" i \">\"}) 4000) 1}) (range 0 8))
+             (print (builder/size b) (sum (map (\\ {i} {len (regex/find-all (str \"<\" i \">\") (builder/text b))}) (range 0 8))))",
+        );
+        assert_eq!(text, "96000 32000\n");
+    }
+}
+
+valk_harness::test! {
     fn one_executor_does_everything() {
         let text = output_of(&Config::default(), "(print (aio/await (future (\\ {} {+ 0 1})))) (print (pmap id {1}))");
         assert_eq!(text, "1\n{1}\n");

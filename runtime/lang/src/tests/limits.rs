@@ -130,6 +130,9 @@ valk_harness::test! {
         refused("(len (json/decode-map json))");
         refused("(len (str/join (list text text text text text text text text text text \
                  text text text text text text text text text text text text text) text))");
+        refused("(builder text text text text text text text text text text text text text \
+                 text text text text text text text text text text text text text text text)");
+        refused("(foldl (\\ {b i} {builder/add b text}) (builder) (range 0 100))");
         refused("(len (str/chars umlauts))");
         refused("(len (make-string 2000000 \"x\"))");
         refused("(len (str/code-points (str text text umlauts)))");
@@ -146,11 +149,15 @@ valk_harness::test! {
         let large = directory.join("large");
         let file = std::fs::File::create(&large).expect("a file");
         file.set_len(40 << 20).expect("a file with a hole");
+        let huge = directory.join("huge");
+        let file = std::fs::File::create(&huge).expect("a file");
+        file.set_len(1 << 32).expect("a file with a hole");
         let lines = [
             format!("(if (== (len (read-file {path:?})) 300000) 1 (error \"short\"))"),
             "(if (> (len (read-file \"/proc/self/status\")) 100) 1 (error \"empty\"))".to_owned(),
             "(if (== (len (read-file \"/dev/null\")) 0) 1 (error \"full\"))".to_owned(),
             format!("(if (error? (read-file {large:?})) 1 (error \"it fits\"))"),
+            format!("(if (str/contains? (error/message (read-file {huge:?})) \"a string has at most 4294967295 bytes\") 1 (error \"a string\"))"),
             format!("(if (error? (read-file {directory:?})) 1 (error \"a directory\"))"),
             "(if (error? (read-file \"/no/such\")) 1 (error \"a file\"))".to_owned(),
         ];

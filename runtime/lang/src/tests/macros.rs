@@ -112,6 +112,10 @@ valk_harness::cases! {
              (fun {f t} {safe-or 0 t}) (print (f 4))",
             "0 1 0\n4",
         ),
+        "symbols generated after a symbol" => (
+            "(= {a} (gensym (quote part))) (print (symbol? a) (== a (gensym (quote part))) (str/starts-with? (str a) \"part\"))",
+            "1 0 1",
+        ),
         "a rest parameter in a template" => (
             "(defmacro {collect f} {`(\\ {& args} {,f args})}) (print ((collect len) 1 2 3))", "3",
         ),
@@ -168,6 +172,8 @@ valk_harness::cases! {
         "another shape" => ("(defmacro m 1)", &["write it as (defmacro {name"]),
         "a definition that is computed" => ("(defmacro (list 1) {1})", &["write it as (defmacro {name"]),
         "an error as a part" => ("(apply defmacro (list (/ 1 0)))", &["Division By Zero"]),
+        "a computed macro" => ("(= {d} defmacro) (d (quote {m}) {1})", &["defmacro"]),
+        "a computed macro of an error" => ("(= {d} defmacro) (d (error \"broken name\") {1})", &["broken name"]),
         "a number for a name" => ("(gensym 5)", &["Actual: Number"]),
         "called before it is a macro" => (
             "(fun {f} {later 1})\n(defmacro {later x} {do x})\n(f)", &["Cannot call non-function", "`later` is a macro now"],

@@ -3,7 +3,7 @@
 use super::scratch::Directory;
 use crate::{NoWaiting, Output, Ran, Runtime};
 use valk_diagnostics::render_plain;
-use valk_heap::Config;
+use valk_heap::{Config, Value};
 
 fn runtime() -> Runtime {
     Runtime::new(Config::default(), Output::memory()).expect("a heap")
@@ -35,6 +35,14 @@ const SHAPES: (&str, &str) = (
     (fun {half n} {/ n 2})",
 );
 
+const EMPTY: (&str, &str) = ("empty.valk", "(def {own} 1)");
+
+const MANY: (&str, &str) = (
+    "many.valk",
+    "(export n1 n2 n3 n4 n5 n6 n7 n8 n9 n10 n11 n12 n13)
+    (def {n1 n2 n3 n4 n5 n6 n7 n8 n9 n10 n11 n12 n13} 1 2 3 4 5 6 7 8 9 10 11 12 13)",
+);
+
 valk_harness::cases! {
     fn imports_bind_what_they_say((main, expected): (&str, &str)) [
         "all" => ("(import shapes) (print (area 2 3) (perimeter 2 3))", "6 10"),
@@ -52,6 +60,17 @@ valk_harness::cases! {
         "twice" => ("(import shapes) (import shapes (shapes :as s)) (print (s/half 2))", "1"),
         "an alias of the library's name" => (
             "(import (shapes :rename {area map})) (print (map 2 3) (sum {1 2}))", "6 3",
+        ),
+        "an alias of the library's name, in a module" => (
+            "(module m (import (shapes :rename {area map})) (export f) (fun {f} {map 2 3}))
+             (import m) (print (f) (map (\\ {n} {n}) {1}))",
+            "6 {1}",
+        ),
+        "what every module knows" => (
+            "(import \"prelude\" shapes) (print (area 2 3) (sum {1 2}))", "6 3",
+        ),
+        "a module of the library by its path" => (
+            "(import \"test\" shapes) (print (area 2 3) (error? test/assert))", "6 0",
         ),
         "code before the import" => (
             "(fun {f} {area 2 3}) (import shapes) (print (f))", "6",
@@ -117,6 +136,14 @@ valk_harness::cases! {
         "an option without a value" => ("(import (shapes :only))", &["`:only` of shapes wants a list"]),
         "a prefix that is none" => ("(import (shapes :as \"s\"))", &["`:as` of shapes wants a name"]),
         "one new name too few" => ("(import (shapes :rename {area}))", &["wants a list of old and new"]),
+        "an exporter of nothing" => (
+            "(import (empty :only {something}))", &["module empty has no `something`; it exports nothing"],
+        ),
+        "one name of many" => (
+            "(import (many :only {something}))",
+            &["module many has no `something`; it exports n1, n2, n3, n4, n5, n6, n7, n8, n9, n10, n11, n12, …"],
+        ),
+        "a keyword" => ("(import :shapes)", &["expected a module's name or path"]),
         "a number" => ("(import 5)", &["expected a module's name or path"]),
         "nothing" => ("(import ())", &["expected a module's name or path"]),
         "a module that is no name" => ("(module 5 1)", &["Actual: Number", "[Symbol]"]),
@@ -126,7 +153,7 @@ valk_harness::cases! {
             &["module m exports `nothing`, which it does not define"],
         ),
     ] {
-        let (_, told) = run(&[SHAPES, ("main.valk", main)]);
+        let (_, told) = run(&[SHAPES, EMPTY, MANY, ("main.valk", main)]);
         for part in parts {
             assert!(told.contains(part), "{part} in {told}");
         }
@@ -134,6 +161,19 @@ valk_harness::cases! {
 }
 
 valk_harness::test! {
+    fn what_the_host_has_bound_is_not_replaced_by_an_import() {
+        let directory = Directory::with(&[SHAPES, ("main.valk", "(import shapes)")]);
+        let mut runtime = runtime();
+        let half = runtime.vm().intern("half");
+        runtime.vm().set_global(half, Value::ONE);
+        let Ran::Failed(_, told) = runtime.run_file(&directory.path("main.valk"), &mut NoWaiting) else {
+            panic!("`half` was replaced");
+        };
+        let told = runtime.with_sources(|sources| render_plain(&told, sources));
+        assert!(told.contains("`half` of module shapes"), "{told}");
+        assert!(told.contains("it is defined already; import it with :only, :as or :rename"), "{told}");
+    }
+
     fn a_cycle_is_an_error_that_names_both_places() {
         let files = [
             ("main.valk", "(import a)\n"),

@@ -46,41 +46,35 @@ macro_rules! held {
     };
 }
 
-/// The display forms of values behind a string.
-fn longer(vm: &mut Vm, string: Value, values: &[Value]) -> Outcome {
-    let mut more = Text::default();
+/// The display forms of values.
+fn displayed(vm: &Vm, values: &[Value]) -> Text {
+    let mut text = Text::default();
     for value in values {
-        more.print(&vm.heap, *value, Style::Display);
+        text.print(&vm.heap, *value, Style::Display);
     }
-    more.append_to(vm, string)
+    text
 }
 
 /// `(builder value …)`: a builder that begins with the display forms of the values.
 fn new_builder(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let empty = vm.heap.string(b"");
-    match longer(vm, empty, arguments) {
-        Outcome::Value(text) if text.is_string() => {
-            vm.heap.host(Box::new(Builder(Mutex::new(text)))).into()
-        }
-        instead => instead,
+    match displayed(vm, arguments).append_to(vm, empty) {
+        Ok(text) => vm.heap.host(Box::new(Builder(Mutex::new(text)))).into(),
+        Err(instead) => instead,
     }
 }
 
 /// `(builder/add b value …)`: the builder.
 fn add(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let mut before = held!(vm, arguments[0]);
-    let mut more = Text::default();
-    for value in &arguments[1..] {
-        more.print(&vm.heap, *value, Style::Display);
-    }
-    let more = match more.bytes(&vm.heap) {
+    let more = match displayed(vm, &arguments[1..]).bytes(&vm.heap) {
         Ok(more) => more,
         Err(refusal) => return refusal,
     };
     loop {
         let text = match appended(vm, before, &more) {
-            Outcome::Value(text) if text.is_string() => text,
-            instead => return instead,
+            Ok(text) => text,
+            Err(instead) => return instead,
         };
         vm.heap.touch_host(arguments[0]);
         let builder = arguments[0].host::<Builder>(&vm.heap).expect("looked at above");

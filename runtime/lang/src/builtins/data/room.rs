@@ -160,10 +160,11 @@ impl Text {
     }
 
     /// The string with these bytes behind those of another.
-    pub fn append_to(self, vm: &mut Vm, string: Value) -> Outcome {
-        match self.bytes(&vm.heap) {
-            Ok(bytes) => appended(vm, string, &bytes),
-            Err(refusal) => refusal,
-        }
+    ///
+    /// # Errors
+    /// What a builtin answers when that is too long, or when there is no room.
+    pub fn append_to(self, vm: &mut Vm, string: Value) -> Result<Value, Outcome> {
+        let bytes = self.bytes(&vm.heap)?;
+        appended(vm, string, &bytes)
     }
 }

@@ -38,13 +38,17 @@ pub(super) fn too_long(vm: &mut Vm) -> Outcome {
     fail(vm, &format!("a string has at most {STRING_BYTES_MAX} bytes"))
 }
 
-/// The string with more bytes behind its own, if there is room.
-pub(super) fn appended(vm: &mut Vm, string: Value, more: &[u8]) -> Outcome {
+/// The string with more bytes behind its own.
+///
+/// # Errors
+/// What a builtin answers when that is too long, or when there is no room.
+pub(super) fn appended(vm: &mut Vm, string: Value, more: &[u8]) -> Result<Value, Outcome> {
     if string.bytes(&vm.heap).len() + more.len() > STRING_BYTES_MAX {
-        return too_long(vm);
+        return Err(too_long(vm));
     }
-    ask!(vm, vm.heap.append_bytes(string, more.len()));
-    vm.heap.append(string, more).into()
+    let bytes = vm.heap.append_bytes(string, more.len());
+    vm.heap.room(bytes).map_err(|_| Outcome::NeedsRoom(bytes))?;
+    Ok(vm.heap.append(string, more))
 }
 
 /// Text that is built up from left to right is appended to, so that it takes linear time.
@@ -60,7 +64,7 @@ fn str(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     }
     match long {
         Some(long) if rest.is_empty() => long.into(),
-        Some(long) => out.append_to(vm, long),
+        Some(long) => out.append_to(vm, long).map_or_else(|instead| instead, Value::into),
         None => out.string(vm),
     }
 }
