@@ -203,7 +203,7 @@ valk_harness::test! {
             operation(Opcode::AddNumber, number as u8, &[]);
             operation(Opcode::SubtractNumber, number as u8, &[]);
         }
-        for number in [1, -1, 3, 1000, i32::MIN, i32::MAX] {
+        for number in [0, 1, -1, 3, 1000, i32::MIN, i32::MAX] {
             operation(Opcode::MultiplyNumber, 0, &[number as u32]);
             operation(Opcode::DivideNumber, 0, &[number as u32]);
             operation(Opcode::RemainderNumber, 0, &[number as u32]);

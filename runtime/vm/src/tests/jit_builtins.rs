@@ -201,7 +201,53 @@ valk_harness::test! {
         }
     }
 
-    // After a builtin that is rebound by a builtin, the guarded form goes on.
+    // What is called for a builtin has no native code: the interpreter goes on.
+    fn functions_without_native_code_called_for_builtins() {
+        let mut vm = vm_that(true);
+        let name = define(&mut vm, Arity::Exactly(2), |vm, arguments| {
+            let g = vm.intern("g");
+            match vm.global(g) {
+                Some(g) => Outcome::Call(g, arguments.to_vec()),
+                None => arguments[0].into(),
+            }
+        });
+        let function = caller(&mut vm, name, false);
+        let arguments = [Value::fixnum(20), Value::fixnum(3)];
+        assert_eq!(vm.call(function, &arguments), Value::fixnum(21));
+        let compiled = vm.counters.functions_compiled;
+        assert!(compiled > 0);
+        vm.jit_calls = JIT_NEVER;
+        let instructions =
+            [(Opcode::Subtract, 2, 0, 1, &[][..]), (Opcode::Return, 2, 0, 0, &[])];
+        let (words, _) = assembled(&instructions).finish(crate::Assembler::default());
+        let plain = code(3, crate::Assembler::default());
+        let code = vm.install(Code { parameters: 2, kind: CodeKind::Function, words, ..plain });
+        let (g, closure) = (vm.intern("g"), vm.closure(code, &[]));
+        vm.set_global(g, closure);
+        assert_eq!(vm.call(function, &arguments), Value::fixnum(18));
+        assert_eq!(vm.counters.functions_compiled, compiled);
+    }
+
+    // A builtin rebinds one and asks for something beside: the guarded form goes on.
+    fn builtins_that_rebind_primitives_and_ask() {
+        let [native, interpreted] = [true, false].map(|compiles| {
+            let mut vm = vm_with_builtins(if compiles { 0 } else { JIT_NEVER });
+            let name = define(&mut vm, Arity::Any, |vm, arguments| {
+                let symbol = vm.intern("+");
+                let other = NativeKind::Plain(|_, _| Value::fixnum(1000).into());
+                let other = vm.define_native("other", Arity::Any, other);
+                vm.set_global(symbol, other);
+                Outcome::Call(other, arguments.to_vec())
+            });
+            let function = caller(&mut vm, name, false);
+            let found = vm.call(function, &[Value::fixnum(20), Value::fixnum(3)]);
+            (found.as_integer(), vm.guarded)
+        });
+        assert_eq!(native, interpreted);
+        assert_eq!(native, (Some(1000), true));
+    }
+
+    // The same after one that asks for nothing.
     fn builtins_that_rebind_primitives() {
         let [native, interpreted] = [true, false].map(|compiles| {
             let mut vm = vm_with_builtins(if compiles { 0 } else { JIT_NEVER });
