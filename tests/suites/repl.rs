@@ -193,6 +193,8 @@ valk_harness::test! {
             ("()", ""),
             ("valk> ", "(* 2 quadru\t)\r"),
             ("Num[8]", ""),
+            ("valk> ", "(+ \t3 4)\r"),
+            ("Num[7]", ""),
             ("valk> ", "(fun {forever n} {forever (+ n 1)})\r"),
             ("()", ""),
             ("valk> ", "(do (println \"running\") (println \"on\") (forever 1))\r"),

@@ -138,6 +138,52 @@ valk_harness::test! {
 }
 
 valk_harness::test! {
+    fn suites_are_found_in_the_directories_of_a_project_and_by_their_names() {
+        let project = std::env::temp_dir().join("project");
+        fs::create_dir_all(project.join("tests/deeper")).expect("a directory");
+        fs::create_dir_all(project.join("source")).expect("a directory");
+        let suite = "(test/run (list (test \"one\" {do 1})))";
+        for path in ["tests/first.valk", "tests/deeper/second.valk", "tests/notes.txt", "source/third.valk"] {
+            fs::write(project.join(path), suite).expect("a file");
+        }
+        let run_there = |arguments: &[&str]| {
+            let mut command = valk(&[&["test"], arguments].concat());
+            stdout(&command.current_dir(&project).output().expect("the program runs"))
+        };
+        let list = |text: &str| -> Vec<String> { text.lines().map(str::to_string).collect() };
+        let found = ["tests/deeper/second.valk: one", "tests/first.valk: one"];
+        assert_eq!(list(&run_there(&["--list"])), found);
+        let named = run_there(&["--list", "tests/notes.txt", "source/third.valk", "source"]);
+        assert_eq!(list(&named), ["source/third.valk: one", "tests/notes.txt: one"], "each once");
+        fs::remove_dir_all(project.join("tests")).expect("made above");
+        let mut command = valk(&["test"]);
+        let output = command.current_dir(&project).output().expect("the program runs");
+        assert!(stderr(&output).contains("found no *.valk file that calls test/run"));
+    }
+
+    fn a_suite_that_breaks_off_is_told_in_each_form() {
+        let directory = directory(&[
+            ("early", "(test/run (list (test \"one\" {do 1}))) (exit 3)"),
+            ("skips", "(test/run (list (test/expected-skip \"dials\" \"no modem\" {do 1})))"),
+            ("tabs", "(test/run (list (test \"bad\" {do (print \"a\\tb\\rc\") 0})))"),
+        ]);
+        let junit = directory.join("junit.xml").display().to_string();
+        let path = directory.display().to_string();
+        let text = stdout(&run(&[&path, "--junit", &junit]));
+        assert!(text.contains("early.valk (1 tests, "), "{text}");
+        assert!(text.contains("  the suite ended with status 3"), "{text}");
+        assert!(text.contains("  skip: dials\n    expected: no modem\n"), "{text}");
+        fs::write(directory.join("dies.valk"), "(nope) (test/run (list (test \"one\" {do 1})))").expect("a file");
+        let list = stdout(&run(&[&path, "--list"]));
+        assert!(list.contains("dies.valk: the suite ended with status 1"), "{list}");
+        assert!(list.contains("skips.valk: dials"), "the others are listed: {list}");
+        let xml = fs::read_to_string(&junit).expect("the file");
+        assert!(xml.contains("a\tb\u{fffd}c"), "a tab is kept, XML has no other control characters: {xml}");
+        assert!(xml.contains("<error message=\"the suite ended with status 3"), "{xml}");
+    }
+}
+
+valk_harness::test! {
     fn what_is_no_suite_is_explained() {
         let output = run(&["no/such/file.valk"]);
         assert_eq!(output.status.code(), Some(1));
