@@ -72,6 +72,9 @@ pub const MAX_BODY: u64 = 16 << 20;
 pub const MAX_HEADERS: usize = 100;
 /// Most stages of `--stages`.
 pub const MAX_STAGES: usize = 1_000;
+/// Bytes of an attack that the system may hold on this side: what the server does not read must show
+/// as a write that waits. The system takes some more than it is told.
+pub const ATTACK_SEND_BUFFER: u32 = 16 << 10;
 /// Longest time of one attack.
 pub const ATTACK_TIME: Duration = Duration::from_secs(20);
 /// File descriptors for everything but connections: standard streams, reports, timers, reactors.

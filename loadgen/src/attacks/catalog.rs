@@ -26,6 +26,10 @@ pub enum Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expect {
     /// It ends the connection before it has read this many bytes of the attack.
+    ///
+    /// Nobody but the server knows what it has read. What is judged is what the attacker's system has
+    /// taken by the time when the attacker sees the end, and that is more: see [`most_sent`]. An attack
+    /// that lives by its length is longer than that, so that a server that reads on is found out.
     Ends {
         /// That many.
         within: u64,
@@ -36,6 +40,19 @@ pub enum Expect {
     GivesUp,
     /// It may bear it or end the connection; others must not feel it.
     Bears,
+}
+
+/// Most bytes that may have gone into a connection that the server ends after `within` bytes.
+///
+/// A server that a busy machine does not let run finds as much in its receive buffer as there is room.
+/// Linux begins with 128 KiB (`tcp_rmem`), and lets the buffer grow as the server reads, by about what
+/// it has read. On the side of the attacker, [`ATTACK_SEND_BUFFER`] limits what waits to little more than
+/// itself; the system would hold megabytes.
+///
+/// [`ATTACK_SEND_BUFFER`]: crate::limits::ATTACK_SEND_BUFFER
+pub fn most_sent(within: u64) -> u64 {
+    const BUFFERS: u64 = 256 * KIB;
+    2 * within + BUFFERS
 }
 
 /// Who reads what the server sends back.
@@ -112,7 +129,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const ATTACKS: &[Attack] = &[
     // Resets.
     attack("rapid-reset", "CVE-2023-44487", Ends { within: 1024 * KIB }, || {
-        vec![Step::Repeat(20_000, |i| [get(i), reset(odd(i))].concat()), Step::Wait(SECOND)]
+        vec![Step::Repeat(40_000, |i| [get(i), reset(odd(i))].concat()), Step::Wait(SECOND)]
     }),
     attack("rapid-reset-late", "CVE-2023-44487", Ends { within: 1024 * KIB }, || {
         let batch = |i: u32| {
@@ -120,15 +137,15 @@ const ATTACKS: &[Attack] = &[
             let opened: Vec<u8> = streams.clone().flat_map(post).collect();
             [opened, streams.flat_map(|s| reset(odd(s))).collect()].concat()
         };
-        vec![Step::Drip(200, Duration::from_millis(2), batch), Step::Wait(SECOND)]
+        vec![Step::Drip(600, Duration::from_millis(2), batch), Step::Wait(SECOND)]
     }),
     attack("made-you-reset-window", "CVE-2025-8671", Ends { within: 1024 * KIB }, || {
         let overflow = |i: u32| [post(i), window_update(odd(i), 0x7fff_ffff)].concat();
-        vec![Step::Repeat(10_000, overflow), Step::Wait(SECOND)]
+        vec![Step::Repeat(30_000, overflow), Step::Wait(SECOND)]
     }),
     attack("made-you-reset-zero-increment", "CVE-2025-8671", Ends { within: 1024 * KIB }, || {
         vec![
-            Step::Repeat(10_000, |i| [post(i), window_update(odd(i), 0)].concat()),
+            Step::Repeat(30_000, |i| [post(i), window_update(odd(i), 0)].concat()),
             Step::Wait(SECOND),
         ]
     }),
@@ -136,17 +153,17 @@ const ATTACKS: &[Attack] = &[
         "made-you-reset-headers-after-end",
         "CVE-2025-8671",
         Ends { within: 1024 * KIB },
-        || vec![Step::Repeat(10_000, |i| [get(i), get(i)].concat()), Step::Wait(SECOND)],
+        || vec![Step::Repeat(20_000, |i| [get(i), get(i)].concat()), Step::Wait(SECOND)],
     ),
     attack("made-you-reset-data-after-end", "CVE-2025-8671", Ends { within: 1024 * KIB }, || {
         vec![
-            Step::Repeat(10_000, |i| [get(i), data(odd(i), false, b"x")].concat()),
+            Step::Repeat(40_000, |i| [get(i), data(odd(i), false, b"x")].concat()),
             Step::Wait(SECOND),
         ]
     }),
     attack("made-you-reset-priority-length", "CVE-2025-8671", Ends { within: 1024 * KIB }, || {
         let short = |i: u32| [post(i), frame(kind::PRIORITY, 0, odd(i), &[0; 4])].concat();
-        vec![Step::Repeat(10_000, short), Step::Wait(SECOND)]
+        vec![Step::Repeat(30_000, short), Step::Wait(SECOND)]
     }),
     attack("made-you-reset-self-dependency", "CVE-2025-8671", Bears, || {
         let own = |i: u32| {
@@ -160,14 +177,14 @@ const ATTACKS: &[Attack] = &[
         let longer = move |i: u32, head: &[u8]| {
             [headers(odd(i), false, head), data(odd(i), false, b"xx")].concat()
         };
-        let all = (0..8_000).flat_map(|i| longer(i, &short)).collect();
+        let all = (0..30_000).flat_map(|i| longer(i, &short)).collect();
         vec![Step::Send(all), Step::Wait(SECOND)]
     }),
     // Header blocks that do not end.
     attack("continuation-flood", "CVE-2024-27316", Ends { within: 256 * KIB }, || {
         vec![
             Step::Send(frame(kind::HEADERS, 1, 1, &request("GET", "/"))),
-            Step::Repeat(20_000, |i| {
+            Step::Repeat(40_000, |i| {
                 frame(kind::CONTINUATION, 0, 1, &field(&format!("x-{i}"), "aaaaaaaaaaaaaaaa"))
             }),
             Step::Wait(SECOND),
@@ -176,7 +193,7 @@ const ATTACKS: &[Attack] = &[
     attack("continuation-empty", "CVE-2024-27316", Ends { within: 512 * KIB }, || {
         vec![
             Step::Send(frame(kind::HEADERS, 1, 1, &request("GET", "/"))),
-            Step::Repeat(60_000, |_| frame(kind::CONTINUATION, 0, 1, &[])),
+            Step::Repeat(160_000, |_| frame(kind::CONTINUATION, 0, 1, &[])),
             Step::Wait(SECOND),
         ]
     }),
@@ -287,9 +304,9 @@ const ATTACKS: &[Attack] = &[
         };
         vec![Step::Repeat(50_000, depend), Step::Wait(SECOND)]
     }),
-    attack("reset-flood", "CVE-2019-9514", Ends { within: 1024 * KIB }, || {
+    attack("reset-flood", "CVE-2019-9514", Ends { within: 256 * KIB }, || {
         vec![
-            Step::Repeat(10_000, |i| headers(odd(i), true, &block(&[(":method", "GET")]))),
+            Step::Repeat(40_000, |i| headers(odd(i), true, &block(&[(":method", "GET")]))),
             Step::Wait(SECOND),
         ]
     }),

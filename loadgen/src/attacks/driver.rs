@@ -1,17 +1,15 @@
 //! Runs one attack on one connection, and sees what the server does about it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::future::pending;
+use std::io;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 
-use super::catalog::{Attack, Reading, Step};
+use super::catalog::{Attack, Expect, Reading, Step};
 use super::frames::{PREFACE, kind, settings, status};
 use crate::connections::dialer::Dialer;
 use crate::connections::wire::Wire;
-use crate::limits::ATTACK_TIME;
+use crate::limits::{ATTACK_SEND_BUFFER, ATTACK_TIME};
 
 /// What came back on one connection.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +26,7 @@ pub struct Seen {
     pub refused: u64,
     /// Whether the server ended the connection, or said that it will: all of them, of several.
     pub ended: bool,
-    /// Bytes of the attack that had left when the connection ended, or all.
+    /// Bytes of the attack that the system had taken when the connection ended, or all.
     pub sent: u64,
     /// Why the connection could not be opened, if so.
     pub failure: Option<String>,
@@ -44,90 +42,64 @@ impl Seen {
         self.refused += other.refused;
         self.ended &= other.ended;
         self.sent += other.sent;
-        if self.failure.is_none() {
-            self.failure.clone_from(&other.failure);
-        }
-    }
-}
-
-#[derive(Default)]
-struct Shared {
-    seen: Mutex<Seen>,
-    over: AtomicBool,
-    sent: AtomicU64,
-}
-
-impl Shared {
-    fn change(&self, change: impl FnOnce(&mut Seen)) {
-        change(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-
-    fn end(&self, change: impl FnOnce(&mut Seen)) {
-        let sent = self.sent.load(Ordering::SeqCst);
-        let first = !self.over.swap(true, Ordering::SeqCst);
-        self.change(|seen| {
-            change(seen);
-            seen.ended = true;
-            if first {
-                seen.sent = sent;
-            }
-        });
+        self.failure = self.failure.take().or_else(|| other.failure.clone());
     }
 }
 
 /// Runs the attack on one connection to its end, or until the server ends it.
 pub async fn run(attack: &Attack, dialer: &Dialer) -> Seen {
+    let dialer = match attack.expect {
+        Expect::Ends { .. } => &dialer.clone().with_send_buffer(ATTACK_SEND_BUFFER),
+        _ => dialer,
+    };
     let wire = match dialer.connect().await {
         Ok(wire) => wire,
         Err(error) => return Seen { failure: Some(error.cause), ..Seen::default() },
     };
-    let (reader, writer) = tokio::io::split(wire);
-    let shared = Arc::new(Shared::default());
-    let reading = match attack.reading {
-        Reading::Reads => Some(tokio::spawn(read(reader, Arc::clone(&shared)))),
-        // The half is kept: dropping it changes nothing, but nobody reads.
-        Reading::Ignores => None,
+    let (mut reader, mut writer) = tokio::io::split(wire);
+    let reads = attack.reading == Reading::Reads;
+    let (mut seen, mut sent) = (Seen::default(), 0);
+    let answered = async {
+        if !reads {
+            pending::<()>().await;
+        }
+        read(&mut reader, &mut seen).await;
     };
-    let deadline = Instant::now() + ATTACK_TIME;
-    let attacked = tokio::time::timeout_at(deadline.into(), write(attack, writer, &shared)).await;
-    if let Some(reading) = reading {
-        reading.abort();
-    }
-    // A server that takes nothing any more has stopped the attack, too; that it is in good order is
-    // for the witness to say.
-    let _ = attacked;
-    let mut seen = shared.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    if !shared.over.load(Ordering::SeqCst) {
-        seen.sent = shared.sent.load(Ordering::SeqCst);
-    }
-    seen
+    let attacked = async {
+        let written = write(attack, &mut writer, &mut sent).await;
+        if written.is_err() && reads {
+            // The connection is over. Why is said in what came before.
+            pending::<()>().await;
+        }
+        written.is_err()
+    };
+    let ended = tokio::select! {
+        biased;
+        () = answered => true,
+        ended = attacked => ended,
+        // A server that takes nothing any more has stopped the attack, too; that it is in good order
+        // is for the witness to say.
+        () = tokio::time::sleep(ATTACK_TIME) => false,
+    };
+    Seen { ended, sent, ..seen }
 }
 
-async fn write(attack: &Attack, mut writer: WriteHalf<Wire>, shared: &Shared) {
-    if attack.preface && !send(&mut writer, &[PREFACE, &settings(&[])].concat(), shared).await {
-        return;
-    }
-    for step in (attack.steps)() {
-        let goes_on = match step {
-            Step::Send(bytes) => send(&mut writer, &bytes, shared).await,
-            Step::Repeat(count, make) => repeat(&mut writer, count, make, shared).await,
+async fn write(attack: &Attack, writer: &mut WriteHalf<Wire>, sent: &mut u64) -> io::Result<()> {
+    let preface = attack.preface.then(|| Step::Send([PREFACE, &settings(&[])].concat()));
+    for step in preface.into_iter().chain((attack.steps)()) {
+        match step {
+            Step::Send(bytes) => send(writer, &bytes, sent).await?,
+            Step::Repeat(count, make) => repeat(writer, count, make, sent).await?,
             Step::Drip(count, pause, make) => {
-                let mut goes_on = true;
                 for i in 0..count {
-                    goes_on =
-                        send(&mut writer, &make(i), shared).await && wait(pause, shared).await;
-                    if !goes_on {
-                        break;
-                    }
+                    send(writer, &make(i), sent).await?;
+                    tokio::time::sleep(pause).await;
                 }
-                goes_on
             }
-            Step::Wait(time) => wait(time, shared).await,
-        };
-        if !goes_on {
-            break;
+            Step::Wait(time) => tokio::time::sleep(time).await,
         }
     }
+    Ok(())
 }
 
 /// Sends many small things in parts that a server may answer in between.
@@ -135,86 +107,64 @@ async fn repeat(
     writer: &mut WriteHalf<Wire>,
     count: u32,
     make: fn(u32) -> Vec<u8>,
-    shared: &Shared,
-) -> bool {
+    sent: &mut u64,
+) -> io::Result<()> {
     const PART: usize = 4 * 1024;
     let mut part = Vec::with_capacity(2 * PART);
     for i in 0..count {
         part.extend_from_slice(&make(i));
         if part.len() >= PART || i + 1 == count {
-            if !send(writer, &part, shared).await {
-                return false;
-            }
+            send(writer, &part, sent).await?;
             part.clear();
-            // The reader runs on the same thread.
+            // Lets the answers be seen.
             tokio::task::yield_now().await;
         }
     }
-    true
+    Ok(())
 }
 
-async fn send(writer: &mut WriteHalf<Wire>, bytes: &[u8], shared: &Shared) -> bool {
-    if shared.over.load(Ordering::SeqCst) {
-        return false;
+/// Sends bytes, and counts those that the system took.
+async fn send(writer: &mut WriteHalf<Wire>, mut bytes: &[u8], sent: &mut u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let taken = writer.write(bytes).await?;
+        writer.flush().await?;
+        *sent += taken as u64;
+        bytes = &bytes[taken..];
     }
-    let sent = writer.write_all(bytes).await.is_ok() && writer.flush().await.is_ok();
-    if sent {
-        shared.sent.fetch_add(bytes.len() as u64, Ordering::SeqCst);
-    } else {
-        shared.end(|_| {});
-    }
-    sent
+    Ok(())
 }
 
-/// Waits; false as soon as the connection is over.
-async fn wait(time: Duration, shared: &Shared) -> bool {
-    const LOOK: Duration = Duration::from_millis(10);
-    let until = Instant::now() + time;
-    while Instant::now() < until {
-        if shared.over.load(Ordering::SeqCst) {
-            return false;
-        }
-        tokio::time::sleep(LOOK.min(until - Instant::now())).await;
-    }
-    true
-}
-
-/// Reads frames until the end of the connection.
-async fn read(mut reader: ReadHalf<Wire>, shared: Arc<Shared>) {
-    loop {
-        let Some((kind, stream, payload)) = read_frame(&mut reader).await else {
-            shared.end(|_| {});
-            return;
-        };
+/// Reads frames until the connection has ended, or the server says that it will end it.
+async fn read(reader: &mut ReadHalf<Wire>, seen: &mut Seen) {
+    while let Some((kind, payload)) = read_frame(reader).await {
         let code = |at: usize| {
             payload.get(at..at + 4).and_then(|b| b.try_into().ok()).map(u32::from_be_bytes)
         };
         match kind {
-            kind::GOAWAY => match code(4) {
-                // Without an error it is polite: the end follows.
-                Some(0) | None => {}
-                reason => shared.end(|seen| seen.goaway = reason),
-            },
-            kind::RST_STREAM => shared.change(|seen| {
+            // Without an error it is polite: the end follows.
+            kind::GOAWAY if code(4).is_some_and(|code| code != 0) => {
+                seen.goaway = code(4);
+                return;
+            }
+            kind::RST_STREAM => {
                 seen.resets += 1;
                 seen.reset_code = code(0);
-            }),
-            kind::HEADERS if stream != 0 => match status(&payload) {
-                Some(400..) => shared.change(|seen| seen.refused += 1),
-                _ => shared.change(|seen| seen.answered += 1),
+            }
+            kind::HEADERS => match status(&payload) {
+                Some(400..) => seen.refused += 1,
+                _ => seen.answered += 1,
             },
             _ => {}
         }
     }
 }
 
-/// Kind, stream and payload of the next frame.
-async fn read_frame(reader: &mut ReadHalf<Wire>) -> Option<(u8, u32, Vec<u8>)> {
+/// Type and payload of the next frame.
+async fn read_frame(reader: &mut ReadHalf<Wire>) -> Option<(u8, Vec<u8>)> {
     let mut head = [0; 9];
     reader.read_exact(&mut head).await.ok()?;
     let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
-    let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]) & 0x7fff_ffff;
     let mut payload = vec![0; length];
     reader.read_exact(&mut payload).await.ok()?;
-    Some((head[3], stream, payload))
+    Some((head[3], payload))
 }

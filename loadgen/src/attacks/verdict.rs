@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::catalog::{Attack, Expect};
+use super::catalog::{Attack, Expect, most_sent};
 use super::driver::{self, Seen};
 use super::witness::{self, Testimony};
 use crate::connections::dialer::Dialer;
@@ -48,7 +48,7 @@ pub struct Verdict {
     pub reaction: String,
     /// Why it fails; empty: it passes.
     pub reasons: Vec<String>,
-    /// Bytes of the attack that left.
+    /// Bytes of the attack that the system took.
     pub sent: u64,
     /// p99 of the witness.
     pub witness_p99: Option<Duration>,
@@ -184,9 +184,12 @@ fn wrong_reaction(expect: Expect, seen: &Seen) -> Option<String> {
             "the connection goes on; a good server ends it within {} KiB",
             within >> 10
         )),
-        Expect::Ends { within } if seen.sent > within => {
-            Some(format!("ended too late: a good server does it within {} KiB", within >> 10))
-        }
+        Expect::Ends { within } if seen.sent > most_sent(within) => Some(format!(
+            "ended too late: a good server does it within {} KiB, and buffers hold no more than the \
+             rest of {} KiB",
+            within >> 10,
+            most_sent(within) >> 10
+        )),
         Expect::Refuses if !(seen.ended || seen.resets > 0 || seen.refused > 0) => {
             let what = if seen.answered > 0 { "it is answered" } else { "nothing happens" };
             Some(format!("{what}; a good server refuses it"))

@@ -20,7 +20,7 @@ use h2::client::{Connection, SendRequest};
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 
 use super::failure::DialError;
@@ -54,6 +54,8 @@ pub struct Dialer {
     tls: Option<Arc<ClientConfig>>,
     verified: bool,
     timeout: Duration,
+    /// Bytes that the system may hold for the peer, if not as many as it likes.
+    send_buffer: Option<u32>,
     /// Index of the address that answered last.
     preferred: Arc<AtomicUsize>,
 }
@@ -79,6 +81,7 @@ impl Dialer {
             tls,
             verified: trust != Some(&Trust::AnyCertificate),
             timeout: CONNECT_TIMEOUT,
+            send_buffer: None,
             preferred: Arc::default(),
         })
     }
@@ -87,6 +90,14 @@ impl Dialer {
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Dialer {
         self.timeout = timeout;
+        self
+    }
+
+    /// The same dialer, where the system holds about this many bytes of a connection that the peer
+    /// does not take: what has been written has then left, but for those.
+    #[must_use]
+    pub fn with_send_buffer(mut self, bytes: u32) -> Dialer {
+        self.send_buffer = Some(bytes);
         self
     }
 
@@ -106,7 +117,7 @@ impl Dialer {
             let index = (first + attempt) % addresses.len();
             let last = attempt + 1 == addresses.len();
             let patience = if last { self.timeout } else { ADDRESS_PATIENCE };
-            match tokio::time::timeout(patience, connect(addresses[index])).await {
+            match tokio::time::timeout(patience, self.connect_to(addresses[index])).await {
                 Ok(Ok(tcp)) => {
                     self.preferred.store(index, Ordering::Relaxed);
                     return Ok(tcp);
@@ -117,6 +128,20 @@ impl Dialer {
             }
         }
         Err(failure.expect("a target has at least one address"))
+    }
+
+    async fn connect_to(&self, address: SocketAddr) -> Result<TcpStream, DialError> {
+        let fail = |e: std::io::Error| DialError::tcp(&e, address);
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+        let socket = socket.map_err(fail)?;
+        if let Some(bytes) = self.send_buffer {
+            socket.set_send_buffer_size(bytes).map_err(fail)?;
+        }
+        let tcp = socket.connect(address).await.map_err(fail)?;
+        // Without this, Nagle's algorithm adds up to 40 ms to small requests; a socket that refuses
+        // the option still works.
+        let _ = tcp.set_nodelay(true);
+        Ok(tcp)
     }
 
     async fn wire(&self) -> Result<Wire, DialError> {
@@ -252,12 +277,4 @@ impl Dialer {
         })
         .await
     }
-}
-
-async fn connect(address: SocketAddr) -> Result<TcpStream, DialError> {
-    let tcp = TcpStream::connect(address).await.map_err(|e| DialError::tcp(&e, address))?;
-    // Without this, Nagle's algorithm adds up to 40 ms to small requests; a socket that refuses
-    // the option still works.
-    let _ = tcp.set_nodelay(true);
-    Ok(tcp)
 }

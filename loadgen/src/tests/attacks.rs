@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::attacks::catalog::{Attack, Expect, all, select};
-use crate::attacks::driver::Seen;
-use crate::attacks::frames::{integer, status};
+use crate::attacks::catalog::{Attack, Expect, Reading, Step, all, most_sent, select};
+use crate::attacks::driver::{self, Seen};
+use crate::attacks::frames::{PREFACE, integer, status};
 use crate::attacks::verdict::{Conditions, Evidence, Verdict, judge, resident_bytes};
 use crate::attacks::witness::Testimony;
 use crate::connections::dialer::Dialer;
@@ -17,8 +17,10 @@ use crate::interrupt::Interrupt;
 use crate::recording::counts::histogram;
 use crate::requests::template::Template;
 
-use super::servers::{command, never, start};
-use super::weak_servers::weak;
+use super::servers::{command, never, raw, start};
+use super::weak_servers::{Weakness, weak};
+
+const KIB: u64 = 1024;
 
 fn conditions(base: &str) -> Conditions {
     let target = Target::parse(base, &[]).unwrap();
@@ -37,7 +39,11 @@ fn against_weak(is_meant: fn(&Attack) -> bool) -> Vec<Verdict> {
     runtime.block_on(async {
         let mut runs = JoinSet::new();
         for attack in all().filter(|attack| is_meant(attack)) {
-            let conditions = conditions(&weak(attack.expect == Expect::Bears));
+            let weakness = match attack.expect {
+                Expect::Bears => Weakness::Fragile,
+                _ => Weakness::Naive,
+            };
+            let conditions = conditions(&weak(weakness));
             runs.spawn(async move { judge(attack, &conditions).await });
         }
         runs.join_all().await
@@ -64,6 +70,90 @@ valk_harness::test! {
     fn what_must_be_refused_fails_a_server_that_answers_everything() {
         let verdicts = against_weak(|attack| attack.expect == Expect::Refuses);
         all_fail(&verdicts, "a good server refuses it", 20);
+    }
+}
+
+/// Bytes of an attack on one connection.
+fn bytes_of(attack: &Attack) -> u64 {
+    let of = |step| match step {
+        Step::Send(bytes) => bytes.len(),
+        Step::Repeat(count, make) | Step::Drip(count, _, make) => {
+            (0..count).map(|i| make(i).len()).sum()
+        }
+        Step::Wait(_) => 0,
+    };
+    (attack.steps)().into_iter().map(of).sum::<usize>() as u64
+}
+
+valk_harness::test! {
+    fn what_lives_by_its_length_is_longer_than_a_good_server_and_all_buffers_take() {
+        for attack in all() {
+            let Expect::Ends { within } = attack.expect else { continue };
+            let is_short = bytes_of(attack) <= KIB;
+            assert!(is_short || bytes_of(attack) > most_sent(within), "{}", attack.name);
+        }
+    }
+}
+
+/// Judges one attack on a server that goes on for a while after it has seen the attack, and then ends
+/// the connection.
+fn against_ending(name: &str, after: usize) -> Verdict {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let attack = select(name).unwrap()[0];
+    runtime.block_on(judge(attack, &conditions(&weak(Weakness::Ends { after }))))
+}
+
+valk_harness::test! {
+    fn what_waits_in_buffers_is_not_held_against_a_server() {
+        for name in ["continuation-flood", "rapid-reset", "made-you-reset-content-length"] {
+            let verdict = against_ending(name, 200 * KIB as usize);
+            assert!(verdict.passed(), "{}", verdict.line());
+            assert_eq!(verdict.reaction, "ended with ENHANCE_YOUR_CALM", "{}", verdict.line());
+            // The buffers of this system, as wide as it likes, would hold the whole attack.
+            assert!(verdict.sent >= 200 * KIB, "{}", verdict.line());
+        }
+    }
+}
+
+valk_harness::test! {
+    fn a_server_that_reads_on_ends_the_connection_too_late() {
+        for (name, after) in [("continuation-flood", 1024), ("made-you-reset-content-length", 2560)] {
+            let verdict = against_ending(name, after * KIB as usize);
+            assert!(!verdict.passed(), "{}", verdict.line());
+            assert!(verdict.reasons[0].starts_with("ended too late"), "{}", verdict.line());
+            assert_eq!(verdict.reaction, "ended with ENHANCE_YOUR_CALM", "{}", verdict.line());
+        }
+    }
+}
+
+valk_harness::test! {
+    fn what_comes_back_is_counted() {
+        let answer: &[&[u8]] = &[
+            // GOAWAY without an error, and two streams that are answered and one that is not.
+            &[0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0],
+            &[0, 0, 1, 1, 5, 0, 0, 0, 1, 0x88],
+            &[0, 0, 1, 1, 5, 0, 0, 0, 3, 0x8c],
+            &[0, 0, 4, 3, 0, 0, 0, 0, 5, 0, 0, 0, 7],
+            // Half a frame is none.
+            &[0, 0, 4, 3, 0, 0, 0, 0, 7, 0],
+        ];
+        let base = raw(answer.concat().leak());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let wait: fn() -> Vec<Step> = || vec![Step::Wait(Duration::from_secs(10))];
+        let attack = Attack { steps: wait, ..*select("window-overflow").unwrap()[0] };
+        let seen = runtime.block_on(driver::run(&attack, &conditions(&base).dialer));
+        assert_eq!((seen.answered, seen.refused, seen.resets), (1, 1, 1), "{seen:?}");
+        assert_eq!((seen.goaway, seen.reset_code), (None, Some(7)), "{seen:?}");
+        assert!(seen.ended && seen.failure.is_none(), "{seen:?}");
+        assert_eq!(seen.sent, PREFACE.len() as u64 + 9);
+        // Who does not read notices the end when a write fails.
+        let flood: fn() -> Vec<Step> = || {
+            vec![Step::Drip(1_000, Duration::from_millis(10), |_| vec![0; 9])]
+        };
+        let attack = Attack { reading: Reading::Ignores, steps: flood, ..attack };
+        let seen = runtime.block_on(driver::run(&attack, &conditions(&base).dialer));
+        assert!(seen.ended && seen.sent < 9_000, "{seen:?}");
+        assert_eq!((seen.answered, seen.goaway), (0, None), "{seen:?}");
     }
 }
 
@@ -188,7 +278,7 @@ valk_harness::test! {
         slow.latency.record(900_000).unwrap();
         let silent = Testimony { latency: histogram(), errors: 0, error: None };
         let failed = Testimony { errors: 1, error: Some("timeout".to_string()), ..calm.clone() };
-        let ended = Seen { ended: true, sent: 100 << 10, ..Seen::default() };
+        let ended = Seen { ended: true, sent: 400 << 10, ..Seen::default() };
         let borne = Seen { sent: 100 << 10, ..Seen::default() };
         let answered = Seen { answered: 1, ..Seen::default() };
         let ends = Expect::Ends { within: 64 << 10 };
@@ -218,6 +308,6 @@ valk_harness::test! {
         // Of several connections all must have ended.
         let mut sum = ended.clone();
         sum.add(&borne);
-        assert!(!sum.ended && sum.sent == 200 << 10);
+        assert!(!sum.ended && sum.sent == 500 << 10);
     }
 }

@@ -3,34 +3,53 @@
 //! 1. The *naive* server answers whatever comes and ends nothing.
 //! 2. The *fragile* server answers in the same way until it sees what no ordinary client sends; then
 //!    it stops altogether.
+//! 3. The *slow to end* one ends the connection of an attack, but not at once, and does not run for a
+//!    while before that, as on a busy machine.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crate::attacks::frames::{PREFACE, frame, headers, kind, settings};
 
+/// What is wrong with a server.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Weakness {
+    Naive,
+    Fragile,
+    /// It ends the connection of an attack when it has read this many bytes.
+    Ends {
+        after: usize,
+    },
+}
+
+/// How long a server that ends attacks does not run: long enough to fill every buffer.
+const PAUSE: Duration = Duration::from_millis(300);
+
 /// Starts a weak server and returns its base.
-pub fn weak(fragile: bool) -> String {
+pub fn weak(weakness: Weakness) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let stopped = Arc::new(AtomicBool::new(false));
     std::thread::spawn(move || {
         for tcp in listener.incoming().map_while(Result::ok) {
             let stopped = Arc::clone(&stopped);
-            std::thread::spawn(move || serve(tcp, fragile, &stopped));
+            std::thread::spawn(move || serve(tcp, weakness, &stopped));
         }
     });
     base
 }
 
 /// Ends when the connection does; the error is of no interest.
-fn serve(mut tcp: TcpStream, fragile: bool, stopped: &AtomicBool) -> Option<()> {
+fn serve(mut tcp: TcpStream, weakness: Weakness, stopped: &AtomicBool) -> Option<()> {
     tcp.set_nodelay(true).ok()?;
     tcp.read_exact(&mut [0; PREFACE.len()]).ok()?;
     tcp.write_all(&settings(&[])).ok()?;
     let mut counts = [0_u32; 256];
+    let mut bytes_read = 0;
+    let mut is_attack = false;
     loop {
         let mut head = [0; 9];
         tcp.read_exact(&mut head).ok()?;
@@ -47,8 +66,22 @@ fn serve(mut tcp: TcpStream, fragile: bool, stopped: &AtomicBool) -> Option<()> 
             kind::GOAWAY | kind::RST_STREAM => true,
             _ => false,
         };
-        if fragile && !ordinary {
-            stopped.store(true, Ordering::SeqCst);
+        bytes_read += head.len() + length;
+        match weakness {
+            Weakness::Fragile if !ordinary => stopped.store(true, Ordering::SeqCst),
+            Weakness::Ends { .. } if !ordinary && !is_attack => {
+                is_attack = true;
+                std::thread::sleep(PAUSE);
+            }
+            Weakness::Ends { after } if is_attack && bytes_read >= after => {
+                let calm = [0, 0, 0, 0, 0, 0, 0, 11];
+                tcp.write_all(&frame(kind::GOAWAY, 0, 0, &calm)).ok()?;
+                tcp.shutdown(Shutdown::Write).ok()?;
+                // A close with unread bytes would reset the connection, and the frame could be lost.
+                std::io::copy(&mut tcp, &mut std::io::sink()).ok()?;
+                return Some(());
+            }
+            _ => {}
         }
         if stopped.load(Ordering::SeqCst) {
             std::thread::park();
