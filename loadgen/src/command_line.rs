@@ -319,12 +319,26 @@ where
 {
     let matches = Cli::command().try_get_matches_from(args)?;
     let mut cli = Cli::from_arg_matches(&matches)?;
-    if let Command::Run(run) = &mut cli.command
-        && let Some((_, matches)) = matches.subcommand()
-    {
-        run.given = given(matches);
+    if let Command::Run(run) = &mut cli.command {
+        run.given = matches.subcommand().map(|(_, matches)| given(matches)).unwrap_or_default();
     }
     Ok(cli)
+}
+
+/// Parses the arguments of `run` alone.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_run<I, A>(args: I) -> Result<RunArgs, clap::Error>
+where
+    I: IntoIterator<Item = A>,
+    A: Into<OsString> + Clone,
+{
+    let command = clap::Command::new("valk-load run").no_binary_name(true);
+    let matches = RunArgs::augment_args(command).try_get_matches_from(args)?;
+    let mut run = RunArgs::from_arg_matches(&matches)?;
+    run.given = given(&matches);
+    Ok(run)
 }
 
 fn given(matches: &ArgMatches) -> BTreeSet<String> {

@@ -100,9 +100,8 @@ async fn conduct(
                 break;
             }
             () = interrupt.next() => {
-                let is_first = interrupted_ns.is_none();
                 interrupted_ns.get_or_insert(clock.now_ns());
-                let stop = if is_first && interrupt.count() < 2 { Stop::Drain } else { Stop::Abort };
+                let stop = if interrupt.count() < 2 { Stop::Drain } else { Stop::Abort };
                 workers.stop(stop);
                 if stop == Stop::Abort {
                     workers.finished_soon().await;

@@ -10,6 +10,7 @@ mod faces;
 mod options;
 mod pure;
 mod questions;
+mod reports;
 mod requests;
 mod servers;
 mod slow;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::command_line::{Command, parse};
+use crate::command_line::parse_run;
 use crate::error::LoadError;
 use crate::interrupt::Interrupt;
 use crate::options::Options;
@@ -38,12 +38,9 @@ pub fn steady(
     more: &[String],
     interrupt: &Interrupt,
 ) -> Result<Measurement, LoadError> {
-    let fixed = ["valk-load", "run", "steady", "--quiet", "--target", target].map(String::from);
+    let fixed = ["steady", "--quiet", "--target", target].map(String::from);
     let words = [&fixed[..], options, more].concat();
-    let cli = parse(words).map_err(|error| LoadError::Usage(error.render().to_string()))?;
-    let Command::Run(args) = cli.command else {
-        return Err(LoadError::usage("the options behind `--` are those of `run steady`"));
-    };
+    let args = parse_run(words).map_err(|error| LoadError::Usage(error.render().to_string()))?;
     let options = Arc::new(Options::check(&args)?);
     let result = execute(&options, interrupt.clone(), &mut Progress::new(None))?;
     let report = Report::new(&options, &result);

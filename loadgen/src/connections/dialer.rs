@@ -8,6 +8,7 @@
 //! 3. All addresses of a name are tried in order, and a silent one is left after a short while
 //!    (RFC 8305); the one that answered is tried first from then on.
 
+use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -131,7 +132,7 @@ impl Dialer {
     }
 
     async fn connect_to(&self, address: SocketAddr) -> Result<TcpStream, DialError> {
-        let fail = |e: std::io::Error| DialError::tcp(&e, address);
+        let fail = |e: io::Error| DialError::tcp(&e, address);
         let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
         let socket = socket.map_err(fail)?;
         if let Some(bytes) = self.send_buffer {
@@ -182,11 +183,8 @@ impl Dialer {
     /// # Errors
     /// Says whether there is no answer, or an answer in another protocol.
     pub async fn probe(&self) -> Result<(), DialError> {
-        let answer = self.in_time(self.first_frame()).await;
-        match answer {
-            Err(error)
-                if error.kind.is_connect() && self.tls.is_none() && self.expects_tls().await =>
-            {
+        match self.in_time(self.first_frame()).await {
+            Err(_) if self.tls.is_none() && self.expects_tls().await => {
                 Err(DialError::expects_tls(&self.target.host, self.port()))
             }
             answer => answer,
@@ -222,18 +220,19 @@ impl Dialer {
 
     /// Whether a TLS handshake succeeds where plain text did not, or at least gets a TLS answer.
     async fn expects_tls(&self) -> bool {
-        let Ok(tcp) = self.tcp().await else { return false };
-        let Ok(config) = client_config(&Trust::AnyCertificate) else { return false };
-        let Ok(name) = ServerName::try_from(self.target.host.clone()) else { return false };
-        let handshake = TlsConnector::from(config).connect(name, tcp);
-        match tokio::time::timeout(ADDRESS_PATIENCE, handshake).await {
-            Ok(Ok(_)) => true,
-            Ok(Err(error)) => {
-                error.to_string().contains("AlertReceived")
-                    || error.to_string().contains("received fatal alert")
-            }
+        match tokio::time::timeout(ADDRESS_PATIENCE, self.handshake_anyway()).await {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => error.to_string().contains("received fatal alert"),
             Err(_) => false,
         }
+    }
+
+    /// A TLS handshake with a target that was said to speak plain text.
+    async fn handshake_anyway(&self) -> io::Result<()> {
+        let tcp = self.tcp().await.map_err(|error| io::Error::other(error.cause))?;
+        let config = client_config(&Trust::AnyCertificate).map_err(io::Error::other)?;
+        let name = ServerName::try_from(self.target.host.clone()).map_err(io::Error::other)?;
+        TlsConnector::from(config).connect(name, tcp).await.map(drop)
     }
 
     /// Opens a connection whose streams have this receive window.

@@ -55,7 +55,7 @@ pub async fn exchange(
     let head = tokio::select! {
         biased;
         head = &mut response => head,
-        () = upload => response.await,
+        _ = upload => response.await,
     };
     let head = head.map_err(before_head)?;
     let first = clock.now_ns();
@@ -79,14 +79,13 @@ pub async fn exchange(
     Ok(Answer { stamps, body_bytes: check.bytes(), status })
 }
 
-/// Sends a body as the server's windows allow. Ends early when the stream has ended.
-async fn upload(mut stream: SendStream<Bytes>, mut rest: Bytes) {
+/// Sends a body as the server's windows allow. Nothing comes back if the stream ended before it.
+async fn upload(mut stream: SendStream<Bytes>, mut rest: Bytes) -> Option<()> {
     while !rest.is_empty() {
         stream.reserve_capacity(rest.len().min(UPLOAD_PART));
-        let Some(Ok(granted)) = poll_fn(|cx| stream.poll_capacity(cx)).await else { return };
+        let granted = poll_fn(|cx| stream.poll_capacity(cx)).await?.ok()?;
         let part = rest.split_to(granted.min(rest.len()));
-        if stream.send_data(part, rest.is_empty()).is_err() {
-            return;
-        }
+        stream.send_data(part, rest.is_empty()).ok()?;
     }
+    Some(())
 }

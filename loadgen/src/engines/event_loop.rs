@@ -109,6 +109,15 @@ pub enum Stop {
     Abort,
 }
 
+impl Stop {
+    /// Waits until the run is to end in some way; for ever if nobody is left who could say so.
+    pub async fn asked(stop: &mut watch::Receiver<Stop>) {
+        if stop.wait_for(|stop| *stop > Stop::No).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
 /// An engine whose connections are open.
 pub struct Engine {
     spec: EngineSpec,

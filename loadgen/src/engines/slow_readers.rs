@@ -64,7 +64,7 @@ pub async fn run(
     clock.started().await;
     tokio::select! {
         () = tokio::time::sleep_until(clock.instant(spec.start_ns).into()) => {}
-        _ = stop.wait_for(|stop| *stop > Stop::No) => return,
+        () = Stop::asked(&mut stop) => return,
     }
     let (release, released) = watch::channel(None);
     let mut connections = JoinSet::new();
@@ -84,15 +84,12 @@ pub async fn run(
     tokio::select! {
         () = &mut all_done => return,
         () = tokio::time::sleep_until(clock.instant(spec.release_ns).into()) => {}
-        _ = stop.wait_for(|stop| *stop > Stop::No) => {}
+        () = Stop::asked(&mut stop) => {}
     }
     // Every receiver may be gone already if the server closed all connections.
     let _ = release.send(Some(clock.now_ns()));
     let given_up = async {
-        // An error means that nobody can stop the run any more.
-        if stop.wait_for(|stop| *stop > Stop::No).await.is_err() {
-            std::future::pending::<()>().await;
-        }
+        Stop::asked(&mut stop).await;
         recorder.cut(clock.now_ns());
         tokio::select! {
             () = tokio::time::sleep(INTERRUPT_DRAIN) => {}

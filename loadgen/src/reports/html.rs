@@ -6,7 +6,7 @@ use super::charts::{Chart, Scale, Series, escape, legend, svg};
 use super::json::rfc3339;
 use super::report::{PERCENTILES, Report};
 use super::table;
-use crate::recording::counts::{GroupResult, histogram};
+use crate::recording::counts::GroupResult;
 
 const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;max-width:60rem;margin:2rem auto;\
 padding:0 1rem;color:#1d1d1f}h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}\
@@ -191,8 +191,7 @@ fn spectrum<'a>(groups: impl Iterator<Item = &'a GroupResult>) -> Chart {
 
 /// How many answers took how long: bars over powers of two.
 fn distribution(group: &GroupResult) -> Chart {
-    let latency = group.total().latencies.total;
-    let counted = if latency.is_empty() { histogram() } else { latency };
+    let counted = group.total().latencies.total;
     let mut bars: Vec<(f64, f64)> = Vec::new();
     let mut low = 1;
     for power in 0..32_u32 {

@@ -108,9 +108,7 @@ impl Workers {
             let Some(clock) = side.wait_for_origin().await else { return Ok(()) };
             let journey = goose_users::run(&options, dialer, Arc::clone(&recorder), clock);
             let interrupted = async {
-                if side.stop.wait_for(|stop| *stop > Stop::No).await.is_err() {
-                    std::future::pending::<()>().await;
-                }
+                Stop::asked(&mut side.stop).await;
                 recorder.cut(clock.now_ns());
                 goose_users::interrupt();
                 tokio::select! {

@@ -257,6 +257,10 @@ valk_harness::test! {
             (&[0x48, 3, b'4', b'3', b'1'], Some(431)),
             // The code of 5, 0, 3: 011011 00000 011001.
             (&[0x08, 0x83, 0b0110_1100, 0b0000_1100, 0b1111_1111], Some(503)),
+            // 2, 0, 0: 00010 00000 00000, and no place for another digit.
+            (&[0x08, 0x82, 0b0001_0000, 0b0000_0001], Some(200)),
+            // An entry of the static table with a name of another meaning.
+            (&[0x98, 3, b'4', b'3', b'1'], None),
             (&[0x48, 3, b'4'], None),
             (&[0xbe], None),
             (&[], None),
@@ -281,6 +285,8 @@ valk_harness::test! {
         let ended = Seen { ended: true, sent: 400 << 10, ..Seen::default() };
         let borne = Seen { sent: 100 << 10, ..Seen::default() };
         let answered = Seen { answered: 1, ..Seen::default() };
+        let refused = Seen { refused: 1, ..Seen::default() };
+        let reset = Seen { resets: 1, ..Seen::default() };
         let ends = Expect::Ends { within: 64 << 10 };
         let patient = Expect::Ends { within: 128 << 10 };
         let (mib, nobody) = (1 << 20, None);
@@ -290,6 +296,8 @@ valk_harness::test! {
             (&borne, Some(&calm), nobody, patient, Some("the connection goes on")),
             (&borne, Some(&calm), nobody, Expect::Refuses, Some("nothing happens")),
             (&answered, Some(&calm), nobody, Expect::Refuses, Some("it is answered")),
+            (&refused, Some(&calm), nobody, Expect::Refuses, None),
+            (&reset, Some(&calm), nobody, Expect::Refuses, None),
             (&borne, Some(&calm), nobody, Expect::GivesUp, Some("stays open")),
             (&borne, Some(&calm), nobody, Expect::Bears, None),
             (&borne, Some(&slow), nobody, Expect::Bears, Some("others wait: p99 900")),

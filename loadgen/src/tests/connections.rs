@@ -1,22 +1,30 @@
 //! Connections: their addresses, limits, replacement, and what is said when one fails.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpSocket;
+use tokio_rustls::TlsAcceptor;
 
+use crate::attacks::frames::{settings, window_update};
 use crate::connections::dialer::Dialer;
 use crate::connections::failure::DialError;
 use crate::connections::target::Target;
+use crate::connections::tls::Trust;
 use crate::limits::backoff;
 use crate::recording::error_kind::ErrorKind;
 
-use super::servers::{Setup, load, raw, start, start_with};
+use super::servers::{Setup, command, load, never, raw, start, start_with};
 use super::tls::identity;
+use super::weak_servers::{Weakness, weak};
 
 valk_harness::test! {
     fn a_graceful_goaway_costs_no_request() {
@@ -33,6 +41,98 @@ valk_harness::test! {
             assert!(group["replaced_connections"].as_u64().unwrap() >= 4, "{group:#}");
             assert_eq!(group["lost_connections"].get("goaway: NO_ERROR"), None, "{group:#}");
         }
+    }
+}
+
+valk_harness::test! {
+    fn what_the_server_did_not_begin_goes_out_again() {
+        let base = weak(Weakness::LeavesOnce);
+        let flags = ["--rate", "200", "--duration", "300ms", "--connections", "1", "--streams", "8"];
+        let outcome = load("steady", &base, &[&flags[..], &["--threshold", "errors<=0"]].concat());
+        let json = outcome.json();
+        let group = &json["groups"]["steady"];
+        assert_eq!((outcome.code, &group["ok"]), (0, &60.into()), "{group:#}");
+        assert!(group["resent"].as_u64() >= Some(1), "{group:#}");
+        assert_eq!(group["replaced_connections"], 1, "{group:#}");
+    }
+}
+
+valk_harness::test! {
+    fn nothing_is_opened_while_the_peer_does_not_read() {
+        let base = takes_nothing();
+        let path = std::env::temp_dir().join(format!("valk-load-big-{}", std::process::id()));
+        std::fs::write(&path, vec![b'b'; 8 << 20]).unwrap();
+        let args = [
+            "run", "steady", "--target", &base, "--json", "--quiet", "--closed", "--connections", "1",
+            "--streams", "4", "--duration", "2s", "--timeout", "1s", "--data-file",
+        ];
+        let outcome = command(&[&args[..], &[path.to_str().unwrap()]].concat(), never());
+        std::fs::remove_file(&path).unwrap();
+        let json = outcome.json();
+        let group = &json["groups"]["steady"];
+        // The four that left; those that came due after them wait for a peer that reads.
+        assert_eq!(group["ok"], 0, "{group:#}");
+        assert_eq!(group["errors_by_kind"]["timeout"], 4, "{group:#}");
+    }
+}
+
+/// A server that allows the largest bodies and reads none.
+fn takes_nothing() -> String {
+    use std::io::Write;
+    let listener = listener(|socket| socket.set_recv_buffer_size(4 << 10).unwrap());
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let greeting = [settings(&[(4, 0x7fff_ffff)]), window_update(0, 0x7fff_0000)].concat();
+        let mut kept = Vec::new();
+        for tcp in listener.incoming() {
+            let mut tcp = tcp.unwrap();
+            tcp.write_all(&greeting).unwrap();
+            kept.push(tcp);
+        }
+    });
+    base
+}
+
+valk_harness::test! {
+    fn a_flush_that_waits_is_a_write_that_waits() {
+        let known = identity("flush", &[b"h2"]);
+        let listener = listener(|_| {});
+        let base = format!("https://{}", listener.local_addr().unwrap());
+        let dialer = Dialer::new(&Target::parse(&base, &[]).unwrap(), Some(&Trust::AnyCertificate));
+        let dialer = dialer.unwrap().with_send_buffer(4 << 10);
+        in_reactor(async move {
+            listener.set_nonblocking(true).unwrap();
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            let server = async {
+                let (tcp, _) = listener.accept().await.unwrap();
+                TlsAcceptor::from(Arc::clone(&known.server)).accept(tcp).await.unwrap()
+            };
+            let (wire, mut server) = tokio::join!(dialer.connect(), server);
+            let mut wire = wire.unwrap();
+            let blocked = wire.blocked();
+            // The server does not read. TLS takes the bytes, and cannot get rid of all of them.
+            let part = [b'x'; 16 << 10];
+            let mut written = 0;
+            let waits = std::future::poll_fn(|cx| {
+                loop {
+                    match Pin::new(&mut wire).poll_write(cx, &part) {
+                        Poll::Ready(taken) => written += taken.unwrap(),
+                        Poll::Pending => return Poll::Ready(false),
+                    }
+                    if Pin::new(&mut wire).poll_flush(cx).is_pending() {
+                        return Poll::Ready(true);
+                    }
+                }
+            });
+            assert!(waits.await, "the flush waits");
+            assert!(blocked.load(Ordering::SeqCst));
+            let mut read = vec![0; written];
+            let (flushed, got) = tokio::join!(wire.flush(), server.read_exact(&mut read));
+            flushed.unwrap();
+            assert_eq!(got.unwrap(), written);
+            wire.write_all(b"more").await.unwrap();
+            assert!(!blocked.load(Ordering::SeqCst));
+        });
     }
 }
 
@@ -152,14 +252,21 @@ valk_harness::test! {
 valk_harness::test! {
     fn other_tls_failures_have_hints() {
         for (text, verified, cause, hint) in [
+            ("NoApplicationProtocol", true, "offers no `h2` in ALPN", "does the server offer it"),
+            ("no application protocol", true, "offers no `h2` in ALPN", "does the server offer it"),
             ("certificate Expired", true, "has expired", "renew it"),
+            ("certificate expired: verification time", true, "has expired", "renew it"),
+            ("UnknownIssuer", true, "did not sign the server's certificate", "--insecure"),
+            ("BadSignature", true, "did not sign the server's certificate", "--insecure"),
             ("NotValidForName", true, "is not for `host`", "a name of the certificate"),
+            ("not valid for name \"a\"", true, "is not for `host`", "a name of the certificate"),
             ("something", true, "TLS handshake failed: something", "--insecure"),
             ("something", false, "TLS handshake failed: something", "no certificate was refused"),
         ] {
             let error = DialError::tls(text, "host", 1, verified);
             assert!(error.cause.contains(cause) && error.hint.contains(hint), "{error:?}");
-            assert_eq!(error.kind, ErrorKind::Tls);
+            let kind = if cause.contains("ALPN") { ErrorKind::NotHttp2 } else { ErrorKind::Tls };
+            assert_eq!(error.kind, kind);
         }
         let address = ([127, 0, 0, 1], 1).into();
         let of = |code| DialError::tcp(&std::io::Error::from_raw_os_error(code), address);
@@ -256,12 +363,24 @@ valk_harness::test! {
     }
 }
 
+/// A listener whose connections wait for who accepts them.
+fn listener(prepare: impl Fn(&TcpSocket)) -> std::net::TcpListener {
+    let listener = in_reactor(async { listener_in_reactor(16, prepare) });
+    listener.set_nonblocking(false).unwrap();
+    listener
+}
+
+fn listener_in_reactor(queue: u32, prepare: impl Fn(&TcpSocket)) -> std::net::TcpListener {
+    let socket = TcpSocket::new_v4().unwrap();
+    prepare(&socket);
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    socket.listen(queue).unwrap().into_std().unwrap()
+}
+
 /// A listener with connections that nobody accepts, as many as its queue holds.
 fn socket_that_is_full() -> (std::net::TcpListener, Vec<std::net::TcpStream>) {
     in_reactor(async {
-        let socket = tokio::net::TcpSocket::new_v4().unwrap();
-        socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
-        let listener = socket.listen(1).unwrap().into_std().unwrap();
+        let listener = listener_in_reactor(1, |_| {});
         let address = listener.local_addr().unwrap();
         let mut waiting = Vec::new();
         while let Ok(Ok(tcp)) =

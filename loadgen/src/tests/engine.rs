@@ -1,10 +1,12 @@
 //! The event loop: closed loops, threads, bodies, signals.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
 
-use crate::engines::event_loop::Signals;
-use crate::engines::event_loop::StreamSignals;
+use tokio::sync::watch;
+
+use crate::engines::event_loop::{Signals, Stop, StreamSignals};
 
 use super::servers::{Setup, load, start, start_with};
 
@@ -84,6 +86,22 @@ valk_harness::test! {
         let outcome = load("overload", &server.base, &flags);
         assert_eq!(outcome.code, 1);
         assert_eq!(outcome.json()["groups"]["load"]["offered"], 60);
+    }
+}
+
+valk_harness::test! {
+    fn nobody_stops_a_run_that_nobody_watches() {
+        let mut cx = Context::from_waker(Waker::noop());
+        for how in [Stop::Drain, Stop::Abort] {
+            let (stop, mut asked) = watch::channel(Stop::No);
+            let mut waits = pin!(Stop::asked(&mut asked));
+            assert!(waits.as_mut().poll(&mut cx).is_pending());
+            stop.send_replace(how);
+            assert!(waits.poll(&mut cx).is_ready(), "{how:?}");
+        }
+        let (stop, mut asked) = watch::channel(Stop::No);
+        drop(stop);
+        assert!(pin!(Stop::asked(&mut asked)).poll(&mut cx).is_pending());
     }
 }
 

@@ -129,6 +129,36 @@ valk_harness::test! {
 }
 
 valk_harness::test! {
+    fn a_thread_that_is_connected_ends_when_another_is_not() {
+        use std::io::{Read, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let server = std::thread::spawn(move || {
+            // The probe, and one of two connections: the other is shut out.
+            let (mut probe, _) = listener.accept().unwrap();
+            probe.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).unwrap();
+            let (mut one, _) = listener.accept().unwrap();
+            one.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).unwrap();
+            let (other, _) = listener.accept().unwrap();
+            // Its thread waits for the begin of the run when its SETTINGS are acknowledged.
+            let mut seen = Vec::new();
+            while !seen.windows(5).any(|frame| frame == [0, 0, 0, 4, 1]) {
+                let mut part = [0; 256];
+                let length = one.read(&mut part).unwrap();
+                seen.extend_from_slice(&part[..length]);
+            }
+            drop(other);
+            one.read_to_end(&mut seen)
+        });
+        let flags = ["--connections", "2", "--threads", "2", "--duration", "1h"];
+        let outcome = load("steady", &base, &flags);
+        assert_eq!(outcome.code, 3, "{}{}", outcome.out, outcome.err);
+        assert!(outcome.err.contains("does not speak HTTP/2"), "{}", outcome.err);
+        server.join().unwrap().expect("the connection ends in good order");
+    }
+}
+
+valk_harness::test! {
     fn a_server_that_vanishes_after_the_probe_is_unreachable() {
         // The listener takes two connections, answers the first with SETTINGS and closes both
         // and itself, so later connections of the same run are refused.

@@ -161,6 +161,8 @@ valk_harness::test! {
         assert_eq!(row.split_whitespace().take(2).collect::<Vec<_>>(), ["steady", "60"]);
         let groups = hdr_log::read(&std::fs::read(&sum).unwrap()).unwrap();
         assert_eq!(groups[0].1.len(), 60);
+        let shown = command(&["merge", paths[0], paths[1]], never());
+        assert_eq!((shown.code, &shown.out), (0, &outcome.out), "{}", shown.err);
         let outcome = command(&["merge", paths[0], "--hdr", "-"], never());
         assert!(outcome.out.starts_with("#valk-load merge"), "{}", outcome.out);
         std::fs::write(&two, "no log").unwrap();

@@ -331,6 +331,9 @@ valk_harness::test! {
             ("127.0.0.1:80", "no scheme"),
             ("ftp://127.0.0.1", "scheme `ftp`"),
             ("http://127.0.0.1/index", "has a path"),
+            ("http://127.0.0.1/?a=b", "has a path"),
+            ("http://127.0.0.1/#a", "has a path"),
+            ("http://:80", "has no host"),
             ("not a url", "is not a URL"),
             ("http://127.0.0.1:99999", "port `99999`"),
             ("http://127.0.0.1:65616", "port `65616`"),
@@ -356,6 +359,10 @@ valk_harness::test! {
     fn paths_are_checked() {
         let target = Target::parse("http://127.0.0.1:8080", &[]).unwrap();
         assert_eq!(target.uri("/a?b=c", None).unwrap().to_string(), "http://127.0.0.1:8080/a?b=c");
+        let secure = Target::parse("https://127.0.0.1:8443", &[]).unwrap();
+        for (target, uri) in [(&target, "http://name.test/a"), (&secure, "https://name.test/a")] {
+            assert_eq!(target.uri("/a", Some("name.test")).unwrap().to_string(), uri);
+        }
         assert!(target.uri("a", None).unwrap_err().to_string().contains("does not start with `/`"));
         assert!(target.uri("/a b", None).unwrap_err().to_string().contains("cannot have"));
     }

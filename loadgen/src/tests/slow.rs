@@ -127,12 +127,15 @@ valk_harness::test! {
             ("/overloaded", ErrorKind::Status(503)),
             ("/silent", ErrorKind::Timeout),
             ("/drop", ErrorKind::Disconnected),
+            ("/goaway", ErrorKind::Disconnected),
         ] {
             let result = readers(&server.base, path, |spec| spec.timeout = Duration::from_millis(50));
             let total = result.total();
             assert_eq!((total.offered, total.ok), (3, 0), "{path}");
             assert!(total.errors.contains_key(&kind), "{path}: {:?}", total.errors);
             assert_eq!(total.error_count(), 3, "{path}: {:?}", total.errors);
+            let calmed = result.lost_connections.contains_key(&ErrorKind::GoAway(11));
+            assert_eq!(calmed, path == "/goaway", "{path}: {:?}", result.lost_connections);
         }
     }
 }

@@ -3,7 +3,9 @@
 //! 1. The *naive* server answers whatever comes and ends nothing.
 //! 2. The *fragile* server answers in the same way until it sees what no ordinary client sends; then
 //!    it stops altogether.
-//! 3. The *slow to end* one ends the connection of an attack, but not at once, and does not run for a
+//! 3. The one that *leaves once* is naive, but sends the first client that asks three times elsewhere,
+//!    with GOAWAY and without an error.
+//! 4. The *slow to end* one ends the connection of an attack, but not at once, and does not run for a
 //!    while before that, as on a busy machine.
 
 use std::io::{Read, Write};
@@ -19,6 +21,7 @@ use crate::attacks::frames::{PREFACE, frame, headers, kind, settings};
 pub enum Weakness {
     Naive,
     Fragile,
+    LeavesOnce,
     /// It ends the connection of an attack when it has read this many bytes.
     Ends {
         after: usize,
@@ -68,6 +71,11 @@ fn serve(mut tcp: TcpStream, weakness: Weakness, stopped: &AtomicBool) -> Option
         };
         bytes_read += head.len() + length;
         match weakness {
+            Weakness::LeavesOnce if stream == 5 && !stopped.swap(true, Ordering::SeqCst) => {
+                // The third request has not begun.
+                tcp.write_all(&frame(kind::GOAWAY, 0, 0, &[0, 0, 0, 3, 0, 0, 0, 0])).ok()?;
+                return end(tcp);
+            }
             Weakness::Fragile if !ordinary => stopped.store(true, Ordering::SeqCst),
             Weakness::Ends { .. } if !ordinary && !is_attack => {
                 is_attack = true;
@@ -76,14 +84,11 @@ fn serve(mut tcp: TcpStream, weakness: Weakness, stopped: &AtomicBool) -> Option
             Weakness::Ends { after } if is_attack && bytes_read >= after => {
                 let calm = [0, 0, 0, 0, 0, 0, 0, 11];
                 tcp.write_all(&frame(kind::GOAWAY, 0, 0, &calm)).ok()?;
-                tcp.shutdown(Shutdown::Write).ok()?;
-                // A close with unread bytes would reset the connection, and the frame could be lost.
-                std::io::copy(&mut tcp, &mut std::io::sink()).ok()?;
-                return Some(());
+                return end(tcp);
             }
             _ => {}
         }
-        if stopped.load(Ordering::SeqCst) {
+        if weakness == Weakness::Fragile && stopped.load(Ordering::SeqCst) {
             std::thread::park();
         }
         if kind == kind::SETTINGS && flags == 0 {
@@ -93,4 +98,12 @@ fn serve(mut tcp: TcpStream, weakness: Weakness, stopped: &AtomicBool) -> Option
             tcp.write_all(&headers(stream, true, &[0x88])).ok()?;
         }
     }
+}
+
+/// Ends the connection in good order: a close with unread bytes would reset it, and what was written
+/// last could be lost.
+fn end(mut tcp: TcpStream) -> Option<()> {
+    tcp.shutdown(Shutdown::Write).ok()?;
+    std::io::copy(&mut tcp, &mut std::io::sink()).ok()?;
+    Some(())
 }

@@ -159,10 +159,10 @@ impl Live {
 
     /// Whether another request may leave now.
     pub fn can_open(&self) -> bool {
-        let Some(sender) = &self.sender else { return false };
+        let allowed = self.sender.as_ref().map_or(0, SendRequest::current_max_send_streams);
         !self.free.is_empty()
             && !self.blocked.load(Ordering::Relaxed)
-            && (self.active as usize) < sender.current_max_send_streams()
+            && (self.active as usize) < allowed
     }
 
     /// Reads, writes, and says how the connection is.
@@ -198,13 +198,11 @@ impl Live {
     /// # Errors
     /// The request, unsent.
     pub fn open(&mut self, job: Job, template: &Template, now_ns: u64) -> Result<(), Job> {
-        let (Some(sender), Some(&number)) = (&mut self.sender, self.free.last()) else {
-            return Err(job);
-        };
+        let sender = self.sender.as_mut().ok_or(job)?;
+        let number = *self.free.last().ok_or(job)?;
         let request = template.request(job.path as usize);
-        let Ok((head, stream)) = sender.send_request(request, template.body.is_empty()) else {
-            return Err(job);
-        };
+        let sent = sender.send_request(request, template.body.is_empty());
+        let (head, stream) = sent.map_err(|_| job)?;
         self.free.pop();
         let place = &mut self.places[number as usize];
         place.job = job;
