@@ -12,6 +12,9 @@ use crate::error::Error;
 use crate::ffi;
 use crate::random;
 
+/// Further attempts of one test, at most.
+pub const RETRIES_MAX: u32 = 100;
+
 /// A flag: names, name of its value if it takes one, and what it does.
 struct Flag {
     names: &'static [&'static str],
@@ -42,6 +45,10 @@ const FLAGS: &[Flag] = &[
     valued(&["--seed"], "N", "run seed, from which valk_harness::seed() derives"),
     valued(&["--repeat"], "N", "run every selected test N times"),
     valued(&["--shard"], "I/N", "run the I-th of N parts; a test's part depends on its name only"),
+    flag(&["--last-failed"], "run only tests that failed when they last ran; all if none is known"),
+    flag(&["--failed-first"], "run those first"),
+    valued(&["--retries"], "N", "run a test that fails again, up to N times; a pass is then flaky"),
+    flag(&["--no-flaky"], "a flaky test is red (env VALK_TEST_NO_FLAKY=1)"),
     valued(&["--slowest"], "N", "show the N slowest tests"),
     valued(&["--junit"], "FILE", "write a JUnit report"),
     valued(&["--ledger"], "FILE", "write a ledger: JSON lines, one record per test"),
@@ -88,6 +95,14 @@ pub struct Options {
     pub repeat: u32,
     /// Part of the tests that runs, from 1, and number of parts.
     pub shard: Option<(u64, u64)>,
+    /// Run what failed before only.
+    pub last_failed: bool,
+    /// Run what failed before first.
+    pub failed_first: bool,
+    /// Further attempts of a test that fails, whatever the test says.
+    pub retries: Option<u32>,
+    /// A test that fails and then passes is red.
+    pub no_flaky: bool,
     /// Number of slow tests shown.
     pub slowest: usize,
     /// `JUnit` report.
@@ -163,6 +178,10 @@ impl Options {
             "--seed" => self.seed = Some(number(name, &value)?),
             "--repeat" => self.repeat = positive(name, &value)? as u32,
             "--shard" => self.shard = Some(shard(&value)?),
+            "--last-failed" => self.last_failed = true,
+            "--failed-first" => self.failed_first = true,
+            "--retries" => self.retries = Some(retries(&value)?),
+            "--no-flaky" => self.no_flaky = true,
             "--slowest" => self.slowest = number(name, &value)? as usize,
             "--junit" => self.junit = Some(value.into()),
             "--ledger" => self.ledger = Some(value.into()),
@@ -208,6 +227,15 @@ fn positive(name: &str, value: &str) -> Result<u64, Error> {
     match number(name, value)? {
         0 => Err(Error::Usage(format!("{name} needs at least 1, found 0."))),
         n => Ok(n),
+    }
+}
+
+/// Number of further attempts.
+fn retries(value: &str) -> Result<u32, Error> {
+    let number = number("--retries", value)?;
+    match u32::try_from(number) {
+        Ok(retries) if retries <= RETRIES_MAX => Ok(retries),
+        _ => Err(Error::Usage(format!("--retries needs at most {RETRIES_MAX}, found {number}."))),
     }
 }
 
@@ -271,6 +299,8 @@ pub fn help() -> String {
          VALK_TEST_TIMEOUT_SECONDS                   limit of tests without #[timeout_ms] (60)\n  \
          VALK_TEST_TIME_SCALE                        factor on all limits, for slow builds\n  \
          VALK_TEST_SEED, VALK_TEST_ALLOW_EMPTY       as --seed and --allow-empty\n  \
+         VALK_TEST_RETRIES, VALK_TEST_NO_FLAKY       as --retries (tests without #[retries]), --no-flaky\n  \
+         VALK_TEST_STATE_DIR                         where failed tests are remembered\n  \
          VALK_TEST_NO_FORK                           run in this process (Miri, debuggers)\n  \
          VALK_UPDATE_SNAPSHOTS=1                     store changed snapshots\n\n\
          EXIT STATUS\n  \

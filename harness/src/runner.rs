@@ -7,6 +7,8 @@
 //! 3. A failure is told in full as soon as it is known, and again at the end as a line of a list.
 //! 4. A signal that asks the run to end still leaves complete reports.
 
+pub(crate) mod attempts;
+pub(crate) mod last_failed;
 pub(crate) mod record;
 mod selection;
 mod sentinel;
@@ -16,7 +18,7 @@ mod terminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Completion, Conclusion, Failed, FormatSetting, Trial};
@@ -41,6 +43,8 @@ use crate::verdicts::token::Identity;
 use crate::verdicts::verdict::{Judgement, Verdict, signal_name};
 use crate::{random, snapshot};
 
+use attempts::Attempts;
+use last_failed::LastFailed;
 use record::Record;
 use selection::Selected;
 use settings::Settings;
@@ -63,7 +67,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run() -> Result<u8, Error> {
-    let options = Options::parse(std::env::args().skip(1))?;
+    let mut options = Options::parse(std::env::args().skip(1))?;
     if options.help {
         print!("{}", options::help());
         return Ok(0);
@@ -72,15 +76,16 @@ fn run() -> Result<u8, Error> {
     let tests = definition::collect()?;
     groups::check_names(&tests)?;
     refuse_foreign_tests(&options)?;
+    let invocation = Invocation::read();
+    let last_failed = LastFailed::read(&invocation);
     if options.mimic.list || options.mimic.bench {
-        list(&options, tests);
+        list(&options, tests, &last_failed);
         return Ok(0);
     }
-    let invocation = Invocation::read();
     panics::install_hook();
     snapshot::configure();
     let run_seed = options.seed.or(settings.seed).unwrap_or(random::secret() >> 16);
-    let selected = selection::select(&options, &tests, run_seed);
+    let selected = selection::select(&mut options, &tests, run_seed, &last_failed);
     let runs_here = |one: &Selected| {
         one.runs() && tests[one.test as usize].attributes.isolation == Isolation::InProcess
     };
@@ -90,7 +95,8 @@ fn run() -> Result<u8, Error> {
     } else {
         None
     };
-    let run = Run::prepare(options, &settings, tests, selected, run_seed, &invocation)?;
+    let asked = Asked { options, settings, invocation, last_failed, run_seed };
+    let run = Run::prepare(asked, tests, selected)?;
     exit_guard::forbid_exit(
         "harness: a test that runs in the runner's process ended the whole run",
     );
@@ -114,15 +120,26 @@ fn refuse_foreign_tests(options: &Options) -> Result<(), Error> {
 }
 
 /// `--list`, and `--bench`: nothing is run.
-fn list(options: &Options, tests: Vec<TestDefinition>) {
-    let trials = tests
+fn list(options: &Options, tests: Vec<TestDefinition>, last_failed: &LastFailed) {
+    let mut selected: Vec<_> = tests.into_iter().filter(|one| options.selects(&one.name)).collect();
+    selection::narrow(options, &mut selected, last_failed, |test| test.name.clone());
+    let trials = selected
         .into_iter()
-        .filter(|test| options.selects(&test.name) && !options.mimic.bench)
+        .filter(|_| !options.mimic.bench)
         .map(|test| {
             Trial::test(test.name, || Ok(())).with_ignored_flag(test.attributes.ignore.is_some())
         })
         .collect();
     let _ = libtest_mimic::run(&options.mimic, trials);
+}
+
+/// What the user asked for, and what is known from before.
+struct Asked {
+    options: Options,
+    settings: Settings,
+    invocation: Invocation,
+    last_failed: LastFailed,
+    run_seed: u64,
 }
 
 /// One run, shared by the workers.
@@ -134,6 +151,10 @@ struct Run {
     record: Record,
     rerun: String,
     secret: u64,
+    /// Attempts that have begun: no two have one nonce.
+    begun: AtomicU64,
+    attempts: Attempts,
+    last_failed: LastFailed,
     failed: AtomicBool,
     /// A signal ends the run: no other thread reports anything any more.
     interrupted: AtomicBool,
@@ -143,13 +164,11 @@ struct Run {
 impl Run {
     /// Prepares a run, up to and including the start of the zygote.
     fn prepare(
-        options: Options,
-        settings: &Settings,
+        asked: Asked,
         tests: Vec<TestDefinition>,
         selected: Vec<Selected>,
-        run_seed: u64,
-        invocation: &Invocation,
     ) -> Result<Arc<Self>, Error> {
+        let Asked { options, settings, invocation, last_failed, run_seed } = asked;
         let secret = random::secret();
         let forked: Vec<usize> = selected
             .iter()
@@ -171,9 +190,10 @@ impl Run {
                 secret as u32
             )),
         };
-        let first = run_record(&options, &plan, &selected, invocation);
-        let record = Record::create(&options, invocation, secret, &first)?;
-        let rerun = Rerun::of_this(invocation, definition::build_target()).template();
+        let first = run_record(&options, &plan, &selected, &invocation);
+        let record = Record::create(&options, &invocation, secret, &first)?;
+        let rerun = Rerun::of_this(&invocation, definition::build_target()).template();
+        let attempts = Attempts::new(&options, &settings);
         let mut run = Self {
             options,
             plan,
@@ -182,6 +202,9 @@ impl Run {
             record,
             rerun,
             secret,
+            begun: AtomicU64::new(0),
+            attempts,
+            last_failed,
             failed: AtomicBool::new(false),
             interrupted: AtomicBool::new(false),
             terminal: std::sync::Mutex::new(None),
@@ -275,9 +298,14 @@ impl Run {
             self.record.end(at, result);
             return Err(self.tell_failure(text));
         }
+        if verdict == Verdict::Flaky {
+            let text = summary::failure(&result, &self.rerun, self.plan.run_seed);
+            // Standard error in a stream of JSON, whose event of a passed test has no text.
+            let _ = self.terminal().as_ref().map(|terminal| terminal.print(&text));
+        }
         self.record.end(at, result);
         match verdict {
-            Verdict::Pass => Ok(Completion::Completed),
+            Verdict::Pass | Verdict::Flaky => Ok(Completion::Completed),
             _ => Ok(Completion::ignored_with(message)),
         }
     }
@@ -302,10 +330,16 @@ impl Run {
         let test = &self.plan.tests[selected.test as usize];
         match &self.zygote {
             Some(zygote) if test.attributes.isolation != Isolation::InProcess => {
-                let nonce = random::mix(
-                    self.secret ^ (u64::from(selected.test) << 32 | u64::from(selected.attempt)),
-                );
-                zygote.run(&self.plan, Identity { nonce, test: selected.test })
+                let result = self.attempts.run(test, || {
+                    self.stay_if_interrupted();
+                    let nonce =
+                        random::mix(self.secret ^ self.begun.fetch_add(1, Ordering::Relaxed));
+                    let started = Instant::now();
+                    let result = zygote.run(&self.plan, Identity { nonce, test: selected.test });
+                    self.completed(selected, result, started.elapsed())
+                });
+                zygote.release(&self.plan, selected.test as usize);
+                result
             }
             _ => {
                 let account = body::run(test, self.plan.run_seed, Scope::Thread);
@@ -364,7 +398,15 @@ impl Run {
             ));
         }
         self.print(&results, &faults);
+        self.remember(&results);
         ledger_error.map_or(Ok(status), Err)
+    }
+
+    /// For `--last-failed`. What cannot be remembered does not make a run red.
+    fn remember(&self, results: &[TestResult]) {
+        if let Err(error) = self.last_failed.update(results, &self.plan.tests) {
+            eprintln!("note: which tests failed is not remembered: {error}");
+        }
     }
 
     fn print(&self, results: &[TestResult], faults: &[String]) {
@@ -432,6 +474,7 @@ impl Run {
             eprintln!("error: {error}");
         }
         self.print(&results, &faults);
+        self.remember(&results);
         for fault in self.end_fixtures() {
             eprintln!("FAULT: {fault}");
         }

@@ -9,6 +9,7 @@ use crate::{Fixture, FixtureFailure, FixtureScope, SessionFixture};
 
 mod benchmark;
 mod evidence;
+mod last_failed;
 mod names;
 mod reports;
 mod returned;

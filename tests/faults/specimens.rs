@@ -17,6 +17,7 @@ use valk_harness::{
 
 mod fixtures;
 mod processes;
+mod unsteady;
 
 fn main() -> ExitCode {
     if std::env::var_os("FAULT_SPECIMENS").is_none() {

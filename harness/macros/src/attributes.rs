@@ -30,8 +30,9 @@ pub struct Sorted {
 }
 
 /// The attributes that [`Sorted`] takes off a function.
-const OURS: [&str; 9] = [
+const OURS: [&str; 10] = [
     "timeout_ms",
+    "retries",
     "isolation",
     "require",
     "skip",
@@ -67,6 +68,10 @@ impl Sorted {
             "timeout_ms" => {
                 let limit = value(&attribute, "#[timeout_ms = 500]")?;
                 quote!(.timeout_ms(#limit))
+            }
+            "retries" => {
+                let retries = value(&attribute, "#[retries = 2]")?;
+                quote!(.retries(#retries))
             }
             "isolation" => {
                 let class = value(&attribute, "#[isolation = Exec]")?;

@@ -6,7 +6,7 @@
 /// Declares tests: `test! { #[timeout_ms = 500] fn name() { body } }`.
 ///
 /// Attributes, optional and in any order: `#[timeout_ms = N]`, `#[isolation = Fork | InProcess |
-/// Exec]`, `#[skip = expected(NeedsRoot, "reason")]`, `#[skip = broken("id", "reason")]`,
+/// Exec]`, `#[retries = N]`, `#[skip = expected(NeedsRoot, "reason")]`, `#[skip = broken("id", "reason")]`,
 /// `#[require = NeedsCores(4)]`, `#[ignore = "reason"]`, `#[fixture = STATIC]`, `#[should_panic]`,
 /// `#[should_panic(expected = "part")]`; any other one stays above the function. The function may
 /// return a `Result`, whose error fails the test.
@@ -136,6 +136,9 @@ macro_rules! __define {
     };
     ([$k:ident] [$a:expr] $m:tt $c:tt #[isolation = $v:ident] $($rest:tt)*) => {
         $crate::__define! { [$k] [$a.isolation($crate::Isolation::$v)] $m $c $($rest)* }
+    };
+    ([$k:ident] [$a:expr] $m:tt $c:tt #[retries = $v:expr] $($rest:tt)*) => {
+        $crate::__define! { [$k] [$a.retries($v)] $m $c $($rest)* }
     };
     ([$k:ident] [$a:expr] $m:tt $c:tt #[ignore = $v:expr] $($rest:tt)*) => {
         $crate::__define! { [$k] [$a.ignore($v)] $m $c $($rest)* }

@@ -46,6 +46,8 @@ pub struct Attributes {
     pub timeout_ms: Option<u64>,
     /// Where the body runs.
     pub isolation: Isolation,
+    /// Further attempts after a failure; those of the run without a number.
+    pub retries: Option<u32>,
     /// Skip fixed in the source.
     pub skip: Option<StaticSkip>,
     /// The body must panic, with a message that contains this.
@@ -68,6 +70,7 @@ impl Attributes {
         Self {
             timeout_ms: None,
             isolation: Isolation::Fork,
+            retries: None,
             skip: None,
             should_panic: None,
             ignore: None,
@@ -87,6 +90,13 @@ impl Attributes {
     #[must_use]
     pub const fn isolation(mut self, isolation: Isolation) -> Self {
         self.isolation = isolation;
+        self
+    }
+
+    /// `#[retries = N]`: a test that fails runs again, up to N times; never one in the runner's process.
+    #[must_use]
+    pub const fn retries(mut self, retries: u32) -> Self {
+        self.retries = Some(retries);
         self
     }
 

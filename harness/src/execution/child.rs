@@ -20,7 +20,7 @@ use crate::cases::definition::Isolation;
 use crate::ffi;
 
 /// Variables that configure a run. A program that a test starts must not inherit them.
-const RUN_VARIABLES: [&str; 8] = [
+const RUN_VARIABLES: [&str; 11] = [
     "VALK_TEST_LEDGER_DIR",
     "VALK_TEST_JUNIT_DIR",
     "VALK_TEST_SEED",
@@ -29,6 +29,9 @@ const RUN_VARIABLES: [&str; 8] = [
     "VALK_TEST_TIMEOUT_SECONDS",
     "VALK_TEST_RUN_ID",
     "VALK_TEST_CORE",
+    "VALK_TEST_RETRIES",
+    "VALK_TEST_NO_FLAKY",
+    "VALK_TEST_STATE_DIR",
 ];
 
 /// Set to 1, core files are as the shell's `ulimit -c` says.

@@ -80,7 +80,7 @@ impl Zygote {
         Ok(Self { pid, groups: Mutex::new(groups), faults })
     }
 
-    /// Runs a test under a supervisor of its group.
+    /// Runs a test under a supervisor of its group; call [`Zygote::release`] after its last run.
     pub fn run(&self, plan: &Plan, identity: Identity) -> TestResult {
         let group = plan.groups.of(identity.test as usize);
         let limit = Duration::from_millis(plan.longest_ms(identity.test as usize));
@@ -105,7 +105,6 @@ impl Zygote {
                 Err(Lost::Busy(error)) => break Err(error),
             }
         };
-        self.end_use(plan, group);
         result.unwrap_or_else(|error| {
             let text = format!(
                 "the process that supervised the test was lost ({error}); a test that kills its \
@@ -130,8 +129,9 @@ impl Zygote {
         Ok(Arc::new(ours))
     }
 
-    /// Rule 3.
-    fn end_use(&self, plan: &Plan, group: usize) {
+    /// Rule 3: one of the runs that the zygote was started for will not run (again).
+    pub fn release(&self, plan: &Plan, test: usize) {
+        let group = plan.groups.of(test);
         let mut groups = self.groups();
         groups[group].users = groups[group].users.saturating_sub(1);
         if groups[group].users == 0 {

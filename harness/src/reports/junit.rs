@@ -1,7 +1,9 @@
 //! `JUnit` XML, the subset that CI servers read: one suite per binary, one case per test.
 //!
 //! Panics and leaks are `failure`, crashes, time limits, early exits and interrupts `error`, expected
-//! skips `skipped` with their reason, broken and stale skips `failure`. A repeated test has the number
+//! skips `skipped` with their reason, broken and stale skips `failure`. The earlier attempts of a flaky
+//! test are `flakyFailure` or `flakyError`, those of one that failed in the end `rerunFailure` or
+//! `rerunError`. A repeated test has the number
 //! of the repetition behind its name. Output is test-controlled text: everything is escaped and
 //! characters that XML 1.0 forbids are replaced.
 //!
@@ -78,12 +80,16 @@ fn number_in(line: &str, name: &str) -> u64 {
 /// The element that a verdict has in a test case.
 fn element(verdict: Verdict) -> Option<&'static str> {
     match verdict {
-        Verdict::Pass => None,
+        Verdict::Pass | Verdict::Flaky => None,
         Verdict::SkipExpected | Verdict::NotRun => Some("skipped"),
         Verdict::Crash | Verdict::Timeout | Verdict::EarlyExit | Verdict::Interrupted => {
             Some("error")
         }
-        Verdict::Fail | Verdict::Leak | Verdict::SkipBroken | Verdict::SkipStale => Some("failure"),
+        Verdict::Fail
+        | Verdict::FlakyFail
+        | Verdict::Leak
+        | Verdict::SkipBroken
+        | Verdict::SkipStale => Some("failure"),
     }
 }
 
@@ -131,12 +137,34 @@ fn case(xml: &mut String, binary: &str, result: &TestResult) {
             escape(&judgement.message),
         );
     }
+    for earlier in &result.earlier {
+        attempt(xml, result.verdict(), earlier);
+    }
+    outputs(xml, "      ", result);
+    xml.push_str("    </testcase>\n");
+}
+
+/// An earlier attempt at a test that ended with `verdict`.
+fn attempt(xml: &mut String, verdict: Verdict, earlier: &TestResult) {
+    let is_flaky = matches!(verdict, Verdict::Flaky | Verdict::FlakyFail);
+    let element = match (is_flaky, element(earlier.verdict())) {
+        (true, Some("error")) => "flakyError",
+        (true, _) => "flakyFailure",
+        (false, Some("error")) => "rerunError",
+        (false, _) => "rerunFailure",
+    };
+    let (how, message) = (earlier.verdict().name(), escape(&earlier.judgement.message));
+    let _ = writeln!(xml, "      <{element} type=\"{how}\" message=\"{message}\">");
+    outputs(xml, "        ", earlier);
+    let _ = writeln!(xml, "      </{element}>");
+}
+
+fn outputs(xml: &mut String, indent: &str, result: &TestResult) {
     for (element, text) in [("system-out", &result.stdout), ("system-err", &result.stderr)] {
         if !text.is_empty() {
-            let _ = writeln!(xml, "      <{element}>{}</{element}>", escape(text));
+            let _ = writeln!(xml, "{indent}<{element}>{}</{element}>", escape(text));
         }
     }
-    xml.push_str("    </testcase>\n");
 }
 
 /// The name of a repeated test with the number of the repetition.

@@ -36,8 +36,10 @@ fn is_of_run(text: &str, run_id: &Value) -> bool {
 /// Numbers at the end of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Green and run.
+    /// Green and run, flaky ones included.
     pub passed: u64,
+    /// Passed when they ran again.
+    pub flaky: u64,
     /// Red, whatever the verdict; includes broken and stale skips.
     pub failed: u64,
     /// Expected skips.
@@ -49,8 +51,9 @@ pub struct Counts {
 impl Counts {
     /// Counts one verdict.
     pub fn add(&mut self, verdict: Verdict) {
+        self.flaky += u64::from(verdict == Verdict::Flaky);
         let counter = match verdict {
-            Verdict::Pass => &mut self.passed,
+            Verdict::Pass | Verdict::Flaky => &mut self.passed,
             Verdict::SkipExpected => &mut self.skipped,
             Verdict::NotRun => &mut self.not_run,
             _ => &mut self.failed,
@@ -72,6 +75,7 @@ impl Counts {
     pub fn plus(self, other: Self) -> Self {
         Self {
             passed: self.passed + other.passed,
+            flaky: self.flaky + other.flaky,
             failed: self.failed + other.failed,
             skipped: self.skipped + other.skipped,
             not_run: self.not_run + other.not_run,
@@ -139,14 +143,18 @@ impl Ledger {
 
 /// The last record.
 pub fn end_record(counts: Counts, exit_status: u8) -> Value {
-    json!({
+    let mut record = json!({
         "record": "end",
         "passed": counts.passed,
         "failed": counts.failed,
         "skipped": counts.skipped,
         "not_run": counts.not_run,
         "exit_status": exit_status,
-    })
+    });
+    if counts.flaky > 0 {
+        record["flaky"] = json!(counts.flaky);
+    }
+    record
 }
 
 /// The record of what makes a run red and is no test.

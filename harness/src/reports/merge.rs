@@ -181,6 +181,7 @@ impl Merge {
         }
         let results: Vec<TestResult> = runs.iter().flat_map(qualified).collect();
         text.push_str(&summary::skips(&results));
+        text.push_str(&summary::flaky(&results));
         text.push_str(&summary::slowest(&results, self.slowest));
         let red: Vec<_> = results.iter().filter(|result| result.verdict().is_red()).collect();
         if !red.is_empty() {

@@ -33,6 +33,7 @@ pub fn summary(results: &[TestResult], about: &Summary) -> String {
     }
     text.push_str(&skips(results));
     text.push_str(&thread_panics(results));
+    text.push_str(&flaky(results));
     text.push_str(&slowest(results, about.slowest));
     let red: Vec<_> = results.iter().filter(|result| result.verdict().is_red()).collect();
     if !red.is_empty() {
@@ -55,6 +56,9 @@ pub fn summary(results: &[TestResult], about: &Summary) -> String {
     if counts.not_run > 0 {
         let _ = writeln!(text, "{} not run", counts.not_run);
     }
+    if counts.flaky > 0 {
+        let _ = writeln!(text, "{} of those that passed are flaky", counts.flaky);
+    }
     if about.filtered_out > 0 {
         let _ = writeln!(text, "{} not selected", about.filtered_out);
     }
@@ -75,6 +79,19 @@ pub fn skips(results: &[TestResult]) -> String {
             text.push_str("\nskipped:\n");
         }
         let _ = writeln!(text, "    {} - {}", result.name, result.judgement.message);
+    }
+    text
+}
+
+/// All flaky tests that are accepted; empty without any.
+pub fn flaky(results: &[TestResult]) -> String {
+    let mut text = String::new();
+    for result in results.iter().filter(|result| result.verdict() == Verdict::Flaky) {
+        if text.is_empty() {
+            text.push_str("\nflaky:\n");
+        }
+        let name = numbered(&result.name, result.attempt);
+        let _ = writeln!(text, "    {name}\n        {}", heading(result));
     }
     text
 }
@@ -122,19 +139,37 @@ fn thread_panics(results: &[TestResult]) -> String {
     text
 }
 
-/// Everything about a red result; `rerun` is the command that runs a test again, with `{}` for its name.
+/// Everything about a result that is red or flaky, with its earlier attempts; `rerun` is the command that
+/// runs a test again, with `{}` for its name.
 pub fn failure(result: &TestResult, rerun: &str, run_seed: u64) -> String {
-    let attempt = match result.attempt {
+    let repetition = match result.attempt {
         1 => String::new(),
         n => format!(" (run {n})"),
     };
     let mut text = format!(
-        "\n==== {}{attempt}  [{}, {}]\n{}\n",
+        "\n==== {}{repetition}  [{}, {}]\n",
         result.name,
         result.isolation,
         duration(result.duration_us),
-        heading(result)
     );
+    let attempts = result.earlier.len() + 1;
+    for (at, earlier) in result.earlier.iter().enumerate() {
+        let time = duration(earlier.duration_us);
+        let _ = writeln!(text, "---- attempt {} of {attempts}  [{time}]", at + 1);
+        evidence(&mut text, earlier);
+    }
+    if attempts > 1 {
+        let _ = writeln!(text, "---- attempt {attempts} of {attempts}");
+    }
+    evidence(&mut text, result);
+    let seed = if result.seed_used { format!(" --seed {run_seed}") } else { String::new() };
+    let _ = writeln!(text, "---- run it again\n{}{seed}", rerun_command(rerun, &result.name));
+    text
+}
+
+/// What one attempt has left.
+fn evidence(text: &mut String, result: &TestResult) {
+    let _ = writeln!(text, "{}", heading(result));
     let judgement = &result.judgement;
     if (&judgement.file, judgement.line) != (&result.test_file, result.test_line)
         && !result.test_file.is_empty()
@@ -147,10 +182,7 @@ pub fn failure(result: &TestResult, rerun: &str, run_seed: u64) -> String {
     if !result.threads.is_empty() {
         let _ = writeln!(text, "---- threads at the time limit\n{}", result.threads);
     }
-    output(&mut text, result);
-    let seed = if result.seed_used { format!(" --seed {run_seed}") } else { String::new() };
-    let _ = writeln!(text, "---- run it again\n{}{seed}", rerun_command(rerun, &result.name));
-    text
+    output(text, result);
 }
 
 fn output(text: &mut String, result: &TestResult) {

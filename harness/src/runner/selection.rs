@@ -2,6 +2,7 @@
 
 use libtest_mimic::Trial;
 
+use super::last_failed::{Again, LastFailed};
 use crate::cases::definition::TestDefinition;
 use crate::cases::skip::{Skip, SkipClass};
 use crate::options::Options;
@@ -29,7 +30,14 @@ impl Selected {
 }
 
 /// The runs that the command line asks for, in the order in which they start.
-pub fn select(options: &Options, tests: &[TestDefinition], run_seed: u64) -> Vec<Selected> {
+///
+/// With `--last-failed`, a selection of tests none of which failed before may run nothing.
+pub fn select(
+    options: &mut Options,
+    tests: &[TestDefinition],
+    run_seed: u64,
+    last_failed: &LastFailed,
+) -> Vec<Selected> {
     let mut once = Vec::new();
     for (at, test) in tests.iter().enumerate().filter(|(_, test)| options.selects(&test.name)) {
         let probe = Trial::test(test.name.as_str(), || Ok(()))
@@ -40,6 +48,10 @@ pub fn select(options: &Options, tests: &[TestDefinition], run_seed: u64) -> Vec
             once.push(Selected { test: at as u32, attempt: 1, ignored, decided });
         }
     }
+    let name = |one: &Selected| tests[one.test as usize].name.clone();
+    if narrow(options, &mut once, last_failed, name) {
+        options.allow_empty = true;
+    }
     let mut selected = Vec::with_capacity(once.len() * options.repeat as usize);
     for attempt in 1..=options.repeat {
         selected.extend(once.iter().cloned().map(|one| Selected { attempt, ..one }));
@@ -47,7 +59,35 @@ pub fn select(options: &Options, tests: &[TestDefinition], run_seed: u64) -> Vec
     if let Some(seed) = options.shuffle_seed(run_seed) {
         random::shuffle(&mut selected, seed);
     }
+    if options.failed_first {
+        // Stable: the order of the others does not change.
+        selected.sort_by_key(|one| !last_failed.contains(&name(one)));
+    }
     selected
+}
+
+/// Leaves what `--last-failed` asks for, and says what that is. Whether it rightly leaves nothing.
+pub fn narrow<T>(
+    options: &Options,
+    selected: &mut Vec<T>,
+    last_failed: &LastFailed,
+    name: impl Fn(&T) -> String,
+) -> bool {
+    if options.last_failed || options.failed_first {
+        last_failed.note().iter().for_each(|note| eprintln!("{note}"));
+    }
+    if !options.last_failed || selected.is_empty() {
+        return false;
+    }
+    let names: Vec<String> = selected.iter().map(&name).collect();
+    let (again, text) = last_failed.again(names.iter().map(String::as_str));
+    eprintln!("--last-failed: {text}");
+    match again {
+        Again::All => {}
+        Again::Failed => selected.retain(|one| last_failed.contains(&name(one))),
+        Again::Nothing => selected.clear(),
+    }
+    again == Again::Nothing
 }
 
 /// A skip in the source, or a requirement that this host does not meet.

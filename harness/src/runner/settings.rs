@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use crate::error::Error;
 use crate::execution::plan::{DEFAULT_LIMIT_MS, LIMIT_MAX_MS};
+use crate::options::RETRIES_MAX;
 
 /// The largest factor on limits.
 const TIME_SCALE_MAX: f64 = 1e6;
@@ -18,6 +19,10 @@ pub struct Settings {
     pub limit_ms: u64,
     /// `VALK_TEST_TIME_SCALE`.
     pub time_scale: f64,
+    /// `VALK_TEST_RETRIES`.
+    pub retries: u32,
+    /// `VALK_TEST_NO_FLAKY`.
+    pub no_flaky: bool,
     /// `VALK_TEST_NO_FORK`, and Miri, which cannot fork.
     pub no_fork: bool,
 }
@@ -40,7 +45,11 @@ impl Settings {
             parse(&lookup, "VALK_TEST_TIMEOUT_SECONDS", "a whole number of seconds", |s| *s > 0)?;
         let is_scale = |scale: &f64| *scale > 0.0 && *scale <= TIME_SCALE_MAX;
         let scale = parse(&lookup, "VALK_TEST_TIME_SCALE", "a factor above 0", is_scale)?;
+        let retries: Option<u32> =
+            parse(&lookup, "VALK_TEST_RETRIES", "a number up to 100", |n| *n <= RETRIES_MAX)?;
         Ok(Self {
+            retries: retries.unwrap_or(0),
+            no_flaky: lookup("VALK_TEST_NO_FLAKY").is_some_and(|value| !value.is_empty()),
             seed: parse(&lookup, "VALK_TEST_SEED", "a whole number", |_| true)?,
             limit_ms: seconds
                 .map_or(DEFAULT_LIMIT_MS, |seconds| seconds.saturating_mul(1_000))

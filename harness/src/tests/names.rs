@@ -77,6 +77,7 @@ valk_harness::test! {
         static SECOND: Fixture<u32> = Fixture::new("second", || 2);
         let attributes = Attributes::default()
             .timeout_ms(5)
+            .retries(2)
             .isolation(Isolation::Exec)
             .ignore("slow")
             .require(SkipCode::NeedsRoot)
@@ -85,6 +86,7 @@ valk_harness::test! {
             .fixture(&FIRST)
             .fixture(&SECOND);
         assert_eq!(attributes.timeout_ms, Some(5));
+        assert_eq!(attributes.retries, Some(2));
         assert_eq!(attributes.ignore, Some("slow"));
         assert_eq!(attributes.isolation.name(), "exec");
         let codes: Vec<_> = attributes.requirements().collect();
@@ -198,6 +200,9 @@ valk_harness::test! {
         assert_eq!(read("VALK_TEST_TIMEOUT_SECONDS", "2").expect("right").limit_ms, 2_000);
         let longest = read("VALK_TEST_TIMEOUT_SECONDS", "18446744073709551615").expect("right");
         assert_eq!(longest.limit_ms, 30 * 24 * 3_600_000);
+        assert_eq!((plain.retries, plain.no_flaky), (0, false));
+        assert_eq!(read("VALK_TEST_RETRIES", "2").expect("right").retries, 2);
+        assert!(read("VALK_TEST_NO_FLAKY", "1").expect("right").no_flaky);
         assert_eq!(read("VALK_TEST_SEED", "7").expect("right").seed, Some(7));
         assert!(read("VALK_TEST_NO_FORK", "1").expect("right").no_fork);
         for (name, value) in [
@@ -208,6 +213,7 @@ valk_harness::test! {
             ("VALK_TEST_TIME_SCALE", "-1"),
             ("VALK_TEST_TIME_SCALE", "0"),
             ("VALK_TEST_SEED", "-1"),
+            ("VALK_TEST_RETRIES", "101"),
         ] {
             let error = read(name, value).expect_err("refused").to_string();
             assert!(error.contains(name) && error.contains(&format!("found `{value}`")), "{error}");
@@ -233,6 +239,10 @@ valk_harness::test! {
             "--repeat",
             "5",
             "--slowest=6",
+            "--last-failed",
+            "--failed-first",
+            "--retries=7",
+            "--no-flaky",
             "--junit",
             "j",
             "--ledger",
@@ -259,6 +269,8 @@ valk_harness::test! {
         assert_eq!((options.order, options.seed), (Order::Shuffled, Some(4)));
         assert_eq!(options.shuffle_seed(8), Some(8));
         assert_eq!((options.repeat, options.slowest), (5, 6));
+        assert!(options.last_failed && options.failed_first && options.no_flaky);
+        assert_eq!(options.retries, Some(7));
         assert!(options.junit.is_some() && options.ledger.is_some() && options.allow_empty);
         assert!(options.mimic.quiet && options.help && options.mimic.logfile.is_some());
         assert!(options.selects("a") && options.selects("--d") && !options.selects("ab"));
@@ -275,6 +287,7 @@ valk_harness::cases! {
         "value missing" => (&["--seed"], "--seed needs a value: --seed N"),
         "no number" => (&["--seed=x"], "whole number, found `x`"),
         "zero threads" => (&["--test-threads", "0"], "at least 1"),
+        "too many retries" => (&["--retries", "101"], "at most 100, found 101"),
         "shard of none" => (&["--shard", "1/0"], "I from 1 to N, found `1/0`"),
         "shard beyond the last" => (&["--shard=3/2"], "found `3/2`"),
         "shard without parts" => (&["--shard=1"], "found `1`"),

@@ -10,7 +10,7 @@ use crate::execution::channel;
 use crate::options::Options;
 use crate::reports::invocation::Invocation;
 use crate::reports::junit;
-use crate::reports::ledger::Counts;
+use crate::reports::ledger::{self, Counts};
 use crate::reports::merge::Merge;
 use crate::reports::report_file::ReportFile;
 use crate::reports::summary::{self, Summary};
@@ -55,6 +55,13 @@ fn all_verdicts() -> Vec<TestResult> {
         result("stale", skip(SkipCode::NeedsCores(1))),
         result("broken", Judgement::of_skip(Skip::broken("V-1", "why"))),
         result("later", Judgement::new(Verdict::NotRun, "an earlier test failed")),
+        result("flaky", Judgement::new(Verdict::Pass, "")).after(vec![full()], Verdict::Flaky),
+        result("refused", Judgement::new(Verdict::Pass, "")).after(
+            vec![result("refused", Judgement::new(Verdict::Crash, "boom"))],
+            Verdict::FlakyFail,
+        ),
+        result("in vain", Judgement::new(Verdict::Timeout, "slow"))
+            .after(vec![result("in vain", Judgement::new(Verdict::Crash, "boom"))], Verdict::Flaky),
         result("cut", Judgement::new(Verdict::Interrupted, "SIGINT")),
     ]
 }
@@ -166,10 +173,12 @@ valk_harness::test! {
             "2 skipped as expected; 1 as broken and 1 for a stale reason",
             "1 not run\n",
             "3 not selected",
+            "flaky:\n    flaky\n        flaky: f.rs:4: passed at attempt 2; before: fail: no",
+            "1 of those that passed are flaky\n",
         ] {
             assert!(text.contains(words), "no {words:?} in {text}");
         }
-        assert!(text.contains("\n3 passed, 8 failed, 2 skipped\n"), "{text}");
+        assert!(text.contains("\n4 passed, 10 failed, 2 skipped\n"), "{text}");
     }
 
     fn summary_of_success_is_short() {
@@ -188,13 +197,17 @@ valk_harness::test! {
         let results = all_verdicts();
         let xml = junit::suite("bin", &results);
         for words in [
-            "tests=\"11\" failures=\"4\" errors=\"4\" skipped=\"2\" time",
+            "tests=\"14\" failures=\"5\" errors=\"5\" skipped=\"2\" time",
             "<error type=\"interrupted\"",
             "<testcase classname=\"bin::a\" name=\"b#2\" time=\"0.001500\" file=\"f.rs\" line=\"4\">",
             "<failure type=\"fail\" message=\"no&#10;way\"/>",
             "<error type=\"crash\" message=\"crashed\"/>",
             "<skipped type=\"skip-expected\" message=\"skipped [needs-cores(9999)]: why\"/>",
             "<failure type=\"skip-broken\"",
+            "<flakyFailure type=\"fail\" message=\"no&#10;way\">\n        <system-out>out&#10;</system-out>",
+            "<flakyError type=\"crash\" message=\"boom\">\n      </flakyError>",
+            "<failure type=\"flaky-fail\" message=\"passed at attempt 2; before: crash: boom\"/>",
+            "<rerunError type=\"crash\" message=\"boom\">\n      </rerunError>",
             "<system-err>err \u{fffd}&lt;&amp;&quot;</system-err>",
         ] {
             assert!(xml.contains(words), "no {words:?} in {xml}");
@@ -204,8 +217,10 @@ valk_harness::test! {
 
     fn every_verdict_is_counted_once() {
         let counts = Counts::of(&all_verdicts());
-        assert_eq!(counts, Counts { passed: 1, failed: 8, skipped: 1, not_run: 1 });
-        assert_eq!(counts.plus(counts).failed, 16);
+        assert_eq!(counts, Counts { passed: 2, flaky: 1, failed: 10, skipped: 1, not_run: 1 });
+        assert_eq!((counts.plus(counts).failed, counts.plus(counts).flaky), (20, 2));
+        assert_eq!(ledger::end_record(counts, 101)["flaky"], 1);
+        assert_eq!(ledger::end_record(Counts::default(), 0).get("flaky"), None);
     }
 }
 

@@ -35,6 +35,8 @@ pub struct TestResult {
     pub test_file: String,
     /// Line in `test_file`; 0 if the whole file is the test.
     pub test_line: u32,
+    /// The attempts before this one, all failed.
+    pub earlier: Vec<TestResult>,
 }
 
 impl TestResult {
@@ -54,7 +56,25 @@ impl TestResult {
             thread_panics: Vec::new(),
             test_file: String::new(),
             test_line: 0,
+            earlier: Vec::new(),
         }
+    }
+
+    /// The result of a test that passed after earlier attempts had failed.
+    #[must_use]
+    pub fn after(self, earlier: Vec<Self>, verdict: Verdict) -> Self {
+        let judgement = match earlier.last() {
+            Some(before) if self.verdict() == Verdict::Pass => {
+                let attempt = earlier.len() + 1;
+                let Judgement { verdict: how, message, .. } = &before.judgement;
+                let text =
+                    format!("passed at attempt {attempt}; before: {}: {message}", how.name());
+                // Its place is that of what has to be mended.
+                Judgement { verdict, message: text, ..before.judgement.clone() }
+            }
+            _ => self.judgement,
+        };
+        Self { judgement, earlier, ..self }
     }
 
     /// A pass with nothing to tell but its duration.
@@ -118,6 +138,9 @@ impl TestResult {
         if self.seed_used {
             value["seed_used"] = json!(true);
         }
+        if !self.earlier.is_empty() {
+            value["earlier"] = self.earlier.iter().map(Self::to_json).collect();
+        }
         value
     }
 
@@ -144,6 +167,10 @@ impl TestResult {
             thread_panics: texts_from_json(&value["thread_panics"]),
             test_file: text("test_file"),
             test_line: value["test_line"].as_u64().unwrap_or(0) as u32,
+            earlier: match value["earlier"].as_array() {
+                None => Vec::new(),
+                Some(earlier) => earlier.iter().map(Self::from_json).collect::<Option<_>>()?,
+            },
         })
     }
 }

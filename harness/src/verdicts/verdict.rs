@@ -18,6 +18,10 @@ use crate::cases::skip::{Skip, SkipClass};
 pub enum Verdict {
     /// The body returned and everything agrees.
     Pass,
+    /// Failed, and passed when it ran again.
+    Flaky,
+    /// The same, where that is not accepted.
+    FlakyFail,
     /// The body panicked.
     Fail,
     /// A signal ended the process.
@@ -41,8 +45,10 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    const NAMES: [(Self, &'static str); 11] = [
+    const NAMES: [(Self, &'static str); 13] = [
         (Self::Pass, "pass"),
+        (Self::Flaky, "flaky"),
+        (Self::FlakyFail, "flaky-fail"),
         (Self::Fail, "fail"),
         (Self::Crash, "crash"),
         (Self::Timeout, "timeout"),
@@ -71,7 +77,12 @@ impl Verdict {
 
     /// Whether the run turns red.
     pub fn is_red(self) -> bool {
-        !matches!(self, Self::Pass | Self::SkipExpected | Self::NotRun)
+        !matches!(self, Self::Pass | Self::Flaky | Self::SkipExpected | Self::NotRun)
+    }
+
+    /// Whether another run may end otherwise.
+    pub fn may_change(self) -> bool {
+        matches!(self, Self::Fail | Self::Crash | Self::Timeout | Self::EarlyExit | Self::Leak)
     }
 }
 
