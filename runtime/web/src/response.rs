@@ -27,9 +27,6 @@ fn checked(
             return Err(fail(vm, &text));
         }
     };
-    if let Some(error) = [value, status].into_iter().find(|argument| argument.is_error()) {
-        return Err(error.into());
-    }
     match status.as_integer() {
         Some(number) if statuses.contains(&number) => Ok((value, status)),
         _ => {

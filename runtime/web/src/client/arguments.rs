@@ -15,24 +15,19 @@ pub(super) fn outcome(checked: Checked<Outcome>) -> Outcome {
     checked.unwrap_or_else(|leaving| leaving)
 }
 
-/// Checks how many arguments there are.
+/// Checks how many arguments there are, for a builtin that takes different numbers of them.
 pub(super) fn count(vm: &mut Vm, arguments: &[Value], least: usize, most: usize) -> Checked<()> {
     let given = arguments.len();
     let (sign, expected) = match given {
-        _ if (least..=most).contains(&given) => return Ok(()),
-        _ if least == most => ("==", least),
         _ if given < least => (">=", least),
-        _ => ("<=", most),
+        _ if given > most => ("<=", most),
+        _ => return Ok(()),
     };
     Err(fail(vm, &format!("Invalid argument count, Actual[{given}] {sign} Expected[{expected}]")))
 }
 
 pub(super) fn system(vm: &mut Vm, value: Value) -> Checked<System> {
-    match system_of(vm, value) {
-        Some(system) => Ok(system),
-        None if value.is_error() => Err(value.into()),
-        None => Err(fail(vm, "Expected AIO system reference")),
-    }
+    system_of(vm, value).ok_or_else(|| fail(vm, "Expected AIO system reference"))
 }
 
 pub(super) fn bytes(vm: &mut Vm, value: Value) -> Checked<Vec<u8>> {

@@ -60,9 +60,6 @@ pub(super) fn apply(
     list: Value,
     request: ClientRequest,
 ) -> Checked<(ClientRequest, Option<Value>)> {
-    if list.is_error() {
-        return Err(list.into());
-    }
     let options = match CLIENT.read(vm, list) {
         Ok(options) => options,
         Err(problem) => return Err(fail(vm, &format!("{builtin}: {problem}"))),

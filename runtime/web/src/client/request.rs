@@ -52,9 +52,6 @@ fn request(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 
 /// Does something with the parts of a request.
 fn with_parts<T>(vm: &mut Vm, value: Value, act: impl FnOnce(&mut Parts) -> T) -> Checked<T> {
-    if value.is_error() {
-        return Err(value.into());
-    }
     let Some(object) = value.host::<RequestObject>(&vm.heap) else {
         return Err(fail(vm, "expected a request, which http2/request makes"));
     };
