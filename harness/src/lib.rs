@@ -55,6 +55,7 @@ pub use valk_harness_macros::line_of;
 pub use valk_harness_macros::test_fn;
 // Also the entry point of this crate's own unit tests.
 pub use runner::main;
+pub use runner::setup::Setup;
 pub use valk_suites::{BINARY_VARIABLE, Suites, valk_suites};
 
 #[cfg(test)]

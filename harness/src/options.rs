@@ -11,6 +11,7 @@ use libtest_mimic::{ColorSetting, FormatSetting};
 use crate::error::Error;
 use crate::ffi;
 use crate::random;
+use crate::reports::skips::Budget;
 
 /// Further attempts of one test, at most.
 pub const RETRIES_MAX: u32 = 100;
@@ -49,6 +50,12 @@ const FLAGS: &[Flag] = &[
     flag(&["--failed-first"], "run those first"),
     valued(&["--retries"], "N", "run a test that fails again, up to N times; a pass is then flaky"),
     flag(&["--no-flaky"], "a flaky test is red (env VALK_TEST_NO_FLAKY=1)"),
+    flag(
+        &["--list-skips"],
+        "list the skips in the source and run nothing (--format json: a line each)",
+    ),
+    valued(&["--max-skips"], "N", "a run in which more tests are skipped is red"),
+    valued(&["--max-broken"], "N", "likewise of tests skipped as broken, with an owner and a day"),
     valued(&["--slowest"], "N", "show the N slowest tests"),
     valued(&["--junit"], "FILE", "write a JUnit report"),
     valued(&["--ledger"], "FILE", "write a ledger: JSON lines, one record per test"),
@@ -103,6 +110,10 @@ pub struct Options {
     pub retries: Option<u32>,
     /// A test that fails and then passes is red.
     pub no_flaky: bool,
+    /// List skips and run nothing.
+    pub list_skips: bool,
+    /// How many skips a run may have.
+    pub budget: Budget,
     /// Number of slow tests shown.
     pub slowest: usize,
     /// `JUnit` report.
@@ -182,6 +193,9 @@ impl Options {
             "--failed-first" => self.failed_first = true,
             "--retries" => self.retries = Some(retries(&value)?),
             "--no-flaky" => self.no_flaky = true,
+            "--list-skips" => self.list_skips = true,
+            "--max-skips" => self.budget.skips = Some(number(name, &value)?),
+            "--max-broken" => self.budget.broken = Some(number(name, &value)?),
             "--slowest" => self.slowest = number(name, &value)? as usize,
             "--junit" => self.junit = Some(value.into()),
             "--ledger" => self.ledger = Some(value.into()),
@@ -300,6 +314,7 @@ pub fn help() -> String {
          VALK_TEST_TIME_SCALE                        factor on all limits, for slow builds\n  \
          VALK_TEST_SEED, VALK_TEST_ALLOW_EMPTY       as --seed and --allow-empty\n  \
          VALK_TEST_RETRIES, VALK_TEST_NO_FLAKY       as --retries (tests without #[retries]), --no-flaky\n  \
+         VALK_TEST_TODAY                             day that #[until] is compared with (the clock's)\n  \
          VALK_TEST_STATE_DIR                         where failed tests are remembered\n  \
          VALK_TEST_NO_FORK                           run in this process (Miri, debuggers)\n  \
          VALK_UPDATE_SNAPSHOTS=1                     store changed snapshots\n\n\

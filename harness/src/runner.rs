@@ -9,10 +9,12 @@
 
 pub(crate) mod attempts;
 pub(crate) mod last_failed;
+mod listing;
 pub(crate) mod record;
 mod selection;
 mod sentinel;
 pub(crate) mod settings;
+pub(crate) mod setup;
 mod terminal;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,11 +24,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Completion, Conclusion, Failed, FormatSetting, Trial};
-use serde_json::{Value, json};
 
 use crate::cases::context::Scope;
+use crate::cases::debt::Day;
 use crate::cases::definition::{self, Isolation, TestDefinition};
-use crate::cases::{fixture, foreign_tests, panics, skip};
+use crate::cases::{fixture, foreign_tests, panics};
 use crate::error::Error;
 use crate::execution::groups::{self, Groups};
 use crate::execution::plan::Plan;
@@ -35,8 +37,8 @@ use crate::execution::{body, fresh_process};
 use crate::ffi::{exit_guard, signals};
 use crate::options::{self, Options};
 use crate::reports::invocation::Invocation;
-use crate::reports::ledger::{self, Counts};
-use crate::reports::test_binary::{self, Rerun};
+use crate::reports::ledger::Counts;
+use crate::reports::test_binary::Rerun;
 use crate::reports::{junit, summary};
 use crate::verdicts::result::TestResult;
 use crate::verdicts::token::Identity;
@@ -48,6 +50,7 @@ use last_failed::LastFailed;
 use record::Record;
 use selection::Selected;
 use settings::Settings;
+use setup::Setup;
 use terminal::Terminal;
 
 /// Exit status of a red run.
@@ -57,21 +60,27 @@ const EMPTY: u8 = 4;
 
 /// Runs the tests of this binary as its command line says; the whole of a test binary's `main`.
 pub fn main() -> ExitCode {
+    main_with(Setup::new())
+}
+
+/// As [`main`], with rules of the binary's own.
+fn main_with(setup: Setup) -> ExitCode {
     exit_guard::main_was_called();
     fresh_process::run_job();
-    let status = run().unwrap_or_else(|error| {
+    let status = run(setup).unwrap_or_else(|error| {
         eprintln!("error: {error}");
         error.exit_code()
     });
     ExitCode::from(status)
 }
 
-fn run() -> Result<u8, Error> {
+fn run(setup: Setup) -> Result<u8, Error> {
     let mut options = Options::parse(std::env::args().skip(1))?;
     if options.help {
         print!("{}", options::help());
         return Ok(0);
     }
+    options.budget = options.budget.or(setup.budget());
     let settings = Settings::read()?;
     let tests = definition::collect()?;
     groups::check_names(&tests)?;
@@ -79,13 +88,21 @@ fn run() -> Result<u8, Error> {
     let invocation = Invocation::read();
     let last_failed = LastFailed::read(&invocation);
     if options.mimic.list || options.mimic.bench {
-        list(&options, tests, &last_failed);
+        listing::tests(&options, tests, &last_failed);
+        return Ok(0);
+    }
+    let run_seed = options.seed.or(settings.seed).unwrap_or(random::secret() >> 16);
+    let mut selected = selection::select(&mut options, &tests, run_seed, &last_failed);
+    for one in &mut selected {
+        let debt = &tests[one.test as usize].attributes.debt;
+        one.decided = one.decided.take().map(|judgement| judgement.with_debt(debt, settings.today));
+    }
+    if options.list_skips {
+        print!("{}", listing::skips(&options, &tests, &selected));
         return Ok(0);
     }
     panics::install_hook();
     snapshot::configure();
-    let run_seed = options.seed.or(settings.seed).unwrap_or(random::secret() >> 16);
-    let selected = selection::select(&mut options, &tests, run_seed, &last_failed);
     let runs_here = |one: &Selected| {
         one.runs() && tests[one.test as usize].attributes.isolation == Isolation::InProcess
     };
@@ -119,20 +136,6 @@ fn refuse_foreign_tests(options: &Options) -> Result<(), Error> {
     }
 }
 
-/// `--list`, and `--bench`: nothing is run.
-fn list(options: &Options, tests: Vec<TestDefinition>, last_failed: &LastFailed) {
-    let mut selected: Vec<_> = tests.into_iter().filter(|one| options.selects(&one.name)).collect();
-    selection::narrow(options, &mut selected, last_failed, |test| test.name.clone());
-    let trials = selected
-        .into_iter()
-        .filter(|_| !options.mimic.bench)
-        .map(|test| {
-            Trial::test(test.name, || Ok(())).with_ignored_flag(test.attributes.ignore.is_some())
-        })
-        .collect();
-    let _ = libtest_mimic::run(&options.mimic, trials);
-}
-
 /// What the user asked for, and what is known from before.
 struct Asked {
     options: Options,
@@ -154,6 +157,8 @@ struct Run {
     /// Attempts that have begun: no two have one nonce.
     begun: AtomicU64,
     attempts: Attempts,
+    /// The day that skips are judged by.
+    today: Day,
     last_failed: LastFailed,
     failed: AtomicBool,
     /// A signal ends the run: no other thread reports anything any more.
@@ -190,7 +195,7 @@ impl Run {
                 secret as u32
             )),
         };
-        let first = run_record(&options, &plan, &selected, &invocation);
+        let first = record::first(&options, &plan, &selected, &invocation);
         let record = Record::create(&options, &invocation, secret, &first)?;
         let rerun = Rerun::of_this(&invocation, definition::build_target()).template();
         let attempts = Attempts::new(&options, &settings);
@@ -204,6 +209,7 @@ impl Run {
             secret,
             begun: AtomicU64::new(0),
             attempts,
+            today: settings.today,
             last_failed,
             failed: AtomicBool::new(false),
             interrupted: AtomicBool::new(false),
@@ -267,12 +273,18 @@ impl Run {
         for (at, selected) in self.selected.iter().enumerate() {
             let test = &self.plan.tests[selected.test as usize];
             let name = junit::numbered(&test.name, selected.attempt);
-            if let Some(judgement) = selected.decided.as_ref().filter(|_| selected.ignored) {
-                self.note(selected, TestResult::new(judgement.clone()), Duration::ZERO);
+            let is_red = |judgement: &Judgement| judgement.verdict.is_red();
+            let ignored = selected.decided.as_ref().filter(|_| selected.ignored);
+            // One that may not be ignored any more is told like any other failure.
+            let must_be_told = ignored.is_some_and(is_red);
+            if let Some(judgement) = ignored.filter(|_| !must_be_told) {
+                let result = TestResult::new(judgement.clone());
+                self.record.end(at, self.completed(selected, result, Duration::ZERO));
             }
             let run = self.clone();
             let trial = Trial::ignorable_test(name, move || run.run_one(at));
-            trials.push(trial.with_ignored_flag(test.attributes.ignore.is_some()));
+            let is_ignored = test.attributes.ignore.is_some() && !must_be_told;
+            trials.push(trial.with_ignored_flag(is_ignored));
         }
         trials
     }
@@ -286,7 +298,9 @@ impl Run {
             TestResult::new(Judgement::new(Verdict::NotRun, "an earlier test failed"))
         } else {
             self.record.begin(at);
-            self.obtain(selected)
+            let result = self.obtain(selected);
+            let debt = &self.plan.tests[selected.test as usize].attributes.debt;
+            TestResult { judgement: result.judgement.with_debt(debt, self.today), ..result }
         };
         self.stay_if_interrupted();
         let result = self.completed(selected, result, started.elapsed());
@@ -368,10 +382,6 @@ impl Run {
         result
     }
 
-    fn note(&self, selected: &Selected, result: TestResult, elapsed: Duration) {
-        self.record.add(self.completed(selected, result, elapsed));
-    }
-
     /// Reports and decides the exit status.
     fn conclude(
         &self,
@@ -380,6 +390,7 @@ impl Run {
     ) -> Result<u8, Error> {
         let (results, ledger_error) = self.record.close();
         let counts = Counts::of(&results);
+        faults.extend(self.options.budget.faults(&results));
         faults.extend(disagreement(conclusion, counts, self.selected.len()));
         let empty = self.selected.is_empty()
             && !self.options.allow_empty
@@ -499,25 +510,5 @@ fn disagreement(
     let theirs = (theirs.num_passed, theirs.num_failed, theirs.num_ignored);
     (ours != theirs).then(|| {
         format!("results count {ours:?}, libtest-mimic {theirs:?} (passed, failed, ignored)")
-    })
-}
-
-fn run_record(
-    options: &Options,
-    plan: &Plan,
-    selected: &[Selected],
-    invocation: &Invocation,
-) -> Value {
-    json!({
-        "record": "run",
-        "format": ledger::FORMAT,
-        "binary": test_binary::name(),
-        "package": std::env::var("CARGO_PKG_NAME").unwrap_or_default(),
-        "run_id": invocation.run_id,
-        "seed": plan.run_seed,
-        "shuffle": options.shuffle_seed(plan.run_seed),
-        "defined": plan.tests.len(),
-        "selected": selected.len(),
-        "facts": skip::host_facts(),
     })
 }

@@ -8,6 +8,7 @@ use crate::cases::skip::Skip;
 use crate::{Fixture, FixtureFailure, FixtureScope, SessionFixture};
 
 mod benchmark;
+mod debt;
 mod evidence;
 mod last_failed;
 mod names;

@@ -6,6 +6,7 @@
 
 mod attempts;
 mod catalogue;
+mod debts;
 mod ends;
 mod examples;
 mod fixtures_seen;
@@ -58,7 +59,7 @@ valk_harness::test! {
         all.expect_status(0);
         assert!(all.text.lines().all(|line| line.ends_with(": test")), "{}", all.text);
         let ignored = run(&["--list", "--format", "terse", "--ignored"]);
-        assert_eq!(ignored.text, "ignored_exec_panics: test\nignored_panics: test\n");
+        assert_eq!(ignored.text, "ignored_exec_panics: test\nignored_panics: test\nowing::as_ignored: test\n");
     }
 
     fn an_in_process_exit_is_red() {

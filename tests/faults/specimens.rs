@@ -11,11 +11,12 @@ use std::time::Duration;
 
 use valk_harness::snapshot::{filters, snapshot};
 use valk_harness::{
-    Attributes, Fixture, Isolation, SkipCode, SubtestState, Suites, TestDefinition, cases, dynamic,
-    fault, skip_broken, skip_expected, test, valk_suites,
+    Attributes, Fixture, Isolation, Setup, SkipCode, SubtestState, Suites, TestDefinition, cases,
+    dynamic, fault, skip_broken, skip_expected, test, valk_suites,
 };
 
 mod fixtures;
+mod owing;
 mod processes;
 mod unsteady;
 
@@ -27,6 +28,9 @@ fn main() -> ExitCode {
     }
     if std::env::var_os("FAULT_NONBLOCKING").is_some() {
         fault::make_output_nonblocking();
+    }
+    if let Some(budget) = std::env::var("FAULT_BUDGET").ok().and_then(|text| text.parse().ok()) {
+        return Setup::new().max_skips(budget).max_broken(budget).main();
     }
     valk_harness::main()
 }

@@ -30,7 +30,9 @@ pub struct Sorted {
 }
 
 /// The attributes that [`Sorted`] takes off a function.
-const OURS: [&str; 10] = [
+const OURS: [&str; 12] = [
+    "owner",
+    "until",
     "timeout_ms",
     "retries",
     "isolation",
@@ -68,6 +70,14 @@ impl Sorted {
             "timeout_ms" => {
                 let limit = value(&attribute, "#[timeout_ms = 500]")?;
                 quote!(.timeout_ms(#limit))
+            }
+            "owner" => {
+                let name = value(&attribute, "#[owner = \"name\"]")?;
+                quote!(.owner(#name))
+            }
+            "until" => {
+                let day = value(&attribute, "#[until = \"2027-01-31\"]")?;
+                quote!(.until(#day))
             }
             "retries" => {
                 let retries = value(&attribute, "#[retries = 2]")?;

@@ -22,10 +22,10 @@ valk_harness::cases! {
         "plain" => ("", "fn a() {}", &["Single{name:\"a\"", "__end!(a())"]),
         "attributes" => (
             "",
-            "#[timeout_ms = 5] #[isolation = Exec] #[require = NeedsCores(4)] #[fixture = F] \
+            "#[timeout_ms = 5] #[retries = 2] #[owner = \"a\"] #[until = \"2027-01-31\"] #[isolation = Exec] #[require = NeedsCores(4)] #[fixture = F] \
              #[ignore = \"x\"] #[cfg(unix)] #[doc = \"d\"] fn a() {}",
             &[
-                ".timeout_ms(5)", ".isolation(::valk_harness::Isolation::Exec)", ".fixture(&F)",
+                ".timeout_ms(5)", ".retries(2)", ".owner(\"a\")", ".until(\"2027-01-31\")", ".isolation(::valk_harness::Isolation::Exec)", ".fixture(&F)",
                 ".require(::valk_harness::SkipCode::NeedsCores(4))", ".ignore(\"x\")",
                 "#[doc=\"d\"]fna(){}#[cfg(unix)]const_:()",
             ],
@@ -100,6 +100,9 @@ valk_harness::cases! {
         "runtime without async" => ("start_paused = true", "fn a() {}", "only an `async fn`"),
         "libtest" => ("", "#[test] fn a() {}", "libtest's #[test] is not needed"),
         "limit without value" => ("", "#[timeout_ms] fn a() {}", "expected #[timeout_ms = 500]"),
+        "retries in parentheses" => ("", "#[retries(2)] fn a() {}", "expected #[retries = 2]"),
+        "owner in parentheses" => ("", "#[owner(a)] fn a() {}", "expected #[owner = "),
+        "day without value" => ("", "#[until] fn a() {}", "expected #[until = "),
         "reason in parentheses" => ("", "#[ignore(x)] fn a() {}", "expected #[ignore = "),
         "should panic with" => ("", "#[should_panic(because = \"x\")] fn a() {}", "expected = "),
         "skip that is no call" => ("", "#[skip = broken] fn a() {}", "expected #[skip = "),

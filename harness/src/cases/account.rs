@@ -183,7 +183,19 @@ pub(crate) fn subtests_from_json(value: &Value) -> Option<Vec<Subtest>> {
 impl Skip {
     /// As JSON, for token and ledger.
     pub fn to_json(&self) -> Value {
-        json!({"class": self.class.name(), "code": self.code, "reason": self.reason})
+        let mut value =
+            json!({"class": self.class.name(), "code": self.code, "reason": self.reason});
+        self.debt_to_json(&mut value);
+        value
+    }
+
+    /// Adds owner and last day to an object, if there are any.
+    pub fn debt_to_json(&self, value: &mut Value) {
+        for (key, text) in [("owner", &self.owner), ("until", &self.until)] {
+            if !text.is_empty() {
+                value[key] = json!(text);
+            }
+        }
     }
 
     /// Reads [`Skip::to_json`].
@@ -192,13 +204,20 @@ impl Skip {
             class: SkipClass::from_name(value["class"].as_str()?)?,
             code: value["code"].as_str()?.into(),
             reason: value["reason"].as_str()?.into(),
+            owner: value["owner"].as_str().unwrap_or_default().into(),
+            until: value["until"].as_str().unwrap_or_default().into(),
         })
     }
 }
 
 impl SkipClass {
-    const NAMES: [(Self, &'static str); 3] =
-        [(Self::Expected, "expected"), (Self::Broken, "broken"), (Self::Stale, "stale")];
+    const NAMES: [(Self, &'static str); 5] = [
+        (Self::Expected, "expected"),
+        (Self::Broken, "broken"),
+        (Self::Stale, "stale"),
+        (Self::Owed, "owed"),
+        (Self::Expired, "expired"),
+    ];
 
     /// Name in token and ledger.
     pub fn name(self) -> &'static str {
@@ -206,6 +225,8 @@ impl SkipClass {
             Self::Expected => "expected",
             Self::Broken => "broken",
             Self::Stale => "stale",
+            Self::Owed => "owed",
+            Self::Expired => "expired",
         }
     }
 

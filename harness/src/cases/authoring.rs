@@ -7,6 +7,7 @@
 ///
 /// Attributes, optional and in any order: `#[timeout_ms = N]`, `#[isolation = Fork | InProcess |
 /// Exec]`, `#[retries = N]`, `#[skip = expected(NeedsRoot, "reason")]`, `#[skip = broken("id", "reason")]`,
+/// `#[owner = "name"]`, `#[until = "2027-01-31"]`,
 /// `#[require = NeedsCores(4)]`, `#[ignore = "reason"]`, `#[fixture = STATIC]`, `#[should_panic]`,
 /// `#[should_panic(expected = "part")]`; any other one stays above the function. The function may
 /// return a `Result`, whose error fails the test.
@@ -139,6 +140,12 @@ macro_rules! __define {
     };
     ([$k:ident] [$a:expr] $m:tt $c:tt #[retries = $v:expr] $($rest:tt)*) => {
         $crate::__define! { [$k] [$a.retries($v)] $m $c $($rest)* }
+    };
+    ([$k:ident] [$a:expr] $m:tt $c:tt #[owner = $v:expr] $($rest:tt)*) => {
+        $crate::__define! { [$k] [$a.owner($v)] $m $c $($rest)* }
+    };
+    ([$k:ident] [$a:expr] $m:tt $c:tt #[until = $v:expr] $($rest:tt)*) => {
+        $crate::__define! { [$k] [$a.until($v)] $m $c $($rest)* }
     };
     ([$k:ident] [$a:expr] $m:tt $c:tt #[ignore = $v:expr] $($rest:tt)*) => {
         $crate::__define! { [$k] [$a.ignore($v)] $m $c $($rest)* }

@@ -9,6 +9,7 @@
 
 use std::sync::Arc;
 
+use super::debt::{Day, Debt};
 use super::fixture::SessionFixture;
 use super::skip::{SkipCode, StaticSkip};
 use crate::error::Error;
@@ -54,6 +55,8 @@ pub struct Attributes {
     pub should_panic: Option<&'static str>,
     /// Off unless `--ignored` or `--include-ignored` asks for it; with the reason.
     pub ignore: Option<&'static str>,
+    /// Who is to mend a test that is skipped, and until when the skip is accepted.
+    pub debt: Debt,
     requirements: [Option<SkipCode>; MAX_PER_TEST],
     fixtures: [Option<&'static dyn SessionFixture>; MAX_PER_TEST],
 }
@@ -74,6 +77,7 @@ impl Attributes {
             skip: None,
             should_panic: None,
             ignore: None,
+            debt: Debt { owner: None, until: None },
             requirements: [None; MAX_PER_TEST],
             fixtures: [None; MAX_PER_TEST],
         }
@@ -111,6 +115,26 @@ impl Attributes {
     #[must_use]
     pub const fn ignore(mut self, reason: &'static str) -> Self {
         self.ignore = Some(reason);
+        self
+    }
+
+    /// `#[owner = "name"]`: who is to mend the test, if it is skipped.
+    #[must_use]
+    pub const fn owner(mut self, name: &'static str) -> Self {
+        self.debt.owner = Some(name);
+        self
+    }
+
+    /// `#[until = "2027-01-31"]`: the last day on which a skip of the test is accepted, of any kind.
+    ///
+    /// # Panics
+    /// The text is no day of that form; in a constant that does not compile.
+    #[must_use]
+    pub const fn until(mut self, day: &str) -> Self {
+        let Some(day) = Day::parse(day) else {
+            panic!("#[until = \"…\"] needs a day that exists, such as \"2027-01-31\"");
+        };
+        self.debt.until = Some(day);
         self
     }
 

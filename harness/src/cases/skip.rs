@@ -2,7 +2,8 @@
 //!
 //! 1. An *expected* skip names a [`SkipCode`]; the code's predicate over host facts must hold,
 //!    otherwise the skip is *stale* and the run is red.
-//! 2. A *broken* skip (a known defect) always turns the run red.
+//! 2. A *broken* skip (a known defect) turns the run red, unless the test has an owner and a day until
+//!    which that is accepted: then it is *owed*. After its day a skip of any kind is *expired*, and red.
 //! 3. Every skip has a reason, and every output contains it.
 //!
 //! Skipping unwinds with a private payload, so destructors of the test run.
@@ -12,6 +13,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
+use super::debt::{Day, Debt};
 use crate::ffi;
 
 /// Why a test may be left out on this host; the catalogue is closed on purpose.
@@ -124,11 +126,15 @@ pub struct Skip {
     pub class: SkipClass,
     /// Catalogue name, or the identifier of the defect.
     pub code: String,
-    /// Reason in the words of the author; stale skips add the contradicting fact.
+    /// Reason in the words of the author; stale and expired skips add what contradicts it.
     pub reason: String,
+    /// Who is to mend it; empty if nobody is named.
+    pub owner: String,
+    /// The last day on which it is accepted; empty without one.
+    pub until: String,
 }
 
-/// The three kinds of skip.
+/// The kinds of skip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SkipClass {
     /// The predicate holds: green.
@@ -137,21 +143,52 @@ pub enum SkipClass {
     Broken,
     /// The predicate does not hold on this host: red.
     Stale,
+    /// A known defect with an owner and a day that has not passed: green.
+    Owed,
+    /// The day until which the skip was accepted has passed: red.
+    Expired,
 }
 
 impl Skip {
     /// Judges an expected skip by its predicate.
     pub fn expected(code: SkipCode, reason: &str) -> Self {
         if code.holds() {
-            return Self { class: SkipClass::Expected, code: code.name(), reason: reason.into() };
+            return Self::of(SkipClass::Expected, code.name(), reason.into());
         }
         let reason = format!("{reason} - but on this host {}", code.fact());
-        Self { class: SkipClass::Stale, code: code.name(), reason }
+        Self::of(SkipClass::Stale, code.name(), reason)
+    }
+
+    /// A skip of a test that names no owner and no day.
+    pub fn of(class: SkipClass, code: String, reason: String) -> Self {
+        Self { class, code, reason, owner: String::new(), until: String::new() }
+    }
+
+    /// The skip with what its test says about owner and day (rule 2).
+    #[must_use]
+    pub fn with_debt(mut self, debt: &Debt, today: Day) -> Self {
+        self.owner = debt.owner.unwrap_or_default().into();
+        self.until = debt.until.map(|day| day.to_string()).unwrap_or_default();
+        let has_passed = debt.until.is_some_and(|day| day < today);
+        match (self.class, debt.until) {
+            (SkipClass::Expected | SkipClass::Broken, Some(day)) if has_passed => {
+                self.class = SkipClass::Expired;
+                let days = today.number() - day.number();
+                self.reason = format!(
+                    "{} - but this was accepted until {day} only, and today is {today}, {days} days \
+                     later: mend the test, or agree on another day",
+                    self.reason
+                );
+            }
+            (SkipClass::Broken, Some(_)) if debt.owner.is_some() => self.class = SkipClass::Owed,
+            _ => {}
+        }
+        self
     }
 
     /// A defect that hides a test.
     pub fn broken(code: &str, reason: &str) -> Self {
-        Self { class: SkipClass::Broken, code: code.into(), reason: reason.into() }
+        Self::of(SkipClass::Broken, code.into(), reason.into())
     }
 
     /// Decides a skip written in the source.
@@ -169,7 +206,8 @@ pub fn skip_expected(code: SkipCode, reason: &str) -> ! {
     std::panic::resume_unwind(Box::new(Skip::expected(code, reason)))
 }
 
-/// Leaves the running test: it does not work. The run turns red and names code and reason.
+/// Leaves the running test: it does not work. The run turns red and names code and reason, unless the
+/// test has an owner and a day that has not passed.
 pub fn skip_broken(code: &str, reason: &str) -> ! {
     std::panic::resume_unwind(Box::new(Skip::broken(code, reason)))
 }

@@ -20,7 +20,7 @@ use crate::cases::definition::Isolation;
 use crate::ffi;
 
 /// Variables that configure a run. A program that a test starts must not inherit them.
-const RUN_VARIABLES: [&str; 11] = [
+const RUN_VARIABLES: [&str; 12] = [
     "VALK_TEST_LEDGER_DIR",
     "VALK_TEST_JUNIT_DIR",
     "VALK_TEST_SEED",
@@ -30,6 +30,7 @@ const RUN_VARIABLES: [&str; 11] = [
     "VALK_TEST_RUN_ID",
     "VALK_TEST_CORE",
     "VALK_TEST_RETRIES",
+    "VALK_TEST_TODAY",
     "VALK_TEST_NO_FLAKY",
     "VALK_TEST_STATE_DIR",
 ];

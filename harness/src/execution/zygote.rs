@@ -25,6 +25,8 @@ use crate::verdicts::verdict::{Judgement, Verdict};
 
 /// Time beyond a test's own limit, and that of its fixtures, after which its supervisor is lost.
 const SUPERVISOR_TIMEOUT: Duration = Duration::from_mins(1);
+/// New supervisors of one test that may be lost before they begin it.
+const LOST_MAX: usize = 3;
 /// Time the zygote gets to end after the channels are closed, beyond that of teardowns.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -84,6 +86,7 @@ impl Zygote {
     pub fn run(&self, plan: &Plan, identity: Identity) -> TestResult {
         let group = plan.groups.of(identity.test as usize);
         let limit = Duration::from_millis(plan.longest_ms(identity.test as usize));
+        let mut lost = 0;
         let result = loop {
             let idle = self.groups()[group].idle.pop();
             let was_idle = idle.is_some();
@@ -101,6 +104,8 @@ impl Zygote {
                     break Ok(result);
                 }
                 Err(Lost::Idle) if was_idle => {}
+                // The host may have been dying when it took the order.
+                Err(Lost::Idle) if lost < LOST_MAX => lost += 1,
                 Err(Lost::Idle) => break Err(io::Error::other("it ended before the test")),
                 Err(Lost::Busy(error)) => break Err(error),
             }
@@ -216,7 +221,11 @@ fn close(groups: &mut [OpenGroup], plan: &Plan, group: usize) {
 fn request(channel: &UnixStream, identity: Identity, limit: Duration) -> Result<TestResult, Lost> {
     channel.set_read_timeout(Some(limit + SUPERVISOR_TIMEOUT)).map_err(Lost::Busy)?;
     channel::send_request(channel, identity).map_err(|_| Lost::Idle)?;
-    channel::receive_result(channel).map_err(Lost::Busy)
+    channel::receive_result(channel).map_err(|error| match error.kind() {
+        // The other end was closed with the request unread.
+        io::ErrorKind::ConnectionReset => Lost::Idle,
+        _ => Lost::Busy(error),
+    })
 }
 
 fn run_zygote(plan: &Plan, control: Option<OwnedFd>, faults: Option<io::PipeWriter>) {

@@ -1,7 +1,7 @@
 //! `JUnit` XML, the subset that CI servers read: one suite per binary, one case per test.
 //!
 //! Panics and leaks are `failure`, crashes, time limits, early exits and interrupts `error`, expected
-//! skips `skipped` with their reason, broken and stale skips `failure`. The earlier attempts of a flaky
+//! skips `skipped` with their reason, and so are owed ones; other skips are `failure`. The earlier attempts of a flaky
 //! test are `flakyFailure` or `flakyError`, those of one that failed in the end `rerunFailure` or
 //! `rerunError`. A repeated test has the number
 //! of the repetition behind its name. Output is test-controlled text: everything is escaped and
@@ -81,7 +81,7 @@ fn number_in(line: &str, name: &str) -> u64 {
 fn element(verdict: Verdict) -> Option<&'static str> {
     match verdict {
         Verdict::Pass | Verdict::Flaky => None,
-        Verdict::SkipExpected | Verdict::NotRun => Some("skipped"),
+        Verdict::SkipExpected | Verdict::SkipOwed | Verdict::NotRun => Some("skipped"),
         Verdict::Crash | Verdict::Timeout | Verdict::EarlyExit | Verdict::Interrupted => {
             Some("error")
         }
@@ -89,7 +89,8 @@ fn element(verdict: Verdict) -> Option<&'static str> {
         | Verdict::FlakyFail
         | Verdict::Leak
         | Verdict::SkipBroken
-        | Verdict::SkipStale => Some("failure"),
+        | Verdict::SkipStale
+        | Verdict::SkipExpired => Some("failure"),
     }
 }
 

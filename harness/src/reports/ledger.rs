@@ -40,9 +40,9 @@ pub struct Counts {
     pub passed: u64,
     /// Passed when they ran again.
     pub flaky: u64,
-    /// Red, whatever the verdict; includes broken and stale skips.
+    /// Red, whatever the verdict; includes broken, stale and expired skips.
     pub failed: u64,
-    /// Expected skips.
+    /// Expected skips, and broken ones with an owner and a day.
     pub skipped: u64,
     /// Left out after a failure.
     pub not_run: u64,
@@ -54,7 +54,7 @@ impl Counts {
         self.flaky += u64::from(verdict == Verdict::Flaky);
         let counter = match verdict {
             Verdict::Pass | Verdict::Flaky => &mut self.passed,
-            Verdict::SkipExpected => &mut self.skipped,
+            Verdict::SkipExpected | Verdict::SkipOwed => &mut self.skipped,
             Verdict::NotRun => &mut self.not_run,
             _ => &mut self.failed,
         };

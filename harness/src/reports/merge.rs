@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use super::junit;
 use super::ledger::{self, Counts, Run};
 use super::report_file::ReportFile;
+use super::skips::{self, Budget};
 use super::summary;
 use crate::error::Error;
 use crate::verdicts::result::TestResult;
@@ -26,8 +27,21 @@ pub struct Merge {
     pub junit: Option<PathBuf>,
     /// Number of slow tests shown.
     pub slowest: usize,
+    /// How many skips all binaries together may have.
+    pub budget: Budget,
+    /// List the skips only: as text, or as JSON.
+    pub skips: Option<SkipFormat>,
     /// The run that every ledger must be of; any without it.
     pub run_id: Option<String>,
+}
+
+/// Form of the list of skips.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SkipFormat {
+    /// For people.
+    Text,
+    /// A line of JSON each.
+    Json,
 }
 
 /// Number of slow tests shown unless asked otherwise.
@@ -38,9 +52,11 @@ const HELP: &str = "\
 Merges the ledgers that test binaries left in a directory (VALK_TEST_LEDGER_DIR).
 
 USAGE: valk-test-report DIRECTORY [--expect BINARY]... [--junit FILE] [--slowest N]
-                        [--run-id ID]
+                        [--run-id ID] [--max-skips N] [--max-broken N] [--skips text|json]
 
-With --run-id, ledgers of another run (VALK_TEST_RUN_ID) are faults.
+With --max-skips, more skipped tests in all binaries together are a fault; with --max-broken, more
+that are skipped as broken. --skips lists them, with code, reason, owner, last day and place, and
+nothing else. With --run-id, ledgers of another run (VALK_TEST_RUN_ID) are faults.
 Exit status 0 if every ledger is whole and green, 1 if not, 2 for a wrong command line.
 ";
 
@@ -77,13 +93,11 @@ impl Merge {
                 "--help" | "-h" => return Ok(None),
                 "--expect" => merge.expect.push(value()?),
                 "--run-id" => merge.run_id = Some(value()?),
+                "--max-skips" => merge.budget.skips = Some(number(&word, &value()?)?),
+                "--max-broken" => merge.budget.broken = Some(number(&word, &value()?)?),
+                "--skips" => merge.skips = Some(skip_format(&value()?)?),
                 "--junit" => merge.junit = Some(value()?.into()),
-                "--slowest" => {
-                    let text = value()?;
-                    merge.slowest = text.parse().map_err(|_| {
-                        Error::Usage(format!("--slowest needs a whole number, found `{text}`."))
-                    })?;
-                }
+                "--slowest" => merge.slowest = number(&word, &value()?)? as usize,
                 flag if flag.starts_with('-') => {
                     return Err(Error::Usage(format!("unknown flag `{flag}`.")));
                 }
@@ -119,8 +133,14 @@ impl Merge {
                 runs.iter().map(|run| (run.binary.as_str(), run.results.as_slice())).collect();
             junit::write(&ReportFile::Shared(path.clone()), "", &suites)?;
         }
+        let results: Vec<TestResult> = runs.iter().flat_map(qualified).collect();
+        faults.extend(self.budget.faults(&results));
         let total = runs.iter().fold(Counts::default(), |sum, run| sum.plus(run.counts));
-        let text = self.text(&runs, &faults, total);
+        let text = match self.skips {
+            None => self.text(&runs, &results, &faults, total),
+            Some(SkipFormat::Text) => skips::list(&results),
+            Some(SkipFormat::Json) => skips::list_as_json(&results),
+        };
         Ok((text, faults.is_empty() && total.failed == 0))
     }
 
@@ -163,7 +183,13 @@ impl Merge {
         })
     }
 
-    fn text(&self, runs: &[Run], faults: &[String], total: Counts) -> String {
+    fn text(
+        &self,
+        runs: &[Run],
+        results: &[TestResult],
+        faults: &[String],
+        total: Counts,
+    ) -> String {
         let width = runs.iter().map(|run| run.binary.chars().count()).max().unwrap_or(0).max(6);
         let mut text = format!(
             "{:<width$} {:>7} {:>7} {:>7} {:>10}\n",
@@ -179,10 +205,9 @@ impl Merge {
                 summary::duration(time)
             );
         }
-        let results: Vec<TestResult> = runs.iter().flat_map(qualified).collect();
-        text.push_str(&summary::skips(&results));
-        text.push_str(&summary::flaky(&results));
-        text.push_str(&summary::slowest(&results, self.slowest));
+        text.push_str(&summary::skips(results));
+        text.push_str(&summary::flaky(results));
+        text.push_str(&summary::slowest(results, self.slowest));
         let red: Vec<_> = results.iter().filter(|result| result.verdict().is_red()).collect();
         if !red.is_empty() {
             text.push_str("\nfailed:\n");
@@ -195,6 +220,19 @@ impl Merge {
         }
         let _ = writeln!(text, "\n{}", total.line());
         text
+    }
+}
+
+fn number(flag: &str, text: &str) -> Result<u64, Error> {
+    let wrong = |_| Error::Usage(format!("{flag} needs a whole number, found `{text}`."));
+    text.parse().map_err(wrong)
+}
+
+fn skip_format(text: &str) -> Result<SkipFormat, Error> {
+    match text {
+        "text" => Ok(SkipFormat::Text),
+        "json" => Ok(SkipFormat::Json),
+        _ => Err(Error::Usage(format!("--skips is text or json, found `{text}`."))),
     }
 }
 

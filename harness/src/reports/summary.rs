@@ -46,11 +46,18 @@ pub fn summary(results: &[TestResult], about: &Summary) -> String {
     text.push('\n');
     let of = |verdict| results.iter().filter(|result| result.verdict() == verdict).count();
     let (broken, stale) = (of(Verdict::SkipBroken), of(Verdict::SkipStale));
+    let (owed, expired) = (of(Verdict::SkipOwed), of(Verdict::SkipExpired));
     if broken + stale > 0 {
         let _ = writeln!(
             text,
             "{} skipped as expected; {broken} as broken and {stale} for a stale reason, which fail",
-            counts.skipped
+            counts.skipped - owed as u64
+        );
+    }
+    if owed + expired > 0 {
+        let _ = writeln!(
+            text,
+            "{owed} skipped as broken until a day to come; {expired} skipped after their day, which fail"
         );
     }
     if counts.not_run > 0 {
@@ -71,10 +78,11 @@ pub fn faults(faults: &[String]) -> String {
     faults.iter().flat_map(|fault| ["\nFAULT: ", fault, "\n"]).collect()
 }
 
-/// All expected skips with code and reason; empty without any.
+/// All skips that are accepted, with code and reason; empty without any.
 pub fn skips(results: &[TestResult]) -> String {
     let mut text = String::new();
-    for result in results.iter().filter(|r| r.verdict() == Verdict::SkipExpected) {
+    let is_accepted = |verdict| matches!(verdict, Verdict::SkipExpected | Verdict::SkipOwed);
+    for result in results.iter().filter(|result| is_accepted(result.verdict())) {
         if text.is_empty() {
             text.push_str("\nskipped:\n");
         }
@@ -121,7 +129,7 @@ pub fn heading(result: &TestResult) -> String {
 }
 
 /// `file:line`, the file alone without a line, nothing without a file.
-fn place(file: &str, line: u32) -> String {
+pub fn place(file: &str, line: u32) -> String {
     if line == 0 { file.to_string() } else { format!("{file}:{line}") }
 }
 

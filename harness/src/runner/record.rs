@@ -7,9 +7,12 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::selection::Selected;
+use crate::cases::skip;
 use crate::error::Error;
+use crate::execution::plan::Plan;
 use crate::options::Options;
 use crate::reports::invocation::Invocation;
 use crate::reports::ledger::{self, Counts, Ledger};
@@ -126,4 +129,25 @@ impl Record {
         }
         Ok(())
     }
+}
+
+/// The first record of a ledger.
+pub fn first(
+    options: &Options,
+    plan: &Plan,
+    selected: &[Selected],
+    invocation: &Invocation,
+) -> Value {
+    json!({
+        "record": "run",
+        "format": ledger::FORMAT,
+        "binary": test_binary::name(),
+        "package": std::env::var("CARGO_PKG_NAME").unwrap_or_default(),
+        "run_id": invocation.run_id,
+        "seed": plan.run_seed,
+        "shuffle": options.shuffle_seed(plan.run_seed),
+        "defined": plan.tests.len(),
+        "selected": selected.len(),
+        "facts": skip::host_facts(),
+    })
 }

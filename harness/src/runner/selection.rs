@@ -103,9 +103,6 @@ fn without_running(test: &TestDefinition) -> Option<Judgement> {
 /// The judgement on a test that is off by default.
 fn unrequested(test: &TestDefinition) -> Judgement {
     let reason = test.attributes.ignore.unwrap_or_default();
-    Judgement::of_skip(Skip {
-        class: SkipClass::Expected,
-        code: "not-requested(--ignored)".into(),
-        reason: reason.into(),
-    })
+    let code = "not-requested(--ignored)".into();
+    Judgement::of_skip(Skip::of(SkipClass::Expected, code, reason.into()))
 }

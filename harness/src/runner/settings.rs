@@ -3,6 +3,7 @@
 
 use std::str::FromStr;
 
+use crate::cases::debt::Day;
 use crate::error::Error;
 use crate::execution::plan::{DEFAULT_LIMIT_MS, LIMIT_MAX_MS};
 use crate::options::RETRIES_MAX;
@@ -19,6 +20,8 @@ pub struct Settings {
     pub limit_ms: u64,
     /// `VALK_TEST_TIME_SCALE`.
     pub time_scale: f64,
+    /// `VALK_TEST_TODAY`, or the day of the clock.
+    pub today: Day,
     /// `VALK_TEST_RETRIES`.
     pub retries: u32,
     /// `VALK_TEST_NO_FLAKY`.
@@ -48,6 +51,8 @@ impl Settings {
         let retries: Option<u32> =
             parse(&lookup, "VALK_TEST_RETRIES", "a number up to 100", |n| *n <= RETRIES_MAX)?;
         Ok(Self {
+            today: parse(&lookup, "VALK_TEST_TODAY", "a day such as 2027-01-31", |_| true)?
+                .unwrap_or_else(Day::today),
             retries: retries.unwrap_or(0),
             no_flaky: lookup("VALK_TEST_NO_FLAKY").is_some_and(|value| !value.is_empty()),
             seed: parse(&lookup, "VALK_TEST_SEED", "a whole number", |_| true)?,

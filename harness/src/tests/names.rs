@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate as valk_harness;
 use crate::BuildTarget;
+use crate::cases::debt::{Day, Debt};
 use crate::cases::definition::{self, TestDefinition, check_names, full_name};
 use crate::cases::foreign_tests::{find as find_foreign, in_source, sources};
 use crate::error::Error;
@@ -78,6 +79,8 @@ valk_harness::test! {
         let attributes = Attributes::default()
             .timeout_ms(5)
             .retries(2)
+            .owner("anna")
+            .until("2027-01-31")
             .isolation(Isolation::Exec)
             .ignore("slow")
             .require(SkipCode::NeedsRoot)
@@ -87,6 +90,8 @@ valk_harness::test! {
             .fixture(&SECOND);
         assert_eq!(attributes.timeout_ms, Some(5));
         assert_eq!(attributes.retries, Some(2));
+        let until = Day::parse("2027-01-31");
+        assert_eq!(attributes.debt, Debt { owner: Some("anna"), until });
         assert_eq!(attributes.ignore, Some("slow"));
         assert_eq!(attributes.isolation.name(), "exec");
         let codes: Vec<_> = attributes.requirements().collect();
@@ -200,6 +205,8 @@ valk_harness::test! {
         assert_eq!(read("VALK_TEST_TIMEOUT_SECONDS", "2").expect("right").limit_ms, 2_000);
         let longest = read("VALK_TEST_TIMEOUT_SECONDS", "18446744073709551615").expect("right");
         assert_eq!(longest.limit_ms, 30 * 24 * 3_600_000);
+        assert!(plain.today > Day::parse("2026-01-01").expect("a day"), "the clock is set");
+        assert_eq!(read("VALK_TEST_TODAY", "2028-02-29").expect("right").today.to_string(), "2028-02-29");
         assert_eq!((plain.retries, plain.no_flaky), (0, false));
         assert_eq!(read("VALK_TEST_RETRIES", "2").expect("right").retries, 2);
         assert!(read("VALK_TEST_NO_FLAKY", "1").expect("right").no_flaky);
@@ -214,6 +221,8 @@ valk_harness::test! {
             ("VALK_TEST_TIME_SCALE", "0"),
             ("VALK_TEST_SEED", "-1"),
             ("VALK_TEST_RETRIES", "101"),
+            ("VALK_TEST_TODAY", "tomorrow"),
+            ("VALK_TEST_TODAY", "2027-02-29"),
         ] {
             let error = read(name, value).expect_err("refused").to_string();
             assert!(error.contains(name) && error.contains(&format!("found `{value}`")), "{error}");
@@ -240,6 +249,10 @@ valk_harness::test! {
             "5",
             "--slowest=6",
             "--last-failed",
+            "--list-skips",
+            "--max-skips=8",
+            "--max-broken",
+            "9",
             "--failed-first",
             "--retries=7",
             "--no-flaky",
@@ -271,6 +284,8 @@ valk_harness::test! {
         assert_eq!((options.repeat, options.slowest), (5, 6));
         assert!(options.last_failed && options.failed_first && options.no_flaky);
         assert_eq!(options.retries, Some(7));
+        assert!(options.list_skips);
+        assert_eq!((options.budget.skips, options.budget.broken), (Some(8), Some(9)));
         assert!(options.junit.is_some() && options.ledger.is_some() && options.allow_empty);
         assert!(options.mimic.quiet && options.help && options.mimic.logfile.is_some());
         assert!(options.selects("a") && options.selects("--d") && !options.selects("ab"));
@@ -287,6 +302,7 @@ valk_harness::cases! {
         "value missing" => (&["--seed"], "--seed needs a value: --seed N"),
         "no number" => (&["--seed=x"], "whole number, found `x`"),
         "zero threads" => (&["--test-threads", "0"], "at least 1"),
+        "budget of words" => (&["--max-skips", "few"], "whole number, found `few`"),
         "too many retries" => (&["--retries", "101"], "at most 100, found 101"),
         "shard of none" => (&["--shard", "1/0"], "I from 1 to N, found `1/0`"),
         "shard beyond the last" => (&["--shard=3/2"], "found `3/2`"),

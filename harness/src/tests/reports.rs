@@ -5,14 +5,16 @@ use std::path::PathBuf;
 
 use crate as valk_harness;
 use crate::cases::account::{Subtest, SubtestState};
+use crate::cases::debt::{Day, Debt};
 use crate::cases::skip::{Skip, SkipCode};
 use crate::execution::channel;
 use crate::options::Options;
 use crate::reports::invocation::Invocation;
 use crate::reports::junit;
 use crate::reports::ledger::{self, Counts};
-use crate::reports::merge::Merge;
+use crate::reports::merge::{Merge, SkipFormat};
 use crate::reports::report_file::ReportFile;
+use crate::reports::skips::{self, Budget};
 use crate::reports::summary::{self, Summary};
 use crate::runner::record::Record;
 use crate::verdicts::result::TestResult;
@@ -42,6 +44,12 @@ fn full() -> TestResult {
     }
 }
 
+/// A broken skip, accepted until the end of January 2027.
+fn owed(today: Day) -> Judgement {
+    let debt = Debt { owner: Some("anna"), until: Day::parse("2027-01-31") };
+    Judgement::of_skip(Skip::broken("V-2", "why").with_debt(&debt, today))
+}
+
 fn all_verdicts() -> Vec<TestResult> {
     let skip = |code| Judgement::of_skip(Skip::expected(code, "why"));
     vec![
@@ -54,6 +62,8 @@ fn all_verdicts() -> Vec<TestResult> {
         result("expected", skip(SkipCode::NeedsCores(9999))),
         result("stale", skip(SkipCode::NeedsCores(1))),
         result("broken", Judgement::of_skip(Skip::broken("V-1", "why"))),
+        result("owed", owed(Day::parse("2026-12-31").expect("a day"))),
+        result("expired", owed(Day::parse("2027-02-01").expect("a day"))),
         result("later", Judgement::new(Verdict::NotRun, "an earlier test failed")),
         result("flaky", Judgement::new(Verdict::Pass, "")).after(vec![full()], Verdict::Flaky),
         result("refused", Judgement::new(Verdict::Pass, "")).after(
@@ -173,12 +183,15 @@ valk_harness::test! {
             "2 skipped as expected; 1 as broken and 1 for a stale reason",
             "1 not run\n",
             "3 not selected",
+            "    owed - skipped as broken [V-2]: why; accepted until 2027-01-31; owner: anna\n",
+            "skip-expired: expired skip [V-2]: why - but this was accepted until 2027-01-31 only, and today is 2027-02-01, 1 days later",
+            "1 skipped as broken until a day to come; 1 skipped after their day, which fail\n",
             "flaky:\n    flaky\n        flaky: f.rs:4: passed at attempt 2; before: fail: no",
             "1 of those that passed are flaky\n",
         ] {
             assert!(text.contains(words), "no {words:?} in {text}");
         }
-        assert!(text.contains("\n4 passed, 10 failed, 2 skipped\n"), "{text}");
+        assert!(text.contains("\n4 passed, 11 failed, 3 skipped\n"), "{text}");
     }
 
     fn summary_of_success_is_short() {
@@ -197,13 +210,15 @@ valk_harness::test! {
         let results = all_verdicts();
         let xml = junit::suite("bin", &results);
         for words in [
-            "tests=\"14\" failures=\"5\" errors=\"5\" skipped=\"2\" time",
+            "tests=\"16\" failures=\"6\" errors=\"5\" skipped=\"3\" time",
             "<error type=\"interrupted\"",
             "<testcase classname=\"bin::a\" name=\"b#2\" time=\"0.001500\" file=\"f.rs\" line=\"4\">",
             "<failure type=\"fail\" message=\"no&#10;way\"/>",
             "<error type=\"crash\" message=\"crashed\"/>",
             "<skipped type=\"skip-expected\" message=\"skipped [needs-cores(9999)]: why\"/>",
             "<failure type=\"skip-broken\"",
+            "<failure type=\"skip-expired\"",
+            "<skipped type=\"skip-owed\" message=\"skipped as broken [V-2]: why; accepted until 2027-01-31; owner: anna\"/>",
             "<flakyFailure type=\"fail\" message=\"no&#10;way\">\n        <system-out>out&#10;</system-out>",
             "<flakyError type=\"crash\" message=\"boom\">\n      </flakyError>",
             "<failure type=\"flaky-fail\" message=\"passed at attempt 2; before: crash: boom\"/>",
@@ -215,10 +230,47 @@ valk_harness::test! {
         assert_eq!(junit::escape("\u{ffff}\t\u{0}"), "\u{fffd}\t\u{fffd}");
     }
 
+    fn skips_are_listed() {
+        let mut results = all_verdicts();
+        let place = |result: &mut TestResult| (result.test_file, result.test_line) = ("f.rs".into(), 7);
+        results.iter_mut().for_each(place);
+        let text = skips::list(&results);
+        assert!(text.contains("expected\n    skip-expected [needs-cores(9999)]: why\n    at f.rs:7\n"), "{text}");
+        let owed = "owed\n    skip-owed [V-2]: why\n    at f.rs:7, owner anna, until 2027-01-31\n";
+        assert!(text.contains(owed), "{text}");
+        assert_eq!(text.lines().filter(|line| !line.starts_with(' ')).count(), 5, "{text}");
+        let json = skips::list_as_json(&results);
+        let lines: Vec<serde_json::Value> =
+            json.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        assert_eq!(lines.len(), 5);
+        let expected = serde_json::json!({
+            "name": "owed", "verdict": "skip-owed", "code": "V-2", "reason": "why",
+            "file": "f.rs", "line": 7, "owner": "anna", "until": "2027-01-31",
+        });
+        assert_eq!(lines[3], expected);
+        assert_eq!(lines[2].get("owner"), None);
+    }
+
+    fn a_budget_is_kept_or_named() {
+        let results = all_verdicts();
+        let faults = |skips, broken| Budget { skips, broken }.faults(&results);
+        assert_eq!(faults(Some(2), Some(1)), [] as [String; 0]);
+        assert_eq!(faults(None, None), [] as [String; 0]);
+        let over = faults(Some(1), Some(0));
+        assert_eq!(over[0], "2 tests are skipped, and --max-skips allows 1: expected, owed");
+        assert_eq!(over[1], "1 tests are skipped as broken, and --max-broken allows 0: owed");
+        let many: Vec<_> = (0..12).map(|_| results[6].clone()).collect();
+        let over = Budget { skips: Some(11), broken: None }.faults(&many);
+        assert!(over[0].ends_with("expected, expected and 2 more"), "{over:?}");
+        let outer = Budget { skips: Some(1), broken: None };
+        let both = outer.or(Budget { skips: Some(2), broken: Some(3) });
+        assert_eq!(both, Budget { skips: Some(1), broken: Some(3) });
+    }
+
     fn every_verdict_is_counted_once() {
         let counts = Counts::of(&all_verdicts());
-        assert_eq!(counts, Counts { passed: 2, flaky: 1, failed: 10, skipped: 1, not_run: 1 });
-        assert_eq!((counts.plus(counts).failed, counts.plus(counts).flaky), (20, 2));
+        assert_eq!(counts, Counts { passed: 2, flaky: 1, failed: 11, skipped: 2, not_run: 1 });
+        assert_eq!((counts.plus(counts).failed, counts.plus(counts).flaky), (22, 2));
         assert_eq!(ledger::end_record(counts, 101)["flaky"], 1);
         assert_eq!(ledger::end_record(Counts::default(), 0).get("flaky"), None);
     }
@@ -230,6 +282,9 @@ valk_harness::cases! {
         "unknown flag" => (&["d", "--all"], "unknown flag `--all`"),
         "missing value" => (&["d", "--expect"], "--expect needs a value"),
         "no number" => (&["d", "--slowest", "x"], "whole number"),
+        "no form" => (&["d", "--skips", "xml"], "--skips is text or json, found `xml`"),
+        "no budget" => (&["d", "--max-skips=1"], "unknown flag"),
+        "budget of words" => (&["d", "--max-broken", "few"], "--max-broken needs a whole number"),
         "two directories" => (&["d", "e"], "second directory"),
     ] {
         let error = Merge::parse(words.iter().map(ToString::to_string)).expect_err("refused");
@@ -239,10 +294,12 @@ valk_harness::cases! {
 
 valk_harness::test! {
     fn merge_reads_its_flags() {
-        let words = ["d", "--expect", "a", "--junit", "j", "--slowest", "0", "--run-id", "r"];
-        let words = words.map(String::from);
+        let words = "d --expect a --junit j --slowest 0 --run-id r --max-skips 2 --max-broken 1 --skips json";
+        let words = words.split(' ').map(String::from);
         let merge = Merge::parse(words).expect("they are right").expect("not asked for help");
         assert_eq!((merge.expect.as_slice(), merge.slowest), (["a".to_string()].as_slice(), 0));
+        assert_eq!(merge.budget, Budget { skips: Some(2), broken: Some(1) });
+        assert_eq!(merge.skips, Some(SkipFormat::Json));
         assert_eq!(merge.run_id.as_deref(), Some("r"));
         assert!(Merge::parse(["--help".to_string()]).expect("it is right").is_none());
         for (words, code) in

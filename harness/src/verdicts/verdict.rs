@@ -11,6 +11,7 @@ use std::process::ExitStatus;
 
 use super::token::TokenError;
 use crate::cases::account::{Account, BodyOutcome};
+use crate::cases::debt::{Day, Debt};
 use crate::cases::skip::{Skip, SkipClass};
 
 /// The verdict on one run of a test.
@@ -38,6 +39,10 @@ pub enum Verdict {
     SkipBroken,
     /// Skipped for a reason that does not hold on this host.
     SkipStale,
+    /// Skipped because it does not work, with an owner and a day that has not passed.
+    SkipOwed,
+    /// Skipped after the day until which that was accepted.
+    SkipExpired,
     /// Ran when a signal ended the whole run.
     Interrupted,
     /// Left out after an earlier failure (`--fail-fast`) or an interrupt.
@@ -45,7 +50,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    const NAMES: [(Self, &'static str); 13] = [
+    const NAMES: [(Self, &'static str); 15] = [
         (Self::Pass, "pass"),
         (Self::Flaky, "flaky"),
         (Self::FlakyFail, "flaky-fail"),
@@ -57,6 +62,8 @@ impl Verdict {
         (Self::SkipExpected, "skip-expected"),
         (Self::SkipBroken, "skip-broken"),
         (Self::SkipStale, "skip-stale"),
+        (Self::SkipOwed, "skip-owed"),
+        (Self::SkipExpired, "skip-expired"),
         (Self::Interrupted, "interrupted"),
         (Self::NotRun, "not-run"),
     ];
@@ -77,7 +84,11 @@ impl Verdict {
 
     /// Whether the run turns red.
     pub fn is_red(self) -> bool {
-        !matches!(self, Self::Pass | Self::Flaky | Self::SkipExpected | Self::NotRun)
+        let is_green = matches!(
+            self,
+            Self::Pass | Self::Flaky | Self::SkipExpected | Self::SkipOwed | Self::NotRun
+        );
+        !is_green
     }
 
     /// Whether another run may end otherwise.
@@ -140,7 +151,7 @@ pub struct Judgement {
     pub file: String,
     /// Line in `file`; 0 if unknown.
     pub line: u32,
-    /// Set for the three skip verdicts.
+    /// Set for the skip verdicts.
     pub skip: Option<Skip>,
 }
 
@@ -156,9 +167,26 @@ impl Judgement {
             SkipClass::Expected => (Verdict::SkipExpected, "skipped"),
             SkipClass::Broken => (Verdict::SkipBroken, "skipped as broken"),
             SkipClass::Stale => (Verdict::SkipStale, "stale skip"),
+            SkipClass::Owed => (Verdict::SkipOwed, "skipped as broken"),
+            SkipClass::Expired => (Verdict::SkipExpired, "expired skip"),
         };
-        let message = format!("{words} [{}]: {}", skip.code, skip.reason);
+        let mut message = format!("{words} [{}]: {}", skip.code, skip.reason);
+        if skip.class == SkipClass::Owed {
+            message = format!("{message}; accepted until {}", skip.until);
+        }
+        if !skip.owner.is_empty() {
+            message = format!("{message}; owner: {}", skip.owner);
+        }
         Self { skip: Some(skip), ..Self::new(verdict, message) }
+    }
+
+    /// The judgement with what the test says about owner and day of its skips.
+    #[must_use]
+    pub fn with_debt(mut self, debt: &Debt, today: Day) -> Self {
+        match self.skip.take() {
+            None => self,
+            Some(skip) => Self::of_skip(skip.with_debt(debt, today)),
+        }
     }
 
     /// The judgement of an account that is accepted.
