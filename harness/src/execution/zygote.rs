@@ -25,8 +25,8 @@ use crate::verdicts::verdict::{Judgement, Verdict};
 
 /// Time beyond a test's own limit, and that of its fixtures, after which its supervisor is lost.
 const SUPERVISOR_TIMEOUT: Duration = Duration::from_mins(1);
-/// New supervisors of one test that may be lost before they begin it.
-const LOST_MAX: usize = 3;
+/// Supervisors that may be lost before one begins a test.
+const LOST_MAX: usize = 100;
 /// Time the zygote gets to end after the channels are closed, beyond that of teardowns.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -89,7 +89,6 @@ impl Zygote {
         let mut lost = 0;
         let result = loop {
             let idle = self.groups()[group].idle.pop();
-            let was_idle = idle.is_some();
             let channel = match idle.map_or_else(|| self.supervisor(plan, group), Ok) {
                 Ok(channel) => channel,
                 Err(error) => break Err(error),
@@ -103,8 +102,7 @@ impl Zygote {
                     groups[group].idle.push(channel);
                     break Ok(result);
                 }
-                Err(Lost::Idle) if was_idle => {}
-                // The host may have been dying when it took the order.
+                // It died while it had nothing to do, or its host was dying when it took the order.
                 Err(Lost::Idle) if lost < LOST_MAX => lost += 1,
                 Err(Lost::Idle) => break Err(io::Error::other("it ended before the test")),
                 Err(Lost::Busy(error)) => break Err(error),
