@@ -10,6 +10,7 @@ mod guide;
 mod handlers;
 mod library;
 mod metrics;
+mod overload;
 mod reference;
 mod repl;
 mod rooting;

@@ -81,7 +81,7 @@ pub static START: OptionTable = OptionTable {
             (1, ARENAS_MAX),
             CONNECTIONS * STREAMS,
             "arenas",
-            "Requests in progress; by default as many as connections and streams permit.",
+            "Requests in progress; further ones get a 503. Without it as many as streams permit.",
             "arena_pool_size must be between 1 and 10,000",
         ),
         number(
@@ -169,6 +169,8 @@ pub struct SystemConfig {
     pub receive_buffers: usize,
     /// Requests in progress.
     pub requests_max: usize,
+    /// Whether that was given, so that further requests are turned away.
+    pub limits_requests: bool,
     /// Memory of one request.
     pub request_memory_bytes: usize,
     /// The largest request body.
@@ -217,6 +219,7 @@ impl SystemConfig {
             streams_per_connection_max: streams as usize,
             receive_buffers: buffers as usize,
             requests_max: arenas as usize,
+            limits_requests: options.is_given(":arena-pool-size"),
             request_memory_bytes: options.integer(":arena-size") as usize,
             request_body_bytes_max: options.integer(":max-request-body-size") as usize,
             backpressure_timeout_ms: options.integer(":backpressure-timeout-ms") as u64,

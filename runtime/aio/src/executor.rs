@@ -205,6 +205,21 @@ pub(crate) fn here(vm: &Vm) -> Arc<ExecutorState> {
     Arc::clone(&core.0)
 }
 
+/// What an executor has to do, to be asked by a task on its thread.
+pub struct Runnable(Arc<ExecutorState>);
+
+impl Runnable {
+    /// That of a VM's executor.
+    pub fn of(vm: &Vm) -> Runnable {
+        Runnable(here(vm))
+    }
+
+    /// Fibers that could go on, and events that wait.
+    pub fn count(&self) -> usize {
+        self.0.inbox.len()
+    }
+}
+
 /// Whether the running function was called by an event loop, and not by the program's own thread.
 pub(crate) fn is_in_callback(vm: &mut Vm) -> bool {
     let state = here(vm);

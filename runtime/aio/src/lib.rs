@@ -40,14 +40,14 @@ pub use builtins::{register, register_with};
 pub use combinators::operation::{Abandoned, new_event, new_operation};
 pub use config::{START, SystemConfig};
 pub use executor::{
-    EXECUTORS_MAX, Executor, JOBS_WAITING_MAX, current_executor, executors, spawn_on,
+    EXECUTORS_MAX, Executor, JOBS_WAITING_MAX, Runnable, current_executor, executors, spawn_on,
 };
 pub use handle::{
     awaited, cancel, completed, end, failed, is_handle, new_handle, settle, settled, status,
 };
 pub use interrupt::Interrupts;
 pub use metrics::metrics;
-pub use pools::{Pools, RECEIVE_BUFFER_BYTES, RECEIVE_RETAINED_BYTES};
+pub use pools::{Backpressure, Pools, RECEIVE_BUFFER_BYTES, RECEIVE_RETAINED_BYTES};
 pub use system::{System, shared_vm, spawn_task, stop_all, system_of};
 pub use system_metrics::{Counted, ServerCounts, SystemMetrics};
 pub use task::{Started, await_handle, start};

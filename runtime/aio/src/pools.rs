@@ -1,16 +1,19 @@
 //! Memory that the services of an async system share, and what programs can ask about it:
 //! `aio/pool-stats` and `aio/slab-buckets`.
 //!
-//! One pool exists: the buffers that large request bodies are received in. Of the pools of earlier
-//! versions the others have no successor: handles, servers, clients and what belongs to a request
-//! are objects of the heap.
+//! One pool exists: the buffers that large request bodies are received in; and, if a system limits
+//! them, the places of requests in progress, which are called arenas as in earlier versions. The other
+//! pools of those have no successor: handles, servers, clients and what belongs to a request are
+//! objects of the heap.
 
 use crate::config::SystemConfig;
 use crate::system::{System, system_of};
 use std::fmt::Write;
+use std::time::Duration;
 use valk_heap::{BufferPool, PoolBucket, Value};
 use valk_lang::builtins::{fail, new_string, wrong_type};
 use valk_lang::property_list;
+use valk_net::Places;
 use valk_vm::{Arity, NativeFn, Outcome, Vm};
 
 /// What a receive buffer holds, in bytes: the largest request body unless a server is told
@@ -39,6 +42,18 @@ pub(crate) type Waiting = Box<dyn Fn() -> Option<u64> + Send + Sync>;
 /// The pools of one system.
 pub struct Pools {
     receive_buffers: BufferPool,
+    /// Those of requests in progress, if there is a limit.
+    requests: Option<Places>,
+    waiting: Backpressure,
+}
+
+/// How connections wait for their clients to read, unless a server is told otherwise.
+#[derive(Debug, Clone, Copy)]
+pub struct Backpressure {
+    /// How many may wait.
+    pub connections_max: usize,
+    /// How long each may.
+    pub timeout: Duration,
 }
 
 impl Pools {
@@ -46,7 +61,23 @@ impl Pools {
     pub(crate) fn new(config: &SystemConfig) -> Result<Pools, String> {
         let (buffers, bytes) = (config.receive_buffers, RECEIVE_BUFFER_BYTES);
         let receive_buffers = BufferPool::new(buffers, bytes, RECEIVE_RETAINED_BYTES);
-        Ok(Pools { receive_buffers: receive_buffers.map_err(|error| error.to_string())? })
+        let receive_buffers = receive_buffers.map_err(|error| error.to_string())?;
+        let requests = config.limits_requests.then(|| Places::new(config.requests_max));
+        let waiting = Backpressure {
+            connections_max: config.backpressure_connections_max,
+            timeout: Duration::from_millis(config.backpressure_timeout_ms),
+        };
+        Ok(Pools { receive_buffers, requests, waiting })
+    }
+
+    /// The places of the requests in progress of all servers of the system, if it limits them.
+    pub fn requests(&self) -> Option<&Places> {
+        self.requests.as_ref()
+    }
+
+    /// How connections of its servers wait.
+    pub fn backpressure(&self) -> Backpressure {
+        self.waiting
     }
 
     /// Buffers for what clients send.
@@ -93,7 +124,12 @@ fn pool_stats(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         vm,
         &[(":connections-waiting", waiting), (":has-waiting", has_waiting)],
     );
-    let arenas = occupancy(vm, 0, 0);
+    let requests = pools.requests.as_ref().map(|places| {
+        // For a moment more count than there are, of which some are turned away.
+        (places.most().saturating_sub(places.taken()), places.most())
+    });
+    let (free, places) = requests.unwrap_or_default();
+    let arenas = occupancy(vm, free, places);
     property_list::build(
         vm,
         &[(":tcp-buffers", buffers), (":backpressure", backpressure), (":arenas", arenas)],

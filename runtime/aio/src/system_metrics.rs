@@ -30,6 +30,12 @@ pub struct ServerCounts {
     pub requests: u64,
     /// Requests that have not ended.
     pub requests_open: u64,
+    /// Connections closed at once under pressure.
+    pub connections_rejected: u64,
+    /// Requests turned away because the server could not serve them in time or had no room.
+    pub requests_shed: u64,
+    /// Requests turned away because too many were in progress.
+    pub requests_over_limit: u64,
     /// Requests that ended without a response, or with one of the class 5xx.
     pub requests_failed: u64,
     /// Responses of the classes 2xx to 5xx.
@@ -48,6 +54,9 @@ impl ServerCounts {
             connections_open: self.connections_open + other.connections_open,
             requests: self.requests + other.requests,
             requests_open: self.requests_open + other.requests_open,
+            connections_rejected: self.connections_rejected + other.connections_rejected,
+            requests_shed: self.requests_shed + other.requests_shed,
+            requests_over_limit: self.requests_over_limit + other.requests_over_limit,
             requests_failed: self.requests_failed + other.requests_failed,
             responses: [0, 1, 2, 3].map(|at| self.responses[at] + other.responses[at]),
             bytes_sent: self.bytes_sent + other.bytes_sent,
@@ -84,7 +93,7 @@ struct CountedServer {
 pub struct SystemMetrics {
     /// Of requests of all servers, from the call of the handler to its response.
     pub request_duration: Histogram,
-    counters: [Counter; 8],
+    counters: [Counter; 10],
     gauges: [Gauge; 8],
     servers: Mutex<Servers>,
     started: Instant,
@@ -126,11 +135,13 @@ const DURATION_BOUNDS_US: &[u64] =
     &[1000, 5000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000];
 
 /// Counters of a system, in the order in which they are set.
-const COUNTERS: [(&str, &str); 8] = [
+const COUNTERS: [(&str, &str); 10] = [
     ("aio_requests_total", "Requests that have ended."),
     ("aio_requests_errors", "Requests that ended with an error."),
     ("aio_connections_total", "Connections that came."),
     ("aio_connections_failed", "Connections that failed."),
+    ("aio_connections_rejected_load_total", "Connections closed at once under pressure."),
+    ("aio_arena_pool_overflow_total", "Requests above :arena-pool-size or :max-requests."),
     ("aio_streams_total", "Streams that came."),
     ("aio_bytes_sent_total", "Bytes sent."),
     ("aio_bytes_recv_total", "Bytes received."),
@@ -195,6 +206,8 @@ impl SystemMetrics {
             total.requests_failed,
             total.connections,
             total.connections_failed,
+            total.connections_rejected,
+            total.requests_over_limit,
             total.requests,
             total.bytes_sent,
             total.bytes_received,
@@ -240,6 +253,7 @@ impl SystemMetrics {
 struct ServerSeries {
     requests: Counter,
     responses: [Counter; 3],
+    overloads: Counter,
     bytes_sent: Counter,
     bytes_received: Counter,
     connections: Gauge,
@@ -264,6 +278,7 @@ impl ServerSeries {
         Ok(ServerSeries {
             requests: counter(requests, text, labels)?,
             responses: [of_class("2xx")?, of_class("4xx")?, of_class("5xx")?],
+            overloads: counter("http_overload_responses_total", "Requests turned away.", labels)?,
             bytes_sent: counter("http_bytes_sent_total", "Bytes sent.", labels)?,
             bytes_received: counter("http_bytes_recv_total", "Bytes received.", labels)?,
             connections,
@@ -277,6 +292,7 @@ impl ServerSeries {
         {
             counter.raise_to(total);
         }
+        self.overloads.raise_to(counts.requests_shed);
         self.bytes_sent.raise_to(counts.bytes_sent);
         self.bytes_received.raise_to(counts.bytes_received);
         self.connections.set(i64::try_from(counts.connections_open).unwrap_or(i64::MAX));

@@ -23,13 +23,17 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use valk_net::{BoundSocket, Listener, Stream, accept};
 
 use crate::counters::Counters;
 use crate::error::ServerError;
 use crate::message::{Event, Handler};
+use crate::overload::admission::{Admission, Rejection};
 use crate::server::Shared;
+
+/// The shortest time between two messages that connections are rejected.
+const REJECTED_TOLD_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// What acceptor and worker know of a worker.
 #[derive(Debug, Default)]
@@ -294,6 +298,8 @@ impl Dealing {
     ) {
         let limits = &self.shared.limits;
         let mut pause = limits.accept_backoff;
+        let mut admission = Admission::new(limits.watermarks());
+        let mut rejected = Rejected::default();
         let mut stopped = pin!(self.shared.stop.stopped());
         loop {
             let has_room = self.dealer.has_room(limits.max_connections);
@@ -303,6 +309,10 @@ impl Dealing {
                 () = self.dealer.room.changed.notified(), if !has_room => {}
                 accepted = accept(&mut *listener), if has_room => match accepted {
                     Ok((io, address)) => {
+                        if let Err(rejection) = admission.decide(self.shared.occupancy()) {
+                            rejected.count(rejection, handler, counters);
+                            continue;
+                        }
                         let address = address.ip().to_canonical();
                         if !self.dealer.addresses.enter(address, limits.address_connections) {
                             counters.connections_refused.add(1);
@@ -333,6 +343,26 @@ impl Dealing {
                     }
                 }
             }
+        }
+    }
+}
+
+/// When rejected connections were last told of.
+#[derive(Default)]
+struct Rejected(Option<Instant>);
+
+impl Rejected {
+    fn count(&mut self, rejection: Rejection, handler: &dyn Handler, counters: &Counters) {
+        match rejection {
+            Rejection::Critical => counters.rejected_critical.add(1),
+            Rejection::High => counters.rejected_high.add(1),
+            Rejection::Probabilistic => counters.rejected_by_chance.add(1),
+        }
+        let now = Instant::now();
+        if self.0.is_none_or(|told| now.duration_since(told) >= REJECTED_TOLD_AGAIN_AFTER) {
+            self.0 = Some(now);
+            let (reason, count) = (rejection.to_string(), counters.snapshot().rejected());
+            handler.event(&Event::ConnectionsRejected { reason, count });
         }
     }
 }

@@ -32,6 +32,11 @@ impl ProcessBudget {
         self.used.load(Ordering::Relaxed)
     }
 
+    /// Bytes that may still be held.
+    pub(crate) fn free(&self) -> usize {
+        self.limit.saturating_sub(self.used())
+    }
+
     /// Whether nothing beyond fair shares is granted.
     pub(crate) fn is_full(&self) -> bool {
         self.used() >= self.limit

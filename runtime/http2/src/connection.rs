@@ -29,6 +29,7 @@ use h2::{Reason, RecvStream};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep, timeout};
+use valk_net::{Place, Places};
 
 use crate::account::{Account, Held};
 use crate::exchange::Exchange;
@@ -36,6 +37,8 @@ use crate::give_way::OthersTurn;
 use crate::limits::Limits;
 use crate::message::{Event, Reply, Request, Scheme};
 use crate::metered::{Meter, Metered};
+use crate::overload::Class;
+use crate::overload::thread_load::Waiter;
 use crate::phase::{Phase, PhaseEvent};
 use crate::presence::Presence;
 use crate::token_bucket::TokenBucket;
@@ -43,6 +46,31 @@ use crate::validate;
 use crate::worker::Service;
 
 type Incoming = (http::Request<RecvStream>, SendResponse<Bytes>);
+
+/// Requests that were taken and wait for the handler.
+struct Batch {
+    requests: VecDeque<(Incoming, Vec<Place>)>,
+    service: Rc<Service>,
+}
+
+impl Batch {
+    fn take(&mut self, incoming: Incoming, places: Vec<Place>) {
+        self.service.load.queueing.taken();
+        self.requests.push_back((incoming, places));
+    }
+
+    fn next(&mut self) -> Option<(Incoming, Vec<Place>)> {
+        let next = self.requests.pop_front()?;
+        self.service.load.queueing.left(1);
+        Some(next)
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        self.service.load.queueing.left(self.requests.len());
+    }
+}
 type Signal = Pin<Box<dyn Future<Output = ()>>>;
 
 /// What a connection shares with the tasks of its streams.
@@ -155,10 +183,13 @@ where
     };
     let (number, presence) = service.presences.enter();
     let state = ConnectionState::new(Rc::clone(&service), scheme);
-    let mut driver = Driver::new(h2, meter, state, presence);
+    let mut driver = Driver::new(h2, meter, state, (number, presence));
     let end = poll_fn(|cx| driver.poll(cx)).await;
     service.presences.leave(number);
     // Streams see the end of the framing layer and drop what they were doing.
+    if driver.waits.is_some() {
+        service.load.end_wait(number);
+    }
     let Driver { h2, mut tasks, batch, .. } = driver;
     drop((batch, h2));
     while tasks.join_next().await.is_some() {}
@@ -195,8 +226,10 @@ struct Driver<IO> {
     h2: h2::server::Connection<Metered<IO>, Bytes>,
     meter: Rc<Meter>,
     state: Rc<ConnectionState>,
-    /// Requests taken and not yet answered; at most `max_streams`.
-    batch: VecDeque<Incoming>,
+    /// Requests taken and not yet answered; with those turned away at most `max_streams`.
+    batch: Batch,
+    /// Requests that are turned away in this turn.
+    turned_away: Vec<Incoming>,
     /// Streams that wait for something; at most `max_streams` live ones.
     tasks: JoinSet<()>,
     phase: Phase,
@@ -212,6 +245,9 @@ struct Driver<IO> {
     /// Set while others have their turn and the rest of the batch waits.
     others_turn: Option<OthersTurn>,
     presence: Rc<Presence>,
+    number: u64,
+    /// Since when it waits for its client to read, if it does.
+    waits: Option<(Instant, Rc<Waiter>)>,
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
@@ -219,7 +255,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         h2: h2::server::Connection<Metered<IO>, Bytes>,
         meter: Rc<Meter>,
         state: Rc<ConnectionState>,
-        presence: Rc<Presence>,
+        (number, presence): (u64, Rc<Presence>),
     ) -> Self {
         let service = &state.service;
         let patience = service.limits.idle_timeout.min(service.limits.stall_timeout);
@@ -228,7 +264,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         Self {
             h2,
             meter,
-            batch: VecDeque::new(),
+            batch: Batch { requests: VecDeque::new(), service: Rc::clone(service) },
+            turned_away: Vec::new(),
             tasks: JoinSet::new(),
             phase,
             stopped: Some(Box::pin(service.stop.stopped())),
@@ -239,6 +276,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             seen_written: 0,
             others_turn: None,
             presence,
+            number,
+            waits: None,
             state,
         }
     }
@@ -250,8 +289,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         if let Poll::Ready(end) = self.poll_frames(cx) {
             return Poll::Ready(end.map_err(|error| error.to_string()));
         }
+        let mut again = self.turn_away();
         let answered = self.answer_batch();
-        let mut again = answered == Answered::Some;
+        again |= answered == Answered::Some;
         while let Poll::Ready(Some(_)) = self.tasks.poll_join_next(cx) {
             again = true;
         }
@@ -262,7 +302,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             self.close(PhaseEvent::Close, Reason::ENHANCE_YOUR_CALM);
             again = true;
         }
-        let is_idle = self.batch.is_empty() && self.tasks.is_empty();
+        if !self.note_waiting(cx) && self.phase != Phase::Closing {
+            self.state.service.counters.connections_stalled.add(1);
+            self.close(PhaseEvent::Close, Reason::ENHANCE_YOUR_CALM);
+            again = true;
+        }
+        let is_idle = self.batch.requests.is_empty() && self.tasks.is_empty();
         let idle_since = is_idle.then_some(self.last_active);
         self.state.service.presences.note(&self.presence, idle_since, cx.waker());
         if is_idle && self.presence.is_chosen() && self.phase == Phase::Established {
@@ -304,7 +349,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         }
         while !self.is_accept_paused() {
             match self.h2.poll_accept(cx) {
-                Poll::Ready(Some(Ok(incoming))) => self.batch.push_back(incoming),
+                Poll::Ready(Some(Ok(incoming))) => self.take(incoming),
                 Poll::Ready(Some(Err(error))) => {
                     return Poll::Ready(ignore_disconnect(Err(error)));
                 }
@@ -318,10 +363,47 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         Poll::Pending
     }
 
+    /// Takes a request, or turns it away.
+    fn take(&mut self, incoming: Incoming) {
+        let service = &self.state.service;
+        let (load, counters) = (&service.load, &service.counters);
+        load.begin();
+        if load.queueing.is_overloaded() {
+            let class = service.handler.class(incoming.0.method(), target(incoming.0.uri()));
+            let others_wait = !self.batch.requests.is_empty() || !self.tasks.is_empty();
+            if !load.queueing.admits(class, service.handler.begun(), others_wait) {
+                match class {
+                    Class::Sheddable => counters.shed_sheddable.add(1),
+                    Class::Normal | Class::Critical => counters.shed_normal.add(1),
+                }
+                return self.turned_away.push(incoming);
+            }
+        }
+        match service.places.iter().map(Places::take).collect() {
+            Some(places) => self.batch.take(incoming, places),
+            None => {
+                counters.shed_in_progress.add(1);
+                self.turned_away.push(incoming);
+            }
+        }
+    }
+
+    /// Answers the requests that are turned away.
+    fn turn_away(&mut self) -> bool {
+        let some = !self.turned_away.is_empty();
+        for (request, respond) in std::mem::take(&mut self.turned_away) {
+            let (head, body) = request.into_parts();
+            if let Some(rest) = Exchange::open(&self.state, &head, respond).turn_away(body) {
+                self.tasks.spawn_local(rest);
+            }
+        }
+        some
+    }
+
     /// No further request may be taken now.
     fn is_accept_paused(&self) -> bool {
         let most = self.state.service.limits.max_streams as usize;
-        self.batch.len() >= most || self.state.is_backlogged()
+        self.batch.requests.len() + self.turned_away.len() >= most || self.state.is_backlogged()
     }
 
     fn note_flush(&mut self) {
@@ -350,21 +432,41 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         }
         self.others_turn = None;
         while !self.state.is_backlogged() {
-            let Some((request, respond)) = self.batch.pop_front() else { break };
-            let began = *began.get_or_insert_with(Instant::now);
-            self.answer(request, respond);
+            let Some((incoming, places)) = self.batch.next() else { break };
+            let began = *began.get_or_insert_with(|| self.state.service.now_looked_at());
+            self.answer(incoming, places);
             answered = Answered::Some;
-            if !self.batch.is_empty() && began.elapsed() >= self.state.service.limits.batch_time {
+            if !self.batch.requests.is_empty()
+                && began.elapsed() >= self.state.service.limits.batch_time
+            {
                 return Answered::OutOfTime;
             }
         }
-        self.state.note_waiting(self.state.is_backlogged());
         answered
     }
 
-    fn answer(&mut self, request: http::Request<RecvStream>, respond: SendResponse<Bytes>) {
+    /// Notes whether the connection waits for its client to read; false when it has waited too long,
+    /// or too many do.
+    fn note_waiting(&mut self, cx: &mut Context<'_>) -> bool {
+        let waits = self.state.is_backlogged();
+        self.state.note_waiting(waits);
+        let load = &self.state.service.load;
+        if !waits {
+            if let Some((_, waiter)) = self.waits.take() {
+                waiter.close();
+                load.end_wait(self.number);
+            }
+            return true;
+        }
+        let new = || (Instant::now(), Waiter::new(cx.waker().clone()));
+        let (since, waiter) = self.waits.get_or_insert_with(new);
+        !waiter.is_expired() && load.wait(self.number, *since, waiter)
+    }
+
+    fn answer(&mut self, (request, respond): Incoming, places: Vec<Place>) {
         let (head, body) = request.into_parts();
         let mut exchange = Exchange::open(&self.state, &head, respond);
+        exchange.keep_places(places);
         let header_bytes = match validate::check(&head, &self.state.service.limits) {
             Ok(bytes) => bytes,
             Err(refusal) => {
@@ -397,7 +499,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     }
 
     fn is_quiet(&self) -> bool {
-        self.batch.is_empty() && self.tasks.is_empty() && !self.h2.has_streams()
+        self.batch.requests.is_empty() && self.tasks.is_empty() && !self.h2.has_streams()
     }
 
     fn begin_draining(&mut self) {
@@ -475,6 +577,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         self.write_blocked_since = Some((now, written));
         moved < limits.stall_bytes as u64
     }
+}
+
+/// Path and query as they were sent.
+fn target(uri: &http::Uri) -> &str {
+    uri.path_and_query().map_or("", |target| target.as_str())
 }
 
 /// A client that disconnects is not a failure of the server.

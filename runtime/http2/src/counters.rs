@@ -55,6 +55,14 @@ counters! {
     connections_aborted,
     /// Connections closed at once because their address has too many.
     connections_refused,
+    /// Connections closed at once for critical pressure on the receive buffers.
+    rejected_critical,
+    /// The same for high pressure.
+    rejected_high,
+    /// The same by chance, at elevated pressure.
+    rejected_by_chance,
+    /// Connections ended because they waited too long for their client to read, or too many did.
+    connections_stalled,
     /// Idle connections closed to make room for others.
     connections_displaced,
     /// Calls of `accept` that failed.
@@ -79,6 +87,12 @@ counters! {
     stalled,
     /// Responses that were replaced by a 503 because too many wait for their clients.
     responses_shed,
+    /// Normal requests turned away because they would have waited too long.
+    shed_normal,
+    /// Sheddable ones.
+    shed_sheddable,
+    /// Requests turned away because too many were in progress.
+    shed_in_progress,
     /// Requests refused unprocessed with `REFUSED_STREAM`.
     refused,
     /// Requests aborted because the stop deadline passed.
@@ -90,6 +104,16 @@ counters! {
 }
 
 impl Snapshot {
+    /// Connections rejected under pressure, whatever the level was.
+    pub fn rejected(&self) -> u64 {
+        self.rejected_critical + self.rejected_high + self.rejected_by_chance
+    }
+
+    /// Requests turned away, for whatever reason.
+    pub fn shed(&self) -> u64 {
+        self.shed_normal + self.shed_sheddable + self.shed_in_progress + self.responses_shed
+    }
+
     /// Responses of all classes.
     pub fn answered(&self) -> u64 {
         self.responses_2xx + self.responses_3xx + self.responses_4xx + self.responses_5xx

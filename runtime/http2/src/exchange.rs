@@ -26,6 +26,7 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Method, StatusCode};
 use tokio::time::{Instant, Sleep, sleep, timeout};
+use valk_net::Place;
 
 use crate::account::{Held, ProcessBudget};
 use crate::body::Body;
@@ -34,6 +35,7 @@ use crate::counters::{RequestGuard, RequestOutcome};
 use crate::encode::{Encoded, decimal, encode};
 use crate::limits::Limits;
 use crate::message::{Event, Handler, PendingReply, Reply, Request, Response};
+use crate::overload::Shed;
 use crate::streaming::ResponseStream;
 use crate::validate::Refusal;
 use streamed::Opening;
@@ -50,6 +52,8 @@ pub(crate) struct Exchange {
     body_bytes: Option<Held>,
     /// The stream that the handler may open in place of a response.
     opening: Option<Opening>,
+    /// What counts it among the requests in progress.
+    places: Vec<Place>,
 }
 
 impl Exchange {
@@ -67,12 +71,35 @@ impl Exchange {
             header_bytes: None,
             body_bytes: None,
             opening: None,
+            places: Vec::new(),
         }
     }
 
     /// Keeps the reservation for the header bytes until the answer is sent.
     pub(crate) fn keep_until_answered(&mut self, header_bytes: Held) {
         self.header_bytes = Some(header_bytes);
+    }
+
+    /// Keeps the places of a request in progress to its end.
+    pub(crate) fn keep_places(&mut self, places: Vec<Place>) {
+        self.places = places;
+    }
+
+    /// Turns the request away; what is left of that, if its body has not ended.
+    pub(crate) fn turn_away(self, body: RecvStream) -> Option<impl Future<Output = ()> + use<>> {
+        let service = Rc::clone(&self.connection.service);
+        if service.shed == Shed::Refuse {
+            self.refuse();
+            return None;
+        }
+        let sending = self.send(overloaded(&*service.handler));
+        let is_over = sending.is_none() && body.is_end_stream();
+        (!is_over).then_some(async move {
+            if let Some(sending) = sending {
+                sending.run().await;
+            }
+            leave_body(&service.limits, body).await;
+        })
     }
 
     /// Resets the stream with the promise that nothing was processed.
@@ -94,7 +121,11 @@ impl Exchange {
             .unwrap_or_else(|panic| Reply::Ready(self.panicked(panic.as_ref())));
         match reply {
             Reply::Ready(_) if self.is_streamed() => Reply::pending(std::future::pending()),
-            reply => reply,
+            Reply::Ready(response) => {
+                self.connection.service.load.queueing.answered(Duration::ZERO);
+                Reply::Ready(response)
+            }
+            pending @ Reply::Pending(_) => pending,
         }
     }
 
@@ -141,7 +172,11 @@ impl Exchange {
 
     /// Waits for a reply and sends it.
     pub(crate) async fn wait(mut self, mut reply: PendingReply) {
+        let called = Instant::now();
         let replied = poll_fn(|cx| self.poll_reply(cx, &mut reply)).await;
+        if !matches!(replied, Replied::Gone) {
+            self.connection.service.load.queueing.answered(called.elapsed());
+        }
         if let Replied::Streamed { head, is_over } = replied {
             return self.stream(head, Some(reply).filter(|_| !is_over)).await;
         }
@@ -184,13 +219,9 @@ impl Exchange {
                     Reply::Pending(reply) => self.wait(reply).await,
                 }
             }
-            // Dropping the unread body after the answer makes the framing layer reset the stream
-            // with NO_ERROR: stop sending, the answer is valid (RFC 9113 section 8.1). But clients
-            // lose an answer whose stream is reset before they are done with it.
             CollectedBody::Refused(response) => {
                 self.send_all(response).await;
-                // Ended by its time or by the stream, which is the same here.
-                let _ = timeout(limits.refused_body_timeout, discard(&mut body)).await;
+                leave_body(&limits, body).await;
             }
             CollectedBody::Gone => self.cancelled(),
         }
@@ -315,6 +346,14 @@ fn poll_chunk(cx: &mut Context<'_>, body: &mut RecvStream, watch: &mut StallWatc
         Poll::Ready(None) => Poll::Ready(Chunk::End),
         Poll::Pending => watch.poll_stalled(cx).map(|()| Chunk::Stalled),
     }
+}
+
+/// Lets go of a body after an answer that was made without it. Dropping it makes the framing layer
+/// reset the stream with `NO_ERROR`: stop sending, the answer is valid (RFC 9113 section 8.1). But
+/// clients lose an answer whose stream is reset before they are done with it, so they have some time.
+async fn leave_body(limits: &Limits, mut body: RecvStream) {
+    // Ended by its time or by the stream, which is the same here.
+    let _ = timeout(limits.refused_body_timeout, discard(&mut body)).await;
 }
 
 /// Reads a body to its end and throws it away.

@@ -32,6 +32,7 @@ mod limits;
 mod local_authority;
 mod message;
 mod metered;
+mod overload;
 mod pem_file;
 mod phase;
 mod presence;
@@ -51,9 +52,11 @@ pub use client::{
 };
 pub use counters::{Counters, Snapshot};
 pub use error::ServerError;
+pub use http::Method;
 pub use limits::{LimitRow, Limits};
 pub use local_authority::local_authority_pem;
 pub use message::{Event, Handler, PendingReply, Reply, Request, RequestLine, Response, Scheme};
+pub use overload::{Class, Shed};
 pub use phase::{Phase, PhaseEvent, phase_table};
 pub use receive_buffers::{ReceiveBuffer, ReceiveBuffers};
 pub use server::{ServeReport, Server, ServerConfig, bind};
@@ -63,7 +66,7 @@ pub use streaming::{
     WriteError,
 };
 pub use tls::Certificate;
-pub use valk_net::{Network, TokioNetwork};
+pub use valk_net::{Network, Places, TokioNetwork};
 pub use worker::Worker;
 
 #[cfg(test)]

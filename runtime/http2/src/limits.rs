@@ -117,6 +117,24 @@ limits! {
     /// its fair share waits, a response that would have to wait is a 503 with `retry-after`, and
     /// clients that do not read have `pressed_stall_timeout`. Overshoot: one response.
     process_response_bytes: usize = (32 * MIB) as usize, "bytes";
+    /// The longest that a request should wait for the handler. Where they wait longer for a tenth of a
+    /// second, the thread is overloaded and turns further ones away at once, by their class, until
+    /// they wait less than half of it. 0 for any time.
+    target_delay: Duration = Duration::from_millis(100), "ms";
+    /// Requests in progress in the whole server: above it 503 with `retry-after`. 0 for as many as
+    /// connections and streams permit.
+    max_requests: usize = 0, "requests";
+    /// Occupancy of the receive buffers from which on new connections are closed at once; from 70 %
+    /// of it on, up to three in ten are.
+    high_watermark: u32 = 85, "percent of receive buffers";
+    /// The same with another reason in the counts.
+    critical_watermark: u32 = 95, "percent of receive buffers";
+    /// Connections of a thread that may wait for their clients to read: above it they end with
+    /// `ENHANCE_YOUR_CALM`.
+    waiting_connections: usize = 1000, "connections per thread";
+    /// How long a connection may wait for its client to read; then it ends with
+    /// `ENHANCE_YOUR_CALM`.
+    waiting_timeout: Duration = Duration::from_secs(30), "ms";
     /// Receive window of the connection: body bytes that were received or announced and not yet collected.
     connection_window: u32 = MIB, "bytes";
     /// Receive window of one stream.

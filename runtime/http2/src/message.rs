@@ -7,12 +7,14 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::pin::Pin;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderValue;
 use http::header::{COOKIE, HOST};
 use http::request::Parts;
+use http::{HeaderValue, Method};
 
+use crate::overload::Class;
 use crate::streaming::{OpenError, ResponseStream};
 
 /// One complete request: header block and whole body.
@@ -243,6 +245,19 @@ pub trait Handler {
         None
     }
 
+    /// How much a request matters; asked while the server is overloaded. The target is the path with
+    /// its query, as it was sent.
+    fn class(&self, method: &Method, target: &str) -> Class {
+        let _ = (method, target);
+        Class::Normal
+    }
+
+    /// Requests that the handler has begun on this thread and could go on with at once, if it shares
+    /// the thread between them. Too many of them are overload.
+    fn begun(&self) -> usize {
+        0
+    }
+
     /// Called with what operators should know and clients are not sent. Does nothing by default.
     fn event(&self, event: &Event) {
         let _ = event;
@@ -281,6 +296,23 @@ pub enum Event {
         /// The number of the worker.
         worker: usize,
     },
+    /// Requests of a thread wait for so long that further ones are turned away.
+    Overloaded {
+        /// How long they wait.
+        delay: Duration,
+    },
+    /// They no longer do.
+    Relieved {
+        /// Requests that were turned away meanwhile.
+        turned_away: u64,
+    },
+    /// A connection was closed at once under pressure. Told once in ten seconds at most.
+    ConnectionsRejected {
+        /// The level of the pressure.
+        reason: String,
+        /// Connections rejected so far.
+        count: u64,
+    },
     /// A connection ended before its first request.
     HandshakeFailed {
         /// Why.
@@ -307,6 +339,16 @@ impl fmt::Display for Event {
             }
             Self::WorkerLost { worker } => {
                 write!(f, "worker {worker} has ended, and its connections with it")
+            }
+            Self::Overloaded { delay } => {
+                let delay_ms = delay.as_millis();
+                write!(f, "overloaded: requests wait {delay_ms} ms, further ones are turned away")
+            }
+            Self::Relieved { turned_away } => {
+                write!(f, "no longer overloaded; {turned_away} requests were turned away")
+            }
+            Self::ConnectionsRejected { reason, count } => {
+                write!(f, "connections are rejected: {reason}; {count} so far")
             }
             Self::HandshakeFailed { reason } => write!(f, "handshake failed: {reason}"),
             Self::ConnectionFailed { reason } => write!(f, "connection failed: {reason}"),

@@ -13,6 +13,11 @@ pub trait ReceiveBuffers: fmt::Debug + Send + Sync {
     /// Bytes that one buffer holds at most.
     fn capacity_bytes(&self) -> usize;
 
+    /// The part of the buffers that is lent, 0 to 1. Near 1 the server accepts no connections.
+    fn occupancy(&self) -> f64 {
+        0.0
+    }
+
     /// Lends an empty buffer; `None` when all are lent.
     fn acquire(&self) -> Option<Box<dyn ReceiveBuffer>>;
 }

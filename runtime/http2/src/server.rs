@@ -13,7 +13,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use valk_net::{BoundSocket, Clock, Listener, Network};
+use valk_net::{BoundSocket, Clock, Listener, Network, Places};
 
 use crate::acceptor::{Acceptor, Dealer, Dealing};
 use crate::account::ProcessBudgets;
@@ -21,6 +21,7 @@ use crate::counters::{Counters, Snapshot};
 use crate::error::ServerError;
 use crate::limits::Limits;
 use crate::message::Handler;
+use crate::overload::Shed;
 use crate::receive_buffers::ReceiveBuffers;
 use crate::stop::StopSignal;
 use crate::tls::{self, Certificate};
@@ -36,6 +37,11 @@ pub struct ServerConfig {
     /// Where large request bodies are received; without it, and when all its buffers are taken, in
     /// memory that is moved as it grows.
     pub receive_buffers: Option<Arc<dyn ReceiveBuffers>>,
+    /// How requests are turned away that there is no time or no place for.
+    pub shed: Shed,
+    /// The places of requests in progress, where several servers share them; in addition to
+    /// `max_requests` of the limits.
+    pub places: Option<Places>,
     /// Where the `date` of responses comes from.
     pub clock: Clock,
 }
@@ -48,6 +54,8 @@ pub struct Server {
     tls: Option<Arc<rustls::ServerConfig>>,
     limits: Limits,
     receive_buffers: Option<Arc<dyn ReceiveBuffers>>,
+    shed: Shed,
+    places: Vec<Places>,
     clock: Clock,
 }
 
@@ -64,7 +72,9 @@ pub fn bind(
     let socket = network.bind(address).map_err(|error| ServerError::listen(address, error))?;
     let receive_buffers = config.receive_buffers.clone();
     let (limits, clock) = (config.limits.clone(), config.clock);
-    Ok(Server { socket, tls, limits, receive_buffers, clock })
+    let own = Some(limits.max_requests).filter(|most| *most > 0).map(Places::new);
+    let places = own.into_iter().chain(config.places.clone()).collect();
+    Ok(Server { socket, tls, limits, receive_buffers, shed: config.shed, places, clock })
 }
 
 impl Server {
@@ -84,6 +94,8 @@ impl Server {
             tls: self.tls.clone(),
             limits: self.limits.clone(),
             receive_buffers: self.receive_buffers.clone(),
+            shed: self.shed,
+            places: self.places.clone(),
             clock: self.clock,
         })
     }
@@ -130,9 +142,9 @@ impl Server {
     }
 
     fn into_parts(self, stop: StopSignal) -> (Box<dyn BoundSocket>, Shared) {
-        let Self { socket, tls, limits, receive_buffers, clock } = self;
+        let Self { socket, tls, limits, receive_buffers, shed, places, clock } = self;
         let budgets = ProcessBudgets::of_process(&limits);
-        (socket, Shared { limits, tls, receive_buffers, clock, budgets, stop })
+        (socket, Shared { limits, tls, receive_buffers, shed, places, clock, budgets, stop })
     }
 }
 
@@ -142,12 +154,20 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
     pub(crate) receive_buffers: Option<Arc<dyn ReceiveBuffers>>,
+    pub(crate) shed: Shed,
+    /// A request needs one of each.
+    pub(crate) places: Vec<Places>,
     pub(crate) clock: Clock,
     pub(crate) budgets: ProcessBudgets,
     pub(crate) stop: StopSignal,
 }
 
 impl Shared {
+    /// The part of the receive buffers that is lent.
+    pub(crate) fn occupancy(&self) -> f64 {
+        self.receive_buffers.as_ref().map_or(0.0, |buffers| buffers.occupancy())
+    }
+
     pub(crate) fn deal_to(self, workers: usize) -> (Dealing, Vec<Worker>) {
         assert!(workers > 0, "a server has at least one worker");
         let shared = Arc::new(self);

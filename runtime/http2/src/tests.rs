@@ -7,6 +7,7 @@ mod client;
 mod dealing;
 mod fairness;
 mod lifecycle;
+mod overload;
 mod parts;
 mod phases;
 mod presences;
@@ -36,7 +37,7 @@ use valk_net::{Clock, Listener, Stream};
 use crate::account::ProcessBudgets;
 use crate::server::{Shared, serve_on_one_thread};
 use crate::{
-    Counters, Event, Handler, Limits, ReceiveBuffers, Reply, Request, Response, ServeReport,
+    Counters, Event, Handler, Limits, ReceiveBuffers, Reply, Request, Response, ServeReport, Shed,
     Snapshot, StopSignal,
 };
 
@@ -163,7 +164,16 @@ impl AsyncWrite for Pipe {
 fn shared(limits: Limits, stop: &StopSignal) -> Shared {
     let budgets = ProcessBudgets::of_one_server(&limits);
     let clock = Clock::simulated(std::time::UNIX_EPOCH + DATE);
-    Shared { limits, tls: None, receive_buffers: None, clock, budgets, stop: stop.clone() }
+    Shared {
+        limits,
+        tls: None,
+        receive_buffers: None,
+        shed: Shed::default(),
+        places: Vec::new(),
+        clock,
+        budgets,
+        stop: stop.clone(),
+    }
 }
 
 struct TestServer {
@@ -185,12 +195,23 @@ impl TestServer {
         buffers: Option<Arc<dyn ReceiveBuffers>>,
         answer: impl Fn(Request) -> Reply + 'static,
     ) -> Self {
-        let (pipes, receiver) = mpsc::unbounded_channel();
         let events = Rc::default();
+        let handler = Rc::new(Recorder { answer, events: Rc::clone(&events) });
+        Self::of(limits, handler, events, |shared| shared.receive_buffers = buffers)
+    }
+
+    /// A server with this handler, which tells its events there, and an adjusted configuration.
+    fn of(
+        limits: Limits,
+        handler: Rc<dyn Handler>,
+        events: Rc<RefCell<Vec<String>>>,
+        adjust: impl FnOnce(&mut Shared),
+    ) -> Self {
+        let (pipes, receiver) = mpsc::unbounded_channel();
         let counters = Arc::<Counters>::default();
         let stop = StopSignal::new();
-        let handler = Rc::new(Recorder { answer, events: Rc::clone(&events) });
-        let shared = Shared { receive_buffers: buffers, ..shared(limits, &stop) };
+        let mut shared = shared(limits, &stop);
+        adjust(&mut shared);
         let budgets = shared.budgets.clone();
         let listener = Box::new(Pipes(receiver));
         let serving = serve_on_one_thread(listener, shared, handler, Arc::clone(&counters));

@@ -16,7 +16,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
-use valk_net::Stream;
+use valk_net::{Places, Stream};
 
 use crate::acceptor::{Dealt, Order, WorkerState};
 use crate::account::ProcessBudgets;
@@ -25,6 +25,8 @@ use crate::counters::{ConnectionGuard, Counters};
 use crate::date::DateField;
 use crate::limits::Limits;
 use crate::message::{Event, Handler, Scheme};
+use crate::overload::Shed;
+use crate::overload::thread_load::{ThreadLoad, watch};
 use crate::presence::Presences;
 use crate::receive_buffers::ReceiveBuffers;
 use crate::server::{ServeReport, Shared};
@@ -47,6 +49,9 @@ impl Worker {
         let service = Service::new(handler, &shared, &state, counters);
         let tls = shared.tls.clone().map(TlsAcceptor::from);
         let mut connections = JoinSet::new();
+        // Aborted when it is dropped, which is at the end.
+        let mut watching = JoinSet::new();
+        watching.spawn_local(watch(Rc::clone(&service)));
         state.begin();
         loop {
             tokio::select! {
@@ -76,6 +81,9 @@ pub(crate) struct Service {
     pub(crate) date: DateField,
     pub(crate) presences: Presences,
     pub(crate) budgets: ProcessBudgets,
+    pub(crate) load: ThreadLoad,
+    pub(crate) shed: Shed,
+    pub(crate) places: Vec<Places>,
     pub(crate) stop: StopSignal,
     /// Set when `stop_timeout` has passed.
     pub(crate) abort: StopSignal,
@@ -96,6 +104,9 @@ impl Service {
             date: DateField::new(shared.clock),
             presences: Presences::new(state),
             budgets: shared.budgets.clone(),
+            load: ThreadLoad::new(&shared.limits, &shared.budgets.responses),
+            shed: shared.shed,
+            places: shared.places.clone(),
             stop: shared.stop.clone(),
             abort: StopSignal::new(),
         })
@@ -151,6 +162,13 @@ impl Service {
             Ok(Err(error)) => self.handshake_failed(format!("TLS: {error}")),
             Err(_) => self.handshake_failed("TLS: the client did not finish in time".to_owned()),
         }
+    }
+
+    /// The time; on the occasion the delays of the thread are looked at.
+    pub(crate) fn now_looked_at(&self) -> Instant {
+        let now = Instant::now();
+        self.load.look(now, &*self.handler, &self.counters);
+        now
     }
 
     pub(crate) fn handshake_failed(&self, reason: String) {

@@ -37,7 +37,7 @@ pub enum OptionKind {
     Function,
     /// A list, also an empty one.
     List,
-    /// One of these symbols.
+    /// One of these symbols, or numbers.
     Choice(&'static [&'static str]),
     /// Anything; older programs give the key and nothing reads it.
     Ignored,
@@ -274,7 +274,8 @@ impl Reading<'_> {
             OptionKind::Function => Vm::is_function(value).then_some(Setting::Function(value)),
             OptionKind::List => value.is_list().then_some(Setting::List(value)),
             OptionKind::Choice(names) => {
-                let name = self.name(value);
+                let number = value.as_integer().map(|number| number.to_string());
+                let name = number.or_else(|| self.name(value));
                 let chosen = names.iter().find(|known| Some(**known) == name.as_deref());
                 chosen.map(|name| Setting::Choice(name))
             }

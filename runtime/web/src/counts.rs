@@ -52,6 +52,9 @@ fn of_snapshot(snapshot: &Snapshot) -> ServerCounts {
         connections_open: snapshot.connections_open,
         requests: snapshot.requests,
         requests_open: snapshot.requests_open,
+        connections_rejected: snapshot.rejected(),
+        requests_shed: snapshot.shed(),
+        requests_over_limit: snapshot.shed_in_progress,
         requests_failed: ended_early + snapshot.responses_5xx,
         responses: [
             snapshot.responses_2xx,

@@ -11,19 +11,22 @@
 //!    count. One that returns `:deferred` is going to.
 
 use super::answer::{cancelled, out_of_time, response};
+use super::classes::Classes;
 use super::context;
 use super::replaceable::{Current, Replaceable};
 use super::request::RequestObject;
 use bytes::Bytes;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::fmt;
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout_at};
-use valk_aio::{End, Started, SystemMetrics, await_handle, end, is_handle, start};
+use valk_aio::{End, Runnable, Started, SystemMetrics, await_handle, end, is_handle, start};
 use valk_heap::{Root, Value};
-use valk_http2::{Event, Handler, Reply, Request, RequestLine, Response, ResponseStream};
+use valk_http2::{
+    Class, Event, Handler, Method, Reply, Request, RequestLine, Response, ResponseStream,
+};
 use valk_lang::{SharedVm, repr};
 use valk_vm::Vm;
 
@@ -31,12 +34,22 @@ use valk_vm::Vm;
 pub(super) struct FunctionHandler {
     vm: SharedVm,
     current: RefCell<Current>,
-    /// The time that it has for a response.
-    time_limit: Option<Duration>,
+    /// Known from the first question on: the VM is in use while this is made.
+    runnable: OnceCell<Runnable>,
+    terms: Terms,
+}
+
+/// What the handlers of all executors of a server have in common.
+#[derive(Clone)]
+pub(super) struct Terms {
+    /// The time that they have for a response.
+    pub time_limit: Option<Duration>,
     /// The body of refusals, once it is known.
-    refusal: Arc<OnceLock<Bytes>>,
+    pub refusal: Arc<OnceLock<Bytes>>,
     /// Where durations are counted.
-    metrics: Option<Arc<SystemMetrics>>,
+    pub metrics: Option<Arc<SystemMetrics>>,
+    /// Which requests matter most.
+    pub classes: Arc<Classes>,
 }
 
 /// What the log says of a request and its handler, and what the metrics say of its duration.
@@ -65,14 +78,9 @@ impl fmt::Display for Who {
 
 impl FunctionHandler {
     /// A handler that calls the function of `replaceable` in `vm`.
-    pub(super) fn new(
-        vm: SharedVm,
-        replaceable: &Arc<Replaceable>,
-        time_limit: Option<Duration>,
-        refusal: Arc<OnceLock<Bytes>>,
-        metrics: Option<Arc<SystemMetrics>>,
-    ) -> Self {
-        Self { vm, current: RefCell::new(Current::new(replaceable)), time_limit, refusal, metrics }
+    pub(super) fn new(vm: SharedVm, replaceable: &Arc<Replaceable>, terms: Terms) -> Self {
+        let current = RefCell::new(Current::new(replaceable));
+        Self { vm, current, runnable: OnceCell::new(), terms }
     }
 
     /// The reply that waits for a handle, and for the handle that may be its value.
@@ -161,7 +169,7 @@ impl Handler for FunctionHandler {
         let begun = Instant::now();
         let context = context::of_request(&request);
         // Begins before the context's, so that it is over when a wait of the handler is.
-        let deadline = Deadline::new([self.time_limit, context.deadline]);
+        let deadline = Deadline::new([self.terms.time_limit, context.deadline]);
         let (line, stream) = (request.line(), request.stream().cloned());
         let (fiber, who) = {
             let vm = &mut *self.vm.borrow_mut();
@@ -170,7 +178,7 @@ impl Handler for FunctionHandler {
             let Some((function, name)) = current.get(vm) else {
                 return Reply::Ready(Response::text(503, "the server has been stopped\n"));
             };
-            let (handler, metrics) = (Arc::clone(name), self.metrics.clone());
+            let (handler, metrics) = (Arc::clone(name), self.terms.metrics.clone());
             let who = Who { handler, request: line, begun, metrics };
             let fiber = vm.spawn(function, &[request]);
             let context = context.make(vm);
@@ -194,7 +202,15 @@ impl Handler for FunctionHandler {
     }
 
     fn overload_body(&self) -> Option<Bytes> {
-        self.refusal.get().cloned()
+        self.terms.refusal.get().cloned()
+    }
+
+    fn class(&self, _: &Method, target: &str) -> Class {
+        self.terms.classes.of(target)
+    }
+
+    fn begun(&self) -> usize {
+        self.runnable.get_or_init(|| Runnable::of(&self.vm.borrow())).count()
     }
 
     fn event(&self, event: &Event) {

@@ -3,13 +3,16 @@
 //! Every bound of the server is a key of the macro below, with its range; the value that applies
 //! without the key is that of [`Limits`].
 
+use crate::classes::Classes;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
+use valk_aio::Backpressure;
 use valk_heap::Value;
-use valk_http2::{Certificate, Limits, ServerConfig};
+use valk_http2::{Certificate, Limits, ServerConfig, Shed};
+use valk_lang::elements;
 use valk_lang::property_list::{OptionKey, OptionKind, OptionTable, Options, WrongKind};
-use valk_vm::Vm;
+use valk_vm::{Vm, type_name};
 
 /// The time that a handler has for its response unless a server is told otherwise.
 pub const HANDLER_TIMEOUT_MS: i64 = 30_000;
@@ -72,6 +75,21 @@ macro_rules! options {
                     OptionKind::Function,
                     "Called once with 503: the body of responses to requests that are turned away.",
                 ),
+                OptionKey::new(
+                    ":shed",
+                    OptionKind::Choice(&["503", "refused", ":refused"]),
+                    "How requests are turned away: 503, or refused for RST_STREAM(REFUSED_STREAM).",
+                ),
+                OptionKey::new(
+                    ":critical",
+                    OptionKind::List,
+                    "Paths that are answered under overload too; with a * at the end all that begin so.",
+                ),
+                OptionKey::new(
+                    ":sheddable",
+                    OptionKind::List,
+                    "Paths that are turned away first.",
+                ),
                 $(OptionKey::integer($key, $range, $default, $unit, $text),)+
             ],
         };
@@ -121,6 +139,17 @@ options! {
         "Requests that a client may cancel in a burst.";
     ":peer-resets-per-second" peer_resets_per_second (0, 1_000_000), 20,
         "cancelled requests per second", "The same in the long run.";
+    ":target-delay-ms" target_delay (0, DAY_MS), 100, "ms",
+        "The longest that a request should wait for the handler; 0 for any time.";
+    ":max-requests" max_requests (0, 1_000_000), 0, "requests",
+        "Requests in progress; further ones get a 503. 0 for as many as streams permit.";
+    ":high-watermark" high_watermark (1, 100), 85, "percent of receive buffers",
+        "In use: then new connections are closed at once, some of them from 70 % of it on.";
+    ":critical-watermark" critical_watermark (1, 100), 95, "percent of receive buffers",
+        "The same, counted apart.";
+    ":waiting-connections" waiting_connections (0, 1_000_000), 1000, "connections per thread",
+        "Connections that may wait for their clients to read.";
+    ":waiting-timeout-ms" waiting_timeout (1, DAY_MS), 30_000, "ms", "How long they may.";
     ":tls-timeout-ms" tls_timeout (1, DAY_MS), 5000, "ms", "Time for the TLS handshake.";
     ":preface-timeout-ms" preface_timeout (1, DAY_MS), 3000, "ms",
         "Time for the beginning of HTTP/2.";
@@ -141,10 +170,12 @@ pub(super) struct Settings {
     pub time_limit: Option<Duration>,
     /// The function for the body of refusals.
     pub error_handler: Option<Value>,
+    /// Which requests matter most.
+    pub classes: Classes,
 }
 
-/// Reads a configuration.
-pub(super) fn settings(vm: &Vm, list: Value) -> Result<Settings, String> {
+/// Reads a configuration; what it does not say may follow from the system's.
+pub(super) fn settings(vm: &Vm, list: Value, waiting: Backpressure) -> Result<Settings, String> {
     let options = LISTEN.read(vm, list)?;
     let host = match options.text(":host") {
         None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
@@ -160,19 +191,45 @@ pub(super) fn settings(vm: &Vm, list: Value) -> Result<Settings, String> {
         (Some(_), None) => return Err(":cert needs :key beside it".to_string()),
         (None, Some(_)) => return Err(":key needs :cert beside it".to_string()),
     };
-    let mut limits = Limits::default();
+    let mut limits = Limits {
+        waiting_connections: waiting.connections_max,
+        waiting_timeout: waiting.timeout,
+        ..Limits::default()
+    };
     set_limits(&options, &mut limits);
     if options.is_given(":max-request-body-size") {
         limits.body_bytes = options.integer(":max-request-body-size") as usize;
     }
     fit(&options, &mut limits);
+    let shed = match options.choice(":shed") {
+        None | Some("503") => Shed::Respond,
+        Some(_) => Shed::Refuse,
+    };
+    let classes =
+        Classes::new(paths(vm, &options, ":critical")?, paths(vm, &options, ":sheddable")?);
     let is_tls = options.boolean(":tls") != Some(false);
     let tls = is_tls.then_some(certificate);
-    let server = ServerConfig { tls, limits, ..ServerConfig::default() };
+    let server = ServerConfig { tls, limits, shed, ..ServerConfig::default() };
     let time_limit_ms = options.integer(":handler-timeout-ms") as u64;
     let time_limit = Some(Duration::from_millis(time_limit_ms)).filter(|limit| !limit.is_zero());
     let error_handler = options.function(":error-handler");
-    Ok(Settings { host, server, time_limit, error_handler })
+    Ok(Settings { host, server, time_limit, error_handler, classes })
+}
+
+/// A list of paths.
+fn paths(vm: &Vm, options: &Options, key: &str) -> Result<Vec<String>, String> {
+    let list = options.list(key).unwrap_or(Value::NIL);
+    let text = |value: Value| {
+        let path = value.as_bytes(&vm.heap).and_then(|path| std::str::from_utf8(path).ok());
+        let path = path.filter(|path| path.starts_with('/') || *path == "*");
+        path.map(str::to_owned).ok_or_else(|| {
+            let found = type_name(value);
+            format!(
+                "{key} must be a list of paths such as \"/health\" or \"/batch/*\", got {found}"
+            )
+        })
+    };
+    elements(list).into_iter().map(text).collect()
 }
 
 /// Makes the limits of a connection, as far as they are not given, large enough for those of a

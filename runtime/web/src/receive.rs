@@ -18,6 +18,11 @@ impl ReceiveBuffers for PooledBuffers {
         self.0.capacity_bytes()
     }
 
+    fn occupancy(&self) -> f64 {
+        let buffers = self.0.statistics().buffers;
+        buffers.in_use as f64 / buffers.slots.max(1) as f64
+    }
+
     fn acquire(&self) -> Option<Box<dyn ReceiveBuffer>> {
         self.0.acquire().map(|buffer| Box::new(PooledBuffer(buffer)) as Box<dyn ReceiveBuffer>)
     }

@@ -8,7 +8,7 @@
 
 use super::LOG_TARGET;
 use super::counts::{self, AllCounters, total};
-use super::handler::{FunctionHandler, ask_for_refusal};
+use super::handler::{FunctionHandler, Terms, ask_for_refusal};
 use super::options::{Settings, settings};
 use super::receive::PooledBuffers;
 use super::replaceable::Replaceable;
@@ -105,7 +105,7 @@ fn listen(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         return failed(vm, "Error on Bind: a port is a number from 0 to 65535").into();
     };
     let list = arguments.get(3).copied().unwrap_or(Value::NIL);
-    let mut settings = match settings(vm, list) {
+    let mut settings = match settings(vm, list, system.pools().backpressure()) {
         Ok(settings) => settings,
         Err(problem) => return failed(vm, &format!("http2/server-listen: {problem}")).into(),
     };
@@ -113,6 +113,7 @@ fn listen(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         return failed(vm, "http2/server-listen: the system has been stopped").into();
     }
     let buffers = PooledBuffers::new(system.pools().receive_buffers().clone());
+    settings.server.places = system.pools().requests().cloned();
     settings.server.receive_buffers = Some(Arc::new(buffers));
     let address = SocketAddr::new(settings.host, port);
     let bound = match bind(&TokioNetwork, address, &settings.server) {
@@ -136,8 +137,7 @@ fn serve(
     function: Value,
     settings: &Settings,
 ) -> Result<ServerObject, String> {
-    let Settings { time_limit, error_handler, .. } = *settings;
-    let error_handler = error_handler.map(|function| vm.heap.root(function));
+    let error_handler = settings.error_handler.map(|function| vm.heap.root(function));
     let shared = shared_vm(vm).ok_or("this program runs without an event loop")?;
     let executors = system.executors(vm)?;
     let address = bound.local_addr();
@@ -148,14 +148,19 @@ fn serve(
     counts::count_server(vm, system, (address, settings.server.tls.is_some()), &counters);
     let replaceable = Replaceable::new(vm, function, port);
     let refusal = Arc::<OnceLock<_>>::default();
+    let terms = Terms {
+        time_limit: settings.time_limit,
+        refusal: Arc::clone(&refusal),
+        metrics: system.metrics().cloned(),
+        classes: Arc::new(settings.classes.clone()),
+    };
     let closed = Arc::<Closed>::default();
     let mut services: Vec<_> = executors.into_iter().zip(workers).enumerate().collect();
     for (number, (executor, worker)) in services.drain(1..) {
         let (stop, system, counters) = (stop.clone(), system.clone(), Arc::clone(&counters));
-        let (replaceable, refusal) = (Arc::clone(&replaceable), Arc::clone(&refusal));
+        let (replaceable, terms) = (Arc::clone(&replaceable), terms.clone());
         let start = move |vm: &SharedVm| {
-            let (own_vm, metrics) = (SharedVm::clone(vm), system.metrics().cloned());
-            let handler = FunctionHandler::new(own_vm, &replaceable, time_limit, refusal, metrics);
+            let handler = FunctionHandler::new(SharedVm::clone(vm), &replaceable, terms);
             let (handler, own) = (Rc::new(handler), Arc::clone(&counters[number]));
             let stopping = until_stopped(system.clone(), stop);
             system.spawn(&mut vm.borrow_mut(), async move {
@@ -166,14 +171,7 @@ fn serve(
         spawn_on(vm, executor, Box::new(start));
     }
     let (_, (_, worker)) = services.pop().expect("a system has an executor");
-    let handler = FunctionHandler::new(
-        Rc::clone(&shared),
-        &replaceable,
-        time_limit,
-        Arc::clone(&refusal),
-        system.metrics().cloned(),
-    );
-    let handler = Rc::new(handler);
+    let handler = Rc::new(FunctionHandler::new(Rc::clone(&shared), &replaceable, terms));
     let (stopping, ending) = (until_stopped(system.clone(), stop.clone()), stop.clone());
     let server = ServerObject {
         port,

@@ -6,9 +6,10 @@ mod handlers;
 mod listen_options;
 mod routes;
 
+use crate::classes::Classes;
 use crate::receive::PooledBuffers;
 use valk_heap::BufferPool;
-use valk_http2::{ReceiveBuffers, Request};
+use valk_http2::{Class, ReceiveBuffers, Request};
 use valk_lang::RequestContext;
 use valk_lang::property_list::OptionKind;
 
@@ -30,6 +31,28 @@ valk_harness::test! {
 }
 
 valk_harness::test! {
+    fn paths_have_classes() {
+        let list = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect();
+        let classes = Classes::new(list(&["/health", "/admin/*"]), list(&["/admin/batch", "/feed*", "/"]));
+        for (target, class) in [
+            ("/health", Class::Critical),
+            ("/health?deep=1", Class::Critical),
+            ("/healthy", Class::Normal),
+            ("/admin/", Class::Critical),
+            ("/admin/batch", Class::Critical),
+            ("/admin", Class::Normal),
+            ("/feed", Class::Sheddable),
+            ("/feeds/7", Class::Sheddable),
+            ("/", Class::Sheddable),
+            ("/other", Class::Normal),
+            ("", Class::Normal),
+        ] {
+            assert_eq!(classes.of(target), class, "{target}");
+        }
+        let all = Classes::new(Vec::new(), list(&["*"]));
+        assert_eq!(all.of("/anything"), Class::Sheddable);
+    }
+
     fn keys_of_limits_have_the_defaults_of_the_server() {
         let mut keys = 0;
         for limit in valk_http2::Limits::default().table() {
@@ -41,7 +64,7 @@ valk_harness::test! {
             assert!((min..=max).contains(&key.default), "{name}");
             keys += 1;
         }
-        assert_eq!(keys, 20);
+        assert_eq!(keys, 26);
         assert_eq!(crate::key_of_limit("batch_time"), None);
     }
 

@@ -27,6 +27,7 @@ valk_harness::test! {
             streams_per_connection_max: 32,
             receive_buffers: 576,
             requests_max: 512,
+            limits_requests: false,
             request_memory_bytes: 4_194_304,
             request_body_bytes_max: 8_388_608,
             backpressure_timeout_ms: 30_000,

@@ -1,6 +1,6 @@
 //! The handler of one executor by itself: without metrics, without a time limit, behind its server.
 
-use crate::handler::FunctionHandler;
+use crate::handler::{FunctionHandler, Terms};
 use crate::replaceable::{Current, Replaceable};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -24,7 +24,9 @@ fn served(program: &str) -> (Runtime, Arc<Replaceable>) {
 
 /// It counts nowhere and has no time limit.
 fn handler(runtime: &Runtime, replaceable: &Arc<Replaceable>) -> FunctionHandler {
-    FunctionHandler::new(runtime.vm.clone(), replaceable, None, Arc::default(), None)
+    let terms =
+        Terms { time_limit: None, refusal: Arc::default(), metrics: None, classes: Arc::default() };
+    FunctionHandler::new(runtime.vm.clone(), replaceable, terms)
 }
 
 fn request(path: &str) -> Request {

@@ -2,6 +2,7 @@
 
 use crate::options::settings;
 use std::time::Duration;
+use valk_aio::Backpressure;
 use valk_heap::{Config, Value};
 use valk_http2::Limits;
 use valk_lang::property_list::build;
@@ -13,7 +14,8 @@ fn limits(pairs: &[(&str, i64)]) -> Limits {
     let vm = &mut *runtime.vm();
     let pairs: Vec<_> = pairs.iter().map(|(key, number)| (*key, Value::fixnum(*number))).collect();
     let list = build(vm, &pairs);
-    settings(vm, list).unwrap_or_else(|problem| panic!("{problem}")).server.limits
+    let waiting = Backpressure { connections_max: 7, timeout: Duration::from_secs(8) };
+    settings(vm, list, waiting).unwrap_or_else(|problem| panic!("{problem}")).server.limits
 }
 
 valk_harness::test! {
@@ -30,6 +32,14 @@ valk_harness::test! {
         let untouched = Limits::default();
         assert_eq!(limits.max_connections, untouched.max_connections);
         assert_eq!(limits.stall_timeout, untouched.stall_timeout);
+    }
+
+    fn how_connections_wait_is_said_by_the_server_or_its_system() {
+        let of_system = limits(&[]);
+        let waiting = (of_system.waiting_connections, of_system.waiting_timeout);
+        assert_eq!(waiting, (7, Duration::from_secs(8)));
+        let own = limits(&[(":waiting-connections", 0), (":waiting-timeout-ms", 1500)]);
+        assert_eq!((own.waiting_connections, own.waiting_timeout), (0, Duration::from_millis(1500)));
     }
 
     fn limits_of_a_connection_suffice_for_its_requests() {
