@@ -191,6 +191,9 @@ pub struct RunArgs {
     /// Spacing of the requests [default: constant]
     #[arg(long, value_enum, help_heading = "Arrivals")]
     pub arrivals: Option<ArrivalsArg>,
+    /// Requests that come due together on a connection, as those of one page do [default: 1]
+    #[arg(long, value_parser = parse_count, value_name = "N", help_heading = "Arrivals")]
+    pub burst: Option<u32>,
     /// How the rate changes between --rate and --peak [default: constant]
     #[arg(long, value_enum, help_heading = "Arrivals")]
     pub shape: Option<Shape>,

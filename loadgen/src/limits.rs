@@ -18,6 +18,8 @@ pub const MAX_GROUP_STREAMS: u64 = 100_000;
 pub const MAX_USERS: usize = 500;
 /// Highest arrival rate in requests per second.
 pub const MAX_RATE: f64 = 1_000_000.0;
+/// Most requests of one `--burst`.
+pub const MAX_BURST: u32 = 1_000;
 /// Most requests one run may offer.
 pub const MAX_REQUESTS: f64 = 10_000_000_000.0;
 /// Longest accepted `--timeout` of one request.

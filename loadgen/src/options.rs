@@ -56,6 +56,8 @@ pub struct Options {
     pub large_rate: f64,
     /// Shape of the arrivals.
     pub arrivals: Arrivals,
+    /// Requests that come due together on a connection.
+    pub burst: u32,
     /// Seed of arrivals and paths.
     pub seed: u64,
     /// Paths and weights; never empty.
@@ -133,6 +135,7 @@ impl Options {
             },
             large_rate: args.large_rate.unwrap_or(20.0),
             arrivals: args.arrivals.map_or(Arrivals::Constant, Into::into),
+            burst: args.burst.unwrap_or(1),
             seed: args.seed.unwrap_or(1),
             paths: parse_paths(&args.paths)?,
             request: request(args, headers)?,

@@ -8,9 +8,9 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use super::Options;
 use crate::error::LoadError;
 use crate::limits::{
-    LARGE_CONNECTIONS, MAX_CONNECTIONS, MAX_DURATION, MAX_GROUP_STREAMS, MAX_HELD_WINDOW,
-    MAX_POST_BYTES, MAX_RATE, MAX_REQUESTS, MAX_STREAMS, MAX_THREADS, MAX_TIMEOUT, MAX_USERS,
-    MIN_DURATION, OWN_DESCRIPTORS, VICTIM_CONNECTIONS,
+    LARGE_CONNECTIONS, MAX_BURST, MAX_CONNECTIONS, MAX_DURATION, MAX_GROUP_STREAMS,
+    MAX_HELD_WINDOW, MAX_POST_BYTES, MAX_RATE, MAX_REQUESTS, MAX_STREAMS, MAX_THREADS, MAX_TIMEOUT,
+    MAX_USERS, MIN_DURATION, OWN_DESCRIPTORS, VICTIM_CONNECTIONS,
 };
 use crate::quantity::{show_duration, show_rate};
 use crate::scenarios::catalog::Kind;
@@ -57,6 +57,7 @@ pub fn check(o: &Options) -> Result<(), LoadError> {
     count("--streams", o.streams, 1, MAX_STREAMS)?;
     count("--connections times --streams", streams, 1, MAX_GROUP_STREAMS)?;
     count("--users", o.users, 1, MAX_USERS)?;
+    count("--burst", o.burst, 1, MAX_BURST)?;
     count("--threads", o.threads, 1, MAX_THREADS)?;
     rate("--rate", o.profile.peak())?;
     rate("--large-rate", o.large_rate)?;

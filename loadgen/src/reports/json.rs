@@ -128,6 +128,7 @@ fn config(o: &Options) -> Value {
                 Arrivals::Poisson => "poisson",
             };
             put("arrivals", "arrivals", arrivals.into());
+            put("burst", "burst", o.burst.into());
         }
         Pacing::Closed { .. } => put("closed", "closed", true.into()),
     }

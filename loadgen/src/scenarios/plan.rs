@@ -55,6 +55,7 @@ pub fn plan(scenario: &Scenario, options: &Options) -> Result<Plan, LoadError> {
             let length = Duration::from_nanos(end_ns - start_ns);
             let schedule = Schedule {
                 arrivals: options.arrivals,
+                burst: 1,
                 profile: Profile::constant(options.large_rate, length),
                 start_ns,
                 connections: LARGE_CONNECTIONS,
@@ -87,6 +88,7 @@ fn measured(
     let weights: Vec<u32> = options.paths.iter().map(|(_, weight)| *weight).collect();
     let schedule = Schedule {
         arrivals: options.arrivals,
+        burst: options.burst,
         profile: options.profile.clone(),
         start_ns: 0,
         connections,

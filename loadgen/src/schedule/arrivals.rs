@@ -5,7 +5,9 @@
 //!    interleave the connections evenly. Poisson arrivals of N connections are independent processes
 //!    of rate R/N, whose sum is a Poisson process of rate R. So the arrivals of one connection depend
 //!    on no other.
-//! 3. The same seed, rate and number of connections give the same arrivals and the same paths.
+//! 3. Requests may come in bursts: those of a burst are due together, when the first of them is. The
+//!    rate is the same, and each connection has whole bursts.
+//! 4. The same seed, rate and number of connections give the same arrivals and the same paths.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -92,6 +94,8 @@ pub struct Arrival {
 pub struct Schedule {
     /// Shape.
     pub arrivals: Arrivals,
+    /// Requests that come due together on a connection; at least one.
+    pub burst: u32,
     /// Requests per second over all connections, from `start_ns` on.
     pub profile: Profile,
     /// First possible arrival, nanoseconds since the origin.
@@ -157,14 +161,23 @@ impl Iterator for ConnectionArrivals {
 
     fn next(&mut self) -> Option<Arrival> {
         let s = &self.schedule;
-        self.count = match s.arrivals {
+        let burst = u64::from(s.burst);
+        let (number, place) = (self.index / burst, self.index % burst);
+        match s.arrivals {
             Arrivals::Constant => {
-                (self.index * u64::from(s.connections) + u64::from(self.number)) as f64
+                let bursts_before = number * u64::from(s.connections) + u64::from(self.number);
+                self.count = (bursts_before * burst) as f64;
+                // The last burst is cut where the requests of the rate are used up.
+                if self.count + place as f64 >= s.profile.requests() && place > 0 {
+                    return None;
+                }
             }
-            Arrivals::Poisson => {
-                self.count - self.random.next_unit().ln() * f64::from(s.connections)
+            Arrivals::Poisson if place == 0 => {
+                let mean = f64::from(s.connections) * burst as f64;
+                self.count -= self.random.next_unit().ln() * mean;
             }
-        };
+            Arrivals::Poisson => {}
+        }
         let due_ns = s.start_ns + self.cursor.due_ns(&s.profile, self.count)?;
         self.index += 1;
         Some(Arrival { due_ns, path: s.paths.pick(&mut self.random) })

@@ -26,6 +26,8 @@ valk_harness::test! {
             ("steady", &["--peak", "9"], "--peak has no effect"),
             ("steady", &["--max", "--rate", "9"], "--rate has no effect in `steady`: --max sends as much"),
             ("steady", &["--closed", "--arrivals", "poisson"], "--arrivals has no effect"),
+            ("steady", &["--max", "--burst", "9"], "without a rate there are no arrivals"),
+            ("steady", &["--burst", "1001"], "--burst 1001 is outside 1 to 1000"),
             ("steady", &["--max", "--think", "1s"], "use --closed for pauses"),
             ("steady", &["--max", "--max-lag", "1s"], "nothing can be late"),
             ("steady", &["--shape", "ramp"], "--shape needs --peak"),

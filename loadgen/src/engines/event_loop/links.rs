@@ -35,7 +35,7 @@ pub struct Link {
     /// Its connection.
     pub state: LinkState,
     /// The connection that it begins with, until the loop takes it.
-    pub first: Option<Live>,
+    pub first: Option<Box<Live>>,
     /// Requests that may leave now.
     pub due: u64,
     /// Whether the loop has it on its list of links to look at.
@@ -63,7 +63,7 @@ impl Link {
         };
         Link {
             state: LinkState::Up(index),
-            first: Some(Live::new(opened, index, index, spec.streams, signals)),
+            first: Some(Box::new(Live::new(opened, index, index, spec.streams, signals))),
             due,
             is_listed: false,
             again: VecDeque::new(),

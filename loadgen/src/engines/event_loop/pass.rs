@@ -63,7 +63,8 @@ pub struct EventLoop {
     stop_watcher: tokio::task::JoinHandle<()>,
     stop_woken: mpsc::UnboundedReceiver<()>,
     links: Vec<Link>,
-    live: Vec<Option<Live>>,
+    /// Boxed, for they are taken out and put back at every pass.
+    live: Vec<Option<Box<Live>>>,
     unused: Vec<usize>,
     schedule: Option<MergedArrivals>,
     timed: BinaryHeap<Reverse<(u64, Timed)>>,
@@ -100,7 +101,7 @@ impl EventLoop {
         results: mpsc::UnboundedReceiver<DialResult>,
     ) -> std::io::Result<EventLoop> {
         let Engine { spec, recorder, dialer, signals, mut links } = engine;
-        let live: Vec<Option<Live>> = links.iter_mut().map(|link| link.first.take()).collect();
+        let live: Vec<Option<Box<Live>>> = links.iter_mut().map(|link| link.first.take()).collect();
         let schedule =
             (spec.pacing == Pacing::Open).then(|| merged(&spec.schedule, spec.connections()));
         let mut timed = BinaryHeap::new();
@@ -201,11 +202,14 @@ impl EventLoop {
             cx.waker().wake_by_ref();
             return true;
         }
+        if !self.signals.sleep(cx) {
+            return false;
+        }
         if self.set_ns.is_none_or(|set_ns| set_ns > wake_ns) {
             self.timer.set(Duration::from_nanos(wake_ns - now_ns));
             self.set_ns = Some(wake_ns);
         }
-        self.signals.sleep(cx)
+        true
     }
 
     fn list(&mut self, link: usize) {
@@ -333,7 +337,8 @@ impl EventLoop {
         match result {
             Ok(opened) => {
                 let index = self.unused.pop().unwrap_or(self.live.len());
-                let live = Live::new(opened, link, index, self.spec.streams, &self.signals);
+                let live =
+                    Box::new(Live::new(opened, link, index, self.spec.streams, &self.signals));
                 if index == self.live.len() {
                     self.live.push(Some(live));
                 } else {
