@@ -30,6 +30,7 @@ Examples:
   valk-load run steady --target https://localhost:8443 --ca ca.pem --threshold 'p99<20ms'
   valk-load run slow-reader --target http://127.0.0.1:8080 --large-path /big \\
       --connections 20 --streams 50 --threshold 'victim.hold.p99<50ms'
+  valk-load run journey --target http://127.0.0.1:8080 --file shop.toml --rate 50
   valk-load knee --target http://127.0.0.1:8080 --p99 2ms -- --path /api
   valk-load compare http://127.0.0.1:8080 http://127.0.0.1:8081 -- --max
   valk-load attack all --target http://127.0.0.1:8080
@@ -209,7 +210,7 @@ pub struct RunArgs {
     /// As much as the server takes: every stream is always busy
     #[arg(long, help_heading = "Arrivals")]
     pub max: bool,
-    /// Pause of a user of `browse` after each page, or of a stream with --closed [default: 0s]
+    /// Pause of a user of `browse` after each page, or with --closed behind each answer or journey [default: 0s]
     #[arg(long, value_parser = parse_duration, value_name = "TIME", help_heading = "Arrivals")]
     pub think: Option<Duration>,
     /// A connection is replaced after this many requests
@@ -253,6 +254,12 @@ pub struct RunArgs {
     #[arg(long, value_parser = parse_bytes, value_name = "BYTES", help_heading = "Requests")]
     pub expect_bytes: Option<u64>,
 
+    /// TOML file with the journeys of `journey`
+    #[arg(long, value_name = "FILE", help_heading = "Scenarios")]
+    pub file: Option<String>,
+    /// Show what `journey` would send, and send nothing
+    #[arg(long, help_heading = "Scenarios")]
+    pub dry_run: bool,
     /// Path with a large body, for slow readers and `backpressure` [default: the first --path]
     #[arg(long, value_name = "PATH", help_heading = "Scenarios")]
     pub large_path: Option<String>,

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use crate::command_line::{Command, RunArgs, parse};
 use crate::error::LoadError;
 use crate::interrupt::Interrupt;
+use crate::journeys::dry_run;
 use crate::options::Options;
 use crate::quantity::printable;
 use crate::reports::files::ReportFile;
@@ -145,6 +146,9 @@ fn run_scenario(
     err: &mut dyn Write,
 ) -> Result<u8, LoadError> {
     let options = Arc::new(Options::check(args)?);
+    if args.dry_run {
+        return print(out, &dry_run::text(&options));
+    }
     let files = Files::open(args)?;
     let mut progress = Progress::new((!args.quiet).then_some(&mut *err));
     let result = execute(&options, interrupt, &mut progress)?;

@@ -7,8 +7,9 @@
 //! 3. `run` executes the plan on `engines`, which use `connections` to the target.
 //! 4. `recording` counts requests and their latencies; `thresholds` and `reports` judge and show.
 //!
-//! `attacks` are hostile clients with verdicts, beside all this. `requests` is what is asked and what the answers must be; `interrupt` ends a run early; `limits`
-//! bounds all of it.
+//! `attacks` are hostile clients with verdicts, beside all this. `requests` is what is asked and what the
+//! answers must be; `journeys` are requests that follow each other; `interrupt` ends a run early;
+//! `limits` bounds all of it.
 //!
 //! Invariants: a target is on this machine unless named twice; every run is bounded in time and
 //! count (`limits`); latency counts from the intended time; the same seed gives the same arrivals
@@ -24,6 +25,7 @@ pub mod connections;
 pub mod engines;
 pub mod error;
 pub mod interrupt;
+pub mod journeys;
 pub mod limits;
 pub mod options;
 pub mod quantity;

@@ -72,6 +72,12 @@ pub const MAX_SECONDS: usize = 87_000;
 pub const MAX_BODY: u64 = 16 << 20;
 /// Most `--header` values.
 pub const MAX_HEADERS: usize = 100;
+/// Most steps of all journeys of a file.
+pub const MAX_STEPS: usize = 1_000;
+/// Bytes of a body in which captured values are looked for.
+pub const KEPT_BODY: usize = 1 << 20;
+/// Journeys that one thread has on their way at most.
+pub const MAX_UNDERWAY: usize = 100_000;
 /// Most stages of `--stages`.
 pub const MAX_STAGES: usize = 1_000;
 /// Bytes of an attack that the system may hold on this side: what the server does not read must show

@@ -16,6 +16,8 @@ use crate::connections::target::Target;
 use crate::connections::tls::Trust;
 use crate::engines::event_loop::{Churn, Pacing};
 use crate::error::LoadError;
+use crate::journeys::file;
+use crate::journeys::journey::{Common, Journeys};
 use crate::limits::{MAX_BODY, MAX_HEADERS, MAX_PATHS, MAX_THRESHOLDS, MAX_WEIGHT};
 use crate::requests::checks::Checks;
 use crate::requests::template::{Template, parse_headers};
@@ -62,6 +64,10 @@ pub struct Options {
     pub seed: u64,
     /// Paths and weights; never empty.
     pub paths: Vec<(String, u32)>,
+    /// The journeys, in the scenario of that name.
+    pub journeys: Option<Arc<Journeys>>,
+    /// The file that they came from.
+    pub file: Option<String>,
     /// Method, fields, body and checks of the requests.
     pub request: RequestOptions,
     /// `:authority` if it is not that of the target.
@@ -104,6 +110,8 @@ impl Options {
     /// Usage errors that name the flag, the value and the limit; file errors of `--data-file`.
     pub fn check(args: &RunArgs) -> Result<Options, LoadError> {
         let scenario = find(&args.scenario)?;
+        effects::check_scenario(scenario, &args.given)?;
+        let (scenario, journeys) = journeys(args, scenario)?;
         let trust = if args.insecure {
             Some(Trust::AnyCertificate)
         } else {
@@ -138,6 +146,8 @@ impl Options {
             burst: args.burst.unwrap_or(1),
             seed: args.seed.unwrap_or(1),
             paths: parse_paths(&args.paths)?,
+            journeys,
+            file: args.file.clone(),
             request: request(args, headers)?,
             authority,
             large_path: args.large_path.clone(),
@@ -179,6 +189,15 @@ impl Options {
         })
     }
 
+    /// What the requests of journeys have in common.
+    pub fn common(&self) -> Common {
+        Common {
+            target: self.target.clone(),
+            authority: self.authority.clone(),
+            headers: self.request.headers.clone(),
+        }
+    }
+
     /// GET for the path of slow readers and large bodies, with the same fields.
     ///
     /// # Errors
@@ -198,6 +217,23 @@ impl Options {
     pub fn is_open_loop(&self) -> bool {
         self.scenario.kind != Kind::Browse && self.pacing == Pacing::Open
     }
+}
+
+/// The journeys of `--file`, and the scenario with a group for each step.
+fn journeys(
+    args: &RunArgs,
+    scenario: &'static Scenario,
+) -> Result<(&'static Scenario, Option<Arc<Journeys>>), LoadError> {
+    if scenario.kind != Kind::Journey {
+        return Ok((scenario, None));
+    }
+    let path = args.file.as_deref().ok_or_else(|| {
+        LoadError::usage(
+            "`journey` needs --file FILE, with journeys in TOML; see the documentation",
+        )
+    })?;
+    let journeys = file::read(path)?;
+    Ok((scenario.with_groups(&journeys.step_groups()), Some(Arc::new(journeys))))
 }
 
 /// One thread keeps up with any rate that is not a test of the generator; flat out, half of the
@@ -266,7 +302,7 @@ fn request(args: &RunArgs, mut headers: HeaderMap) -> Result<RequestOptions, Loa
         None => Vec::new(),
     };
     let contains = args.expect_contains.clone().map(String::into_bytes);
-    let checks = Checks { statuses, contains, bytes: args.expect_bytes };
+    let checks = Checks { statuses, contains, bytes: args.expect_bytes, keep: 0 };
     Ok(RequestOptions { method, headers, body, checks })
 }
 

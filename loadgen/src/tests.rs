@@ -7,6 +7,8 @@ mod connections;
 mod engine;
 mod errors;
 mod faces;
+mod journey_files;
+mod journeys;
 mod options;
 mod pure;
 mod questions;

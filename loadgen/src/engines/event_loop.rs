@@ -19,6 +19,7 @@
 mod connection;
 mod links;
 mod pass;
+mod requests;
 mod signals;
 mod timer;
 
@@ -29,6 +30,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::connections::dialer::{Dialer, Opened};
 use crate::connections::failure::DialError;
+use crate::journeys::journey::{Common, Journeys};
 use crate::limits::{DIALS_AT_ONCE, OWN_STREAM_WINDOW};
 use crate::recording::clock::Clock;
 use crate::recording::recorder::Recorder;
@@ -37,9 +39,11 @@ use crate::schedule::arrivals::Schedule;
 
 use links::Link;
 use pass::EventLoop;
+#[cfg(not(test))]
+use requests::Requests;
 pub use signals::Signals;
 #[cfg(test)]
-pub use signals::StreamSignals;
+pub use {connection::Job, requests::Requests, signals::StreamSignals};
 
 /// When requests leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +66,15 @@ pub struct Churn {
     pub per_second: Option<f64>,
 }
 
+/// What an engine asks for.
+#[derive(Clone, Debug)]
+pub enum RequestSpec {
+    /// Requests that differ in their path only: arrivals name the path.
+    Same(Arc<Template>),
+    /// Journeys: arrivals name the journey that begins.
+    Journeys(Arc<Journeys>, Common),
+}
+
 /// What one engine does. It may be divided between threads.
 #[derive(Clone, Debug)]
 pub struct EngineSpec {
@@ -73,8 +86,8 @@ pub struct EngineSpec {
     pub pacing: Pacing,
     /// Streams per connection at most.
     pub streams: u32,
-    /// The requests.
-    pub template: Arc<Template>,
+    /// What is asked for.
+    pub requests: RequestSpec,
     /// Longest time from sending to the last byte.
     pub timeout: Duration,
     /// New connections on purpose.
@@ -125,16 +138,19 @@ pub struct Engine {
     dialer: Dialer,
     signals: Arc<Signals>,
     links: Vec<Link>,
+    requests: Requests,
 }
 
 impl Engine {
-    /// Opens all connections and builds their tables of streams.
+    /// Opens all connections and builds their tables of streams. `steps` has a recorder for each step
+    /// of journeys.
     ///
     /// # Errors
     /// If a connection cannot be opened: nothing has been sent yet.
     pub async fn connect(
         spec: EngineSpec,
         recorder: Arc<Recorder>,
+        steps: Vec<Arc<Recorder>>,
         dialer: Dialer,
     ) -> Result<Engine, DialError> {
         let numbers: Vec<u32> = spec.connections().collect();
@@ -147,7 +163,8 @@ impl Engine {
                 links.push(Link::new(&spec, *number, links.len(), opened, &signals));
             }
         }
-        Ok(Engine { spec, recorder, dialer, signals, links })
+        let requests = Requests::new(&spec, steps);
+        Ok(Engine { spec, recorder, dialer, signals, links, requests })
     }
 
     /// Runs the schedule. Ends early when `stop` says so.

@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use crate::error::LoadError;
 use crate::scenarios::catalog::{Kind, SCENARIOS, Scenario};
 
-use Kind::{Backpressure, Browse, Overload, SlowReader, Steady};
+use Kind::{Backpressure, Browse, Journey, Overload, SlowReader, Steady};
 
 /// Every scenario.
-const ALL: &[Kind] = &[Browse, Steady, SlowReader, Backpressure, Overload];
+const ALL: &[Kind] = &[Browse, Steady, Journey, SlowReader, Backpressure, Overload];
 /// Scenarios whose measured group follows a schedule.
-const SCHEDULED: &[Kind] = &[Steady, SlowReader, Backpressure, Overload];
+const SCHEDULED: &[Kind] = &[Steady, Journey, SlowReader, Backpressure, Overload];
+/// Scenarios that ask for paths.
+const WITH_PATHS: &[Kind] = &[Browse, Steady, SlowReader, Backpressure, Overload];
 
 /// Options of `run` by their names in the code, each with the scenarios that use it. Options about
 /// the target and the reports are not here: they have an effect everywhere.
@@ -19,20 +21,22 @@ const EFFECTS: &[(&str, &[Kind])] = &[
     ("connections", SCHEDULED),
     ("streams", SCHEDULED),
     ("users", &[Browse]),
-    ("threads", &[Steady, Overload]),
+    ("threads", &[Steady, Journey, Overload]),
     ("rate", SCHEDULED),
     ("arrivals", SCHEDULED),
     ("burst", SCHEDULED),
-    ("shape", &[Steady]),
-    ("peak", &[Steady, Overload]),
-    ("stages", &[Steady]),
-    ("closed", &[Steady]),
-    ("max", &[Steady]),
-    ("think", &[Browse, Steady]),
-    ("requests_per_connection", &[Steady, Overload]),
-    ("connections_per_second", &[Steady, Overload]),
+    ("shape", &[Steady, Journey]),
+    ("peak", &[Steady, Journey, Overload]),
+    ("stages", &[Steady, Journey]),
+    ("closed", &[Steady, Journey]),
+    ("max", &[Steady, Journey]),
+    ("think", &[Browse, Steady, Journey]),
+    ("requests_per_connection", &[Steady, Journey, Overload]),
+    ("connections_per_second", &[Steady, Journey, Overload]),
     ("seed", SCHEDULED),
-    ("paths", ALL),
+    ("file", &[Journey]),
+    ("dry_run", &[Journey]),
+    ("paths", WITH_PATHS),
     ("method", &[Steady, Overload]),
     ("headers", ALL),
     ("data", &[Steady, Overload]),
@@ -86,11 +90,7 @@ pub fn has_effect(id: &str, scenario: &Scenario) -> bool {
 ///
 /// # Errors
 /// Usage error that names the option and the scenarios in which it has an effect.
-pub fn check(scenario: &Scenario, tls: bool, given: &BTreeSet<String>) -> Result<(), LoadError> {
-    let refuse = |id: &str, why: &str| {
-        let name = scenario.name;
-        Err(LoadError::usage(format!("{} has no effect in `{name}`: {why}", flag(id))))
-    };
+pub fn check_scenario(scenario: &Scenario, given: &BTreeSet<String>) -> Result<(), LoadError> {
     for (id, kinds) in EFFECTS {
         if given.contains(*id) && !kinds.contains(&scenario.kind) {
             let names: Vec<String> = SCENARIOS
@@ -98,18 +98,33 @@ pub fn check(scenario: &Scenario, tls: bool, given: &BTreeSet<String>) -> Result
                 .filter(|s| kinds.contains(&s.kind))
                 .map(|s| format!("`{}`", s.name))
                 .collect();
-            return refuse(id, &format!("it has one in {}", names.join(", ")));
+            return refuse(scenario, id, &format!("it has one in {}", names.join(", ")));
         }
     }
+    Ok(())
+}
+
+fn refuse(scenario: &Scenario, id: &str, why: &str) -> Result<(), LoadError> {
+    let name = scenario.name;
+    Err(LoadError::usage(format!("{} has no effect in `{name}`: {why}", flag(id))))
+}
+
+/// Refuses options that would change nothing beside others or with this target.
+///
+/// # Errors
+/// Usage error that names the option and says why.
+pub fn check(scenario: &Scenario, tls: bool, given: &BTreeSet<String>) -> Result<(), LoadError> {
+    let refuse = |id: &str, why: &str| refuse(scenario, id, why);
     for (id, wanted, other, why) in PAIRS {
         if given.contains(*id) && given.contains(*other) != *wanted {
             return refuse(id, why);
         }
     }
-    if scenario.kind == Steady && given.contains("peak") && !given.contains("shape") {
+    let is_engine_alone = matches!(scenario.kind, Steady | Journey);
+    if is_engine_alone && given.contains("peak") && !given.contains("shape") {
         return refuse("peak", "it is the other rate of --shape");
     }
-    if scenario.kind == Steady && given.contains("think") && !given.contains("closed") {
+    if is_engine_alone && given.contains("think") && !given.contains("closed") {
         return refuse("think", "requests follow a schedule; pauses belong to --closed");
     }
     for id in ["insecure", "ca"] {

@@ -79,12 +79,12 @@ fn needed_descriptors(o: &Options) -> u64 {
     let victim = u64::from(VICTIM_CONNECTIONS);
     let connections = match o.scenario.kind {
         Kind::Browse => o.users as u64,
-        Kind::Steady | Kind::Overload
+        Kind::Steady | Kind::Journey | Kind::Overload
             if o.churn.requests.is_some() || o.churn.per_second.is_some() =>
         {
             2 * own
         }
-        Kind::Steady | Kind::Overload => own,
+        Kind::Steady | Kind::Journey | Kind::Overload => own,
         Kind::SlowReader => own + victim,
         Kind::Backpressure => own + victim + u64::from(LARGE_CONNECTIONS),
     };

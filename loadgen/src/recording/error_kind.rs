@@ -43,6 +43,8 @@ pub enum ErrorKind {
     Contains,
     /// The body has another length than `--expect-bytes`.
     Size,
+    /// A value that a later step of the journey needs is not in the body, or makes no request.
+    Capture,
 }
 
 impl fmt::Display for ErrorKind {
@@ -69,6 +71,7 @@ impl fmt::Display for ErrorKind {
             ErrorKind::Status(status) => return write!(f, "status-{status}"),
             ErrorKind::Contains => "check: contains",
             ErrorKind::Size => "check: size",
+            ErrorKind::Capture => "check: capture",
         })
     }
 }

@@ -136,6 +136,7 @@ fn config(o: &Options) -> Value {
         put("think", "think_us", whole_us(o.think).into());
     }
     put("seed", "seed", o.seed.into());
+    put("file", "file", o.file.clone().into());
     put("paths", "paths", paths.into());
     put("method", "method", o.request.method.as_str().into());
     put("headers", "headers", headers.into());

@@ -65,6 +65,7 @@ fn head(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
             writeln!(out, "as much as it takes, {table}")?;
         }
         (_, Pacing::Closed { .. }) => writeln!(out, "closed loop, {table}")?,
+        (Kind::Journey, _) => writeln!(out, "{} journeys, {table}", rate(report))?,
         (Kind::Steady | Kind::Overload, _) => writeln!(out, "{}, {table}", rate(report))?,
         _ => writeln!(out, "{} beside {table} of slow readers", rate(report))?,
     }

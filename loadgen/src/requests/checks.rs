@@ -13,6 +13,8 @@ pub struct Checks {
     pub contains: Option<Vec<u8>>,
     /// Length that the body must have.
     pub bytes: Option<u64>,
+    /// How much of the body is kept until the answer is complete, for captures.
+    pub keep: usize,
 }
 
 impl Checks {
@@ -59,12 +61,15 @@ pub struct BodyCheck {
     found: bool,
     /// The end of what came, one byte shorter than the text: it may begin there.
     tail: Vec<u8>,
+    kept: Vec<u8>,
 }
 
 impl BodyCheck {
     /// The next part of the body.
     pub fn feed(&mut self, checks: &Checks, chunk: &[u8]) {
         self.bytes += chunk.len() as u64;
+        let room = checks.keep - self.kept.len().min(checks.keep);
+        self.kept.extend_from_slice(&chunk[..room.min(chunk.len())]);
         let Some(text) = checks.contains.as_deref().filter(|_| !self.found) else { return };
         self.tail.extend_from_slice(chunk);
         self.found = text.is_empty() || self.tail.windows(text.len()).any(|part| part == text);
@@ -75,6 +80,11 @@ impl BodyCheck {
     /// Length of the body so far.
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// The begin of the body, as far as it is to be kept.
+    pub fn kept(&self) -> &[u8] {
+        &self.kept
     }
 
     /// Why a complete answer is not right, if it is not.
@@ -94,5 +104,6 @@ impl BodyCheck {
         self.bytes = 0;
         self.found = false;
         self.tail.clear();
+        self.kept.clear();
     }
 }

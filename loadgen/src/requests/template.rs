@@ -57,6 +57,11 @@ impl Template {
     }
 }
 
+/// Whether HTTP/2 has no such field.
+pub fn is_forbidden(name: &HeaderName) -> bool {
+    FORBIDDEN.contains(&name.as_str())
+}
+
 /// Fields and the `:authority` of `--header` texts like `name: value`.
 ///
 /// # Errors

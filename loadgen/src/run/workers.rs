@@ -26,8 +26,10 @@ const ABORT_PATIENCE: Duration = Duration::from_millis(200);
 
 type Report = Result<(), LoadError>;
 type Recorded<S> = (Arc<Recorder>, S);
+/// An engine with its recorder and those of its steps.
+type RecordedEngine = (Arc<Recorder>, Vec<Arc<Recorder>>, EngineSpec);
 /// Name of a thread, its engines and slow readers.
-type ThreadPlan = (String, Vec<Recorded<EngineSpec>>, Option<Recorded<SlowSpec>>);
+type ThreadPlan = (String, Vec<RecordedEngine>, Option<Recorded<SlowSpec>>);
 
 /// The worker threads and the channels to them.
 pub struct Workers {
@@ -134,12 +136,13 @@ impl Workers {
         let mut threads: Vec<ThreadPlan> = Vec::new();
         for (number, spec) in measured.into_iter().enumerate() {
             let recorder = self.recorder(spec.group, timeline);
-            threads.push((format!("measured-{number}"), vec![(recorder, spec)], None));
+            let steps = self.step_recorders(options, timeline);
+            threads.push((format!("measured-{number}"), vec![(recorder, steps, spec)], None));
         }
         if !others.is_empty() || slow.is_some() {
             let others = others
                 .into_iter()
-                .map(|spec| (self.recorder(spec.group, timeline), spec))
+                .map(|spec| (self.recorder(spec.group, timeline), Vec::new(), spec))
                 .collect();
             let slow = slow.map(|spec| (self.recorder(spec.group, timeline), spec));
             threads.push(("background".to_string(), others, slow));
@@ -153,6 +156,16 @@ impl Workers {
             })?;
         }
         Ok(())
+    }
+
+    /// A recorder for each step of the journeys of one thread; steps of one name share it.
+    fn step_recorders(&mut self, options: &Options, timeline: &Timeline) -> Vec<Arc<Recorder>> {
+        let Some(journeys) = &options.journeys else { return Vec::new() };
+        let groups = &options.scenario.groups[1..];
+        let recorders: Vec<_> = groups.iter().map(|name| self.recorder(name, timeline)).collect();
+        let of =
+            |name: &str| groups.iter().position(|group| *group == name).expect("it has a group");
+        journeys.steps.iter().map(|step| Arc::clone(&recorders[of(&step.name)])).collect()
     }
 
     /// The recorders of all threads.
@@ -231,13 +244,13 @@ where
 async fn run_engines(
     options: Arc<Options>,
     dialer: Dialer,
-    engines: Vec<Recorded<EngineSpec>>,
+    engines: Vec<RecordedEngine>,
     slow: Option<Recorded<SlowSpec>>,
     mut side: WorkerSide,
 ) -> Report {
     let mut ready = Vec::new();
-    for (recorder, spec) in engines {
-        let connected = Engine::connect(spec, recorder, dialer.clone()).await;
+    for (recorder, steps, spec) in engines {
+        let connected = Engine::connect(spec, recorder, steps, dialer.clone()).await;
         ready.push(connected.map_err(|error| error.into_load_error(&options.target.base))?);
     }
     let Some(clock) = side.wait_for_origin().await else { return Ok(()) };

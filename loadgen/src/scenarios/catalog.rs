@@ -18,6 +18,8 @@ pub enum Kind {
     Browse,
     /// Open-loop requests.
     Steady,
+    /// Journeys from a file.
+    Journey,
     /// Held windows beside a measured victim.
     SlowReader,
     /// Victim, slow readers and large bodies in phases.
@@ -79,6 +81,23 @@ latency is that of a loop that slows down with the server.",
         phases: &[("steady", 1)],
     },
     Scenario {
+        name: "journey",
+        kind: Kind::Journey,
+        summary: "requests that follow each other, from a file: logins, captured values, pauses",
+        explanation: "\
+--file names a TOML file with journeys: steps with path, method, fields, body, what the answer must be,
+and what later steps need of it. Each journey draws its values from lists and CSV columns. `--dry-run`
+shows what would be sent.
+
+An open loop: --rate journeys per second begin, whatever the server does; with --closed each of
+--connections x --streams is a user who begins another when one is over (--max: without --think).
+Group `journey` counts whole journeys, from the intended time of the first request to the end of the
+last answer with all pauses; each step has a group for its requests. A journey fails with the first of
+its requests that does. Those that have begun may finish after the schedule.",
+        groups: &["journey"],
+        phases: &[("run", 1)],
+    },
+    Scenario {
         name: "slow-reader",
         kind: Kind::SlowReader,
         summary: "streams that do not read, beside a victim whose latency is measured",
@@ -136,6 +155,13 @@ pub fn find(name: &str) -> Result<&'static Scenario, LoadError> {
 }
 
 impl Scenario {
+    /// The same scenario with more groups. It lives as long as the process, as all scenarios do.
+    pub fn with_groups(&self, more: &[&str]) -> &'static Scenario {
+        let more = more.iter().map(|name| &*String::leak((*name).to_string()));
+        let groups: Vec<&'static str> = self.groups.iter().copied().chain(more).collect();
+        Box::leak(Box::new(Scenario { groups: Vec::leak(groups), ..*self }))
+    }
+
     /// Names of the phases.
     pub fn phase_names(&self) -> Vec<&'static str> {
         self.phases.iter().map(|(name, _)| *name).collect()

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engines::event_loop::{Churn, EngineSpec, Pacing};
+use crate::engines::event_loop::{Churn, EngineSpec, Pacing, RequestSpec};
 use crate::engines::slow_readers::SlowSpec;
 use crate::error::LoadError;
 use crate::limits::{LARGE_CONNECTIONS, LARGE_STREAMS, VICTIM_CONNECTIONS, VICTIM_STREAMS};
@@ -38,7 +38,7 @@ pub fn plan(scenario: &Scenario, options: &Options) -> Result<Plan, LoadError> {
         (phase(from).start_ns, phase(to).end_ns)
     };
     match scenario.kind {
-        Kind::Browse | Kind::Steady | Kind::Overload => {
+        Kind::Browse | Kind::Steady | Kind::Journey | Kind::Overload => {
             let engine =
                 measured(scenario.groups[0], options, options.connections, options.streams)?;
             Ok(Plan { measured: engine.divided(options.threads), others: Vec::new(), slow: None })
@@ -68,7 +68,7 @@ pub fn plan(scenario: &Scenario, options: &Options) -> Result<Plan, LoadError> {
                 schedule: Arc::new(schedule),
                 pacing: Pacing::Open,
                 streams: LARGE_STREAMS,
-                template: Arc::clone(&template),
+                requests: RequestSpec::Same(Arc::clone(&template)),
                 timeout: options.timeout,
                 churn: Churn::default(),
                 part: (0, 1),
@@ -85,7 +85,10 @@ fn measured(
     connections: u32,
     streams: u32,
 ) -> Result<EngineSpec, LoadError> {
-    let weights: Vec<u32> = options.paths.iter().map(|(_, weight)| *weight).collect();
+    let weights: Vec<u32> = match &options.journeys {
+        Some(journeys) => journeys.journeys.iter().map(|journey| journey.weight).collect(),
+        None => options.paths.iter().map(|(_, weight)| *weight).collect(),
+    };
     let schedule = Schedule {
         arrivals: options.arrivals,
         burst: options.burst,
@@ -100,7 +103,10 @@ fn measured(
         schedule: Arc::new(schedule),
         pacing: options.pacing,
         streams,
-        template: Arc::new(options.template()?),
+        requests: match &options.journeys {
+            Some(journeys) => RequestSpec::Journeys(Arc::clone(journeys), options.common()),
+            None => RequestSpec::Same(Arc::new(options.template()?)),
+        },
         timeout: options.timeout,
         churn: options.churn,
         part: (0, 1),

@@ -216,6 +216,15 @@ async fn handle(
             opened.fetch_sub(1, Ordering::SeqCst);
             let _ = respond.send_response(plain(200), true);
         }
+        "/token" => {
+            let mut body = respond.send_response(plain(200), false).unwrap();
+            body.send_data(Bytes::from_static(b"{\"token\":\"t 1\",\"list\":[7],"), false).unwrap();
+            body.send_data(Bytes::from_static(b"\"lines\":\"a\\nb\"}"), true).unwrap();
+        }
+        "/secret" => {
+            let known = request.headers().get("authorization").is_some_and(|v| v == "Bearer t 1");
+            drop(respond.send_response(plain(if known { 200 } else { 401 }), true));
+        }
         "/moved" => drop(respond.send_response(plain(302), true)),
         // Waiting keeps the stream open: a dropped one would be reset before the order is obeyed.
         "/goaway" => {

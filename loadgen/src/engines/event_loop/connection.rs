@@ -14,7 +14,9 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use h2::client::{Connection, ResponseFuture, SendRequest};
 use h2::{RecvStream, SendStream};
+use http::Request;
 
+use super::requests::Requests;
 use super::signals::{Signals, StreamSignals};
 use crate::connections::dialer::Opened;
 use crate::connections::exchange::UPLOAD_PART;
@@ -22,17 +24,18 @@ use crate::connections::wire::Wire;
 use crate::recording::clock::Stamps;
 use crate::recording::error_kind::ErrorKind;
 use crate::requests::checks::BodyCheck;
-use crate::requests::template::Template;
 
 /// A request on its way through the loop.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Job {
     /// When it should leave.
     pub due_ns: u64,
-    /// Index of its path.
+    /// Index of its path; of its step, in a journey; of the journey, before that has begun.
     pub path: u32,
     /// How often it went out before.
     pub resends: u8,
+    /// Number of its journey, once that has begun.
+    pub journey: Option<u32>,
 }
 
 /// A complete answer.
@@ -120,7 +123,7 @@ impl Live {
     ) -> Live {
         let signals = StreamSignals::new(all, index, streams);
         let free_place = || Place {
-            job: Job { due_ns: 0, path: 0, resends: 0 },
+            job: Job { due_ns: 0, path: 0, resends: 0, journey: None },
             opened_ns: 0,
             sent_ns: UNKNOWN,
             first_ns: UNKNOWN,
@@ -197,11 +200,16 @@ impl Live {
     ///
     /// # Errors
     /// The request, unsent.
-    pub fn open(&mut self, job: Job, template: &Template, now_ns: u64) -> Result<(), Job> {
+    pub fn open(
+        &mut self,
+        job: Job,
+        (request, body): (Request<()>, Bytes),
+        requests: &mut Requests,
+        now_ns: u64,
+    ) -> Result<(), Job> {
         let sender = self.sender.as_mut().ok_or(job)?;
         let number = *self.free.last().ok_or(job)?;
-        let request = template.request(job.path as usize);
-        let sent = sender.send_request(request, template.body.is_empty());
+        let sent = sender.send_request(request, body.is_empty());
         let (head, stream) = sent.map_err(|_| job)?;
         self.free.pop();
         let place = &mut self.places[number as usize];
@@ -211,14 +219,14 @@ impl Live {
         place.first_ns = UNKNOWN;
         place.check.reset();
         place.waiting = Waiting::Head(head);
-        if !template.body.is_empty() {
-            place.upload = Some(Upload { stream, rest: template.body.clone() });
+        if !body.is_empty() {
+            place.upload = Some(Upload { stream, rest: body });
         }
         self.unwritten.push(number);
         self.opened += 1;
         self.active += 1;
         // Registers the wakers.
-        let early = self.follow(number, template, now_ns);
+        let early = self.follow(number, requests, now_ns);
         debug_assert!(early.is_none(), "nothing comes before the connection is polled");
         Ok(())
     }
@@ -229,7 +237,7 @@ impl Live {
     }
 
     /// Moves one stream on. Returns its request when that has ended.
-    pub fn follow(&mut self, number: u32, template: &Template, now_ns: u64) -> Option<Ended> {
+    pub fn follow(&mut self, number: u32, requests: &mut Requests, now_ns: u64) -> Option<Ended> {
         let place = &mut self.places[number as usize];
         let mut cx = Context::from_waker(&self.wakers[number as usize]);
         if let Some(upload) = &mut place.upload
@@ -259,7 +267,7 @@ impl Live {
                 Poll::Pending => return None,
                 Poll::Ready(None) => break,
                 Poll::Ready(Some(Ok(chunk))) => {
-                    place.check.feed(&template.checks, &chunk);
+                    place.check.feed(requests.checks(&place.job), &chunk);
                     // Fails only when the stream is closed and no window is left to return.
                     let _ = body.flow_control().release_capacity(chunk.len());
                 }
@@ -268,9 +276,13 @@ impl Live {
                 }
             }
         }
-        let outcome = match place.check.verdict(&template.checks, place.status) {
-            Some(kind) => Err((kind, true)),
-            None => Ok(Done {
+        let verdict = match place.check.verdict(requests.checks(&place.job), place.status) {
+            Some(kind) => Err(kind),
+            None => requests.accept(&place.job, place.check.kept()),
+        };
+        let outcome = match verdict {
+            Err(kind) => Err((kind, true)),
+            Ok(()) => Ok(Done {
                 stamps: Stamps {
                     intended: place.job.due_ns,
                     sent: place.sent_ns.min(place.first_ns),
@@ -305,9 +317,9 @@ impl Live {
     }
 
     /// After the end of the connection: the next request that it still had.
-    pub fn abandon(&mut self, template: &Template, now_ns: u64) -> Option<Ended> {
+    pub fn abandon(&mut self, requests: &mut Requests, now_ns: u64) -> Option<Ended> {
         let number = self.find(|_| true)?;
-        let ended = self.follow(number, template, now_ns);
+        let ended = self.follow(number, requests, now_ns);
         Some(ended.unwrap_or_else(|| self.end(number, Err((ErrorKind::Disconnected, false)))))
     }
 

@@ -8,7 +8,7 @@ use super::signals::Signals;
 use super::{EngineSpec, Pacing};
 use crate::connections::dialer::Opened;
 use crate::recording::error_kind::ErrorKind;
-use crate::schedule::arrivals::{ConnectionArrivals, PathMix, SplitMix64, of_connection};
+use crate::schedule::arrivals::{Arrival, ConnectionArrivals, PathMix, SplitMix64, of_connection};
 
 /// Whether a link has a connection.
 pub enum LinkState {
@@ -76,7 +76,7 @@ impl Link {
         self.due > 0 || !self.again.is_empty()
     }
 
-    /// The next request that may leave, those first that go out again.
+    /// The next request that may leave, those first that go out again or continue a journey.
     pub fn take_due(&mut self, now_ns: u64) -> Option<Job> {
         if let Some(job) = self.again.pop_front() {
             return Some(job);
@@ -87,16 +87,18 @@ impl Link {
         self.due -= 1;
         match &mut self.source {
             Source::Schedule(arrivals) => {
-                let arrival = arrivals.next().expect("the loop counted this arrival as due");
-                Some(Job { due_ns: arrival.due_ns, path: arrival.path, resends: 0 })
+                let Arrival { due_ns, path } =
+                    arrivals.next().expect("the loop counted this arrival as due");
+                Some(Job { due_ns, path, resends: 0, journey: None })
             }
             Source::Repeat { paths, random } => {
-                Some(Job { due_ns: now_ns, path: paths.pick(random), resends: 0 })
+                let path = paths.pick(random);
+                Some(Job { due_ns: now_ns, path, resends: 0, journey: None })
             }
         }
     }
 
-    /// A request goes out again, before all others.
+    /// A request goes out before those of the schedule: again, or as the next of its journey.
     pub fn send_again(&mut self, job: Job) {
         self.again.push_back(job);
     }

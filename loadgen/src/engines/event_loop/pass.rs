@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::connection::{Ended, Job, Live, Polled};
 use super::links::{Link, LinkState};
+use super::requests::Requests;
 use super::signals::Signals;
 use super::timer::Timer;
 use super::{Engine, EngineSpec, Pacing, Stop};
@@ -35,6 +36,8 @@ const REQUESTS_MAX: u64 = 1 << 29;
 enum Timed {
     /// The pause of a stream of this link is over.
     Due(usize),
+    /// The pause before this step of a journey is over.
+    Step(usize, Job),
     /// This link tries to connect again.
     Dial(usize),
     /// The next connection is replaced.
@@ -67,6 +70,7 @@ pub struct EventLoop {
     live: Vec<Option<Box<Live>>>,
     unused: Vec<usize>,
     schedule: Option<MergedArrivals>,
+    requests: Requests,
     timed: BinaryHeap<Reverse<(u64, Timed)>>,
     dialed: mpsc::UnboundedSender<DialResult>,
     results: mpsc::UnboundedReceiver<DialResult>,
@@ -100,7 +104,7 @@ impl EventLoop {
         dialed: mpsc::UnboundedSender<DialResult>,
         results: mpsc::UnboundedReceiver<DialResult>,
     ) -> std::io::Result<EventLoop> {
-        let Engine { spec, recorder, dialer, signals, mut links } = engine;
+        let Engine { spec, recorder, dialer, signals, mut links, requests } = engine;
         let live: Vec<Option<Box<Live>>> = links.iter_mut().map(|link| link.first.take()).collect();
         let schedule =
             (spec.pacing == Pacing::Open).then(|| merged(&spec.schedule, spec.connections()));
@@ -123,6 +127,7 @@ impl EventLoop {
             stop_woken,
             unused: Vec::new(),
             schedule,
+            requests,
             timed,
             dialed,
             results,
@@ -243,6 +248,13 @@ impl EventLoop {
                     self.links[link].due += u64::from(self.stage == Stage::Running);
                     self.list(link);
                 }
+                Timed::Step(link, job) => {
+                    if self.schedule.is_some() {
+                        self.recorder.lag(at_ns, now_ns);
+                    }
+                    self.links[link].send_again(job);
+                    self.list(link);
+                }
                 Timed::Dial(link) => self.dial(link),
                 Timed::Churn => {
                     let link = (self.churned % self.links.len() as u64) as usize;
@@ -272,7 +284,7 @@ impl EventLoop {
                 break;
             }
             for number in streams.drain(..) {
-                if let Some(ended) = live.follow(number, &self.spec.template, now_ns) {
+                if let Some(ended) = live.follow(number, &mut self.requests, now_ns) {
                     broke_off |= breaks_off(&ended);
                     self.ended(live.link, ended, now_ns);
                 }
@@ -288,7 +300,7 @@ impl EventLoop {
                 self.replace(link);
             }
             Polled::Over(kind) => {
-                while let Some(ended) = live.abandon(&self.spec.template, now_ns) {
+                while let Some(ended) = live.abandon(&mut self.requests, now_ns) {
                     broke_off |= breaks_off(&ended);
                     self.ended(link, ended, now_ns);
                 }
@@ -372,21 +384,27 @@ impl EventLoop {
             LinkState::Down { failed: Some(kind), .. } => return self.fail_due(link, kind, now_ns),
         };
         let requests_max = self.spec.churn.requests.unwrap_or(REQUESTS_MAX);
-        let Some(live) = &mut self.live[index] else { return };
+        let Some(mut live) = self.live[index].take() else { return };
         let mut opened = false;
         while live.can_open() && live.opened < requests_max {
-            let Some(job) = self.links[link].take_due(now_ns) else { break };
-            if let Err(job) = live.open(job, &self.spec.template, now_ns) {
-                self.links[link].put_back(job);
-                break;
+            let Some(job) = self.next_due(link, now_ns) else { break };
+            match self.requests.build(&job) {
+                Ok(request) => {
+                    if let Err(job) = live.open(job, request, &mut self.requests, now_ns) {
+                        self.links[link].put_back(job);
+                        break;
+                    }
+                    self.offer(&job);
+                    opened = true;
+                }
+                Err(kind) => {
+                    self.offer(&job);
+                    self.ended(link, (job, Err((kind, false))), now_ns);
+                }
             }
-            if job.resends == 0 {
-                self.recorder.offered(job.due_ns);
-                self.in_flight += 1;
-            }
-            opened = true;
         }
         let used_up = live.opened >= requests_max && live.is_current();
+        self.live[index] = Some(live);
         if opened {
             self.serve(index);
         }
@@ -395,36 +413,50 @@ impl EventLoop {
         }
     }
 
+    /// The next request of a link that may leave.
+    fn next_due(&mut self, link: usize, now_ns: u64) -> Option<Job> {
+        loop {
+            let job = self.links[link].take_due(now_ns)?;
+            match self.requests.begin(job) {
+                Ok(job) => return Some(job),
+                Err(job) => self.recorder.unsent(job.due_ns, now_ns),
+            }
+        }
+    }
+
+    fn offer(&mut self, job: &Job) {
+        if job.resends == 0 {
+            self.requests.offered(&self.recorder, job);
+            self.in_flight += 1;
+        }
+    }
+
     /// There is no connection and none in sight: what is due has failed.
     fn fail_due(&mut self, link: usize, kind: ErrorKind, now_ns: u64) {
-        while let Some(job) = self.links[link].take_due(now_ns) {
-            if job.resends == 0 {
-                self.recorder.offered(job.due_ns);
-                self.in_flight += 1;
-            }
+        while let Some(job) = self.next_due(link, now_ns) {
+            self.offer(&job);
             self.ended(link, (job, Err((kind, false))), now_ns);
         }
     }
 
     /// Records the end of a request, or sends it again; in a closed loop its stream comes due.
     fn ended(&mut self, link: usize, (job, outcome): Ended, now_ns: u64) {
-        match outcome {
-            Err((ErrorKind::GRACEFUL, _))
-                if job.resends < RESENDS_MAX && !matches!(self.stage, Stage::Answers { .. }) =>
-            {
-                self.recorder.resent();
-                self.links[link].send_again(Job { resends: job.resends + 1, ..job });
-                return;
-            }
-            Err((kind, responded)) => self.recorder.failed(job.due_ns, now_ns, kind, responded),
-            Ok(done) => {
-                self.recorder.answered(job.due_ns, done.stamps, done.body_bytes);
-                if (300..400).contains(&done.status) {
-                    self.recorder.redirected();
-                }
-            }
+        let goes_on = !matches!(self.stage, Stage::Answers { .. });
+        if matches!(outcome, Err((ErrorKind::GRACEFUL, _))) && job.resends < RESENDS_MAX && goes_on
+        {
+            self.recorder.resent();
+            self.links[link].send_again(Job { resends: job.resends + 1, ..job });
+            return;
         }
         self.in_flight -= 1;
+        match self.requests.ended(&self.recorder, (job, outcome), now_ns, goes_on) {
+            Some(next) if next.due_ns <= now_ns => return self.links[link].send_again(next),
+            Some(next) => {
+                self.timed.push(Reverse((next.due_ns, Timed::Step(link, next))));
+                return;
+            }
+            None => {}
+        }
         let Pacing::Closed { think } = self.spec.pacing else { return };
         let no_connection = matches!(outcome, Err((kind, _)) if kind.is_connect());
         let pause = if no_connection { think.max(backoff(1)) } else { think };
@@ -464,7 +496,7 @@ impl EventLoop {
             return;
         }
         if !matches!(self.stage, Stage::Answers { .. }) {
-            self.recorder.cut(now_ns);
+            self.requests.cut(&self.recorder, now_ns);
             self.give_up_backlog(now_ns);
             let drain = INTERRUPT_DRAIN.min(self.spec.timeout);
             self.stage = Stage::Answers { until_ns: now_ns + whole_ns(drain) };
@@ -482,10 +514,11 @@ impl EventLoop {
             }
             while let Some(job) = self.links[link].take_due(now_ns) {
                 if job.resends == 0 {
-                    self.recorder.unsent(job.due_ns, now_ns);
+                    self.requests.unsent(&self.recorder, &job, now_ns);
                 } else {
                     self.in_flight -= 1;
-                    self.recorder.failed(job.due_ns, now_ns, ErrorKind::GRACEFUL, false);
+                    let outcome = Err((ErrorKind::GRACEFUL, false));
+                    self.requests.ended(&self.recorder, (job, outcome), now_ns, false);
                 }
             }
         }
@@ -494,17 +527,21 @@ impl EventLoop {
     fn is_over(&mut self, now_ns: u64) -> bool {
         let end_ns = self.spec.schedule.end_ns();
         if self.stage == Stage::Running && now_ns >= end_ns {
-            let until_ns = end_ns + whole_ns(self.spec.timeout);
+            let until_ns = end_ns + whole_ns(self.spec.timeout) + self.requests.pauses_ns();
             self.stage = match &self.schedule {
                 Some(schedule) if schedule.next_due_ns().is_some() => return false,
                 Some(_) => Stage::Backlog { until_ns },
+                None if self.requests.is_underway() => {
+                    self.links.iter_mut().for_each(|link| link.due = 0);
+                    Stage::Backlog { until_ns }
+                }
                 None => {
                     self.give_up_backlog(now_ns);
                     Stage::Answers { until_ns: until_ns + whole_ns(SLEEP_MAX) }
                 }
             };
         }
-        let has_due = self.links.iter().any(Link::has_due);
+        let has_due = self.links.iter().any(Link::has_due) || self.requests.is_underway();
         match self.stage {
             Stage::Running => false,
             Stage::Backlog { until_ns } if has_due && now_ns >= until_ns => {
