@@ -306,6 +306,15 @@ pub struct RunArgs {
     /// Write the latencies of every second to this `HdrHistogram` log
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub hdr: Option<String>,
+    /// Write the verdicts to this file as `JUnit` XML
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub junit: Option<String>,
+    /// Look at this page of the server's metrics (Prometheus text) once a second during the run
+    #[arg(long, value_name = "URL", requires = "series", help_heading = "Reports")]
+    pub scrape: Option<String>,
+    /// Series of --scrape to keep: a name, or a name with labels; repeatable
+    #[arg(long, value_name = "NAME", requires = "scrape", help_heading = "Reports")]
+    pub series: Vec<String>,
     /// Print the JSON report instead of the table
     #[arg(long, help_heading = "Reports")]
     pub json: bool,

@@ -20,7 +20,7 @@ use crate::reports::files::ReportFile;
 use crate::reports::html::WORDS;
 use crate::reports::progress::Progress;
 use crate::reports::report::Report;
-use crate::reports::{csv, hdr_log, html, json, table};
+use crate::reports::{csv, hdr_log, html, json, junit, table};
 use crate::run::execute;
 use crate::scenarios::catalog::{SCENARIOS, find};
 
@@ -90,6 +90,7 @@ struct Files {
     html: Option<ReportFile>,
     csv: Option<ReportFile>,
     hdr: Option<ReportFile>,
+    junit: Option<ReportFile>,
 }
 
 impl Files {
@@ -100,6 +101,7 @@ impl Files {
             html: open(&args.html)?,
             csv: open(&args.csv)?,
             hdr: open(&args.hdr)?,
+            junit: open(&args.junit)?,
         };
         if usize::from(args.json) + files.on_standard_output() > 1 {
             return Err(LoadError::usage("two reports cannot both go to standard output"));
@@ -108,7 +110,7 @@ impl Files {
     }
 
     fn on_standard_output(&self) -> usize {
-        [&self.json, &self.html, &self.csv, &self.hdr]
+        [&self.json, &self.html, &self.csv, &self.hdr, &self.junit]
             .into_iter()
             .flatten()
             .filter(|file| file.is_standard_output())
@@ -131,6 +133,9 @@ impl Files {
         }
         if let Some(file) = self.csv {
             keep(file.write(csv::text(report).as_bytes(), out));
+        }
+        if let Some(file) = self.junit {
+            keep(file.write(junit::text(report).as_bytes(), out));
         }
         if let Some(file) = self.hdr {
             keep(file.write(&hdr_log::bytes(report), out));

@@ -16,6 +16,6 @@ pub mod dry_run;
 pub mod file;
 pub mod journey;
 mod section;
-mod spelling;
+pub mod spelling;
 pub mod text;
 pub mod variables;

@@ -8,7 +8,8 @@
 //! 4. `recording` counts requests and their latencies; `thresholds` and `reports` judge and show.
 //!
 //! `attacks` are hostile clients with verdicts, beside all this. `requests` is what is asked and what the
-//! answers must be; `journeys` are requests that follow each other; `interrupt` ends a run early;
+//! answers must be; `journeys` are requests that follow each other; `server_metrics` is what
+//! the server says of itself; `interrupt` ends a run early;
 //! `limits` bounds all of it.
 //!
 //! Invariants: a target is on this machine unless named twice; every run is bounded in time and
@@ -35,6 +36,7 @@ pub mod requests;
 pub mod run;
 pub mod scenarios;
 pub mod schedule;
+pub mod server_metrics;
 pub mod thresholds;
 
 #[cfg(test)]

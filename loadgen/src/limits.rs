@@ -78,6 +78,12 @@ pub const MAX_STEPS: usize = 1_000;
 pub const KEPT_BODY: usize = 1 << 20;
 /// Journeys that one thread has on their way at most.
 pub const MAX_UNDERWAY: usize = 100_000;
+/// Most series of `--series`.
+pub const MAX_SERIES: usize = 32;
+/// Largest page of a server's metrics, in bytes.
+pub const PAGE_BYTES: usize = 4 << 20;
+/// Time between two looks at it, and the longest time of one.
+pub const SCRAPE_INTERVAL: Duration = Duration::from_secs(1);
 /// Most stages of `--stages`.
 pub const MAX_STAGES: usize = 1_000;
 /// Bytes of an attack that the system may hold on this side: what the server does not read must show

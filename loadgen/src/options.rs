@@ -86,8 +86,23 @@ pub struct Options {
     pub max_lag: Option<Duration>,
     /// Rules to judge.
     pub thresholds: Vec<Threshold>,
+    /// The server's metrics, if they are looked at.
+    pub scrape: Option<Scrape>,
     /// Whether the rules are those of the scenario, as the user gave none.
     pub default_rules: bool,
+}
+
+/// The page of a server's metrics, and what is wanted of it.
+#[derive(Debug, Clone)]
+pub struct Scrape {
+    /// Its URL.
+    pub url: String,
+    /// Names of series, with labels or without.
+    pub series: Vec<String>,
+    /// Hosts that may be remote.
+    pub allowed: Vec<String>,
+    /// Trusted certificates.
+    pub trust: Option<Trust>,
 }
 
 /// What requests are made of.
@@ -126,7 +141,6 @@ impl Options {
         let options = Options {
             scenario,
             target: Target::parse(&args.target, &args.allow_remote)?,
-            trust,
             duration: profile.length(),
             connections,
             streams: args.streams.unwrap_or(32),
@@ -160,6 +174,13 @@ impl Options {
             timeout: args.timeout.unwrap_or(Duration::from_secs(5)),
             max_lag: args.max_lag,
             thresholds: parse_thresholds(args, scenario, pacing)?,
+            scrape: args.scrape.clone().map(|url| Scrape {
+                url,
+                series: args.series.clone(),
+                allowed: args.allow_remote.clone(),
+                trust: trust.clone(),
+            }),
+            trust,
             default_rules,
         };
         effects::check(scenario, options.target.tls, &args.given)?;

@@ -8,7 +8,7 @@
 
 mod workers;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::connections::dialer::Dialer;
@@ -22,6 +22,7 @@ use crate::recording::counts::GroupResult;
 use crate::recording::cpu_time::cpu_time;
 use crate::recording::recorder::Recorder;
 use crate::reports::progress::Progress;
+use crate::server_metrics::scraper::{Scraped, Scraper};
 
 use workers::Workers;
 
@@ -43,6 +44,8 @@ pub struct RunResult {
     pub elapsed: Duration,
     /// From the origin to the interrupt, or the whole schedule.
     pub scheduled: Duration,
+    /// What the server said of itself; without a URL if nobody asked.
+    pub scraped: Scraped,
     /// CPU time of the whole process during the run, where the system has that number.
     pub cpu: Option<Duration>,
 }
@@ -78,6 +81,10 @@ async fn conduct(
     let failed =
         |error: crate::connections::failure::DialError| error.into_load_error(&options.target.base);
     dialer.probe().await.map_err(failed)?;
+    let scraper = match &options.scrape {
+        Some(scrape) => Some(Scraper::new(scrape).await?),
+        None => None,
+    };
 
     let mut workers = Workers::start(options, &dialer, &timeline)?;
     tokio::select! {
@@ -89,6 +96,8 @@ async fn conduct(
     let started = SystemTime::now() + START_DELAY;
     let clock = Clock::new(origin);
     workers.begin(clock);
+    let scraped = scraper.as_ref().map(Scraper::scraped);
+    let looks = scraper.map(|scraper| tokio::spawn(scraper.run(clock)));
 
     let mut interrupted_ns = None;
     let mut seconds =
@@ -111,6 +120,9 @@ async fn conduct(
             _ = seconds.tick() => progress.line(&timeline, clock.now_ns(), workers.recorders()),
         }
     }
+    if let Some(looks) = looks {
+        looks.abort();
+    }
     let scheduled = Duration::from_nanos(interrupted_ns.unwrap_or(timeline.end_ns()));
     Ok(RunResult {
         groups: collect(options.scenario.groups, workers.recorders()),
@@ -118,6 +130,9 @@ async fn conduct(
         started,
         elapsed: origin.elapsed(),
         scheduled,
+        scraped: scraped
+            .map(|kept| kept.lock().unwrap_or_else(PoisonError::into_inner).clone())
+            .unwrap_or_default(),
         cpu: cpu_time().zip(cpu_before).map(|(after, before)| after.saturating_sub(before)),
     })
 }

@@ -14,6 +14,7 @@ mod pure;
 mod questions;
 mod reports;
 mod requests;
+mod server_metrics;
 mod servers;
 mod slow;
 mod steady;

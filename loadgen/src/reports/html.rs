@@ -7,6 +7,7 @@ use super::json::rfc3339;
 use super::report::{PERCENTILES, Report};
 use super::table;
 use crate::recording::counts::GroupResult;
+use crate::server_metrics::scraper::ServerSeries;
 
 const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;max-width:60rem;margin:2rem auto;\
 padding:0 1rem;color:#1d1d1f}h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}\
@@ -95,7 +96,23 @@ fn charts(report: &Report<'_>) -> Vec<Chart> {
     if let Some(group) = groups().next() {
         charts.push(distribution(group));
     }
+    let series = report.result.scraped.series.iter();
+    charts.extend(series.filter(|s| !s.points().is_empty()).map(server_series));
     charts
+}
+
+/// What the server said of itself, on the time axis of the run.
+fn server_series(series: &ServerSeries) -> Chart {
+    let growth = if series.is_counter { ", growth per second" } else { "" };
+    Chart {
+        title: format!("Server: {}{growth}", series.series),
+        x_label: "seconds".to_string(),
+        y_label: if series.is_counter { "per second" } else { "value" }.to_string(),
+        scale: Scale::Linear,
+        bars: false,
+        x_marks: Vec::new(),
+        series: vec![Series { name: series.series.clone(), points: series.points() }],
+    }
 }
 
 fn rates<'a>(groups: impl Iterator<Item = &'a GroupResult>) -> Chart {

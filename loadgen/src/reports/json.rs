@@ -47,7 +47,22 @@ pub fn document(report: &Report<'_>) -> Value {
         "groups": groups,
         "thresholds": report.judgements.iter().map(judgement).collect::<Vec<_>>(),
         "generator": generator(report),
+        "server": server(report),
     })
+}
+
+/// Series of the server's metrics; nothing if nobody asked.
+fn server(report: &Report<'_>) -> Value {
+    let scraped = &report.result.scraped;
+    if scraped.url.is_empty() {
+        return Value::Null;
+    }
+    let series: Vec<Value> = scraped
+        .series
+        .iter()
+        .map(|s| json!({"name": s.series, "counter": s.is_counter, "samples": s.samples}))
+        .collect();
+    json!({"url": scraped.url, "failed_looks": scraped.failed, "series": series})
 }
 
 fn host() -> Value {

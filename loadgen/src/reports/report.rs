@@ -55,7 +55,16 @@ impl<'a> Report<'a> {
         report.judgements =
             options.thresholds.iter().filter_map(|rule| report.judge(rule)).collect();
         report.find_invalid();
+        report.note_failed_looks();
         report
+    }
+
+    fn note_failed_looks(&mut self) {
+        let scraped = &self.result.scraped;
+        if scraped.failed > 0 {
+            let (failed, url) = (scraped.failed, &scraped.url);
+            self.warnings.push(format!("{failed} looks at {url} failed"));
+        }
     }
 
     /// 130 if interrupted, 1 if invalid or a rule failed, 0 otherwise.

@@ -10,6 +10,7 @@ use crate::recording::recorder::Recorder;
 use crate::reports::report::Report;
 use crate::reports::{csv, html, table};
 use crate::run::RunResult;
+use crate::server_metrics::scraper::Scraped;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -33,6 +34,7 @@ fn shown<T>(
         started: SystemTime::UNIX_EPOCH,
         elapsed: options.duration,
         scheduled: options.duration,
+        scraped: Scraped::default(),
         cpu: Some(Duration::from_secs(1)),
     };
     show(&Report::new(&options, &result))

@@ -225,6 +225,14 @@ async fn handle(
             let known = request.headers().get("authorization").is_some_and(|v| v == "Bearer t 1");
             drop(respond.send_response(plain(if known { 200 } else { 401 }), true));
         }
+        "/metrics" | "/flaky" => {
+            let looks = seen.paths.lock().unwrap().iter().filter(|path| *path == "/flaky").count();
+            let count = seen.requests.load(Ordering::SeqCst);
+            let page = format!("# TYPE asked counter\nasked {count}\nmemory{{kind=\"a b\"}} 7 1\n");
+            let head = plain(if looks > 1 { 503 } else { 200 });
+            let mut body = respond.send_response(head, false).unwrap();
+            body.send_data(page.into(), true).unwrap();
+        }
         "/moved" => drop(respond.send_response(plain(302), true)),
         // Waiting keeps the stream open: a dropped one would be reset before the order is obeyed.
         "/goaway" => {

@@ -17,6 +17,7 @@ use crate::recording::recorder::Recorder;
 use crate::reports::report::Report;
 use crate::run::RunResult;
 use crate::schedule::timeline::Timeline;
+use crate::server_metrics::scraper::Scraped;
 
 use super::servers::{Setup, command, load, load_until, never, start, start_with};
 
@@ -244,6 +245,7 @@ fn judged(lag_us: u64, latency_us: u64, flags: &[&str]) -> (Vec<String>, Vec<Str
         started: std::time::SystemTime::UNIX_EPOCH,
         elapsed: options.duration,
         scheduled: options.duration,
+        scraped: Scraped::default(),
         cpu: None,
     };
     let report = Report::new(&options, &result);
@@ -298,6 +300,7 @@ valk_harness::test! {
                 started: std::time::SystemTime::UNIX_EPOCH,
                 elapsed: options.duration,
                 scheduled: options.duration,
+                scraped: Scraped::default(),
                 cpu: None,
             };
             let report = Report::new(&options, &result);
