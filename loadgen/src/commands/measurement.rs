@@ -28,6 +28,9 @@ pub struct Measurement {
     pub interrupted: bool,
 }
 
+/// Options of `run` about reports that nobody would see.
+const REPORTS: &[&str] = &["report", "html", "csv", "hdr", "junit", "scrape", "json"];
+
 /// Runs `steady` against `target` with these options of `run`, then `more` of the user's.
 ///
 /// # Errors
@@ -41,6 +44,11 @@ pub fn steady(
     let fixed = ["steady", "--quiet", "--target", target].map(String::from);
     let words = [&fixed[..], options, more].concat();
     let args = parse_run(words).map_err(|error| LoadError::Usage(error.render().to_string()))?;
+    if let Some(report) = REPORTS.iter().find(|id| args.given.contains(**id)) {
+        return Err(LoadError::usage(format!(
+            "--{report} has no effect on one of many measurements: it belongs to `valk-load run`"
+        )));
+    }
     let options = Arc::new(Options::check(&args)?);
     let result = execute(&options, interrupt.clone(), &mut Progress::new(None))?;
     let report = Report::new(&options, &result);

@@ -54,6 +54,9 @@ fn parse_status(text: &str) -> Result<RangeInclusive<u16>, String> {
     }
 }
 
+/// Bytes of memory for kept bodies that one check holds on to.
+const KEPT_CAPACITY: usize = 16 << 10;
+
 /// What has been seen of a body.
 #[derive(Clone, Debug, Default)]
 pub struct BodyCheck {
@@ -99,11 +102,13 @@ impl BodyCheck {
         missing.then_some(ErrorKind::Contains)
     }
 
-    /// Ready for another body, without giving back memory.
+    /// Ready for another body. Gives back memory only behind a large one that was kept: a run may have a
+    /// hundred thousand of these.
     pub fn reset(&mut self) {
         self.bytes = 0;
         self.found = false;
         self.tail.clear();
         self.kept.clear();
+        self.kept.shrink_to(KEPT_CAPACITY);
     }
 }

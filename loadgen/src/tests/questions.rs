@@ -118,3 +118,15 @@ valk_harness::test! {
         }
     }
 }
+
+valk_harness::test! {
+    fn reports_of_single_measurements_are_refused() {
+        let server = start();
+        for (report, value) in [("--html", "/dev/null"), ("--junit", "-"), ("--report", "-")] {
+            let base = ["knee", "--target", &server.base, "--p99", "1s", "--", report, value];
+            let outcome = command(&base, never());
+            assert_eq!(outcome.code, 2, "{}{}", outcome.out, outcome.err);
+            assert!(outcome.err.contains(&format!("{report} has no effect")), "{}", outcome.err);
+        }
+    }
+}
