@@ -45,7 +45,6 @@ const SPIN: &str = "(= {spin} (\\ {n} {spin (+ n 1)})) (spin 0)";
 /// Handlers, and the status and body of their answer to `GET /`.
 const HANDLERS: &[(&str, &str, u16, &str)] = &[
     ("plain list", "(\\ {r} {list :body \"text\"})", 200, "text"),
-    ("status as text", "(\\ {r} {list :status \"404\" :body 5})", 404, "5"),
     ("map", "(\\ {r} {map/of :status 404 :body \"gone\"})", 404, "gone"),
     ("nil", "(\\ {r} {})", 200, ""),
     (
@@ -75,6 +74,50 @@ const HANDLERS: &[(&str, &str, u16, &str)] = &[
         "(\\ {r} {list :headers (list (list 1))})",
         500,
         "handler: each of :headers must be a list {name value}",
+    ),
+    (
+        "headers that are text",
+        "(\\ {r} {list :headers \"x: y\"})",
+        500,
+        "handler: :headers must be a list of {name value} or a map, got String",
+    ),
+    ("headers of a map", "(\\ {r} {list :headers (map/of \"x-m\" \"v\") :body \"m\"})", 200, "m"),
+    (
+        "error in a header",
+        "(\\ {r} {list :headers (list (list \"x\" (/ 1 0))) :body \"x\"})",
+        500,
+        "Division By Zero",
+    ),
+    ("status as text", "(\\ {r} {list :status \"404\" :body \"x\"})", 404, "x"),
+    (
+        "text as a key",
+        "(\\ {r} {map/of \"status\" 404})",
+        500,
+        "handler: the keys of a response are such as :status, got status",
+    ),
+    (
+        "no key",
+        "(\\ {r} {list 1 2})",
+        500,
+        "handler: the keys of a response are such as :status, got 1",
+    ),
+    (
+        "key without a value",
+        "(\\ {r} {list :body})",
+        500,
+        "handler: a response is keys and values such as :status 200, got :body",
+    ),
+    (
+        "body that is a function",
+        "(\\ {r} {list :body head})",
+        500,
+        "handler: :body must be text, got Function",
+    ),
+    (
+        "failure with text",
+        "(\\ {r} {aio/fail \"no luck\"})",
+        500,
+        "Async operation failed: no luck",
     ),
     (
         "cache control",

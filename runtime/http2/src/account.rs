@@ -21,6 +21,8 @@ use crate::limits::Limits;
 #[derive(Clone, Debug)]
 pub(crate) struct ProcessBudget {
     used: Arc<AtomicUsize>,
+    /// Requests that wait for bytes to be given back.
+    wanted: Arc<AtomicUsize>,
     limit: usize,
     /// What a connection may hold when the budget is full.
     share: usize,
@@ -32,9 +34,24 @@ impl ProcessBudget {
         self.used.load(Ordering::Relaxed)
     }
 
+    /// Bytes that may be held.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// Bytes that may still be held.
     pub(crate) fn free(&self) -> usize {
         self.limit.saturating_sub(self.used())
+    }
+
+    /// Counts the requests that wait for it here.
+    pub(crate) fn wanted(&self) -> &Arc<AtomicUsize> {
+        &self.wanted
+    }
+
+    /// Whether who holds some has to hurry.
+    pub(crate) fn is_pressed(&self) -> bool {
+        self.is_full() || self.wanted.load(Ordering::Relaxed) > 0
     }
 
     /// Whether nothing beyond fair shares is granted.
@@ -70,7 +87,7 @@ impl ProcessBudgets {
     fn new([headers, bodies, responses]: Counts, limits: &Limits) -> Self {
         let budget = |used, limit: usize, least: usize| {
             let share = (limit / limits.max_connections.max(1)).max(least);
-            ProcessBudget { used, limit, share }
+            ProcessBudget { used, wanted: Arc::default(), limit, share }
         };
         Self {
             headers: budget(
@@ -133,13 +150,15 @@ impl Account {
     /// Holds `bytes` that count for the connection as `counted` at most, if the process allows it:
     /// whether the connection has room was asked before they were made.
     pub(crate) fn try_hold_made(&self, bytes: usize, counted: usize) -> Option<Held> {
-        if !self.allows(bytes) {
-            return None;
-        }
+        self.allows(bytes).then(|| self.hold_made(bytes, counted))
+    }
+
+    /// The same, whatever the process allows: there is room for them.
+    pub(crate) fn hold_made(&self, bytes: usize, counted: usize) -> Held {
         let mut held = self.open();
         held.own = self.own.reserve_over_limit(bytes.min(counted));
         held.add_to_process(bytes);
-        Some(held)
+        held
     }
 }
 

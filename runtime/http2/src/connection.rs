@@ -486,6 +486,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         }
         let id = body.stream_id().as_u32();
         let request = Request::received(head, Bytes::new(), id, self.state.scheme);
+        if !exchange.has_room() {
+            self.tasks.spawn_local(exchange.call_with_room(request));
+            return;
+        }
         match exchange.call(request) {
             Reply::Ready(response) => {
                 if let Some(sending) = exchange.send(response) {
@@ -565,7 +569,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         }
         let (since, before) = *self.write_blocked_since.get_or_insert((now, written));
         let moved = written - before;
-        if self.state.response_bytes.process().is_full()
+        if self.state.response_bytes.process().is_pressed()
             && now >= since + limits.pressed_stall_timeout
             && moved == 0
         {

@@ -8,6 +8,7 @@
 //! Every wait also watches for the end of its stream, so a client that cancels frees everything at
 //! once, and the end of the connection ends its tasks.
 
+mod room;
 mod streamed;
 
 use std::any::Any;
@@ -36,6 +37,7 @@ use crate::encode::{Encoded, decimal, encode};
 use crate::limits::Limits;
 use crate::message::{Event, Handler, PendingReply, Reply, Request, Response};
 use crate::overload::Shed;
+use crate::overload::large_responses::Taken;
 use crate::streaming::ResponseStream;
 use crate::validate::Refusal;
 use streamed::Opening;
@@ -54,6 +56,10 @@ pub(crate) struct Exchange {
     opening: Option<Opening>,
     /// What counts it among the requests in progress.
     places: Vec<Place>,
+    /// The handler was called, so a response is its own.
+    was_called: bool,
+    /// The room for its response, if that is to be large.
+    room: Option<Taken>,
 }
 
 impl Exchange {
@@ -72,6 +78,8 @@ impl Exchange {
             body_bytes: None,
             opening: None,
             places: Vec::new(),
+            was_called: false,
+            room: None,
         }
     }
 
@@ -117,6 +125,7 @@ impl Exchange {
             request.set_stream(stream.clone());
             self.opening = Some(Opening(stream));
         }
+        self.was_called = true;
         let reply = catch_unwind(AssertUnwindSafe(|| handler.handle(request)))
             .unwrap_or_else(|panic| Reply::Ready(self.panicked(panic.as_ref())));
         match reply {
@@ -153,8 +162,12 @@ impl Exchange {
         stream.reserve_capacity(body.len().min(buffer_bytes));
         if stream.capacity() < body.len() {
             let counted = self.connection.service.limits.stream_response_bytes;
-            let Some(held) = self.connection.response_bytes.try_hold_made(body.len(), counted)
-            else {
+            let account = &self.connection.response_bytes;
+            let held = match self.room {
+                Some(_) => Some(account.hold_made(body.len(), counted)),
+                None => account.try_hold_made(body.len(), counted),
+            };
+            let Some(held) = held else {
                 // The head is out: all that is left to say is that nothing more comes.
                 stream.send_reset(Reason::CANCEL);
                 self.guard.close(RequestOutcome::Stalled);
@@ -214,10 +227,7 @@ impl Exchange {
                 // The stream may still bring trailers, which are not read.
                 drop(body);
                 let request = Request::received(head, bytes, id, self.connection.scheme);
-                match self.call(request) {
-                    Reply::Ready(response) => self.send_all(response).await,
-                    Reply::Pending(reply) => self.wait(reply).await,
-                }
+                self.call_with_room(request).await;
             }
             CollectedBody::Refused(response) => {
                 self.send_all(response).await;
@@ -279,10 +289,17 @@ impl Exchange {
 
     fn encode(&self, response: Response) -> Encoded {
         let service = &self.connection.service;
+        if self.was_called {
+            self.note_size(response.body.len());
+        }
         let date = service.date.now();
         let must_wait = response.body.len() > service.limits.send_buffer_bytes;
-        let response = if must_wait && !self.connection.response_bytes.allows(response.body.len()) {
-            service.counters.responses_shed.add(1);
+        let has_room = self.room.is_some();
+        let response = if must_wait
+            && !has_room
+            && !self.connection.response_bytes.allows(response.body.len())
+        {
+            service.load.response_shed(&*service.handler, &service.counters);
             overloaded(&*service.handler)
         } else {
             response
@@ -488,7 +505,7 @@ impl StallWatch {
                 let share = period.as_secs_f64() / self.period.as_secs_f64();
                 let demanded_bytes = (self.demanded_bytes as f64 * share) as usize;
                 let moved_bytes = self.moved_bytes - pressure.moved_bytes;
-                if pressure.budget.is_full() && moved_bytes < demanded_bytes {
+                if pressure.budget.is_pressed() && moved_bytes < demanded_bytes {
                     return Poll::Ready(());
                 }
                 pressure.moved_bytes = self.moved_bytes;

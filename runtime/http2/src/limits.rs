@@ -114,7 +114,8 @@ limits! {
     /// stay below it. Overshoot: one response.
     connection_response_bytes: usize = 129 * (64 * KIB) as usize, "bytes per connection";
     /// Response bytes of the process that wait for clients to read: above it a connection that has
-    /// its fair share waits, a response that would have to wait is a 503 with `retry-after`, and
+    /// its fair share waits, requests whose responses were large wait before they are handled, another
+    /// response that would have to wait is a 503 with `retry-after`, and
     /// clients that do not read have `pressed_stall_timeout`. Overshoot: one response.
     process_response_bytes: usize = (32 * MIB) as usize, "bytes";
     /// The longest that a request should wait for the handler. Where they wait longer for a tenth of a
@@ -135,6 +136,9 @@ limits! {
     /// How long a connection may wait for its client to read; then it ends with
     /// `ENHANCE_YOUR_CALM`.
     waiting_timeout: Duration = Duration::from_secs(30), "ms";
+    /// How long a request waits until there is room, in what `process_response_bytes` is, for the large
+    /// response that it got the last time; then 503.
+    room_timeout: Duration = Duration::from_secs(30), "ms";
     /// Receive window of the connection: body bytes that were received or announced and not yet collected.
     connection_window: u32 = MIB, "bytes";
     /// Receive window of one stream.

@@ -306,6 +306,12 @@ pub enum Event {
         /// Requests that were turned away meanwhile.
         turned_away: u64,
     },
+    /// A large response was replaced by a 503, as too many wait for their clients. Told once in ten
+    /// seconds at most.
+    ResponseShed {
+        /// Bytes that they may have (`process_response_bytes`).
+        limit: usize,
+    },
     /// A connection was closed at once under pressure. Told once in ten seconds at most.
     ConnectionsRejected {
         /// The level of the pressure.
@@ -346,6 +352,13 @@ impl fmt::Display for Event {
             }
             Self::Relieved { turned_away } => {
                 write!(f, "no longer overloaded; {turned_away} requests were turned away")
+            }
+            Self::ResponseShed { limit } => {
+                write!(
+                    f,
+                    "a large response became a 503: responses that clients have not read yet "
+                )?;
+                write!(f, "have {limit} bytes (process_response_bytes)")
             }
             Self::ConnectionsRejected { reason, count } => {
                 write!(f, "connections are rejected: {reason}; {count} so far")

@@ -5,7 +5,8 @@
 //! 1. A connection is accepted or closed by how full the receive buffers are ([`admission`]).
 //! 2. A request is taken or turned away by how long it would wait ([`queueing`]), which the thread
 //!    learns from the requests before, and by how many are in progress ([`valk_net::Places`]).
-//! 3. A connection whose client does not read waits for a limited time, and at most so many do
+//! 3. A request whose response will be large waits until there is room for it ([`large_responses`]).
+//! 4. A connection whose client does not read waits for a limited time, and at most so many do
 //!    ([`waiting`]).
 //!
 //! What a client makes the server hold is counted elsewhere ([`crate::account`]), per connection and
@@ -15,6 +16,7 @@
 //! processed ([`Shed`]).
 
 pub(crate) mod admission;
+pub(crate) mod large_responses;
 pub(crate) mod queueing;
 pub(crate) mod thread_load;
 pub(crate) mod waiting;

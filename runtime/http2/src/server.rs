@@ -22,6 +22,7 @@ use crate::error::ServerError;
 use crate::limits::Limits;
 use crate::message::Handler;
 use crate::overload::Shed;
+use crate::overload::large_responses::Room;
 use crate::receive_buffers::ReceiveBuffers;
 use crate::stop::StopSignal;
 use crate::tls::{self, Certificate};
@@ -144,7 +145,8 @@ impl Server {
     fn into_parts(self, stop: StopSignal) -> (Box<dyn BoundSocket>, Shared) {
         let Self { socket, tls, limits, receive_buffers, shed, places, clock } = self;
         let budgets = ProcessBudgets::of_process(&limits);
-        (socket, Shared { limits, tls, receive_buffers, shed, places, clock, budgets, stop })
+        let room = Room::new(limits.process_response_bytes, budgets.responses.wanted());
+        (socket, Shared { limits, tls, receive_buffers, shed, places, room, clock, budgets, stop })
     }
 }
 
@@ -157,6 +159,8 @@ pub(crate) struct Shared {
     pub(crate) shed: Shed,
     /// A request needs one of each.
     pub(crate) places: Vec<Places>,
+    /// For large responses.
+    pub(crate) room: Room,
     pub(crate) clock: Clock,
     pub(crate) budgets: ProcessBudgets,
     pub(crate) stop: StopSignal,

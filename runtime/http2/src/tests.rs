@@ -35,6 +35,7 @@ use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use valk_net::{Clock, Listener, Stream};
 
 use crate::account::ProcessBudgets;
+use crate::overload::large_responses::Room;
 use crate::server::{Shared, serve_on_one_thread};
 use crate::{
     Counters, Event, Handler, Limits, ReceiveBuffers, Reply, Request, Response, ServeReport, Shed,
@@ -164,8 +165,10 @@ impl AsyncWrite for Pipe {
 fn shared(limits: Limits, stop: &StopSignal) -> Shared {
     let budgets = ProcessBudgets::of_one_server(&limits);
     let clock = Clock::simulated(std::time::UNIX_EPOCH + DATE);
+    let room = Room::new(limits.process_response_bytes, budgets.responses.wanted());
     Shared {
         limits,
+        room,
         tls: None,
         receive_buffers: None,
         shed: Shed::default(),

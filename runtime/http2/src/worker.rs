@@ -26,6 +26,7 @@ use crate::date::DateField;
 use crate::limits::Limits;
 use crate::message::{Event, Handler, Scheme};
 use crate::overload::Shed;
+use crate::overload::large_responses::{Guesses, Room};
 use crate::overload::thread_load::{ThreadLoad, watch};
 use crate::presence::Presences;
 use crate::receive_buffers::ReceiveBuffers;
@@ -84,6 +85,8 @@ pub(crate) struct Service {
     pub(crate) load: ThreadLoad,
     pub(crate) shed: Shed,
     pub(crate) places: Vec<Places>,
+    pub(crate) room: Room,
+    pub(crate) guesses: Guesses,
     pub(crate) stop: StopSignal,
     /// Set when `stop_timeout` has passed.
     pub(crate) abort: StopSignal,
@@ -107,6 +110,8 @@ impl Service {
             load: ThreadLoad::new(&shared.limits, &shared.budgets.responses),
             shed: shared.shed,
             places: shared.places.clone(),
+            room: shared.room.clone(),
+            guesses: Guesses::default(),
             stop: shared.stop.clone(),
             abort: StopSignal::new(),
         })

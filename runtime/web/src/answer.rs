@@ -1,16 +1,17 @@
 //! Handler results to responses.
 //!
 //! A property list or a map gives the response: `:status` (number or numeric string), `:body`,
-//! `:content-type`, `:cache-control`, and `:headers`, a list of `{name value}` lists; nil is an empty
-//! 200. An error value, as the whole or as a part, is a 500 with its message. Anything else is a
-//! mistake of the handler: a 500 that says so. Each 500 is a line of the log.
+//! `:content-type`, `:cache-control`, and `:headers`, a list of `{name value}` lists or a map; nil is an
+//! empty 200. An error value, as the whole or as a part, is a 500 with its message. Anything else is a
+//! mistake of the handler: a 500 that says so. Each 500 is a line of the log, and so is a key that means
+//! nothing.
 
 use super::LOG_TARGET;
 use bytes::Bytes;
 use std::fmt::Display;
 use valk_heap::{ERROR_MESSAGE, Heap, Kind, Value};
 use valk_http2::Response;
-use valk_lang::{display, elements, repr};
+use valk_lang::{display, elements, nearest, repr};
 use valk_vm::persistent::map;
 use valk_vm::{Vm, type_name};
 
@@ -19,6 +20,9 @@ const TEXT: &str = "text/plain; charset=utf-8";
 
 /// Content type of a stream that names none.
 const BYTES: &str = "application/octet-stream";
+
+/// What a response may say.
+const KEYS: [&str; 5] = [":status", ":body", ":content-type", ":cache-control", ":headers"];
 
 /// Characters of a handler's value that the log shows.
 const SHOWN_CHARACTERS: usize = 200;
@@ -125,6 +129,7 @@ fn with_default_type(
     if let Some(error) = items.iter().find(|item| item.is_error()) {
         return Err(Problem::Error(*error));
     }
+    check_keys(vm, &items)?;
     let get = |vm: &Vm, key: &str| {
         let is_key = |item: Value| {
             item.as_symbol().is_some_and(|symbol| vm.heap.symbols().name(symbol) == key.as_bytes())
@@ -138,12 +143,7 @@ fn with_default_type(
     let mut response = Response::new(status);
     let mut has_type = false;
     if let Some(headers) = get(vm, ":headers") {
-        for header in elements(headers) {
-            let parts = elements(header);
-            let [name, value] = parts[..] else {
-                let text = "handler: each of :headers must be a list {name value}";
-                return Err(Problem::Mistake(text.to_string()));
-            };
+        for (name, value) in fields(vm, headers)? {
             let name = String::from_utf8_lossy(&bytes(&vm.heap, name)).into_owned();
             has_type |= name.eq_ignore_ascii_case("content-type");
             response = response.with_header(name, bytes(&vm.heap, value));
@@ -159,9 +159,60 @@ fn with_default_type(
         response = response.with_header("cache-control", bytes(&vm.heap, value));
     }
     if let Some(body) = get(vm, ":body").filter(|body| !body.is_nil()) {
+        if Vm::is_function(body) {
+            return Err(Problem::Mistake("handler: :body must be text, got Function".to_owned()));
+        }
         response = response.with_body(bytes(&vm.heap, body));
     }
     Ok(response)
+}
+
+/// Checks that keys are symbols, and tells of those that mean nothing.
+fn check_keys(vm: &Vm, items: &[Value]) -> Result<(), String> {
+    for pair in items.chunks(2) {
+        let Some(symbol) = pair[0].as_symbol() else {
+            let found = display_text(&vm.heap, pair[0]);
+            return Err(format!(
+                "handler: the keys of a response are such as :status, got {found}"
+            ));
+        };
+        let name = String::from_utf8_lossy(vm.heap.symbols().name(symbol)).into_owned();
+        if !name.starts_with(':') || pair.len() == 1 {
+            let text =
+                format!("handler: a response is keys and values such as :status 200, got {name}");
+            return Err(text);
+        }
+        if !KEYS.contains(&name.as_str()) {
+            let hint = nearest(&name, KEYS.into_iter())
+                .first()
+                .map(|near| format!("; did you mean {near}?"));
+            let hint = hint.unwrap_or_default();
+            tracing::warn!(target: LOG_TARGET, "a response has the key {name}, which means nothing{hint}");
+        }
+    }
+    Ok(())
+}
+
+/// Names and values of `:headers`.
+fn fields(vm: &Vm, headers: Value) -> Result<Vec<(Value, Value)>, Problem> {
+    let pairs = match headers.kind() {
+        Kind::Map => map::entries(&vm.heap, headers),
+        _ if headers.is_list() => {
+            let pair = |header| match elements(header)[..] {
+                [name, value] => Ok((name, value)),
+                _ => Err("handler: each of :headers must be a list {name value}".to_owned()),
+            };
+            elements(headers).into_iter().map(pair).collect::<Result<_, String>>()?
+        }
+        _ => {
+            let found = type_name(headers);
+            let text =
+                format!("handler: :headers must be a list of {{name value}} or a map, got {found}");
+            return Err(Problem::Mistake(text));
+        }
+    };
+    let error = pairs.iter().flat_map(|(name, value)| [*name, *value]).find(|part| part.is_error());
+    error.map_or(Ok(pairs), |error| Err(Problem::Error(error)))
 }
 
 fn status(heap: &Heap, value: Value) -> Result<u16, String> {

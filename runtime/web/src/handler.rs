@@ -27,7 +27,7 @@ use valk_heap::{Root, Value};
 use valk_http2::{
     Class, Event, Handler, Method, Reply, Request, RequestLine, Response, ResponseStream,
 };
-use valk_lang::{SharedVm, repr};
+use valk_lang::{SharedVm, display, repr};
 use valk_vm::Vm;
 
 /// A function of the language as the request handler of one executor.
@@ -278,7 +278,10 @@ fn final_response(vm: &mut Vm, ended: End<Value>, who: &Who) -> Response {
     let value = match ended {
         End::Completed(value) => value,
         End::Failed(value) if value.is_error() => value,
-        End::Failed(_) => vm.error("Async operation failed"),
+        End::Failed(value) => {
+            let text = String::from_utf8_lossy(&display(&vm.heap, value)).into_owned();
+            vm.error(&format!("Async operation failed: {text}"))
+        }
         End::Cancelled => return cancelled(),
     };
     response(vm, value, who)

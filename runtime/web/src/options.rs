@@ -150,6 +150,8 @@ options! {
     ":waiting-connections" waiting_connections (0, 1_000_000), 1000, "connections per thread",
         "Connections that may wait for their clients to read.";
     ":waiting-timeout-ms" waiting_timeout (1, DAY_MS), 30_000, "ms", "How long they may.";
+    ":room-timeout-ms" room_timeout (1, DAY_MS), 30_000, "ms",
+        "How long a request waits for the memory of a large response.";
     ":tls-timeout-ms" tls_timeout (1, DAY_MS), 5000, "ms", "Time for the TLS handshake.";
     ":preface-timeout-ms" preface_timeout (1, DAY_MS), 3000, "ms",
         "Time for the beginning of HTTP/2.";

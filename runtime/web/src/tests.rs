@@ -64,7 +64,7 @@ valk_harness::test! {
             assert!((min..=max).contains(&key.default), "{name}");
             keys += 1;
         }
-        assert_eq!(keys, 26);
+        assert_eq!(keys, 27);
         assert_eq!(crate::key_of_limit("batch_time"), None);
     }
 

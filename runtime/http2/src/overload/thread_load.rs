@@ -62,6 +62,7 @@ pub(crate) struct ThreadLoad {
     responses: ProcessBudget,
     buffer_bytes: usize,
     told: Cell<Told>,
+    told_of_response: Cell<Option<Instant>>,
     /// Requests came since the watch looked.
     had_work: Cell<bool>,
     is_asleep: Cell<bool>,
@@ -85,6 +86,7 @@ impl ThreadLoad {
             responses: responses.clone(),
             buffer_bytes: limits.stream_response_bytes.max(1),
             told: Cell::default(),
+            told_of_response: Cell::default(),
             had_work: Cell::new(false),
             is_asleep: Cell::new(false),
             begun: Notify::new(),
@@ -117,6 +119,16 @@ impl ThreadLoad {
         let resumed = self.waiting.borrow_mut().resume(free, BUFFERS_PER_CONNECTION, is_closing);
         if let Some(waiter) = resumed {
             waiter.task.wake_by_ref();
+        }
+    }
+
+    /// A response was replaced by a 503 for want of memory.
+    pub(crate) fn response_shed(&self, handler: &dyn Handler, counters: &Counters) {
+        counters.responses_shed.add(1);
+        let now = Instant::now();
+        if self.told_of_response.get().is_none_or(|at| now.duration_since(at) >= TOLD_AGAIN_AFTER) {
+            self.told_of_response.set(Some(now));
+            handler.event(&Event::ResponseShed { limit: self.responses.limit() });
         }
     }
 
