@@ -86,16 +86,17 @@ impl Fiber {
         }
     }
 
-    /// Makes the stack at least `needed` slots long and moves the limit past it.
+    /// Makes the stack at least `needed` slots long, twice as long as it was if it grows, and moves
+    /// the limit past it.
     pub(crate) fn reserve(&mut self, needed: usize) {
-        self.reserve_within(needed, usize::MAX);
+        self.reserve_slots(needed, 2 * self.stack.len());
     }
 
-    /// The same; of growing it twofold, as usual, no more than `spare_slots` are taken.
-    pub(crate) fn reserve_within(&mut self, needed: usize, spare_slots: usize) {
+    /// The same, `slots` long if it grows.
+    pub(crate) fn reserve_slots(&mut self, needed: usize, slots: usize) {
         let length = self.stack.len();
         if needed > length {
-            let slots = needed.max(length + length.min(spare_slots));
+            let slots = needed.max(slots);
             self.stack.reserve_exact(slots - length);
             self.stack.resize(slots, Value::NIL);
         }

@@ -220,14 +220,14 @@ impl Vm {
             let depth = Vm::depth(fiber) as u64;
             self.counters.depth_peak = self.counters.depth_peak.max(depth);
             self.heap.set_external_bytes(self.stack_bytes);
-            let left = self.heap.hard_limit_bytes().saturating_sub(self.heap.used_bytes());
-            let room = left / size_of::<Value>();
-            let wanted = (end - fiber.stack.len()).max(STACK_SLOTS_GROWTH_MIN);
-            if room / 2 < wanted {
-                return Some(self.out_of_memory());
-            }
-            // The rest is for what the program allocates.
-            fiber.reserve_within(end, room / 2);
+            let slots = match self.stack_slots(fiber, end) {
+                Some(slots) => slots,
+                None => match self.stack_slots_after_collection(fiber, end) {
+                    Some(slots) => slots,
+                    None => return Some(self.out_of_memory()),
+                },
+            };
+            fiber.reserve_slots(end, slots);
         }
         fiber.ensure(end);
         self.account(fiber);
@@ -261,6 +261,36 @@ impl Vm {
         fiber.ensure(end);
         self.out_of_memory_at = Some(self.heap.used_bytes());
         Some(self.out_of_memory())
+    }
+
+    /// How long a stack is to become that must reach `end`, in slots; `None` when the memory limit
+    /// stands in the way. Until it has moved it is there twice, and both count.
+    fn stack_slots(&self, fiber: &Fiber, end: usize) -> Option<usize> {
+        let length = fiber.stack.len();
+        let bytes_left = self.heap.hard_limit_bytes().saturating_sub(self.heap.used_bytes());
+        let left = bytes_left / size_of::<Value>();
+        let least = end.max(length + STACK_SLOTS_GROWTH_MIN);
+        let wanted = least.max(2 * length);
+        // Where it could not be doubled once more, it gets what it can get at once. The rest is for
+        // what the program allocates.
+        let slots = if wanted + wanted / 2 + length <= left { wanted } else { left - left / 8 };
+        (least <= slots).then_some(slots)
+    }
+
+    /// The same after a collection, unless the last one was in vain.
+    fn stack_slots_after_collection(&mut self, fiber: &mut Fiber, end: usize) -> Option<usize> {
+        let used = self.heap.used_bytes();
+        let was_in_vain =
+            self.out_of_memory_at.is_some_and(|before| used < before + OUT_OF_MEMORY_RETRY_BYTES);
+        if self.is_within || was_in_vain {
+            return None;
+        }
+        // The call's window ends beyond the stack; what is in it does not.
+        (fiber.top, fiber.limit) = (fiber.stack.len(), fiber.stack.len());
+        self.collect(fiber, Collection::Full);
+        let slots = self.stack_slots(fiber, end);
+        self.out_of_memory_at = slots.is_none().then(|| self.heap.used_bytes());
+        slots
     }
 
     pub(crate) fn out_of_memory(&mut self) -> Value {

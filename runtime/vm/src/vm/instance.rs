@@ -451,6 +451,11 @@ impl Vm {
         all.and(self.counters)
     }
 
+    /// Whether a function runs that the host called from a builtin, and that can wait for nothing.
+    pub fn is_within(&self) -> bool {
+        self.is_within
+    }
+
     /// Counts what a fiber's stack has grown or shrunk by.
     pub(crate) fn account(&mut self, fiber: &mut Fiber) {
         recount(&mut self.stack_bytes, fiber);
