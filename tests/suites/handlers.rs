@@ -2,6 +2,8 @@
 //! process, over HTTP/2.
 
 use http::Method;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use valk_tests::client::{Answer, Client, block_on};
 use valk_tests::program::{Service, file, valk};
@@ -25,6 +27,8 @@ const PROGRAM: &str = r#"
   {(== p "/slow") (do (aio/await (aio/sleep sys 300000)) (list :body "slow"))}
   {(== p "/handle") (aio/sleep sys 300000)}
   {(== p "/future") (do (aio/await (future (\ {} {spin 0}))) (list :body "no"))}
+  {(== p "/print") (do (print (make-string 2000 "0123456789")) (list :body "printed"))}
+  {(== p "/short-future") (list :body (str (aio/await (future (\ {} {+ 40 2})))))}
   {(== p "/cleanup") (aio/await (aio/on-cancel (aio/sleep sys 300000)
      (\ {} {box/update left (\ {n} {+ n 1})})))}
   {(== p "/waits") (do (aio/await (aio/sleep sys 1)) (list :body "waited"))}
@@ -63,13 +67,17 @@ struct Setting {
 const SETTING: Setting = Setting { executors: 1, system: "", listener: "" };
 
 fn start(setting: Setting) -> (Service, u16) {
+    let mut service = Service::spawn(command(setting));
+    let port = service.port();
+    (service, port)
+}
+
+fn command(setting: Setting) -> Command {
     let program = PROGRAM.replace("EXECUTORS", setting.system).replace("OPTIONS", setting.listener);
     let mut command = valk(&[&file("handlers.valk", program)]);
     command.env("VALK_EXECUTORS", setting.executors.to_string()).env("VALK_LOG", "error");
     command.env("VALK_HEAP_HARD_LIMIT", (64 << 20).to_string());
-    let mut service = Service::spawn(command);
-    let port = service.port();
-    (service, port)
+    command
 }
 
 async fn get_with(port: u16, path: &str, headers: &[(&str, &str)]) -> Answer {
@@ -370,7 +378,73 @@ valk_harness::cases! {
     }
 }
 
+valk_harness::cases! {
+    fn futures_that_compute_keep_no_other_from_beginning(setting: Setting) in settings() {
+        let (service, port) = start(setting);
+        block_on(async {
+            let mut computing = Client::connect(port).await;
+            for _ in 0..3 {
+                drop(computing.send(Method::GET, "/future", &[], b"").await);
+            }
+            for _ in 0..3 {
+                assert_eq!(Client::connect(port).await.get("/short-future").await.body, "42");
+            }
+            service.signal("TERM");
+        });
+    }
+}
+
+valk_harness::cases! {
+    /// Nobody reads standard output, and its pipe is full.
+    fn handlers_that_print_to_nobody_stop_neither_others_nor_the_end(setting: Setting) in settings() {
+        let mut child = command(setting).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut line = String::new();
+        output.read_line(&mut line).expect("a line");
+        let port = line.trim().strip_prefix("port:").expect("the port").parse().expect("a number");
+        block_on(async {
+            let mut printing = Client::connect(port).await;
+            let mut answers = Vec::new();
+            for _ in 0..60 {
+                answers.push(printing.send(Method::GET, "/print", &[], b"").await);
+            }
+            assert_eq!(printing.get("/").await.body, "ok");
+            assert_eq!(Client::connect(port).await.get("/").await.body, "ok");
+            // Those for which there was room have been answered.
+            assert_eq!(answers.remove(0).await.expect("an answer").body, "printed");
+            let killed = Command::new("kill").arg(child.id().to_string()).status();
+            assert!(killed.expect("there is kill").success());
+        });
+        let status = child.wait().expect("it ends");
+        assert_eq!(status.code(), Some(1), "it ends by itself, and tells that output is lost");
+        let mut told = String::new();
+        BufReader::new(child.stderr.take().expect("a pipe")).read_line(&mut told).expect("a line");
+        assert!(told.contains("bytes of standard output are lost"), "{told}");
+    }
+}
+
 valk_harness::test! {
+    fn what_handlers_print_goes_on_when_it_is_read_again() {
+        let (mut service, port) = start(SETTING);
+        block_on(async {
+            let mut printing = Client::connect(port).await;
+            let mut answers = Vec::new();
+            for _ in 0..60 {
+                answers.push(printing.send(Method::GET, "/print", &[], b"").await);
+            }
+            assert_eq!(printing.get("/").await.body, "ok");
+            let text = "0123456789".repeat(2000);
+            for _ in 0..60 {
+                assert_eq!(service.line(), text);
+            }
+            for answer in answers {
+                assert_eq!(answer.await.expect("an answer").body, "printed");
+            }
+            service.signal("TERM");
+        });
+        assert_eq!(service.wait(), (Some(0), "over\n".to_string()));
+    }
+
     fn connections_are_dealt_to_all_executors() {
         let (service, port) = start(Setting { executors: 3, ..SETTING });
         block_on(async {

@@ -1,5 +1,6 @@
 //! Waits of a program, and what ends them: signals, `exit`, time, nothing at all.
 
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Output, Stdio};
 use valk_tests::program::{Service, file, run, stderr, stdout, valk};
 
@@ -160,6 +161,57 @@ valk_harness::test! {
             (print (box/get order))";
         let output = run_program(code, &[("VALK_EXECUTORS", "1")]);
         assert_eq!(stdout(&output), "{0 1 2 3 4 5 6 7 8 9}\n{0 1 2 3 4 5}\n", "{}", stderr(&output));
+    }
+
+    fn what_a_program_prints_comes_in_its_order_however_late_it_is_read() {
+        let code = "(future (\\ {} {do 1})) (fun {text n} {str n \" \" (make-string 100 \"0123456789\")})
+            (println \"ready\") (map (\\ {n} {println (text n)}) (range 0 3000)) (printf \"end\")";
+        let path = file("prints.valk", code);
+        let mut child = valk(&[&path]).stdout(Stdio::piped()).spawn().expect("it starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        let mut line = || lines.next().expect("a line").expect("text");
+        assert_eq!(line(), "ready");
+        // It cannot end before that, for the pipe holds less.
+        assert_eq!(child.try_wait().expect("its state").map(|status| status.code()), None);
+        for number in 0..3000 {
+            assert_eq!(line(), format!("{number} {}", "0123456789".repeat(100)));
+        }
+        assert_eq!(line(), "end");
+        assert!(child.wait().expect("it ends").success());
+    }
+
+    fn a_deadline_ends_a_read_and_loses_nothing() {
+        let code = "(print (error/message (ctx/with-deadline 20 {stdin/read-line})))
+            (println \"ready\") (print (stdin/read-line))
+            (print (ctx/with-deadline 600000 {stdin/read-line}) (stdin/read-all))
+            (print (ctx/with-deadline 600000 {stdin/read-line}))";
+        let path = file("reads.valk", code);
+        let mut child = valk(&[&path]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        let mut line = || lines.next().expect("a line").expect("text");
+        assert_eq!((line(), line()), (":deadline-exceeded".to_string(), "ready".to_string()));
+        let mut input = child.stdin.take().expect("a pipe");
+        input.write_all(b"first\nsecond\nthird\nfourth").expect("it reads");
+        drop(input);
+        assert_eq!((line(), line()), ("first".to_string(), "second third".to_string()));
+        assert_eq!((line(), line()), ("fourth".to_string(), "()".to_string()));
+        assert!(child.wait().expect("it ends").success());
+    }
+
+    fn functions_that_compute_do_not_keep_the_next_ones_from_beginning() {
+        let spin = "(def {stop} (box 0)) (fun {s n} {if (== 1 (box/get stop)) {do n} {s (+ n 1)}})
+            (map (\\ {i} {future (\\ {} {s 0})}) {1 2 3})";
+        for executors in ["1", "2"] {
+            for (before, code) in [
+                ("", "(print (aio/await (future (\\ {} {+ 40 2})) 60000)) (box/set stop 1)"),
+                ("", "(print (+ 39 (len (pmap id {1 2 3})))) (box/set stop 1)"),
+                ("(def {f} (future (\\ {} {do (sleep 30) 42})))", "(print (aio/await f 60000)) (box/set stop 1)"),
+                ("(def {sys} (aio/await (aio/start)))", "(print (aio/await (future (\\ {} {+ 40 2})) 60000)) (box/set stop 1)"),
+            ] {
+                let output = run_program(&format!("{before} {spin} {code}"), &[("VALK_EXECUTORS", executors)]);
+                assert_eq!(stdout(&output), "42\n", "{executors} {code}: {}", stderr(&output));
+            }
+        }
     }
 
     fn many_pending_timers_do_not_make_the_next_one_dearer() {

@@ -50,6 +50,7 @@ pub fn register_with(vm: &SharedVm, clock: Clock) {
     let clock = ExecutorClock::new(clock);
     let language = vm.extension::<Language>();
     language.clock = HostClock::new(clock);
+    language.wait_for_output = Some(crate::output::wait_for_room);
     let pool = Arc::new(Pool::new(language, clock));
     let state = Arc::new(ExecutorState::new(0, Arc::clone(&pool)));
     state.install(vm);

@@ -30,7 +30,7 @@ pub(crate) use serve::with_thread_vm;
 use crate::event::{Call, Event, Job, Parked, Target};
 use crate::timers::{TimerId, Timers};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::Waker;
 use std::time::Duration;
@@ -57,6 +57,8 @@ pub(crate) struct Local {
     /// Targets of the fibers that run: one, but for nested calls of the host.
     pub running: Vec<Target>,
     pub timers: Timers,
+    /// Turns in a row that ended before the jobs had theirs.
+    pub turns_without_jobs: usize,
 }
 
 /// One executor, as all threads see it.
@@ -75,6 +77,8 @@ pub(crate) struct ExecutorState {
     wakes_seen: AtomicU64,
     /// Fibers that were preempted here.
     pub slices_used: AtomicU64,
+    /// Functions of the pool that have used their slice and go on here: they lie in the inbox.
+    begun_jobs: AtomicUsize,
     /// Events and timers processed here.
     pub events: AtomicU64,
 }
@@ -129,6 +133,7 @@ impl ExecutorState {
             resumptions: AtomicU64::new(0),
             wakes_seen: AtomicU64::new(0),
             slices_used: AtomicU64::new(0),
+            begun_jobs: AtomicUsize::new(0),
             events: AtomicU64::new(0),
         }
     }
@@ -183,6 +188,16 @@ impl ExecutorState {
     /// A turn begins: tasks that were woken before have run.
     pub fn begin_turn(&self) {
         self.wakes_seen.store(self.pool.wakes(), Ordering::Relaxed);
+    }
+
+    /// Functions of the pool that have begun here and wait for their next slice.
+    pub fn begun_jobs(&self) -> usize {
+        self.begun_jobs.load(Ordering::Relaxed)
+    }
+
+    /// Whether anything else than such functions waits in the inbox, at some recent moment.
+    pub fn has_events(&self) -> bool {
+        self.inbox.len() > self.begun_jobs()
     }
 
     /// Whether a Rust task was woken in this turn, perhaps one of this executor.

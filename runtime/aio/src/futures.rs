@@ -1,13 +1,15 @@
 //! `future`, `aio/spawn`, `pmap` and promises.
 
 use crate::combinators::Node;
+use crate::combinators::within::{AtTimeout, start as within};
 use crate::event::{Call, Job, Target};
 use crate::executor;
 use crate::handle::{end_of, handle_of, new_handle, settle, with_node};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 use valk_heap::{HostObject, Tracer, Value};
-use valk_lang::builtins::{fail, truth, wrong_type};
-use valk_lang::elements;
+use valk_lang::builtins::{DEADLINE_EXCEEDED, fail, truth, wrong_type};
+use valk_lang::{elements, remaining_deadline};
 use valk_sync::cell::End;
 use valk_sync::shim::lock;
 use valk_vm::{Arity, NativeFn, Outcome, Vm};
@@ -27,6 +29,8 @@ const PARTS_PER_EXECUTOR: usize = 8;
 /// The parts of a parallel map's value, as they come; the first error among them ends it.
 struct JoinAll {
     handle: Value,
+    /// The request context of the map, for its deadline.
+    context: Value,
     parts: Mutex<Parts>,
 }
 
@@ -38,6 +42,7 @@ struct Parts {
 impl HostObject for JoinAll {
     fn trace(&mut self, tracer: &mut Tracer<'_>) {
         tracer.value(&mut self.handle);
+        tracer.value(&mut self.context);
         let parts = self.parts.get_mut().unwrap_or_else(PoisonError::into_inner);
         tracer.slice(&mut parts.values);
     }
@@ -50,7 +55,7 @@ impl HostObject for JoinAll {
 pub(crate) fn part_done(vm: &mut Vm, join: Value, part: usize, value: Value) {
     vm.heap.touch_host(join);
     let object = join.host::<JoinAll>(&vm.heap).expect("a part is of a parallel map");
-    let handle = object.handle;
+    let (handle, context) = (object.handle, object.context);
     let values = {
         let mut parts = lock(&object.parts);
         parts.values[part] = value;
@@ -58,9 +63,19 @@ pub(crate) fn part_done(vm: &mut Vm, join: Value, part: usize, value: Value) {
         (parts.missing == 0).then(|| std::mem::take(&mut parts.values))
     };
     if let Some(values) = values {
-        let value = joined(vm, &values);
+        // Functions that waited up to the deadline have ended with it, perhaps before the map has.
+        let is_late = is_late(vm, context);
+        let value = if is_late { vm.error(DEADLINE_EXCEEDED) } else { joined(vm, &values) };
         settle(vm, handle, end_of(value));
     }
+}
+
+/// Whether the deadline of this context has passed.
+fn is_late(vm: &mut Vm, context: Value) -> bool {
+    let own = std::mem::replace(&mut vm.context, context);
+    let left = remaining_deadline(vm);
+    vm.context = own;
+    left == Some(Duration::ZERO)
 }
 
 /// One list of the elements of all; the first error instead, if there is one.
@@ -93,7 +108,8 @@ fn future(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     }
 }
 
-/// `(pmap f list)`: `(map f list)` on all executors.
+/// `(pmap f list)`: `(map f list)` on all executors. An error at the deadline of the context; what
+/// has begun then goes on.
 fn parallel_map(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let [function, list] = [arguments[0], arguments[1]];
     if !list.is_list() {
@@ -117,10 +133,14 @@ fn parallel_map(vm: &mut Vm, arguments: &[Value]) -> Outcome {
             [function, part.iter().rev().fold(Value::NIL, cons)]
         })
         .collect();
+    let left = remaining_deadline(vm);
+    if left == Some(Duration::ZERO) {
+        return fail(vm, DEADLINE_EXCEEDED);
+    }
     let handle = new_handle(vm);
     let values = vec![Value::NIL; parts.len()];
     let collected = Mutex::new(Parts { values, missing: parts.len() });
-    let join = vm.heap.host(Box::new(JoinAll { handle, parts: collected }));
+    let join = vm.heap.host(Box::new(JoinAll { handle, context: vm.context, parts: collected }));
     for (part, arguments) in parts.iter().enumerate() {
         let call = Call::new(vm, map, arguments, Target::Part(join, part as u32));
         if let Err(problem) = executor::submit(vm, Job::Call(Box::new(call))) {
@@ -128,7 +148,10 @@ fn parallel_map(vm: &mut Vm, arguments: &[Value]) -> Outcome {
             return Outcome::Suspend(refused(vm, handle, &problem));
         }
     }
-    Outcome::Suspend(handle)
+    Outcome::Suspend(match left {
+        Some(left) => within(vm, handle, left, AtTimeout::Deadline),
+        None => handle,
+    })
 }
 
 /// `(promise)`: a handle that [`deliver`] ends.

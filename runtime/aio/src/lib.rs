@@ -24,6 +24,7 @@ mod futures;
 mod handle;
 mod interrupt;
 mod metrics;
+mod output;
 mod pools;
 mod program_metrics;
 mod signals;

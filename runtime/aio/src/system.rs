@@ -166,7 +166,9 @@ impl System {
         };
         pool.add_live();
         pool.monitor.start(&pool);
-        vm.extension::<Language>().output.begin_service();
+        let output = &mut vm.extension::<Language>().output;
+        output.begin_service();
+        output.share();
         spawn_task(vm, system.clone().end_when_stopped(shared_vm));
         Ok(vm.heap.host(Box::new(system)))
     }

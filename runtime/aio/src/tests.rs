@@ -7,6 +7,7 @@ use crate::{
 mod executor;
 mod handles;
 mod nodes;
+mod output;
 mod program;
 mod program_metrics;
 mod rules;

@@ -8,7 +8,7 @@ mod row;
 
 pub(crate) use control::assertions::FailureNotes;
 pub(crate) use control::context::IdCounter;
-pub use control::context::{RequestContext, current_trace, remaining_deadline};
+pub use control::context::{DEADLINE_EXCEEDED, RequestContext, current_trace, remaining_deadline};
 pub(crate) use control::modules;
 pub use data::strings::{STRING_BYTES_MAX, new_string};
 pub use host::memory::collector_report;

@@ -69,5 +69,6 @@ pub fn report(vm: &mut Vm, error: Value, diagnostic: &Diagnostic) {
         output.write(line.as_bytes());
         output.flush();
     }
+    vm.extension::<Language>().output.put_in_order();
     reports.tell(diagnostic, &sources.read().map);
 }

@@ -27,7 +27,7 @@ use valk_diagnostics::Diagnostic;
 use valk_heap::{Config, Heap, HeapError, Value};
 use valk_log::Threshold;
 use valk_metrics::Registry;
-use valk_vm::{FiberId, ModuleId, Vm};
+use valk_vm::{FiberId, ModuleId, Outcome, Vm};
 
 /// Loads the library.
 const NO_FIBER: u64 = 0;
@@ -43,6 +43,8 @@ pub struct Language {
     pub reports: Reports,
     /// The program's output.
     pub output: Output,
+    /// Has a fiber that has printed wait until the output has room; its result is that of printing.
+    pub wait_for_output: Option<fn(&mut Vm) -> Outcome>,
     /// The time, as the host tells it.
     pub clock: HostClock,
     /// Where random numbers begin.
@@ -75,6 +77,7 @@ impl Language {
             modules: self.modules.clone(),
             reports: self.reports.clone(),
             output: self.output.clone(),
+            wait_for_output: self.wait_for_output,
             clock: self.clock.clone(),
             seeds: self.seeds.clone(),
             symbols_made: Arc::clone(&self.symbols_made),
@@ -333,9 +336,9 @@ impl Runtime {
         render(&self.vm().extension::<Language>().sources.read().map)
     }
 
-    /// Passes on what the program printed.
+    /// Passes on what the program printed. What a reader does not take meanwhile follows later.
     pub fn flush(&self) {
-        self.vm().extension::<Language>().output.flush();
+        self.vm().extension::<Language>().output.put_in_order();
     }
 
     /// Takes what the program printed to memory.

@@ -134,6 +134,11 @@ impl Executor {
         self.shared.waiting()
     }
 
+    /// Whether a worker is parked, at some recent moment.
+    pub fn has_parked(&self) -> bool {
+        self.shared.signals().has_sleeper()
+    }
+
     /// Has a worker call `task`; the handle says what became of it, and may be dropped. A task of
     /// this pool submits to its own worker's queue, where the oldest runs first.
     ///

@@ -1,13 +1,13 @@
 //! Making, inspecting, awaiting and cancelling handles.
 
 use super::{Checked, exactly, function, handle, milliseconds, now, outcome};
-use crate::combinators::within::{AtTimeout, DEADLINE_EXCEEDED, start as within};
+use crate::combinators::within::{AtTimeout, start as within};
 use crate::event::{Call, Target};
 use crate::executor;
 use crate::handle::{cancel, completed, end, handle_of, is_handle, settled, status};
 use std::time::Duration;
 use valk_heap::Value;
-use valk_lang::builtins::fail;
+use valk_lang::builtins::{DEADLINE_EXCEEDED, fail};
 use valk_sync::cell::{End, Status};
 use valk_vm::{Arity, NativeFn, Outcome, Vm};
 

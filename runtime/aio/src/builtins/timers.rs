@@ -1,14 +1,15 @@
 //! `aio/sleep`, `aio/schedule`, `aio/interval`, `aio/never`, and `sleep`.
 
 use super::{Checked, exactly, milliseconds, outcome, system};
+use crate::combinators::Node;
 use crate::combinators::timer::{OnTime, start};
-use crate::combinators::within::DEADLINE_EXCEEDED;
-use crate::handle::failed;
+use crate::combinators::within::{AtTimeout, start as within};
+use crate::handle::{failed, with_node};
 use crate::system::system_of;
 use std::time::Duration;
 use valk_heap::Value;
 use valk_lang::Language;
-use valk_lang::builtins::{fail, wrong_type};
+use valk_lang::builtins::{DEADLINE_EXCEEDED, fail, wrong_type};
 use valk_vm::{Arity, NativeFn, Outcome, Vm};
 
 pub(super) const TABLE: &[(&str, Arity, NativeFn)] = &[
@@ -37,7 +38,7 @@ fn sleep_checked(vm: &mut Vm, arguments: &[Value]) -> Checked<Outcome> {
     Ok(start(vm, Some(&system), time, OnTime::Complete).into())
 }
 
-/// `(sleep ms)`: the fiber waits that long; others go on.
+/// `(sleep ms)`: the fiber waits that long; others go on. An error at the deadline of the context.
 fn pause(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let Some(milliseconds) = arguments[0].as_integer() else {
         return wrong_type(vm, arguments[0], "Number");
@@ -47,7 +48,15 @@ fn pause(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     }
     vm.extension::<Language>().output.flush();
     let time = Duration::from_millis(milliseconds as u64);
-    Outcome::Suspend(start(vm, None, time, OnTime::Complete))
+    match valk_lang::remaining_deadline(vm) {
+        Some(Duration::ZERO) => fail(vm, DEADLINE_EXCEEDED),
+        Some(left) if left < time => {
+            let node = Node::promise(vm);
+            let never = with_node(vm, node);
+            Outcome::Suspend(within(vm, never, left, AtTimeout::Deadline))
+        }
+        _ => Outcome::Suspend(start(vm, None, time, OnTime::Complete)),
+    }
 }
 
 /// The arguments of `aio/schedule` and `aio/interval`.

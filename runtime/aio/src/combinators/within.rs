@@ -6,6 +6,7 @@ use crate::handle::{end, settle, with_node};
 use crate::timers::{NO_SYSTEM, TimerId};
 use std::time::Duration;
 use valk_heap::{Tracer, Value};
+use valk_lang::builtins::DEADLINE_EXCEEDED;
 use valk_sync::cell::End;
 use valk_vm::Vm;
 
@@ -29,9 +30,6 @@ impl AtTimeout {
         }
     }
 }
-
-/// The message of the error of an operation that the deadline of the context ended.
-pub(crate) const DEADLINE_EXCEEDED: &str = ":deadline-exceeded";
 
 #[derive(Debug)]
 pub(crate) struct Within {

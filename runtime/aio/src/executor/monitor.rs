@@ -102,19 +102,19 @@ impl Monitor {
     }
 }
 
-/// Looks after which a fiber leaves that keeps only functions waiting which are handed over: they
-/// compute as well, and each change costs a thread-local collection.
-const JOB_SLICES: u32 = 50;
+/// Looks after which a fiber leaves that keeps only functions waiting which are handed over, begun
+/// or not: they compute as well, and each change costs a thread-local collection.
+const JOB_SLICES: u32 = 10;
 
 /// Whether a fiber that has run there for `looks` in a row keeps others waiting.
 fn keeps_others_waiting(pool: &Pool, state: &ExecutorState, looks: u32) -> bool {
-    !state.inbox.is_empty()
+    state.has_events()
         || state.has_timers()
         || state.has_woken_tasks()
         || pool.any_system_running()
         || pool.end_status().is_some()
         || pool.is_finishing()
-        || looks >= JOB_SLICES && pool.waiting_jobs() > 0
+        || looks >= JOB_SLICES && (state.begun_jobs() > 0 || pool.waiting_jobs() > 0)
 }
 
 /// Since when the program's fiber has taken no notice of the program's end.
@@ -132,7 +132,9 @@ impl Unnoticed {
         match self.since {
             Some((since, resumptions)) if resumptions == program && program % 2 == 1 => {
                 if since.elapsed() > patience {
-                    pool.output.flush();
+                    if !pool.output.wait(BLOCKED_MAX) {
+                        pool.output.give_up();
+                    }
                     valk_log::exit(status);
                 }
             }

@@ -212,6 +212,7 @@ impl Pool {
     /// Notes that a signal ends the program.
     pub fn set_signal(&self, number: i32) {
         self.signal.store(number, Ordering::Relaxed);
+        self.output.end_waits();
         self.preempt_others(ANY_EXECUTOR);
         self.wake_program();
     }
@@ -253,6 +254,11 @@ impl Pool {
     /// Functions that wait for an executor.
     pub fn waiting_jobs(&self) -> usize {
         self.jobs.get().map_or(0, stealing::Executor::waiting)
+    }
+
+    /// Whether an executor waits for a function to run, at some recent moment.
+    pub fn has_idle_executor(&self) -> bool {
+        self.jobs.get().is_some_and(stealing::Executor::has_parked)
     }
 
     /// What the executors have done for functions that were handed over.
@@ -297,6 +303,7 @@ fn jobs<'p>(vm: &mut Vm, pool: &'p Arc<Pool>) -> Result<&'p stealing::Executor, 
         .map_err(|error| format!("cannot start the threads of the executors: {error}"))?;
     serve::set_worker(worker);
     pool.monitor.start(pool);
+    pool.output.share();
     Ok(pool.jobs.get_or_init(|| jobs))
 }
 

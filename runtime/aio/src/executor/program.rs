@@ -38,6 +38,12 @@ const INTERRUPTION: Duration = Duration::from_millis(500);
 /// How long a program that computes when a signal comes has to get to its wait for a system.
 const COMPUTING_MAX: Duration = Duration::from_millis(100);
 
+/// Between two looks whether a signal has come while the reader of the output is waited for.
+const OUTPUT_LOOK: Duration = Duration::from_millis(50);
+
+/// How long it is waited for after a signal.
+const OUTPUT_PATIENCE: Duration = Duration::from_millis(500);
+
 /// The error of a wait that nothing can end.
 const NOTHING_ALIVE: &str = "await: nothing can end this wait: no function runs or can go on, no \
                              timer is pending and no system runs; deliver the promise first, or \
@@ -163,7 +169,10 @@ impl Executor {
             });
         }
         drop(entered);
-        serve::blocked_while(vm, || pool.end(INTERRUPTION));
+        serve::blocked_while(vm, || {
+            pool.end(INTERRUPTION);
+            pass_on_output(&pool);
+        });
         serve::clear_worker();
     }
 
@@ -248,6 +257,20 @@ impl Executor {
                 }
             }
         })
+    }
+}
+
+/// Waits until what was printed is written: for as long as its reader takes, but not after a signal.
+fn pass_on_output(pool: &Pool) {
+    let mut signal_seen: Option<Instant> = None;
+    while !pool.output.wait(OUTPUT_LOOK) {
+        if pool.signal().is_none() {
+            continue;
+        }
+        if signal_seen.get_or_insert_with(Instant::now).elapsed() > OUTPUT_PATIENCE {
+            pool.output.give_up();
+            return;
+        }
     }
 }
 

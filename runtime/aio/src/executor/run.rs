@@ -1,6 +1,6 @@
 //! Running fibers and processing events, on the thread of their executor.
 
-use super::{ExecutorState, here, yielded};
+use super::{ANY_EXECUTOR, ExecutorState, here, resume_anywhere, yielded};
 use crate::combinators;
 use crate::event::{Call, Event, Parked, Preempted, Target};
 use crate::handle::{self, Waiter, awaited, end_of, handle_of, settle, subscribe};
@@ -67,6 +67,9 @@ fn dispatch(vm: &SharedVm, state: &Arc<ExecutorState>, event: Event) {
     match event {
         Event::Preempted(preempted) => {
             let Preempted { parked, interrupted, urgent } = *preempted;
+            if parked.home == ANY_EXECUTOR {
+                state.begun_jobs.fetch_sub(1, Ordering::Relaxed);
+            }
             {
                 let vm = &mut *vm.borrow_mut();
                 let mut local = state.local_for_values(vm);
@@ -209,12 +212,26 @@ fn after(vm: &mut Vm, state: &Arc<ExecutorState>, fiber: FiberId, step: Step, ho
                     (std::mem::take(&mut local.interrupted), std::mem::take(&mut local.urgent))
                 };
                 let preempted = Preempted { parked, interrupted, urgent };
-                state.post(vm, Event::Preempted(Box::new(preempted)));
+                go_on_later(vm, state, preempted);
             }
             Next::Leave
         }
         Step::Suspended(question) => suspend(vm, state, fiber, question, home),
     }
+}
+
+/// Has a fiber that has used its slice go on after those that wait here: elsewhere, if it may and
+/// another executor has nothing to do.
+fn go_on_later(vm: &mut Vm, state: &Arc<ExecutorState>, preempted: Preempted) {
+    if preempted.parked.home == ANY_EXECUTOR {
+        let is_alone = preempted.interrupted.is_empty() && preempted.urgent.is_empty();
+        if is_alone && !state.inbox.is_empty() && state.pool.has_idle_executor() {
+            resume_anywhere(vm, Box::new(preempted.parked), Value::NIL);
+            return;
+        }
+        state.begun_jobs.fetch_add(1, Ordering::Relaxed);
+    }
+    state.post(vm, Event::Preempted(Box::new(preempted)));
 }
 
 fn suspend(

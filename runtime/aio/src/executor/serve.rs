@@ -4,7 +4,11 @@
 //!    reactor and the tasks of the host have theirs. It ends early when a fiber has used its slice,
 //!    and leaves to the next what comes meanwhile: those who wait wait for a slice, not for a turn
 //!    full of them.
-//! 2. While the thread waits in its reactor its VM is in a blocked state (rule 5 of [`super`]).
+//! 2. Jobs have their turn however many fibers compute: after turns that ended before the jobs, one
+//!    begins with them. Of the functions that compute, one begins for each slice of those that
+//!    have begun, and for more slices the more there are of them ([`JOBS_BEGUN_PER_SLICE`]): so one
+//!    that is short does not wait for all those before it to end, and what has begun stays few.
+//! 3. While the thread waits in its reactor its VM is in a blocked state (rule 5 of [`super`]).
 
 use super::{ExecutorState, Pool, idle, run};
 use crate::system;
@@ -25,6 +29,9 @@ pub(crate) const EVENTS_PER_TURN: usize = 256;
 
 /// Jobs that are taken in one turn.
 const JOBS_PER_TURN: usize = 8;
+
+/// Functions that have begun and compute, for each of which a new one waits for one slice more.
+const JOBS_BEGUN_PER_SLICE: usize = 16;
 
 /// What a thread knows of its executor.
 #[derive(Default)]
@@ -133,29 +140,30 @@ pub(super) async fn serve(vm: Weak<RefCell<Vm>>, state: Arc<ExecutorState>) {
 fn turn(vm: &SharedVm, state: &Arc<ExecutorState>) -> bool {
     state.begin_turn();
     let mut worked = fire_timers(vm, state);
+    let without_jobs = state.local().turns_without_jobs;
+    if without_jobs > state.begun_jobs() / JOBS_BEGUN_PER_SLICE {
+        match run_jobs(state) {
+            Jobs::None => {}
+            Jobs::Some => worked = true,
+            Jobs::UsedSlice => return true,
+        }
+    }
     // What comes meanwhile waits for the next turn, and a fiber that has used its slice ends this one:
     // the reactor is not to wait for more than that.
     let slices = state.slices_used.load(Ordering::Relaxed);
-    let is_over = || state.slices_used.load(Ordering::Relaxed) != slices;
     for _ in 0..state.inbox.len().min(EVENTS_PER_TURN) {
         let Some(event) = state.take() else { break };
         run::process(vm, state, event);
         worked = true;
-        if is_over() {
+        if state.slices_used.load(Ordering::Relaxed) != slices {
+            state.local().turns_without_jobs += 1;
             return true;
         }
     }
-    for _ in 0..JOBS_PER_TURN {
-        let ran = WORKER.with_borrow(|worker| {
-            worker.as_ref().is_some_and(|worker| worker.sees_work() && worker.run_next())
-        });
-        if !ran {
-            break;
-        }
-        worked = true;
-        if is_over() {
-            return true;
-        }
+    match run_jobs(state) {
+        Jobs::None => {}
+        Jobs::Some => worked = true,
+        Jobs::UsedSlice => return true,
     }
     // What a task of the host has caused meanwhile.
     run::settle_urgent(vm, state);
@@ -163,6 +171,34 @@ fn turn(vm: &SharedVm, state: &Arc<ExecutorState>) -> bool {
         system::stop_all(&mut vm.borrow_mut());
     }
     worked
+}
+
+/// What came of looking for jobs.
+enum Jobs {
+    /// There were none.
+    None,
+    /// Some have run.
+    Some,
+    /// The last one has used its slice: the turn is over.
+    UsedSlice,
+}
+
+/// Runs a few jobs, up to one that uses its slice.
+fn run_jobs(state: &ExecutorState) -> Jobs {
+    state.local().turns_without_jobs = 0;
+    let slices = state.slices_used.load(Ordering::Relaxed);
+    for taken in 0..JOBS_PER_TURN {
+        let ran = WORKER.with_borrow(|worker| {
+            worker.as_ref().is_some_and(|worker| worker.sees_work() && worker.run_next())
+        });
+        if !ran {
+            return if taken == 0 { Jobs::None } else { Jobs::Some };
+        }
+        if state.slices_used.load(Ordering::Relaxed) != slices {
+            return Jobs::UsedSlice;
+        }
+    }
+    Jobs::Some
 }
 
 /// Fires the timers that are due.

@@ -223,6 +223,66 @@ valk_harness::test! {
     }
 }
 
+valk_harness::cases! {
+    /// Functions that compute without end share their executors with what comes after them.
+    fn functions_that_compute_let_others_begin(program: &str) [
+        "one handed over later" => "(aio/await (future (\\ {} {+ 40 2})) 60000)",
+        "one that has waited" => "(aio/await (future (\\ {} {do (sleep 20) 42})) 60000)",
+        "many handed over later" => "(len (map (\\ {h} {aio/await h 60000}) (map (\\ {i} {future (\\ {} {do i})}) (range 0 42))))",
+        "a parallel map" => "(sum (pmap id (range 0 42)))",
+        "one that is handed over by another" => "(aio/await (future (\\ {} {aio/await (future (\\ {} {+ 40 2})) 60000})) 60000)",
+    ] {
+        let wants = if program.contains("pmap") { "861\n{1 2 3 4 5}\n" } else { "42\n{1 2 3 4 5}\n" };
+        for config in [Config::default(), threaded()] {
+            let program = format!(
+                "(= {{stop}} (box 0)) (fun {{spin i}} {{if (== 1 (box/get stop)) {{do i}} {{spin i}}}})
+                 (= {{spinning}} (map (\\ {{i}} {{future (\\ {{}} {{spin i}})}}) {{1 2 3 4 5}}))
+                 (print {program}) (box/set stop 1) (print (map aio/await spinning))"
+            );
+            assert_eq!(output_of(&config, &program), wants, "{program}");
+        }
+    }
+}
+
+valk_harness::test! {
+    fn functions_that_compute_begin_in_their_order() {
+        let text = output_of(
+            &Config::default(),
+            "(= {begun} (box {})) (= {stop} (box 0))
+             (fun {spin i} {if (== 1 (box/get stop)) {do i} {spin i}})
+             (fun {work i} {do (box/update begun (\\ {l} {join l (list i)})) (spin i)})
+             (= {working} (map (\\ {i} {future (\\ {} {work i})}) (range 0 40)))
+             (aio/await (future (\\ {} {box/set stop 1})) 60000)
+             (print (== (range 0 40) (map aio/await working)) (== (range 0 40) (box/get begun)))",
+        );
+        assert_eq!(text, "1 1\n");
+    }
+
+    fn a_function_that_computes_ends_though_others_begin_all_the_time() {
+        let text = output_of(
+            &Config::default(),
+            "(= {stop} (box 0)) (fun {count n} {if (== n 0) {do :counted} {count (- n 1)}})
+             (def {busy} (\\ {_} {if (== 1 (box/get stop)) {do 1} {do (count 3000) (future (\\ {} {busy 1})) 0}}))
+             (repeat (\\ {_} {future (\\ {} {busy 1})}) 40)
+             (print (aio/await (future (\\ {} {count 300000})) 60000)) (box/set stop 1)",
+        );
+        assert_eq!(text, ":counted\n");
+    }
+
+    fn a_function_that_has_begun_moves_to_an_executor_without_work() {
+        // Two begin on one executor while the other is kept by the host; then both end only if each
+        // has an executor, or the slices of one.
+        let text = output_of(
+            &Config { mutators_max: 2, ..Config::default() },
+            "(= {stop} (box 0)) (fun {spin i} {if (== 1 (box/get stop)) {do i} {spin i}})
+             (= {working} (map (\\ {i} {future (\\ {} {spin i})}) {1 2 3 4}))
+             (repeat (\\ {_} {aio/await (future (\\ {} {do 1})) 60000}) 20)
+             (box/set stop 1) (print (map aio/await working))",
+        );
+        assert_eq!(text, "{1 2 3 4}\n");
+    }
+}
+
 valk_harness::test! {
     fn one_executor_does_everything() {
         let text = output_of(&Config::default(), "(print (aio/await (future (\\ {} {+ 0 1})))) (print (pmap id {1}))");

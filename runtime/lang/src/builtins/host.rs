@@ -6,6 +6,7 @@ pub(super) mod memory;
 mod output;
 pub(super) mod process;
 mod random;
+mod standard_input;
 pub(crate) mod time;
 
 use crate::builtins::row::Row;

@@ -159,6 +159,9 @@ pub fn current_trace(vm: &Vm) -> Option<(u64, u64)> {
     Some((id(TRACE)?, id(SPAN)?))
 }
 
+/// The message of the error of a wait that the deadline of the context ended.
+pub const DEADLINE_EXCEEDED: &str = ":deadline-exceeded";
+
 /// The time until the deadline of the running fiber's context, zero when it has passed; `None`
 /// without one.
 pub fn remaining_deadline(vm: &mut Vm) -> Option<Duration> {

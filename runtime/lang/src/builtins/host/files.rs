@@ -3,11 +3,14 @@
 //! Every failure is an error value with the path and the system's reason. What is read is bounded
 //! by the room the heap has left.
 
+use super::standard_input::{Extent, STANDARD_INPUT};
+use crate::builtins::control::context::{DEADLINE_EXCEEDED, remaining_deadline};
 use crate::builtins::row::{Row, fail, path_of, string, truth};
 use crate::runtime::Language;
 use std::fs::{self, OpenOptions};
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, Write};
 use std::path::Path;
+use std::time::Instant;
 use valk_heap::Value;
 use valk_vm::{Arity, Outcome, Vm};
 
@@ -108,49 +111,45 @@ fn arguments_of_program(vm: &mut Vm, _: &[Value]) -> Outcome {
     strings(vm, &arguments)
 }
 
-/// Reads standard input with `read`, no more than the heap could hold: `text` of it, or what
-/// `at_end` makes of nothing.
+/// Reads standard input, no more than the heap could hold and no longer than the deadline of the
+/// context: `text` of it, or what `at_end` makes of nothing.
 fn from_standard_input(
     vm: &mut Vm,
     name: &'static str,
+    extent: Extent,
     at_end: fn(&mut Vm) -> Outcome,
-    read: fn(&mut dyn BufRead, &mut Vec<u8>) -> io::Result<usize>,
     text: fn(&[u8]) -> &[u8],
 ) -> Outcome {
     vm.extension::<Language>().output.flush();
-    let limit = vm.heap.hard_limit_bytes() as u64;
+    let limit = vm.heap.hard_limit_bytes();
+    let left = remaining_deadline(vm);
     let wait = move || {
-        let mut bytes = Vec::new();
-        read(&mut io::stdin().lock().take(limit), &mut bytes).map(|count| (count, bytes))
+        let deadline = left.and_then(|left| Instant::now().checked_add(left));
+        STANDARD_INPUT.read(extent, limit, deadline)
     };
     Outcome::blocking(wait, move |vm, read| match read {
         Err(error) => fail(vm, &format!("{name}: {error}")),
-        Ok((0, _)) => at_end(vm),
+        Ok(None) => fail(vm, DEADLINE_EXCEEDED),
+        Ok(Some(bytes)) if bytes.is_empty() => at_end(vm),
         // What was cut at the limit has no room either.
-        Ok((count, _)) if vm.heap.room(count).is_err() => {
+        Ok(Some(bytes)) if vm.heap.room(bytes.len()).is_err() => {
             fail(vm, &format!("{name}: out of memory: the input does not fit the heap"))
         }
-        Ok((_, bytes)) => vm.heap.string(text(&bytes)).into(),
+        Ok(Some(bytes)) => vm.heap.string(text(&bytes)).into(),
     })
 }
 
 /// The next line of standard input without its end, nil at the end of the input.
 fn read_line(vm: &mut Vm, _: &[Value]) -> Outcome {
-    let read = |input: &mut dyn BufRead, bytes: &mut Vec<u8>| input.read_until(b'\n', bytes);
-    from_standard_input(
-        vm,
-        "stdin/read-line",
-        |_| Value::NIL.into(),
-        read,
-        |line| {
-            let text = line.strip_suffix(b"\n").unwrap_or(line);
-            text.strip_suffix(b"\r").unwrap_or(text)
-        },
-    )
+    let at_end = |_: &mut Vm| Value::NIL.into();
+    from_standard_input(vm, "stdin/read-line", Extent::Line, at_end, |line| {
+        let text = line.strip_suffix(b"\n").unwrap_or(line);
+        text.strip_suffix(b"\r").unwrap_or(text)
+    })
 }
 
 /// What is left of standard input.
 fn read_all(vm: &mut Vm, _: &[Value]) -> Outcome {
-    let read = |input: &mut dyn BufRead, bytes: &mut Vec<u8>| input.read_to_end(bytes);
-    from_standard_input(vm, "stdin/read-all", |vm| vm.heap.string(b"").into(), read, |text| text)
+    let at_end = |vm: &mut Vm| vm.heap.string(b"").into();
+    from_standard_input(vm, "stdin/read-all", Extent::All, at_end, |text| text)
 }

@@ -21,10 +21,18 @@ fn print(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         append(&vm.heap, *value, Style::Display, &mut out);
     }
     out.push(b'\n');
-    let output = &mut vm.extension::<Language>().output;
-    output.write(&out);
-    output.flush();
-    Value::NIL.into()
+    write(vm, &out, true)
+}
+
+/// Prints: nil, perhaps after a wait.
+fn write(vm: &mut Vm, text: &[u8], flush: bool) -> Outcome {
+    let language = vm.extension::<Language>();
+    let is_full = language.output.print(text, flush);
+    let wait = language.wait_for_output.filter(|_| is_full);
+    match wait {
+        Some(wait) if !vm.is_within() => wait(vm),
+        _ => Value::NIL.into(),
+    }
 }
 
 /// Formats as `printf` does, up to the first problem.
@@ -78,13 +86,9 @@ fn formatted(vm: &mut Vm, arguments: &[Value], newline: bool) -> Outcome {
     if result.is_ok() && newline {
         out.push(b'\n');
     }
-    let output = &mut vm.extension::<Language>().output;
-    output.write(&out);
-    if newline {
-        output.flush();
-    }
+    let written = write(vm, &out, newline);
     match result {
-        Ok(()) => Value::NIL.into(),
+        Ok(()) => written,
         Err(problem) => fail_over(vm, arguments, &problem),
     }
 }
