@@ -14,7 +14,6 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use h2::client::{Connection, ResponseFuture, SendRequest};
 use h2::{RecvStream, SendStream};
-use http::Request;
 
 use super::requests::Requests;
 use super::signals::{Signals, StreamSignals};
@@ -80,6 +79,15 @@ struct Place {
     waiting: Waiting,
     upload: Option<Upload>,
     check: BodyCheck,
+}
+
+/// Why a request was not sent.
+#[derive(Debug)]
+pub enum NotOpened {
+    /// The connection takes none now.
+    Busy,
+    /// There is no such request.
+    Impossible(ErrorKind),
 }
 
 /// What a connection said when it was polled.
@@ -196,21 +204,22 @@ impl Live {
         }
     }
 
-    /// Opens a stream for a request; gives it back if the connection takes none now.
+    /// Opens a stream for a request.
     ///
     /// # Errors
-    /// The request, unsent.
+    /// Why it is unsent.
     pub fn open(
         &mut self,
         job: Job,
-        (request, body): (Request<()>, Bytes),
         requests: &mut Requests,
         now_ns: u64,
-    ) -> Result<(), Job> {
-        let sender = self.sender.as_mut().ok_or(job)?;
-        let number = *self.free.last().ok_or(job)?;
+    ) -> Result<(), NotOpened> {
+        let sender = self.sender.as_mut().ok_or(NotOpened::Busy)?;
+        let number = *self.free.last().ok_or(NotOpened::Busy)?;
+        // Built here, where it is used: a request is hundreds of bytes, and moving it shows.
+        let (request, body) = requests.build(&job).map_err(NotOpened::Impossible)?;
         let sent = sender.send_request(request, body.is_empty());
-        let (head, stream) = sent.map_err(|_| job)?;
+        let (head, stream) = sent.map_err(|_| NotOpened::Busy)?;
         self.free.pop();
         let place = &mut self.places[number as usize];
         place.job = job;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use super::connection::{Ended, Job, Live, Polled};
+use super::connection::{Ended, Job, Live, NotOpened, Polled};
 use super::links::{Link, LinkState};
 use super::requests::Requests;
 use super::signals::Signals;
@@ -388,16 +388,16 @@ impl EventLoop {
         let mut opened = false;
         while live.can_open() && live.opened < requests_max {
             let Some(job) = self.next_due(link, now_ns) else { break };
-            match self.requests.build(&job) {
-                Ok(request) => {
-                    if let Err(job) = live.open(job, request, &mut self.requests, now_ns) {
-                        self.links[link].put_back(job);
-                        break;
-                    }
+            match live.open(job, &mut self.requests, now_ns) {
+                Ok(()) => {
                     self.offer(&job);
                     opened = true;
                 }
-                Err(kind) => {
+                Err(NotOpened::Busy) => {
+                    self.links[link].put_back(job);
+                    break;
+                }
+                Err(NotOpened::Impossible(kind)) => {
                     self.offer(&job);
                     self.ended(link, (job, Err((kind, false))), now_ns);
                 }

@@ -87,6 +87,7 @@ impl Requests {
     ///
     /// # Errors
     /// If captured values make it one that cannot be sent.
+    #[inline]
     pub fn build(&self, job: &Job) -> Result<(Request<()>, Bytes), ErrorKind> {
         match self {
             Requests::Same(template) => {
