@@ -104,6 +104,11 @@ bench-stops *ARGS:
 bench-sync *ARGS:
     @ci/bench-sync "$@"
 
+# ten thousand tests that do nothing, beside a bare loop of forks: [--rounds N] [--baseline COMMIT]
+[no-exit-message]
+bench-harness *ARGS:
+    @ci/bench-harness "$@"
+
 # the server beside hyper's: [--rounds N] [--seconds N] [--rows LIST] [--json FILE] [--allocators]
 [no-exit-message]
 bench-http *ARGS:

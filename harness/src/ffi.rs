@@ -15,7 +15,7 @@ pub mod process;
 pub mod signals;
 pub mod static_value;
 
-pub use descriptors::{adopt_descriptor, inherit, poll, redirect};
+pub use descriptors::{Waiting, adopt_descriptor, inherit, poll, redirect, waiting};
 pub use process::{
     Pid, Wait, adopt_orphans, die_with_parent, exit_now, fork, is_root, kill, kill_group,
     lead_own_group, process_descriptor, try_wait, wait, wait_for_change,

@@ -34,7 +34,7 @@ use crate::execution::groups::{self, Groups};
 use crate::execution::plan::Plan;
 use crate::execution::zygote::Zygote;
 use crate::execution::{body, fresh_process};
-use crate::ffi::{exit_guard, signals};
+use crate::ffi::{exit_guard, memory, signals};
 use crate::options::{self, Options};
 use crate::reports::invocation::Invocation;
 use crate::reports::ledger::Counts;
@@ -82,6 +82,7 @@ fn run(setup: Setup) -> Result<u8, Error> {
     }
     options.budget = options.budget.or(setup.budget());
     let settings = Settings::read()?;
+    memory::begin_huge_page();
     let tests = definition::collect()?;
     groups::check_names(&tests)?;
     refuse_foreign_tests(&options)?;
@@ -217,6 +218,9 @@ impl Run {
         };
         if !forked.is_empty() {
             std::fs::create_dir_all(&run.plan.scratch).map_err(Error::Zygote)?;
+            if run.plan.has_many_tests() {
+                memory::set_heap_apart();
+            }
             let zygote = Zygote::start(&run.plan, forked.into_iter()).map_err(Error::Zygote)?;
             run.zygote = Some(zygote);
         }

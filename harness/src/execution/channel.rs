@@ -1,8 +1,8 @@
 //! The channel: the socket between one worker thread of the runner and its supervisor.
 //!
-//! A request has 12 bytes, little endian: nonce `u64`, test number `u32`. A reply is a length `u32`
-//! and a test record as JSON, or, for a pass with nothing to tell, [`PLAIN_PASS`] and the duration in
-//! microseconds, `u64`. Each request has exactly one reply before the next request.
+//! A request has 12 bytes, little endian: nonce `u64`, test number `u32`. A reply begins with 12
+//! bytes: a length `u32` and a duration in microseconds `u64`, followed by a test record as JSON; for a
+//! pass with nothing to tell the length is [`PLAIN_PASS`] and nothing follows. Each request has exactly one reply before the next request.
 //!
 //! The report of a builder of fixtures is an account with its length in front.
 
@@ -17,6 +17,9 @@ const MAX_REPLY_BYTES: usize = 256 << 20;
 
 /// In the place of a length: the test passed, and a duration follows.
 const PLAIN_PASS: u32 = u32::MAX;
+
+/// Bytes before the record of a reply.
+const HEAD_BYTES: usize = 12;
 
 /// Requests a run of a test.
 pub fn send_request(mut channel: impl Write, identity: Identity) -> io::Result<()> {
@@ -36,27 +39,28 @@ pub fn receive_request(mut channel: impl Read) -> io::Result<Identity> {
 }
 
 /// Sends a reply.
-pub fn send_result(channel: impl Write, result: &TestResult) -> io::Result<()> {
+pub fn send_result(mut channel: impl Write, result: &TestResult) -> io::Result<()> {
+    let head = |length: u32| {
+        let mut head = [0; HEAD_BYTES];
+        head[..4].copy_from_slice(&length.to_le_bytes());
+        head[4..].copy_from_slice(&result.duration_us.to_le_bytes());
+        head
+    };
     if result.is_plain_pass() {
-        return send_plain_pass(channel, result.duration_us);
+        return channel.write_all(&head(PLAIN_PASS));
     }
-    send_text(channel, &result.to_json().to_string())
-}
-
-fn send_plain_pass(mut channel: impl Write, duration_us: u64) -> io::Result<()> {
-    let mut reply = [0; 12];
-    reply[..4].copy_from_slice(&PLAIN_PASS.to_le_bytes());
-    reply[4..].copy_from_slice(&duration_us.to_le_bytes());
+    let payload = result.to_json().to_string();
+    let reply = [&head(payload.len() as u32), payload.as_bytes()].concat();
     channel.write_all(&reply)
 }
 
 /// Waits for a reply.
 pub fn receive_result(mut channel: impl Read) -> io::Result<TestResult> {
-    let mut length = [0; 4];
-    channel.read_exact(&mut length)?;
+    let mut head = [0; HEAD_BYTES];
+    channel.read_exact(&mut head)?;
+    let [l0, l1, l2, l3, duration @ ..] = head;
+    let length = [l0, l1, l2, l3];
     if u32::from_le_bytes(length) == PLAIN_PASS {
-        let mut duration = [0; 8];
-        channel.read_exact(&mut duration)?;
         return Ok(TestResult::plain_pass(u64::from_le_bytes(duration)));
     }
     let payload = receive_rest(channel, length)?;

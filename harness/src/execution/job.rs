@@ -34,15 +34,16 @@ pub struct Job<'a> {
 pub struct TokenPipe {
     number: RawFd,
     identity: Option<(u64, u64)>,
-    reader: String,
+    supervisor: Pid,
+    /// The supervisor's descriptor of the other end.
+    reader: RawFd,
 }
 
 impl TokenPipe {
     /// Takes the pipe over; `reader` is the supervisor's descriptor of the other end.
     pub fn new(writer: io::PipeWriter, supervisor: Pid, reader: RawFd) -> Self {
         let identity = descriptors::file_identity(writer.as_raw_fd());
-        let reader = format!("/proc/{supervisor}/fd/{reader}");
-        Self { number: writer.into_raw_fd(), identity, reader }
+        Self { number: writer.into_raw_fd(), identity, supervisor, reader }
     }
 }
 
@@ -51,7 +52,8 @@ impl Write for TokenPipe {
         if descriptors::file_identity(self.number) == self.identity {
             descriptors::write_some(self.number, bytes)
         } else {
-            std::fs::OpenOptions::new().write(true).open(&self.reader)?.write(bytes)
+            let path = format!("/proc/{}/fd/{}", self.supervisor, self.reader);
+            std::fs::OpenOptions::new().write(true).open(path)?.write(bytes)
         }
     }
 

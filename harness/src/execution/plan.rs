@@ -15,6 +15,8 @@ pub const DEFAULT_GRACE_MS: u64 = 1_000;
 /// Time that processes of a test get to end after it, in milliseconds: one that was asked to end or
 /// killed takes a moment to vanish, and that is no leak.
 pub const DEFAULT_LEAK_GRACE_MS: u64 = 500;
+/// Tests that fill so much memory that what a fork copies of it counts.
+const MANY_TESTS: usize = 2_000;
 /// No limit is longer, in milliseconds; 30 days.
 pub const LIMIT_MAX_MS: u64 = 30 * 24 * 3_600_000;
 
@@ -39,6 +41,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether the tests fill so much memory that huge pages make forks faster.
+    pub fn has_many_tests(&self) -> bool {
+        self.tests.len() >= MANY_TESTS
+    }
+
     /// Time limit of a test in milliseconds.
     pub fn limit_ms(&self, test: &TestDefinition) -> u64 {
         self.scaled(test.attributes.timeout_ms.unwrap_or(self.default_limit_ms), self.time_scale)

@@ -21,8 +21,9 @@ use super::groups;
 use super::job::{Job, TokenPipe};
 use super::output_buffer::OutputBuffer;
 use super::plan::Plan;
-use super::{channel, child, processes};
+use super::{body, channel, child, processes};
 use crate::cases::account::BodyOutcome;
+use crate::cases::context::Scope;
 use crate::cases::definition::TestDefinition;
 use crate::cases::fixture::{FixtureFailure, describe_failure};
 use crate::ffi::memory::UnsharedBuffer;
@@ -33,6 +34,9 @@ use crate::verdicts::verdict::{Evidence, Judgement, Overrun, Verdict, judge};
 
 /// Bytes read from a stream at once.
 const READ_BYTES: usize = 64 << 10;
+/// Time for which only the end of a test is waited for. Most tests end within it, and their pipes, which
+/// hold 64 KiB, are read once; waking for each of them costs as much as a fork.
+const QUIET: Duration = Duration::from_millis(5);
 
 /// Serves requests until the runner closes the channel. `name` is unlike that of any other supervisor
 /// that is forked from the same process.
@@ -54,6 +58,11 @@ pub fn serve(channel: UnixStream, plan: &Plan, name: &str) {
         read_buffer: RefCell::new(buffer),
     };
     supervisor.make_scratch();
+    warm_up();
+    if plan.has_many_tests() {
+        // What was written so far has split them.
+        ffi::memory::use_huge_pages();
+    }
     while let Some(identity) = supervisor.next_request() {
         let reply = supervisor.run(identity);
         let channel = supervisor.channel.as_mut().expect("only forked children drop the channel");
@@ -61,6 +70,12 @@ pub fn serve(channel: UnixStream, plan: &Plan, name: &str) {
             return;
         }
     }
+}
+
+/// Runs a body that does nothing, so that what happens in a process once, such as the binding of a
+/// symbol, has happened before the tests are forked.
+fn warm_up() {
+    let _ = body::run(&TestDefinition::new("", || {}), 0, Scope::Thread);
 }
 
 struct Supervisor<'a> {
@@ -91,6 +106,8 @@ struct Running {
     stdout_buffer: OutputBuffer,
     stderr_buffer: OutputBuffer,
     token_bytes: Vec<u8>,
+    /// Whether a read has filled the buffer, so that there may be more.
+    filled: bool,
 }
 
 impl Supervisor<'_> {
@@ -168,6 +185,7 @@ impl Supervisor<'_> {
             stdout_buffer: OutputBuffer::default(),
             stderr_buffer: OutputBuffer::default(),
             token_bytes: Vec::new(),
+            filled: false,
         })
     }
 
@@ -189,7 +207,7 @@ impl Supervisor<'_> {
         let leaked = processes::sweep(self.plan.leak_grace());
         let mut buffer = self.read_buffer.borrow_mut();
         running.token = running.token.take().or(running.closed_token.take());
-        while running.read_ready(buffer.bytes(), None, Some(Duration::ZERO)).any {}
+        running.read_rest(buffer.bytes());
         drop(buffer);
 
         let account = token::receive(&running.token_bytes, identity);
@@ -213,6 +231,12 @@ impl Supervisor<'_> {
         let channel = self.channel.as_ref().map(AsFd::as_fd);
         let mut deadline = running.started + Duration::from_millis(limit_ms);
         let mut overrun: Option<Overrun> = None;
+        let quiet = QUIET.min(Duration::from_millis(limit_ms));
+        match ffi::poll([Some(running.ended.as_fd()), channel], Some(quiet)) {
+            [true, _] => return None,
+            [false, true] => abandon(running.pid),
+            [false, false] => {}
+        }
         loop {
             let wait = deadline.saturating_duration_since(Instant::now());
             let ready =
@@ -278,7 +302,6 @@ fn abandon(pid: Pid) -> ! {
 
 /// What a call of `poll` found.
 struct Ready {
-    any: bool,
     ended: bool,
     channel: bool,
 }
@@ -291,32 +314,57 @@ impl Running {
         channel: Option<BorrowedFd<'_>>,
         timeout: Option<Duration>,
     ) -> Ready {
-        fn fd(stream: Option<&PipeReader>) -> Option<BorrowedFd<'_>> {
-            stream.map(AsFd::as_fd)
-        }
-        let ended = channel.is_some().then(|| self.ended.as_fd());
-        let streams = [fd(self.stdout.as_ref()), fd(self.stderr.as_ref()), fd(self.token.as_ref())];
+        let [out, err, token] = self.streams();
         let [ended, channel, out, err, token] =
-            ffi::poll([ended, channel, streams[0], streams[1], streams[2]], timeout);
+            ffi::poll([Some(self.ended.as_fd()), channel, out, err, token], timeout);
+        self.read_those([out, err, token], buffer);
+        Ready { ended, channel }
+    }
+
+    /// Reads what the pipes hold when the test and all that it started have ended. One that a process of
+    /// others still holds is not waited for.
+    fn read_rest(&mut self, buffer: &mut [u8]) {
+        loop {
+            let waiting = ffi::waiting(self.streams());
+            self.read_those(waiting.map(|pipe| pipe.bytes), buffer);
+            // A pipe that has ended and was read with room to spare is empty.
+            let is_empty = |pipe: ffi::Waiting| !pipe.bytes || (pipe.ended && !self.filled);
+            if waiting.into_iter().all(is_empty) {
+                return;
+            }
+        }
+    }
+
+    fn streams(&self) -> [Option<BorrowedFd<'_>>; 3] {
+        [&self.stdout, &self.stderr, &self.token].map(|pipe| pipe.as_ref().map(AsFd::as_fd))
+    }
+
+    /// Reads once from those of standard output, standard error and token that are ready.
+    fn read_those(&mut self, [out, err, token]: [bool; 3], buffer: &mut [u8]) {
+        self.filled = false;
+        let size = buffer.len();
+        let filled = &mut self.filled;
         if out {
             read_some(&mut self.stdout, buffer, |bytes| {
+                *filled |= bytes.len() == size;
                 self.stdout_buffer.push(bytes);
             });
         }
         if err {
             read_some(&mut self.stderr, buffer, |bytes| {
+                *filled |= bytes.len() == size;
                 self.stderr_buffer.push(bytes);
             });
         }
         if token {
             let left = read_some(&mut self.token, buffer, |bytes| {
+                *filled |= bytes.len() == size;
                 // Beyond the bound one byte too many is kept, which voids the token.
                 let room = (MAX_TOKEN_BYTES + 1).saturating_sub(self.token_bytes.len());
                 self.token_bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
             });
             self.closed_token = left;
         }
-        Ready { any: out || err || token, ended, channel }
     }
 }
 

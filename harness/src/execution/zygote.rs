@@ -11,6 +11,7 @@ use std::io::{self, PipeReader, Write};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -42,11 +43,18 @@ pub struct Zygote {
 struct OpenGroup {
     control: Option<OwnedFd>,
     /// Channels of supervisors that have nothing to do.
-    idle: Vec<Arc<UnixStream>>,
+    idle: Vec<Arc<Channel>>,
     /// Channels of supervisors whose tests run.
-    busy: Vec<Arc<UnixStream>>,
+    busy: Vec<Arc<Channel>>,
     /// Runs of its tests that have not ended, and child groups that are open.
     users: usize,
+}
+
+/// The runner's end of a channel.
+struct Channel {
+    socket: UnixStream,
+    /// The longest that it waits for a reply, in milliseconds; 0 at first.
+    wait_ms: AtomicU64,
 }
 
 /// A channel that failed.
@@ -118,7 +126,7 @@ impl Zygote {
     }
 
     /// Rule 2: a channel to a new supervisor.
-    fn supervisor(&self, plan: &Plan, group: usize) -> io::Result<Arc<UnixStream>> {
+    fn supervisor(&self, plan: &Plan, group: usize) -> io::Result<Arc<Channel>> {
         let (ours, theirs) = UnixStream::pair()?;
         let order = Order::Supervisor(theirs);
         let mut groups = self.groups();
@@ -129,7 +137,7 @@ impl Zygote {
             open(&mut groups, plan, group)?;
             order_from(&groups[group], &order)?;
         }
-        Ok(Arc::new(ours))
+        Ok(Arc::new(Channel { socket: ours, wait_ms: AtomicU64::new(0) }))
     }
 
     /// Rule 3: one of the runs that the zygote was started for will not run (again).
@@ -151,7 +159,7 @@ impl Zygote {
         for group in self.groups().iter_mut() {
             // A supervisor ends its test when the channel closes.
             for busy in group.busy.drain(..) {
-                let _ = busy.shutdown(Shutdown::Both);
+                let _ = busy.socket.shutdown(Shutdown::Both);
             }
             group.idle.clear();
             group.control = None;
@@ -216,10 +224,14 @@ fn close(groups: &mut [OpenGroup], plan: &Plan, group: usize) {
     }
 }
 
-fn request(channel: &UnixStream, identity: Identity, limit: Duration) -> Result<TestResult, Lost> {
-    channel.set_read_timeout(Some(limit + SUPERVISOR_TIMEOUT)).map_err(Lost::Busy)?;
-    channel::send_request(channel, identity).map_err(|_| Lost::Idle)?;
-    channel::receive_result(channel).map_err(|error| match error.kind() {
+fn request(channel: &Channel, identity: Identity, limit: Duration) -> Result<TestResult, Lost> {
+    let wait = limit + SUPERVISOR_TIMEOUT;
+    let milliseconds = wait.as_millis() as u64;
+    if channel.wait_ms.swap(milliseconds, Ordering::Relaxed) != milliseconds {
+        channel.socket.set_read_timeout(Some(wait)).map_err(Lost::Busy)?;
+    }
+    channel::send_request(&channel.socket, identity).map_err(|_| Lost::Idle)?;
+    channel::receive_result(&channel.socket).map_err(|error| match error.kind() {
         // The other end was closed with the request unread.
         io::ErrorKind::ConnectionReset => Lost::Idle,
         _ => Lost::Busy(error),

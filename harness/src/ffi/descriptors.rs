@@ -14,7 +14,26 @@ pub fn poll<const N: usize>(
     descriptors: [Option<BorrowedFd<'_>>; N],
     timeout: Option<Duration>,
 ) -> [bool; N] {
-    poll_for(libc::POLLIN, descriptors, timeout)
+    poll_for(libc::POLLIN, descriptors, timeout).map(|found| found != 0)
+}
+
+/// What a pipe has for its reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// Bytes.
+    pub bytes: bool,
+    /// Nothing can write to it any more.
+    pub ended: bool,
+}
+
+/// What pipes have for their reader at the moment; `None` entries have nothing and have ended.
+pub fn waiting<const N: usize>(pipes: [Option<BorrowedFd<'_>>; N]) -> [Waiting; N] {
+    let is_open = pipes.map(|pipe| pipe.is_some());
+    let found = poll_for(libc::POLLIN, pipes, Some(Duration::ZERO));
+    std::array::from_fn(|at| Waiting {
+        bytes: found[at] & libc::POLLIN != 0,
+        ended: !is_open[at] || found[at] & (libc::POLLHUP | libc::POLLERR) != 0,
+    })
 }
 
 /// Waits until a descriptor takes bytes.
@@ -26,7 +45,7 @@ fn poll_for<const N: usize>(
     events: i16,
     descriptors: [Option<BorrowedFd<'_>>; N],
     timeout: Option<Duration>,
-) -> [bool; N] {
+) -> [i16; N] {
     let mut entries = descriptors.map(|fd| libc::pollfd {
         fd: fd.map_or(-1, |fd| fd.as_raw_fd()),
         events,
@@ -40,7 +59,7 @@ fn poll_for<const N: usize>(
     while unsafe { libc::poll(entries.as_mut_ptr(), N as libc::nfds_t, milliseconds) } == -1
         && is_interrupted()
     {}
-    entries.map(|entry| entry.revents != 0)
+    entries.map(|entry| entry.revents)
 }
 
 /// Everything that has been written to a pipe; a process that still holds the other end is not waited

@@ -1,11 +1,11 @@
-//! What a bad test does to its process; used by the specimens of the fault suite only.
+//! What a bad test does to its process; used by the specimens of the fault suite, and by its benchmark.
 
 use std::io;
 
 use super::process::Pid;
 use super::signals::SIGTERM;
 
-pub use super::process::{exit_now, fork, fork_runner, lead_own_group};
+pub use super::process::{exit_now, fork, fork_runner, lead_own_group, wait};
 
 /// Reads through a null pointer.
 pub fn crash() {

@@ -1,9 +1,12 @@
 //! Memory: pages that a fork does not copy, huge pages, and the leak check of `LeakSanitizer`.
 
 use std::io;
+use std::mem::ManuallyDrop;
 
 /// Bytes of a huge page.
 const HUGE_PAGE_BYTES: usize = 2 << 20;
+/// Blocks taken from the heap to reach its end: an allocator of another kind may give such below for ever.
+const BLOCKS_MAX: usize = 1 << 16;
 
 /// A buffer that forked children do not have, so that writing to it never copies a shared page.
 pub struct UnsharedBuffer {
@@ -61,6 +64,51 @@ pub fn use_huge_pages() {
             }
         }
     }
+}
+
+/// Has the heap go on in a huge page of its own: takes memory, which is never used, up to the next one.
+/// Returns the address at which that begins, or 0 where memory that nobody uses would be told as a leak.
+pub fn begin_huge_page() -> usize {
+    /// Small enough to come from the heap of any allocator, not from a mapping of its own.
+    const STEP_BYTES: usize = 64 << 10;
+    if cfg!(miri) || leak_check().is_some() {
+        return 0;
+    }
+    // SAFETY: with 0 it only tells where the heap ends.
+    let top = unsafe { libc::sbrk(0) } as usize;
+    // Behind the last block that was free below the top, as many as a huge page holds.
+    for _ in 0..BLOCKS_MAX {
+        let end = take(STEP_BYTES) + STEP_BYTES;
+        if end > top && end % HUGE_PAGE_BYTES < STEP_BYTES {
+            return end;
+        }
+    }
+    0
+}
+
+/// Has all that is allocated from now on lie behind what there is, so that nothing writes to the huge pages
+/// of [`use_huge_pages`]: a process that writes to one which it shares splits it, and each fork after that
+/// copies 512 entries.
+///
+/// Takes the free blocks between those in use, and never uses them.
+pub fn set_heap_apart() {
+    let start = begin_huge_page();
+    let large = (10..16).rev().map(|power| 1 << power);
+    // Every size that glibc keeps a list of.
+    let small = (24..=1032).rev().step_by(16);
+    let mut blocks = 0;
+    for bytes in large.chain(small).filter(|_| start > 0) {
+        while take(bytes) < start && blocks < BLOCKS_MAX {
+            blocks += 1;
+        }
+    }
+}
+
+/// Takes a block from the heap for ever; its address.
+fn take(bytes: usize) -> usize {
+    let mut block = ManuallyDrop::new(Vec::<u8>::with_capacity(bytes));
+    // The compiler may leave out an allocation that nobody sees.
+    std::hint::black_box(block.as_mut_ptr()) as usize
 }
 
 /// Start and end of a line of `/proc/self/maps` that describes private writable anonymous memory.

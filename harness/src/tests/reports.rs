@@ -111,9 +111,9 @@ valk_harness::test! {
         let plain = channel::receive_result(bytes.as_slice()).expect("it is whole");
         assert_eq!(plain, TestResult::plain_pass(7));
         assert!(channel::receive_account([2, 0, 0, 0, b'{', b'}'].as_slice()).is_err());
-        let error = channel::receive_result([0xfe; 8].as_slice()).expect_err("too long");
+        let error = channel::receive_result([0xfe; 12].as_slice()).expect_err("too long");
         assert!(error.to_string().starts_with("a reply of 4278124286 bytes, more than "), "{error}");
-        assert!(channel::receive_result([2, 0, 0, 0, b'{', b'}'].as_slice()).is_err(), "no record");
+        assert!(channel::receive_result([2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, b'{', b'}'].as_slice()).is_err(), "no record");
     }
 
     fn a_shared_report_that_is_no_text_is_begun_anew() {

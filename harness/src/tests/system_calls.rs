@@ -12,7 +12,7 @@ use crate::ffi::descriptors::{
 };
 use crate::ffi::signals::{block, wait_for};
 use crate::ffi::static_value::StaticValue;
-use crate::ffi::{self, Pid};
+use crate::ffi::{self, Pid, memory};
 
 /// Signals that a handler has taken.
 static HANDLED: AtomicU32 = AtomicU32::new(0);
@@ -53,6 +53,36 @@ fn interrupted<T>(wait: impl FnOnce() -> T, end: impl FnOnce() + Send + 'static)
 }
 
 valk_harness::test! {
+    fn a_pipe_tells_bytes_and_its_end_apart() {
+        let found = |pipe: &std::io::PipeReader| ffi::waiting([Some(pipe.as_fd()), None]);
+        let (reader, mut writer) = std::io::pipe().expect("descriptors are free");
+        let none = ffi::Waiting { bytes: false, ended: true };
+        assert_eq!(found(&reader), [ffi::Waiting { bytes: false, ended: false }, none]);
+        writer.write_all(b"x").expect("it is open");
+        assert_eq!(found(&reader), [ffi::Waiting { bytes: true, ended: false }, none]);
+        drop(writer);
+        assert_eq!(found(&reader), [ffi::Waiting { bytes: true, ended: true }, none]);
+        assert_eq!(read_available(&reader), b"x");
+        assert_eq!(found(&reader)[0], none);
+    }
+
+    /// What is allocated afterwards lies in pages that nothing before it touches.
+    fn the_heap_can_be_set_apart() {
+        let address = |bytes: usize| Box::leak(vec![0_u8; bytes].into_boxed_slice()).as_ptr() as usize;
+        let before = [24, 100, 5_000, 40_000].map(address);
+        // Free blocks between them, which must not be used again.
+        for bytes in [24, 100, 1_000, 5_000, 40_000] {
+            let blocks: Vec<Vec<u8>> = (0..20).map(|_| vec![1; bytes]).collect();
+            drop(blocks);
+        }
+        memory::set_heap_apart();
+        let page = |address: usize| address >> 21;
+        for bytes in [24, 100, 1_000, 5_000, 40_000] {
+            let after = address(bytes);
+            assert!(before.iter().all(|earlier| page(*earlier) < page(after)), "{before:x?} {after:x}");
+        }
+    }
+
     fn a_wait_for_a_signal_goes_on_after_another_one() {
         let this = std::process::id() as Pid;
         let arrived =
