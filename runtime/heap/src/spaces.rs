@@ -7,3 +7,4 @@ pub(crate) mod nursery;
 pub(crate) mod old_space;
 pub(crate) mod page;
 pub(crate) mod size_class;
+pub(crate) mod spare_mappings;

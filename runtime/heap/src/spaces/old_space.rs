@@ -25,6 +25,7 @@ use crate::memory::os::{self, Mapping};
 use crate::spaces::huge_page_policy::HugePagePolicy;
 use crate::spaces::page::{LARGE_CLASS, PAGE_BYTES, PAYLOAD_OFFSET, Page, slots_per_page};
 use crate::spaces::size_class::{CLASS_BYTES, CLASS_COUNT, class_of};
+use crate::spaces::spare_mappings::SpareMappings;
 use crate::values::host::{self, HostObject};
 use crate::values::value::Value;
 
@@ -88,7 +89,7 @@ struct Large {
     bytes: usize,
     /// At least the memory that it takes: `bytes`, or a whole page that was resident before.
     committed_bytes: usize,
-    /// Unmapped when the entry is dropped; absent when the object lies in a page of a chunk.
+    /// Kept for another or unmapped when the object is dead; absent when the object lies in a page of a chunk.
     mapping: Option<Mapping>,
 }
 
@@ -117,6 +118,7 @@ pub(crate) struct OldSpace {
     large: Vec<Large>,
     large_bytes: usize,
     large_committed_bytes: usize,
+    spare_mappings: SpareMappings,
     /// Addresses of all host objects.
     hosts: Vec<usize>,
     /// Of these, the ones with weak values: those made since the last collection, whose values may
@@ -142,6 +144,7 @@ impl OldSpace {
             large: Vec::new(),
             large_bytes: 0,
             large_committed_bytes: 0,
+            spare_mappings: SpareMappings::default(),
             hosts: Vec::new(),
             weak_fresh: Vec::new(),
             weak: Vec::new(),
@@ -282,10 +285,15 @@ impl OldSpace {
             }
             (self.page_of_large(used_bytes), None)
         } else {
-            let mapping = Mapping::new(total).unwrap_or_else(|error| panic!("{error}"));
-            ((mapping.base(), used_bytes), Some(mapping))
+            match self.spare_mappings.take(total) {
+                Some(mapping) => ((mapping.base(), mapping.bytes()), Some(mapping)),
+                None => {
+                    let mapping = Mapping::new(total).unwrap_or_else(|error| panic!("{error}"));
+                    ((mapping.base(), used_bytes), Some(mapping))
+                }
+            }
         };
-        // SAFETY: an empty page, or a fresh mapping of more than a page, aligned as pages are.
+        // SAFETY: an empty page, or a mapping of more than a page that nothing else uses, aligned as pages are.
         let page = unsafe { Page::format(base, bytes, LARGE_CLASS) };
         self.large_bytes += used_bytes;
         self.large_committed_bytes += committed_bytes;
@@ -334,7 +342,9 @@ impl OldSpace {
     }
 
     pub fn committed_bytes(&self) -> usize {
-        (self.pages.len() + self.resident.len()) * PAGE_BYTES + self.large_committed_bytes
+        (self.pages.len() + self.resident.len()) * PAGE_BYTES
+            + self.large_committed_bytes
+            + self.spare_mappings.bytes()
     }
 
     pub fn host_external_bytes(&self) -> usize {
@@ -423,6 +433,7 @@ impl OldSpace {
     }
 
     fn sweep_large(&mut self) {
+        self.spare_mappings.begin_sweep();
         for large in std::mem::take(&mut self.large) {
             if large.is_live() {
                 self.large.push(large);
@@ -430,8 +441,9 @@ impl OldSpace {
             }
             self.large_bytes -= large.bytes;
             self.large_committed_bytes -= large.committed_bytes;
-            if large.mapping.is_none() {
-                self.release(large.page);
+            match large.mapping {
+                Some(mapping) => self.spare_mappings.keep(mapping),
+                None => self.release(large.page),
             }
         }
     }

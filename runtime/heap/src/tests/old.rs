@@ -125,3 +125,38 @@ valk_harness::test! {
         assert_eq!([again(), again(), again(), again(), again()], [8, 16, 32, 64, 64]);
     }
 }
+
+valk_harness::test! {
+    fn memory_of_dead_large_objects_is_used_again_and_then_goes_back() {
+        let mut old = OldSpace::new();
+        let first = old.allocate(200_000);
+        collect(&mut old, &[]);
+        assert!((200_000..300_000).contains(&old.committed_bytes()), "kept for the next");
+        assert_eq!(old.used_bytes(), 0);
+        assert_eq!(old.allocate(190_000), first, "which may be smaller");
+        collect(&mut old, &[]);
+        collect(&mut old, &[]);
+        assert_eq!(old.committed_bytes(), 0, "nothing has needed it since the last collection");
+        // One that is much larger, and one that is much smaller, get memory of their own.
+        let first = old.allocate(200_000);
+        collect(&mut old, &[]);
+        assert!(old.allocate(300_000) != first && old.allocate(90_000) != first);
+        // The smallest that suffices is taken.
+        let sizes = [900_000, 700_000, 400_000, 800_000];
+        let made = sizes.map(|bytes| old.allocate(bytes));
+        collect(&mut old, &[]);
+        assert_eq!([600_000, 390_000].map(|bytes| old.allocate(bytes)), [made[1], made[2]]);
+        // One of more than 4 MiB is never kept, and all that are have at most 16 MiB.
+        for _ in 0..2 {
+            collect(&mut old, &[]);
+        }
+        old.allocate(5 << 20);
+        collect(&mut old, &[]);
+        assert_eq!(old.committed_bytes(), 0);
+        for _ in 0..30 {
+            old.allocate(1_000_000);
+        }
+        collect(&mut old, &[]);
+        assert!((14 << 20..=16 << 20).contains(&old.committed_bytes()), "{}", old.committed_bytes());
+    }
+}
