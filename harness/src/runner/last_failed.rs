@@ -142,7 +142,7 @@ impl LastFailed {
         let failed = states.find(|(state, binary)| {
             let is_of_this_command = !self.command.is_empty() && state.command == self.command;
             let had_failed = is_of_this_command && state.had_failed;
-            (had_failed || state.has_more || !state.failed.is_empty()) && binary.exists()
+            (had_failed || state.has_more || !state.failed.is_empty()) && is_latest(binary)
         });
         failed.map(|(_, binary)| binary.file_name().unwrap_or_default().to_string_lossy().into())
     }
@@ -192,6 +192,26 @@ impl LastFailed {
         fs::write(&temporary, format!("{text}\n"))?;
         fs::rename(&temporary, &self.file)
     }
+}
+
+/// Whether a binary exists, and none of the same name was built later: cargo leaves the binaries of
+/// earlier builds, which differ in the hash behind the name, where they are.
+fn is_latest(binary: &Path) -> bool {
+    let built = |path: &Path| fs::metadata(path).and_then(|data| data.modified()).ok();
+    let (Some(own), Some(directory)) = (built(binary), binary.parent()) else { return false };
+    let name = without_hash(binary);
+    let siblings = fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut namesakes = siblings.map(|entry| entry.path()).filter(|path| {
+        path != binary && path.extension() == binary.extension() && without_hash(path) == name
+    });
+    name.is_none() || !namesakes.any(|path| built(&path).is_some_and(|built| built > own))
+}
+
+/// The name of a binary that cargo has given a hash.
+fn without_hash(binary: &Path) -> Option<&str> {
+    let (name, hash) = binary.file_stem()?.to_str()?.rsplit_once('-')?;
+    let is_hash = hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hash.then_some(name)
 }
 
 /// Reads a file: what it says and the binary that it is of; nothing if there is none.

@@ -123,3 +123,23 @@ valk_harness::test! {
         assert!(note.contains("has more than 8388608 bytes"), "{note}");
     }
 }
+
+valk_harness::test! {
+    fn the_record_of_a_binary_that_was_built_anew_counts_no_more() {
+        let old = binary("suites-0123456789abcdef");
+        update(&state(&old, "c"), &[("t00000", Verdict::Fail)]);
+        let other = binary("faults-0123456789abcdef");
+        assert_eq!(again(&state(&other, "d"), &["t00001"]), Again::Nothing);
+        let built = std::fs::metadata(&old).and_then(|data| data.modified()).expect("it was written");
+        // Of another name, or no binary of cargo's: both are something else.
+        binary("suites-more-fedcba9876543210");
+        binary("suites-short");
+        assert_eq!(again(&state(&other, "d"), &["t00001"]), Again::Nothing);
+        let new = std::fs::File::create(binary("suites-fedcba9876543210")).expect("TMPDIR is writable");
+        new.set_modified(built + std::time::Duration::from_secs(1)).expect("it is ours");
+        assert_eq!(again(&state(&other, "d"), &["t00001"]), Again::All);
+        update(&state(&old, "d"), &[("t00000", Verdict::Pass)]);
+        std::fs::remove_file(&old).expect("it was written");
+        assert_eq!(again(&state(&other, "e"), &["t00001"]), Again::All, "it is gone");
+    }
+}
