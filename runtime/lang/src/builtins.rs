@@ -19,7 +19,8 @@ pub use row::{fail, truth, wrong_type};
 use valk_vm::{Arity, NativeFn, NativeKind, Vm};
 
 /// Builtins that only the library's own code calls.
-pub const OF_LIBRARY: [&str; 1] = ["box/replace"];
+pub const OF_LIBRARY: [&str; 4] =
+    ["box/begin-update", "box/end-update", "box/replace", "box/replace-for"];
 
 /// Registers every core builtin.
 pub fn register(vm: &mut Vm) {

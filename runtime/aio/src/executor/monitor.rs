@@ -104,7 +104,7 @@ impl Monitor {
 
 /// Looks after which a fiber leaves that keeps only functions waiting which are handed over, begun
 /// or not: they compute as well, and each change costs a thread-local collection.
-const JOB_SLICES: u32 = 10;
+const JOB_SLICES: u32 = 50;
 
 /// Whether a fiber that has run there for `looks` in a row keeps others waiting.
 fn keeps_others_waiting(pool: &Pool, state: &ExecutorState, looks: u32) -> bool {

@@ -86,6 +86,18 @@ const CASES: &[Case] = &[
     case("no change of a box is lost",
         "(= {b} (box 0)) (pmap (\\ {i} {box/update b (\\ {n} {+ n 1})}) (range 0 3000)) (print (box/get b))",
         "3000\n"),
+    case("an update that waits for a change of its box is an error",
+        "(= {b} (box 0)) (fun {inc n} {+ n 1})
+         (print (box/update b (\\ {n} {do (aio/await (future (\\ {} {box/update b inc}))) (+ n 1)})) (box/get b))
+         (print (box/update b (\\ {n} {do (pmap (\\ {i} {box/update b inc}) {1 2 3}) (+ n 1)})) (box/get b))
+         (print (box/update b (\\ {n} {do (aio/await (aio/then (aio/pure 1) (\\ {x} {box/set b (+ n 6)}))) (+ n 1)})) (box/get b))
+         (= {other} (box 0))
+         (print (box/update b (\\ {n} {do (aio/await (future (\\ {} {box/update other inc}))) (+ n 1)})) (box/get other) (box/update b inc)
+                (aio/await (ctx/with :k 3 (future (\\ {} {box/update b (\\ {n} {ctx/get :k})})))) (trace/id))",
+        "Error: box/update: the box is being updated by this function 2\n\
+         Error: box/update: the box is being updated by this function 8\n\
+         Error: box/update: the box is being updated by this function 20\n\
+         21 1 22 3 ()\n"),
     case("definitions are shared",
         "(def {x} 1) (aio/await (future (\\ {} {def {x} {2 3}}))) (print x (aio/await (future (\\ {} {do x}))))",
         "{2 3} {2 3}\n"),

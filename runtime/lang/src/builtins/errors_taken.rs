@@ -16,6 +16,7 @@ pub(super) const TAKERS: &[&str] = &[
     "box",
     "box/set",
     "box/replace",
+    "box/replace-for",
     "box/compare-set",
     "map/of",
     "map/set",

@@ -107,7 +107,7 @@ valk_harness::test! {
         let work = vm.intern("work");
         let work = vm.global(work).expect("defined above");
         let (a, b) = (vm.spawn(work, &[Value::ONE]), vm.spawn(work, &[Value::ZERO]));
-        let context = vm.heap.fields(valk_heap::Kind::Record, &[Value::NIL; 5]);
+        let context = crate::RequestContext::default().make(&mut vm);
         vm.set_context(b, context);
         for fiber in [a, b] {
             assert!(matches!(vm.resume(fiber, Value::NIL), valk_vm::Step::Suspended(_)));

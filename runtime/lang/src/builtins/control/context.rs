@@ -6,7 +6,9 @@
 //!    of a body; a continuation brings back the context it was captured in.
 //! 3. Ids are time in the high bits and a counter of the runtime in the low ones. All VMs of a
 //!    runtime count with one counter.
-//! 4. The context of a request comes from outside ([`RequestContext`]): ids of its caller, a
+//! 4. A context knows the updates of boxes on whose behalf it works ([`begin_update`]), so that one
+//!    whose function waits for what changes the same box is found out.
+//! 5. The context of a request comes from outside ([`RequestContext`]): ids of its caller, a
 //!    deadline, no values.
 
 use crate::builtins::row::{Row, fail};
@@ -38,7 +40,9 @@ const PARENT_SPAN: usize = 2;
 const DEADLINE: usize = 3;
 /// List of `{key value}`, innermost first.
 const LOCALS: usize = 4;
-const FIELDS: usize = 5;
+/// Cells of updates, innermost first.
+const UPDATES: usize = 5;
+const FIELDS: usize = 6;
 
 const TRACE_COUNTER_BITS: u32 = 32;
 const SPAN_COUNTER_BITS: u32 = 40;
@@ -65,14 +69,21 @@ fn now_us(vm: &mut Vm) -> i64 {
     vm.extension::<Language>().clock.monotonic_us()
 }
 
+/// The fields of the current context; nil without one.
+fn known(vm: &Vm) -> [Value; FIELDS] {
+    std::array::from_fn(|index| field(vm, index))
+}
+
 /// The fields of the current context, or of a fresh root.
 fn current(vm: &mut Vm) -> [Value; FIELDS] {
-    let context = vm.context;
-    if context.kind() == Kind::Record {
-        return std::array::from_fn(|index| context.field(index));
+    let mut fields = known(vm);
+    if fields[TRACE].is_nil() {
+        let (trace, span) = new_ids(vm);
+        fields[TRACE] = vm.heap.integer(trace);
+        fields[SPAN] = vm.heap.integer(span);
+        fields[PARENT_SPAN] = Value::ZERO;
     }
-    let (trace, span) = new_ids(vm);
-    [vm.heap.integer(trace), vm.heap.integer(span), Value::ZERO, Value::NIL, Value::NIL]
+    fields
 }
 
 /// What a request brings along for the context of the function that answers it.
@@ -102,13 +113,33 @@ impl RequestContext {
         let parent_span = self.parent_span.map_or(0, u64::cast_signed);
         // Integers may lie in the heap; making one never moves another.
         let [trace, span, parent_span] = [trace, span, parent_span].map(|id| vm.heap.integer(id));
-        vm.heap.fields(Kind::Record, &[trace, span, parent_span, deadline, Value::NIL])
+        vm.heap.fields(Kind::Record, &[trace, span, parent_span, deadline, Value::NIL, Value::NIL])
     }
 }
 
 /// A field of the current context; nil without one.
 fn field(vm: &Vm, index: usize) -> Value {
     if vm.context.kind() == Kind::Record { vm.context.field(index) } else { Value::NIL }
+}
+
+/// Makes the running fiber work for the update of a box, and what it starts. Returns the update: a
+/// cell of the list of all, with the context to go back to.
+pub(in crate::builtins) fn begin_update(vm: &mut Vm) -> Value {
+    let mut fields = known(vm);
+    let update = vm.heap.cons(vm.context, fields[UPDATES], true);
+    fields[UPDATES] = update;
+    vm.context = vm.heap.fields(Kind::Record, &fields);
+    update
+}
+
+/// Goes back to the context before the update.
+pub(in crate::builtins) fn end_update(vm: &mut Vm, update: Value) {
+    vm.context = update.head();
+}
+
+/// The updates for which the running fiber works, innermost first.
+pub(in crate::builtins) fn updates(vm: &Vm) -> Value {
+    field(vm, UPDATES)
 }
 
 fn with_value(vm: &mut Vm, arguments: &[Value]) -> Outcome {
