@@ -98,6 +98,12 @@ const CASES: &[Case] = &[
          Error: box/update: the box is being updated by this function 8\n\
          Error: box/update: the box is being updated by this function 20\n\
          21 1 22 3 ()\n"),
+    case("a deadline ends pauses and maps",
+        "(print (ctx/with-deadline 5 {sleep 600000}) (ctx/with-deadline 5 {pmap (\\ {_} {sleep 600000}) {1 2}}))
+         (print (ctx/with-deadline 0 {sleep 1}) (ctx/with-deadline 0 {pmap id {1}}))
+         (print (ctx/with-deadline 600000 {sleep 1}) (ctx/with-deadline 600000 {pmap id {1 2}}))",
+        "Error: :deadline-exceeded Error: :deadline-exceeded\n\
+         Error: :deadline-exceeded Error: :deadline-exceeded\n() {1 2}\n"),
     case("definitions are shared",
         "(def {x} 1) (aio/await (future (\\ {} {def {x} {2 3}}))) (print x (aio/await (future (\\ {} {do x}))))",
         "{2 3} {2 3}\n"),
