@@ -256,7 +256,7 @@ valk_harness::test! {
             "input.valk",
             "(print (args) (stdin/read-line) (stdin/read-line)) (print (len (stdin/read-all)) (stdin/read-line))",
         );
-        let output = run_with_input(&[&program, "--", "a", "-b"], b"one\r\ntwo\nthe\0rest\n");
+        let output = run_with_input(&[&program, "a", "-b"], b"one\r\ntwo\nthe\0rest\n");
         assert_eq!(stdout(&output), "{a -b} one two\n9 ()\n");
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     }
@@ -475,8 +475,10 @@ valk_harness::cases! {
     fn what_follows_the_program_is_the_programs((given, expected): (&[&str], &str)) [
         "a file" => (&["PROGRAM", "input.txt"][..], "{input.txt}"),
         "options" => (&["PROGRAM", "--help", "-n", "5", "--verbose"][..], "{--help -n 5 --verbose}"),
-        "a dash that older versions wanted" => (&["PROGRAM", "--", "a"][..], "{a}"),
-        "a second dash" => (&["PROGRAM", "--", "--", "a"][..], "{-- a}"),
+        "dashes" => (&["PROGRAM", "--", "a"][..], "{-- a}"),
+        "dashes twice" => (&["PROGRAM", "--", "--", "a"][..], "{-- -- a}"),
+        "dashes alone" => (&["PROGRAM", "--"][..], "{--}"),
+        "dashes behind a program by option" => (&["-f", "PROGRAM", "--", "a"][..], "{a}"),
         "a dash behind the first argument" => (&["PROGRAM", "a", "--"][..], "{a --}"),
         "the program again" => (&["PROGRAM", "PROGRAM"][..], "{PROGRAM}"),
         "options of the command before it" => (&["--script", "PROGRAM", "--script"][..], "{--script}"),

@@ -136,6 +136,25 @@ valk_harness::test! {
         }
     }
 
+    fn what_the_command_says_of_itself_is_not_lost_without_a_word() {
+        for arguments in [&["--help"][..], &["--version"], &["--limits"], &["--dump-fsm"], &["help", "test"],
+            &["completions", "bash"]] {
+            let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device");
+            let mut command = valk(arguments);
+            let output = command.stdout(full).stderr(Stdio::piped()).output().expect("it runs");
+            assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+            let log = stderr(&output);
+            assert!(log.contains(" | standard output cannot be written: "), "{arguments:?}: {log}");
+            let (reader, writer) = std::io::pipe().expect("a pipe");
+            drop(reader);
+            let output = valk(arguments).stdout(writer).output().expect("it runs");
+            assert_eq!(output.status.code(), Some(141), "{arguments:?}");
+            let output = valk(arguments).output().expect("it runs");
+            assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+            assert!(!output.stdout.is_empty() && output.stderr.is_empty(), "{arguments:?}");
+        }
+    }
+
     fn log_lines_and_diagnostics_keep_their_order() {
         let program = file("order.valk", "(sys/log/set-level \"debug\") (mem/gc/stats) (aio/start {:prot 1}) (nosuch)");
         let mut command = valk(&["-e", "(+ 1 1)", &program]);

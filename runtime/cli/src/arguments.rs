@@ -1,8 +1,7 @@
 //! The arguments of the command `valk`.
 //!
 //! What follows the name of the program is the program's, also when it begins with `-`; [`split`] takes
-//! that away before the rest is looked at. A `--` right behind the name is left out, as older versions
-//! wanted one there.
+//! that away before the rest is looked at.
 
 use crate::report::Format;
 use crate::suites::TestArguments;
@@ -159,11 +158,7 @@ pub fn split(line: impl IntoIterator<Item = OsString>, compatible: bool) -> Comm
             return CommandLine { own, program: first.into_iter().chain(line).collect() };
         }
         if is_program && !compatible && !is_library(&text) {
-            let mut program: Vec<OsString> = line.collect();
-            if program.first().is_some_and(|first| first == "--") {
-                program.remove(0);
-            }
-            return CommandLine { own, program };
+            return CommandLine { own, program: line.collect() };
         }
         if WITH_VALUE.contains(&text.as_str()) {
             has_files |= text == "-f" || text == "--file";

@@ -20,6 +20,7 @@ use arguments::{Arguments, Command};
 use clap::{CommandFactory, Parser};
 use report::{Format, Reporter};
 use session::Session;
+use std::fmt::Display;
 use std::process::ExitCode;
 use valk_lang::Output;
 use valk_log::{Level, Threshold};
@@ -35,24 +36,34 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let line = arguments::split(std::env::args_os(), environment::is_compatible());
-    let mut arguments = Arguments::parse_from(line.own);
-    arguments.given.extend(line.program);
     let level = std::env::var("VALK_LOG").unwrap_or_default();
     let threshold = Threshold::new(Level::from_name(&level));
     valk_log::install(&threshold);
-    let code = command(&arguments, threshold);
+    let code = match Arguments::try_parse_from(line.own) {
+        Ok(mut arguments) => {
+            arguments.given.extend(line.program);
+            command(&arguments, threshold)
+        }
+        Err(error) if error.use_stderr() => error.exit(),
+        Err(help) => show(help.render()),
+    };
     valk_log::flush();
     ExitCode::from(code)
+}
+
+/// Prints what the command says about itself; the exit status.
+fn show(text: impl Display) -> u8 {
+    let out = Output::default();
+    out.write(text.to_string().as_bytes());
+    out.flush();
+    u8::from(out.has_lost_output())
 }
 
 /// Does what the command line asks for; the exit status.
 fn command(arguments: &Arguments, threshold: Threshold) -> u8 {
     let reporter = Reporter::new(arguments.error_format);
     if let Some(text) = about_itself(arguments) {
-        let out = Output::default();
-        out.write(text.as_bytes());
-        out.flush();
-        return 0;
+        return show(text);
     }
     if let Some(Command::Test(tests)) = &arguments.command {
         return suites::run(tests, &reporter);
