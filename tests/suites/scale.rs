@@ -74,6 +74,25 @@ valk_harness::test! {
 
 valk_harness::test! {
     #[timeout_ms = 120_000]
+    fn ends_of_a_map_that_newer_ones_were_made_of() {
+        for keys in ["i", "(str i)"] {
+            let program = format!("(fun {{fill n}} {{foldl (\\ {{m i}} {{map/set m {keys} i}}) (map/of) (range 0 n)}})
+                (= {{m}} (fill 200000)) (= {{first last}} (fst (map/first m)) (fst (map/last m)))
+                (fun {{looks n}} {{foldl (\\ {{sum _}} {{+ sum (snd (map/first m)) (snd (map/last m))
+                    (map/foldl (\\ {{_ k v}} {{if (== v 3) {{reduced v}} {{do v}}}}) 0 m)}}) 0 (range 0 n)}})
+                (print (map/size (map/set m first 6)) (looks 2000))
+                (print (map/size (map/set m \"new\" 6)) (looks 2000))
+                (print (map/size (map/remove m last)) (looks 2000))
+                (print (sum (map (\\ {{_}} {{snd (map/first (map/remove-first m))}}) (range 0 2000))))");
+            let looks = 2000 * (199_999 + 3);
+            let expected = format!("200000 {looks}\n200001 {looks}\n199999 {looks}\n2000\n");
+            assert_eq!(printed("ends.valk", &program), expected);
+        }
+    }
+}
+
+valk_harness::test! {
+    #[timeout_ms = 120_000]
     fn a_host_stack_of_256_kib_is_enough() {
         let data = "{".repeat(20_000) + "1" + &"}".repeat(20_000);
         let program = format!(

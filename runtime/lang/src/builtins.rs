@@ -4,7 +4,7 @@ mod control;
 mod data;
 mod errors_taken;
 pub(crate) mod host;
-mod row;
+pub(crate) mod row;
 
 pub(crate) use control::assertions::FailureNotes;
 pub(crate) use control::context::IdCounter;
@@ -12,15 +12,15 @@ pub use control::context::{DEADLINE_EXCEEDED, RequestContext, current_trace, rem
 pub(crate) use control::modules;
 pub use data::strings::{STRING_BYTES_MAX, new_string};
 pub use host::memory::collector_report;
-pub use host::process::EXIT_CODE as process_exit_code;
+pub use host::process::{EXIT_CODE as process_exit_code, milliseconds};
 pub(crate) use row::path_of;
 pub use row::{fail, truth, wrong_type};
 
 use valk_vm::{Arity, NativeFn, NativeKind, Vm};
 
 /// Builtins that only the library's own code calls.
-pub const OF_LIBRARY: [&str; 4] =
-    ["box/begin-update", "box/end-update", "box/replace", "box/replace-for"];
+pub const OF_LIBRARY: [&str; 5] =
+    ["box/begin-update", "box/end-update", "box/replace", "box/replace-for", "map/part"];
 
 /// Registers every core builtin.
 pub fn register(vm: &mut Vm) {

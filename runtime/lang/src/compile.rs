@@ -19,7 +19,10 @@ mod template;
 
 pub use expand::elements;
 pub use macros::{DEFMACRO_SHAPE, is_macro, new_macro};
-pub use names::{CONTEXT_MAKERS, LOAD_STEP, MACRO_MAKER, MODULE_STEP, Names, Rewrite};
+pub use names::{
+    CONTEXT_MAKERS, LIBRARY_FORM, LIBRARY_NAMES, LOAD_STEP, MACRO_MAKER, MODULE_STEP, Names,
+    Rewrite,
+};
 pub use scan::definitions;
 
 use crate::modules::SharedModules;

@@ -34,6 +34,7 @@ pub use nearest::nearest;
 pub use output::Output;
 pub use print::{ERROR_TEXT_BYTES_MAX, Style, display, print, repr};
 pub use runtime::{Driver, Language, NoWaiting, Ran, Runtime, SharedVm, register_rewrite};
+pub use source::place_of_error;
 pub use time_and_seeds::{HostClock, Seeds, TimeSource};
 
 /// Whether older programs name a part of the library by this path.

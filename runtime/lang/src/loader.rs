@@ -4,8 +4,7 @@
 //!    the directories of `VALK_PATH`. What the language brings along comes last, by its own names.
 //! 2. A text is read whole before any of it runs. A reader error ends it; the forms before it stay.
 
-use crate::compile::elements;
-use crate::library::needed_by;
+use crate::library::{self, needed_by};
 use crate::runtime::Language;
 use crate::source;
 use std::path::{Path, PathBuf};
@@ -59,21 +58,34 @@ pub fn read(vm: &mut Vm, name: &str, text: &[u8]) -> Forms {
     Forms { root: vm.heap.root(list) }
 }
 
-/// The forms of a text, behind those of the library modules whose names it mentions. It may be such a
-/// module itself.
+/// The forms of a text, behind those that run the library modules whose names it mentions. It may be
+/// such a module itself.
 pub fn read_behind_needed(
     vm: &mut Vm,
     name: &str,
     text: &[u8],
     itself: Option<valk_stdlib::Module>,
 ) -> Value {
+    let list = read(vm, name, text).list(vm);
+    behind_needed(vm, text, itself, list)
+}
+
+fn behind_needed(
+    vm: &mut Vm,
+    text: &[u8],
+    itself: Option<valk_stdlib::Module>,
+    mut list: Value,
+) -> Value {
     let needed = needed_by(vm, text);
-    let mut list = read(vm, name, text).list(vm);
     for module in needed.into_iter().rev().filter(|module| Some(**module) != itself) {
-        let forms = elements(read(vm, module.name, module.text.as_bytes()).list(vm));
-        list = forms.into_iter().rev().fold(list, |rest, form| vm.heap.cons(form, rest, true));
+        let forms = library::forms(vm, module, false);
+        list = before(vm, forms, list);
     }
     list
+}
+
+fn before(vm: &mut Vm, forms: Vec<Value>, list: Value) -> Value {
+    forms.into_iter().rev().fold(list, |rest, form| vm.heap.cons(form, rest, true))
 }
 
 fn not_utf8(name: &str, file: FileId, offset: usize) -> (Span, String, Diagnostic) {
@@ -199,12 +211,13 @@ pub enum Loaded {
 pub fn load(vm: &mut Vm, path: &Path, written: Option<Position>) -> Result<Loaded, String> {
     let found = find_loaded(vm, path, written);
     let embedded = path.to_str().and_then(valk_stdlib::find);
-    let mut itself = None;
     let (name, text) = match (found, embedded) {
         (None, Some(module)) if module.preloaded => return Ok(Loaded::Present),
         (None, Some(module)) => {
-            itself = Some(module);
-            (module.name.to_string(), module.text.as_bytes().to_vec())
+            let forms = library::forms(vm, &module, true);
+            let list = before(vm, forms, Value::NIL);
+            let text = module.text.as_bytes();
+            return Ok(Loaded::Forms(behind_needed(vm, text, Some(module), list)));
         }
         (found, _) => {
             let found = found.unwrap_or_else(|| path.into());
@@ -214,5 +227,5 @@ pub fn load(vm: &mut Vm, path: &Path, written: Option<Position>) -> Result<Loade
             (found.to_string_lossy().into_owned(), text)
         }
     };
-    Ok(Loaded::Forms(read_behind_needed(vm, &name, &text, itself)))
+    Ok(Loaded::Forms(read_behind_needed(vm, &name, &text, None)))
 }

@@ -10,7 +10,7 @@ use crate::builtins::{FailureNotes, IdCounter, process_exit_code as EXIT_CODE};
 use crate::check::Check;
 use crate::compile::{self, Names, Rewrite};
 use crate::diagnose::diagnose;
-use crate::library::needed_by;
+use crate::library::{needed_by, publish};
 use crate::loader::{open, read};
 use crate::modules::{SharedModules, State};
 use crate::output::Output;
@@ -197,15 +197,25 @@ impl Runtime {
 
     /// Runs the forms of a text in the global environment, behind the library modules that it needs.
     pub fn run_text(&mut self, name: &str, text: &[u8], driver: &mut dyn Driver) -> Ran {
+        let ran = self.run_needed(text, driver);
+        if matches!(ran, Ran::Failed(..)) {
+            return ran;
+        }
+        self.run_in(ModuleId::PROGRAM, name, text, driver)
+    }
+
+    /// Runs the library modules that a text needs.
+    fn run_needed(&mut self, text: &[u8], driver: &mut dyn Driver) -> Ran {
         let needed = needed_by(&mut self.vm(), text);
         for module in needed {
             let text = module.text.as_bytes();
-            let ran = self.run_in(ModuleId::PROGRAM, module.name, text, driver);
+            let ran = self.run_in(ModuleId::LIBRARY, module.name, text, driver);
             if matches!(ran, Ran::Failed(..)) {
                 return ran;
             }
+            publish(&mut self.vm(), module, false);
         }
-        self.run_in(ModuleId::PROGRAM, name, text, driver)
+        Ran::Value(Value::NIL)
     }
 
     /// Runs the forms of a text as code of a module.
@@ -237,8 +247,7 @@ impl Runtime {
     pub fn run_file(&mut self, path: &Path, driver: &mut dyn Driver) -> Ran {
         let embedded = path.to_str().and_then(valk_stdlib::find).filter(|_| !path.exists());
         if let Some(module) = embedded {
-            let text = if module.preloaded { "" } else { module.text };
-            return self.run_text(module.name, text.as_bytes(), driver);
+            return self.run_needed(module.text.as_bytes(), driver);
         }
         match open(path) {
             Ok(text) => self.run_text(&path.to_string_lossy(), &text, driver),

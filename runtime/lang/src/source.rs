@@ -4,6 +4,7 @@
 //! side table from addresses to positions suffices. Lists made at run time have no entry. All
 //! VMs of a program share its texts.
 
+use crate::runtime::Language;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use valk_diagnostics::{Diagnostic, FileId, SourceMap, Span};
@@ -107,6 +108,13 @@ pub fn location(error: Value) -> Option<Span> {
     }
     let number = |index| location.field(index).as_fixnum() as u32;
     Some(Span { file: FileId(number(0)), start: number(1), end: number(2) })
+}
+
+/// Where an error was made, as `file:line:column`; nothing for another value, and for errors of the host.
+pub fn place_of_error(vm: &mut Vm, error: Value) -> Option<String> {
+    let span = location(Some(error).filter(|error| error.is_error())?)?;
+    let place = vm.extension::<Language>().sources.read().place(span)?;
+    Some(place.to_string())
 }
 
 /// Gives an error value a location.

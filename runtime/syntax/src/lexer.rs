@@ -8,10 +8,14 @@
 //! Offsets are bytes from the start of the text. Does not know nesting.
 
 use crate::error::ReadErrorKind;
+use unicode_normalization::char::is_combining_mark;
 use valk_decimal::Decimal;
 
 /// Longest name, in bytes.
 pub const SYMBOL_BYTES_MAX: usize = 200;
+
+/// What some editors write at the start of a file.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// A bracket of either kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,11 +121,15 @@ impl<'s> Lexer<'s> {
         self.at as u32
     }
 
-    /// The first line if it begins with `#!`. Call before any token.
+    /// Steps over a byte order mark. The first line if it begins with `#!`. Call before any token.
     pub(crate) fn shebang(&mut self) -> Option<Token> {
-        self.source.starts_with(b"#!").then(|| {
+        if self.source.starts_with(BYTE_ORDER_MARK) {
+            self.at = BYTE_ORDER_MARK.len();
+        }
+        let start = self.offset();
+        self.source[self.at..].starts_with(b"#!").then(|| {
             self.skip_line();
-            Token { kind: TokenKind::Shebang, start: 0, end: self.offset() }
+            Token { kind: TokenKind::Shebang, start, end: self.offset() }
         })
     }
 
@@ -340,9 +348,8 @@ const fn is_whitespace(byte: u8) -> bool {
 
 /// Whether names may contain this character.
 pub fn is_name_character(c: char) -> bool {
-    let is_combining = ('\u{300}'..='\u{36f}').contains(&c);
     u8::try_from(c).is_ok_and(is_symbol_byte) && c.is_ascii()
-        || !c.is_ascii() && (c.is_alphanumeric() || is_combining)
+        || !c.is_ascii() && (c.is_alphanumeric() || is_combining_mark(c))
 }
 
 const fn is_symbol_byte(byte: u8) -> bool {

@@ -8,7 +8,9 @@
 use crate::error::{ReadError, ReadErrorKind};
 use crate::lexer::{Bracket, Lexer, Prefix, Problem, Token, TokenKind};
 use crate::tree::{Node, NodeKind, SymbolId, Tree};
+use std::borrow::Cow;
 use std::collections::HashMap;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 use valk_diagnostics::{FileId, SOURCE_BYTES_MAX, Span};
 
 /// A text as forms, up to its first error.
@@ -80,7 +82,8 @@ struct Reader<'s> {
     source: &'s [u8],
     lexer: Lexer<'s>,
     tree: Tree,
-    symbols: HashMap<&'s [u8], SymbolId>,
+    /// By their names as the tree has them.
+    symbols: HashMap<Cow<'s, str>, SymbolId>,
     open: Vec<Frame>,
     /// First list of the current root that begins a line while another list is open.
     suspect: Option<u32>,
@@ -185,8 +188,9 @@ impl<'s> Reader<'s> {
     fn intern(&mut self, span: Span) -> SymbolId {
         let text = &self.source[span.start as usize..span.end as usize];
         let symbols = &mut self.tree.symbols;
-        *self.symbols.entry(text).or_insert_with(|| {
-            symbols.push(String::from_utf8_lossy(text).into());
+        let name = normal_form(String::from_utf8_lossy(text));
+        *self.symbols.entry(name).or_insert_with_key(|name| {
+            symbols.push(name.as_ref().into());
             SymbolId(symbols.len() as u32 - 1)
         })
     }
@@ -284,4 +288,13 @@ impl<'s> Reader<'s> {
         error.opener = problem.string_start.map(|start| self.span(start, start + 1));
         error
     }
+}
+
+/// A name with its accents in one character each where there is one (NFC), so that names which look the
+/// same are the same, however they were typed.
+fn normal_form(name: Cow<'_, str>) -> Cow<'_, str> {
+    if name.is_ascii() || is_nfc_quick(name.chars()) == IsNormalized::Yes {
+        return name;
+    }
+    Cow::Owned(name.nfc().collect())
 }

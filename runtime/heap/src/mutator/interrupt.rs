@@ -62,7 +62,8 @@ impl Interrupt {
         &self.0.poll_flag
     }
 
-    pub(crate) fn is_requested(&self) -> bool {
+    /// Whether there is a request that the mutator has not seen.
+    pub fn is_requested(&self) -> bool {
         self.0.is_set()
     }
 }

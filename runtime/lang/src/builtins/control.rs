@@ -22,5 +22,10 @@ pub(super) const TABLES: &[&[Row]] = &[
 ];
 
 /// The tables of those that see the environment of their caller.
-pub(super) const REFLECTIVE_TABLES: &[&[ReflectiveRow]] =
-    &[forms::REFLECTIVE, continuations::REFLECTIVE, modules::REFLECTIVE, macros::REFLECTIVE];
+pub(super) const REFLECTIVE_TABLES: &[&[ReflectiveRow]] = &[
+    forms::REFLECTIVE,
+    continuations::REFLECTIVE,
+    modules::REFLECTIVE,
+    macros::REFLECTIVE,
+    crate::library::REFLECTIVE,
+];

@@ -35,6 +35,8 @@ pub(super) const TAKERS: &[&str] = &[
     "print",
     "printf",
     "println",
+    "eprint",
+    "eprintln",
     "str/format",
     "builder/add",
     // Compare and examine.

@@ -80,6 +80,8 @@ const FORMS: &[(&str, Inline)] = &[
     ("load", Inline::Reflective),
     (LOAD_STEP, Inline::Reflective),
     (MODULE_STEP, Inline::Reflective),
+    (LIBRARY_FORM, Inline::Reflective),
+    (LIBRARY_NAMES, Inline::Reflective),
     ("module", Inline::Quoting),
     ("export", Inline::Quoting),
     ("import", Inline::Quoting),
@@ -104,6 +106,10 @@ pub const LOAD_STEP: &str = "load step";
 pub const MACRO_MAKER: &str = "make macro";
 /// See [`LOAD_STEP`].
 pub const MODULE_STEP: &str = "module step";
+/// The builtin that evaluates a form as the library's; see [`LOAD_STEP`].
+pub const LIBRARY_FORM: &str = "library form";
+/// The builtin that makes the names of a module of the library public; see [`LOAD_STEP`].
+pub const LIBRARY_NAMES: &str = "library names";
 
 /// Builtins behind `ctx/with` and `ctx/with-deadline`; unreadable, and unbound once found.
 pub const CONTEXT_MAKERS: [&str; 2] = ["context with value", "context with deadline"];

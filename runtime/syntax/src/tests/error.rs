@@ -212,7 +212,7 @@ error[E0004]: unexpected character `“` (U+201C)
             ("a\0", "unexpected character NUL (U+0000)", "is it a text file?"),
             ("[1]", "unexpected character `[`", "lists are written `(…)` or `{…}`"),
             ("x.5", "unexpected character `.`", "digits on both sides of the point"),
-            ("\u{feff}x", "`\\u{feff}` (U+FEFF)", "remove the byte order mark"),
+            ("x \u{feff}x", "`\\u{feff}` (U+FEFF)", "remove the byte order mark"),
             ("\u{a0}", "(U+00A0)", "use an ordinary space"),
             ("\x0c", "`\\u{c}` (U+000C)", "use an ordinary space"),
             ("$", "unexpected character `$`", "names consist of letters, digits and"),

@@ -65,9 +65,12 @@ valk_harness::test! {
     }
 
     fn names_have_letters_of_any_language() {
-        let words = "ñandú größe 長さ עברית x² é1 e\u{301} ٣ -ä ä- :ключ a/ß";
+        let words = "ñandú größe 長さ עברית x² é1 ٣ नमस्ते ผู้ใช้ -ä ä- :ключ a/ß";
         assert_eq!(forms(words), words);
         assert_eq!(forms("ñ{ä}ö"), "ñ {ä} ö");
+        let accents = read("e\u{301} \u{e9} e\u{301}x \"e\u{301}\"".as_bytes()).tree;
+        assert_eq!(accents.symbols, ["\u{e9}".into(), "\u{e9}x".into()]);
+        assert_eq!(accents.node(0).kind, accents.node(1).kind, "names that look the same are the same");
         for (text, offset, character) in [("€", 0, '€'), ("a€", 1, '€'), ("ä\u{a0}b", 2, '\u{a0}'), ("ä→", 2, '→')] {
             let told = read(text.as_bytes()).error.expect("it is no name").legacy;
             assert_eq!(told, format!("[offset: {offset}] Unexpected character {character}"));
@@ -148,6 +151,10 @@ valk_harness::test! {
         assert_eq!(reading.tree.shebang, Some(Span::new(FILE, 0, 19)));
         assert_eq!(shape(&reading.tree, 0), "(a)");
         assert_eq!(forms("#!"), "");
+        assert_eq!(forms("\u{feff}#!/usr/bin/env valk\n(a)"), "(a)");
+        assert_eq!(forms("\u{feff}(a)"), "(a)");
+        assert_eq!(read("\u{feff}a".as_bytes()).tree.node(0).span, Span::new(FILE, 3, 4));
+        assert_eq!(forms("a \u{feff}b"), "a ![offset: 2] Unexpected character \u{feff}");
         assert_eq!(forms(" #!x"), "![offset: 1] Unexpected character #");
         assert_eq!(forms("#x"), "![offset: 0] Unexpected character #");
         assert_eq!(first("#!x"), "[offset: 0] Unexpected character #");

@@ -229,6 +229,27 @@ pub(super) fn order(heap: &Heap, table: Value) -> impl DoubleEndedIterator<Item 
     keys.map(|key| u32::from_le_bytes(key.try_into().expect("four bytes")) as usize)
 }
 
+/// The entry of a plain table as [`super::table::walk`] finds it.
+pub(super) fn walk(
+    heap: &Heap,
+    table: Value,
+    (from, limit): (i64, i64),
+    last: bool,
+    wanted: impl Fn(&Change) -> bool,
+) -> Option<Change> {
+    let place = |stamp: i64| (stamp.max(0) as usize).min(number(table, LIVE));
+    let order = table.field(ORDER).bytes(heap);
+    let entry = |stamp: usize| {
+        let key = order[stamp * KEY_BYTES..][..KEY_BYTES].try_into().expect("four bytes");
+        let slot = u32::from_le_bytes(key) as usize;
+        let (key, value) = (Value::fixnum(slot as i64), value(heap, table, slot));
+        Change { key, value, stamp: Value::fixnum(stamp as i64) }
+    };
+    let mut stamps = place(from)..place(limit);
+    let mut next = || if last { stamps.next_back() } else { stamps.next() };
+    std::iter::from_fn(|| next().map(entry)).find(wanted)
+}
+
 /// All entries: of a plain table as they came, of a stamped one as their keys ascend.
 pub(super) fn entries(heap: &Heap, table: Value) -> Vec<Change> {
     if is_plain(table) {

@@ -257,12 +257,62 @@ fn remains(heap: &Heap, table: Value, key: Value, value: Value) -> bool {
 /// The entry whose key came first, or last. Takes what [`get_bytes`] says, once for many questions.
 pub fn end(heap: &mut Heap, map: Value, last: bool) -> Option<(Value, Value)> {
     let _guard = heap.lock_all_stripes();
-    if let Some(table) = table_of(map) {
-        let entry = table::end(heap, table, last)?;
-        return Some((entry.key, entry.value));
+    let walk = Walk::new(heap, map);
+    let entry = walk.next(heap, i64::MIN, last)?;
+    Some((entry.key, entry.value))
+}
+
+/// Up to so many entries in order, those whose places are at least `from`, and the place behind them.
+/// Takes what [`get_bytes`] says.
+pub fn part(heap: &mut Heap, map: Value, from: i64, count: usize) -> (Vec<(Value, Value)>, i64) {
+    let _guard = heap.lock_all_stripes();
+    let walk = Walk::new(heap, map);
+    let (mut found, mut from) = (Vec::new(), from);
+    while found.len() < count
+        && let Some(entry) = walk.next(heap, from, false)
+    {
+        found.push((entry.key, entry.value));
+        from = entry.stamp.as_fixnum() + 1;
     }
-    let mut entries = entries(heap, map).into_iter();
-    if last { entries.next_back() } else { entries.next() }
+    (found, from)
+}
+
+/// A walk over the entries of a map in their order: its table, and the few changes by which the map's
+/// state differs.
+struct Walk {
+    table: Value,
+    changes: Vec<Change>,
+    limit: i64,
+}
+
+impl Walk {
+    fn new(heap: &mut Heap, map: Value) -> Walk {
+        let (path, table) = versions::few_changes(map.field(STATE)).unwrap_or_else(|| {
+            (Vec::new(), versions::make_current::<Keyed>(heap, map.field(STATE)))
+        });
+        let mut changes: Vec<Change> = Vec::new();
+        // The nearest to the state counts.
+        for change in path {
+            if !changes.iter().any(|known| same(heap, known.key, change.key)) {
+                changes.push(change);
+            }
+        }
+        table::make_walkable(heap, table);
+        Walk { table, changes, limit: limit(map) }
+    }
+
+    fn next(&self, heap: &Heap, from: i64, last: bool) -> Option<Change> {
+        let bounds = (from, self.limit);
+        let is_unchanged =
+            |entry: &Change| !self.changes.iter().any(|change| same(heap, change.key, entry.key));
+        let in_table = table::walk(heap, self.table, bounds, last, is_unchanged);
+        let is_in = |change: &&Change| {
+            !change.value.is_undefined() && (from..self.limit).contains(&change.stamp.as_fixnum())
+        };
+        let all = self.changes.iter().filter(is_in).copied().chain(in_table);
+        let stamp = |entry: &Change| entry.stamp.as_fixnum();
+        if last { all.max_by_key(stamp) } else { all.min_by_key(stamp) }
+    }
 }
 
 /// Keys and values in order.

@@ -35,9 +35,15 @@ pub(super) const CAPACITY: usize = 7;
 /// A slot below which all are dead; not used by direct tables. Three fields before it are of direct
 /// tables, nil in others.
 const FIRST: usize = 11;
-/// 1 when stamps of live slots may not ascend (rule 2), else 0; not used by direct tables.
-const UNORDERED: usize = 12;
+/// The slot from which on stamps may not ascend (rule 2), or [`ALL`]; not used by direct tables.
+const ORDERED: usize = 12;
 const FIELDS: usize = 13;
+
+/// No slot is out of order.
+const ALL: usize = i32::MAX as usize;
+
+/// Slots out of order at the end of a table in which ends are looked for one by one.
+pub(super) const UNORDERED_MAX: usize = 16;
 
 /// Words of a slot: key, value, stamp.
 const SLOT_WORDS: usize = 3;
@@ -170,9 +176,10 @@ pub(super) fn create(heap: &mut Heap, capacity: usize) -> Value {
 pub(super) fn make(heap: &mut Heap, capacity: usize) -> Value {
     assert!(capacity <= ENTRIES_MAX, "a map of {capacity} entries, the most is {ENTRIES_MAX}");
     let mut fields = [Value::NIL; FIELDS];
-    for field in [USED, LIVE, FILLED, NEXT_STAMP, FIRST, UNORDERED] {
+    for field in [USED, LIVE, FILLED, NEXT_STAMP, FIRST] {
         fields[field] = Value::ZERO;
     }
+    fields[ORDERED] = Value::fixnum(ALL as i64);
     fields[BUDGET] = Value::fixnum(capacity as i64);
     fields[CAPACITY] = fields[BUDGET];
     heap.fields(Kind::Record, &fields)
@@ -222,7 +229,7 @@ pub(super) fn insert(heap: &mut Heap, table: Value, change: Change) {
         direct::enter(heap, table, change.key.as_fixnum() as usize, change.value, stamp);
     } else {
         if stamp.as_fixnum() < next {
-            set_number(heap, table, UNORDERED, 1);
+            out_of_order(heap, table, number(table, USED));
         }
         append(heap, table, Change { stamp, ..change });
     }
@@ -265,10 +272,25 @@ pub(super) fn replace(heap: &mut Heap, table: Value, place: &Place, change: Chan
         write_slot(heap, table, place.slot, 1, change.value);
         write_slot(heap, table, place.slot, 2, stamp);
         if stamp != before.stamp {
-            set_number(heap, table, UNORDERED, 1);
+            out_of_order(heap, table, place.slot);
         }
     }
     before
+}
+
+/// From this slot on stamps may not ascend.
+fn out_of_order(heap: &mut Heap, table: Value, slot: usize) {
+    if slot < number(table, ORDERED) {
+        set_number(heap, table, ORDERED, slot);
+    }
+}
+
+/// Slots are handed out up to this one only.
+fn set_used(heap: &mut Heap, table: Value, used: usize) {
+    set_number(heap, table, USED, used);
+    if used <= number(table, ORDERED) {
+        set_number(heap, table, ORDERED, ALL);
+    }
 }
 
 /// Makes a slot dead; the change that brings it back.
@@ -288,7 +310,7 @@ pub(super) fn kill(heap: &mut Heap, table: Value, place: &Place) -> Change {
         index::delete(heap, index, place.cell);
     }
     if place.slot + 1 == number(table, USED) {
-        set_number(heap, table, USED, place.slot);
+        set_used(heap, table, place.slot);
     }
     before
 }
@@ -413,36 +435,76 @@ pub(super) fn copy(heap: &mut Heap, table: Value) -> Value {
     own
 }
 
-/// The entry whose key came first, or last. A table in which that is not at its end is made one in
-/// which it is, which takes what [`rebuilt_bytes`] says.
-pub(super) fn end(heap: &mut Heap, table: Value, last: bool) -> Option<Change> {
-    if live(table) == 0 {
-        return None;
-    }
+/// Makes a table one whose entries can be walked in their order, by [`walk`], which takes what
+/// [`rebuilt_bytes`] says.
+pub(super) fn make_walkable(heap: &mut Heap, table: Value) {
     if direct::is_plain(table) {
-        let mut order = direct::order(heap, table);
-        let slot = if last { order.next_back() } else { order.next() }?;
-        let (key, value) = (Value::fixnum(slot as i64), direct::value(heap, table, slot));
-        return Some(Change { key, value, stamp: Value::NIL });
+        return;
     }
-    if direct::is(table) || number(table, UNORDERED) == 1 {
+    let is_mixed =
+        |table| number(table, USED).saturating_sub(number(table, ORDERED)) > UNORDERED_MAX;
+    if direct::is(table) || is_mixed(table) {
         index(heap, table);
     }
+    // What is dead at the ends is not looked at again.
     let is_dead = |slot: usize| slot_word(table, slot, 0).is_undefined();
-    if last {
-        let mut used = number(table, USED);
-        while is_dead(used - 1) {
-            used -= 1;
-        }
-        set_number(heap, table, USED, used);
-        return Some(slot_entry(table, used - 1));
+    let (mut first, mut used) = (number(table, FIRST), number(table, USED));
+    while used > 0 && is_dead(used - 1) {
+        used -= 1;
     }
-    let mut first = number(table, FIRST);
-    while is_dead(first) {
+    while first < used && is_dead(first) {
         first += 1;
     }
+    set_used(heap, table, used);
     set_number(heap, table, FIRST, first);
-    Some(slot_entry(table, first))
+}
+
+/// The entry of a table that [`make_walkable`] has made so, with the smallest stamp that is at least
+/// `from` and below `limit`, or with the largest if `last`; of those that `wanted` accepts.
+pub(super) fn walk(
+    heap: &Heap,
+    table: Value,
+    (from, limit): (i64, i64),
+    last: bool,
+    wanted: impl Fn(&Change) -> bool,
+) -> Option<Change> {
+    if direct::is_plain(table) {
+        return direct::walk(heap, table, (from, limit), last, wanted);
+    }
+    let used = number(table, USED);
+    let (first, ordered) = (number(table, FIRST).min(used), number(table, ORDERED).min(used));
+    let live =
+        |slot: usize| Some(slot_entry(table, slot)).filter(|entry| !entry.key.is_undefined());
+    let is_wanted =
+        |entry: &Change| (from..limit).contains(&entry.stamp.as_fixnum()) && wanted(entry);
+    let (first, ordered) = (first.min(ordered), ordered);
+    let found = if last {
+        let end = lower_bound(table, first..ordered, limit);
+        let mut below = (first..end).rev().filter_map(live);
+        below.find(|entry| entry.stamp.as_fixnum() < from || is_wanted(entry)).filter(is_wanted)
+    } else {
+        let start = lower_bound(table, first..ordered, from);
+        let mut above = (start..ordered).filter_map(live);
+        above.find(|entry| entry.stamp.as_fixnum() >= limit || is_wanted(entry)).filter(is_wanted)
+    };
+    let others = (ordered..used).filter_map(live).filter(is_wanted);
+    let all = found.into_iter().chain(others);
+    let stamp = |entry: &Change| entry.stamp.as_fixnum();
+    if last { all.max_by_key(stamp) } else { all.min_by_key(stamp) }
+}
+
+/// The first of these slots, whose stamps ascend, behind all live ones with stamps below `stamp`.
+fn lower_bound(table: Value, slots: std::ops::Range<usize>, stamp: i64) -> usize {
+    let (mut low, mut high) = (slots.start, slots.end);
+    while low < high {
+        let middle = low.midpoint(high);
+        let is_live = |slot: &usize| !slot_word(table, *slot, 0).is_undefined();
+        match (low..=middle).rev().find(is_live) {
+            Some(slot) if slot_word(table, slot, 2).as_fixnum() >= stamp => high = slot,
+            _ => low = middle + 1,
+        }
+    }
+    low
 }
 
 /// The key of an entry whose stamp is not below `limit`; there is one. Makes a direct table an
@@ -487,6 +549,13 @@ fn fill(heap: &mut Heap, table: Value, fresh: Value) {
     set_number(heap, fresh, USED, slots.len());
     set_number(heap, fresh, LIVE, slots.len());
     set_number(heap, fresh, FILLED, slots.len());
-    set_number(heap, fresh, UNORDERED, number(table, UNORDERED));
+    if number(table, ORDERED) < used {
+        set_number(
+            heap,
+            fresh,
+            ORDERED,
+            slots.partition_point(|slot| *slot < number(table, ORDERED)),
+        );
+    }
     heap.write(fresh, NEXT_STAMP, next_stamp(table));
 }

@@ -136,6 +136,20 @@ pub(super) fn search<T: Table>(
     Err(make_current::<T>(heap, version))
 }
 
+/// The same as [`changes`], if they are few.
+pub(super) fn few_changes(version: Value) -> Option<(Vec<Change>, Value)> {
+    let mut found = Vec::new();
+    let mut at = version;
+    for _ in 0..READ_LINKS_MAX {
+        if let Some(table) = table(at) {
+            return Some((found, table));
+        }
+        found.push(change(at));
+        at = at.field(LINK);
+    }
+    None
+}
+
 /// The changes that lead from the table to this version, the nearest to the version first, and
 /// the table.
 pub(super) fn changes(version: Value) -> (impl Iterator<Item = Change>, Value) {

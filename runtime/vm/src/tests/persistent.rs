@@ -67,6 +67,26 @@ fn check_map(vm: &mut Vm, (version, model): &MapVersion, key: Keys, seed: u64) {
 }
 
 fn check_ends(vm: &mut Vm, (version, model): &MapVersion, key: Keys, seed: u64) {
+    check_end(vm, (version, model), key, seed);
+    let (mut from, mut parts) = (0, Vec::new());
+    loop {
+        let (part, next) = map::part(&mut vm.heap, *version, from, 3);
+        if part.is_empty() {
+            break;
+        }
+        assert!(part.len() == 3 || parts.len() + part.len() == model.len(), "seed {seed}");
+        (from, parts) = (next, [parts, part].concat());
+    }
+    assert_eq!(parts.len(), model.len(), "seed {seed}");
+    for ((found, value), (number, expected)) in parts.into_iter().zip(model) {
+        let key = key(vm, *number);
+        assert!(equal(&vm.heap, found, key), "parts, seed {seed}");
+        assert_eq!(value.as_integer(), Some(*expected), "seed {seed}");
+    }
+    check_end(vm, (version, model), key, seed);
+}
+
+fn check_end(vm: &mut Vm, (version, model): (&Value, &[(usize, i64)]), key: Keys, seed: u64) {
     for (last, expected) in [(false, model.first()), (true, model.last())] {
         let found = map::end(&mut vm.heap, *version, last);
         assert_eq!(found.is_some(), expected.is_some(), "seed {seed}");

@@ -152,25 +152,6 @@ pub(crate) fn name_definitions(vm: &mut Vm, id: ModuleId, forms: Value) {
             }
         }
     }
-    know_library(vm, id, forms);
-}
-
-/// Makes names of the library that these forms mention, and that a program's text has made known, known
-/// in a module.
-fn know_library(vm: &mut Vm, id: ModuleId, forms: Value) {
-    let mut pending = vec![forms];
-    while let Some(list) = pending.pop() {
-        for item in elements(list) {
-            let Some(name) = item.as_symbol() else {
-                pending.push(item);
-                continue;
-            };
-            let is_known = vm.own_cell(id, name).is_some() || vm.global(name).is_none();
-            if !is_known && valk_stdlib::defining(&vm.cell_name(name)).is_some() {
-                vm.import_cell(id, name, name);
-            }
-        }
-    }
 }
 
 /// Goes on with the first of these forms. `after` is what `import` has to do in the end, nil for nothing.

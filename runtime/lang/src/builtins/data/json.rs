@@ -13,7 +13,8 @@
 //!
 //! 1. A list that starts with a keyword is an object, any other an array, nil is `null`: an empty
 //!    object or array does not come back as itself, nor do booleans.
-//! 2. Of equal keys of an object the last wins, in the place of the first.
+//! 2. Of equal keys of an object the last wins, in the place of the first, when it is decoded: the text is
+//!    someone else's. When a value is encoded the first counts, as it does for `plist/get`.
 //! 3. A fraction is read exactly, or rounded half to even at the 18th digit after the point.
 //! 4. Decoding refuses numbers outside their range and nesting beyond what the parser allows (128
 //!    levels), each with its place; encoding refuses what has no JSON form and says what it met.
@@ -24,7 +25,7 @@ use crate::builtins::row::{Row, fail, string};
 use crate::compile::elements;
 use crate::print::Style;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use valk_heap::{Heap, Kind, Value};
 use valk_vm::persistent::{map, vector};
@@ -304,27 +305,21 @@ fn write_array(vm: &Vm, items: &[Value], depth: usize, out: &mut Text) -> Result
 }
 
 fn write_map(vm: &Vm, value: Value, depth: usize, out: &mut Text) -> Result<(), String> {
-    out.push(&vm.heap, b"{");
-    for (i, (key, item)) in map::entries(&vm.heap, value).into_iter().enumerate() {
-        if i > 0 {
-            out.push(&vm.heap, b",");
-        }
-        match (key.as_bytes(&vm.heap), key.as_symbol()) {
-            (Some(text), _) => write_text(vm, text, out)?,
-            (None, Some(symbol)) => {
-                write_text(vm, name(vm.heap.symbols().name(symbol)), out)?;
-            }
+    let mut fields = Fields::new();
+    for (key, item) in map::entries(&vm.heap, value) {
+        let name = match (key.as_bytes(&vm.heap), key.as_symbol()) {
+            (Some(text), _) => text,
+            (None, Some(symbol)) => name(vm.heap.symbols().name(symbol)),
             (None, None) => {
                 return Err(format!(
                     "a key of an object is a String or a Symbol, got {}",
                     type_name(key)
                 ));
             }
-        }
-        out.push(&vm.heap, b":");
-        write(vm, item, depth + 1, out)?;
+        };
+        fields.write(vm, (name, item), depth, out)?;
     }
-    out.push(&vm.heap, b"}");
+    fields.end(vm, out);
     Ok(())
 }
 
@@ -337,8 +332,8 @@ fn write_object(vm: &Vm, items: &[Value], depth: usize, out: &mut Text) -> Resul
     if !items.len().is_multiple_of(2) {
         return Err("a property list ends with a key".to_owned());
     }
-    out.push(&vm.heap, b"{");
-    for (i, pair) in items.chunks_exact(2).enumerate() {
+    let mut fields = Fields::new();
+    for pair in items.chunks_exact(2) {
         let symbol = pair[0].as_symbol().filter(|_| pair[0].is_keyword());
         let Some(symbol) = symbol else {
             return Err(format!(
@@ -346,15 +341,61 @@ fn write_object(vm: &Vm, items: &[Value], depth: usize, out: &mut Text) -> Resul
                 type_name(pair[0])
             ));
         };
-        if i > 0 {
-            out.push(&vm.heap, b",");
-        }
-        write_text(vm, name(vm.heap.symbols().name(symbol)), out)?;
-        out.push(&vm.heap, b":");
-        write(vm, pair[1], depth + 1, out)?;
+        fields.write(vm, (name(vm.heap.symbols().name(symbol)), pair[1]), depth, out)?;
     }
-    out.push(&vm.heap, b"}");
+    fields.end(vm, out);
     Ok(())
+}
+
+/// The fields of an object that is being written. Of equal names the first counts, as where values are
+/// looked up.
+struct Fields<'v> {
+    /// The names, as long as they are few.
+    few: Vec<&'v [u8]>,
+    /// All names, when they are many.
+    many: HashSet<&'v [u8]>,
+}
+
+impl<'v> Fields<'v> {
+    fn new() -> Fields<'v> {
+        Fields { few: Vec::new(), many: HashSet::new() }
+    }
+
+    /// Notes a name. False when it was there before.
+    fn add(&mut self, name: &'v [u8]) -> bool {
+        if self.few.len() < SEARCHED_MAX {
+            let is_new = !self.few.contains(&name);
+            if is_new {
+                self.few.push(name);
+            }
+            return is_new;
+        }
+        if self.many.is_empty() {
+            self.many.extend(&self.few);
+        }
+        self.many.insert(name)
+    }
+
+    fn write(
+        &mut self,
+        vm: &'v Vm,
+        (name, item): (&'v [u8], Value),
+        depth: usize,
+        out: &mut Text,
+    ) -> Result<(), String> {
+        let opening: &[u8] = if self.few.is_empty() { b"{" } else { b"," };
+        if !self.add(name) {
+            return Ok(());
+        }
+        out.push(&vm.heap, opening);
+        write_text(vm, name, out)?;
+        out.push(&vm.heap, b":");
+        write(vm, item, depth + 1, out)
+    }
+
+    fn end(self, vm: &Vm, out: &mut Text) {
+        out.push(&vm.heap, if self.few.is_empty() { b"{}" } else { b"}" });
+    }
 }
 
 fn write_text(vm: &Vm, bytes: &[u8], out: &mut Text) -> Result<(), String> {

@@ -20,6 +20,7 @@ pub(super) const TABLE: &[Row] = &[
     ("map/first", Arity::Exactly(1), first),
     ("map/last", Arity::Exactly(1), last),
     ("map/remove-first", Arity::Exactly(1), remove_first),
+    ("map/part", Arity::Exactly(3), part),
     ("map/keys", Arity::Exactly(1), keys),
     ("map/values", Arity::Exactly(1), values),
     ("map/entries", Arity::Exactly(1), entries),
@@ -197,7 +198,7 @@ fn remove(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 
 /// The entry whose key came first, or last.
 fn end(vm: &mut Vm, map: Value, last: bool) -> Result<Option<(Value, Value)>, Outcome> {
-    let bytes = map::get_bytes(&vm.heap, map);
+    let bytes = 2 * map::get_bytes(&vm.heap, map);
     with_room(vm, bytes, 0, |vm| map::end(&mut vm.heap, map, last))
 }
 
@@ -218,6 +219,24 @@ fn first(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 fn last(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let map = map!(vm, arguments[0]);
     end_entry(vm, map, true)
+}
+
+/// `(map/part m place n)`: where to go on, and up to n entries from that place on; 0 is the first.
+fn part(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    let map = map!(vm, arguments[0]);
+    let [from, count] = [arguments[1].as_fixnum(), arguments[2].as_fixnum()];
+    let count = (count as usize).min(map::size(map));
+    let listed = count * (3 * CELL_BYTES + LISTED_BYTES) + CELL_BYTES;
+    let bytes = 2 * map::get_bytes(&vm.heap, map) + listed;
+    answer(with_room(vm, bytes, 0, |vm| {
+        let (entries, next) = map::part(&mut vm.heap, map, from, count);
+        let mut all = Value::NIL;
+        for (key, value) in entries.into_iter().rev() {
+            let entry = list(vm, [key, value].into_iter());
+            all = vm.heap.cons(entry, all, true);
+        }
+        vm.heap.cons(Value::fixnum(next), all, true)
+    }))
 }
 
 /// The map without its first entry; an empty one as it is.

@@ -10,9 +10,24 @@ pub(super) const TABLE: &[Row] = &[
     ("print", Arity::Any, print),
     ("printf", Arity::MoreThan(0), printf),
     ("println", Arity::MoreThan(0), println),
+    ("eprint", Arity::Any, print_error),
+    ("eprintln", Arity::MoreThan(0), println_error),
 ];
 
 fn print(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    let out = shown(vm, arguments);
+    write(vm, &out, true)
+}
+
+/// `print` to standard error.
+fn print_error(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    let out = shown(vm, arguments);
+    vm.extension::<Language>().output.write_error(&out);
+    Value::NIL.into()
+}
+
+/// The line that `print` writes.
+fn shown(vm: &Vm, arguments: &[Value]) -> Vec<u8> {
     let mut out = Vec::new();
     for (i, value) in arguments.iter().enumerate() {
         if i > 0 {
@@ -21,7 +36,7 @@ fn print(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         append(&vm.heap, *value, Style::Display, &mut out);
     }
     out.push(b'\n');
-    write(vm, &out, true)
+    out
 }
 
 /// Prints: nil, perhaps after a wait.
@@ -79,14 +94,30 @@ fn format(vm: &Vm, pattern: &[u8], arguments: &[Value], out: &mut Vec<u8>) -> Re
     Ok(())
 }
 
-fn formatted(vm: &mut Vm, arguments: &[Value], newline: bool) -> Outcome {
+/// Where a format goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum To {
+    Output,
+    /// To standard output, as a line.
+    Line,
+    /// To standard error, as a line.
+    ErrorLine,
+}
+
+fn formatted(vm: &mut Vm, arguments: &[Value], to: To) -> Outcome {
     let pattern = string!(vm, arguments[0]);
     let mut out = Vec::new();
     let result = format(vm, &pattern, &arguments[1..], &mut out);
-    if result.is_ok() && newline {
+    if result.is_ok() && to != To::Output {
         out.push(b'\n');
     }
-    let written = write(vm, &out, newline);
+    let written = match to {
+        To::Output | To::Line => write(vm, &out, to == To::Line),
+        To::ErrorLine => {
+            vm.extension::<Language>().output.write_error(&out);
+            Value::NIL.into()
+        }
+    };
     match result {
         Ok(()) => written,
         Err(problem) => fail_over(vm, arguments, &problem),
@@ -94,9 +125,13 @@ fn formatted(vm: &mut Vm, arguments: &[Value], newline: bool) -> Outcome {
 }
 
 fn printf(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    formatted(vm, arguments, false)
+    formatted(vm, arguments, To::Output)
 }
 
 fn println(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    formatted(vm, arguments, true)
+    formatted(vm, arguments, To::Line)
+}
+
+fn println_error(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    formatted(vm, arguments, To::ErrorLine)
 }

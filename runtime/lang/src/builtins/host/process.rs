@@ -1,12 +1,14 @@
 //! Time and process.
 
-use crate::builtins::row::{Row, number, string};
+use crate::builtins::row::{Row, fail, number, string, wrong_type};
+use crate::print::display;
 use crate::runtime::Language;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use valk_decimal::UNITS_PER_ONE;
 use valk_heap::Value;
 use valk_log::Level;
-use valk_vm::{Arity, Outcome, Vm};
+use valk_vm::{Arity, Outcome, Vm, as_decimal};
 
 /// The global that decides the exit status.
 pub const EXIT_CODE: &str = "VALK_EXIT_CODE";
@@ -25,13 +27,35 @@ fn time_us(vm: &mut Vm, _: &[Value]) -> Outcome {
 }
 
 fn sleep(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    let milliseconds = number!(vm, arguments[0]);
-    if milliseconds > 0 {
-        vm.extension::<Language>().output.flush();
-        let time = Duration::from_millis(milliseconds as u64);
-        return Outcome::blocking(move || std::thread::sleep(time), |_, ()| Value::NIL.into());
+    let time = match milliseconds(vm, "sleep", arguments[0]) {
+        Ok(Some(Duration::ZERO)) => return Value::NIL.into(),
+        Ok(Some(time)) => time,
+        Ok(None) => return wrong_type(vm, arguments[0], "Number"),
+        Err(failed) => return failed,
+    };
+    vm.extension::<Language>().output.flush();
+    Outcome::blocking(move || std::thread::sleep(time), |_, ()| Value::NIL.into())
+}
+
+/// In a millisecond.
+const MICROSECONDS: i128 = 1000;
+
+/// A number of milliseconds, which may have a point, for the builtin `name`; nothing for what is no number.
+///
+/// # Errors
+/// The outcome that says so when it is negative.
+pub fn milliseconds(vm: &mut Vm, name: &str, value: Value) -> Result<Option<Duration>, Outcome> {
+    let units = match (value.as_integer(), as_decimal(value)) {
+        (Some(whole), _) => i128::from(whole) * UNITS_PER_ONE,
+        (None, Some(decimal)) => decimal.units(),
+        (None, None) => return Ok(None),
+    };
+    if units < 0 {
+        let given = String::from_utf8_lossy(&display(&vm.heap, value)).into_owned();
+        return Err(fail(vm, &format!("{name}: the time is negative: {given}")));
     }
-    Value::NIL.into()
+    let microseconds = units / (UNITS_PER_ONE / MICROSECONDS);
+    Ok(Some(Duration::from_micros(u64::try_from(microseconds).unwrap_or(u64::MAX))))
 }
 
 fn stack_depth(_: &mut Vm, _: &[Value]) -> Outcome {
