@@ -9,6 +9,7 @@ mod fuzzing;
 mod guide;
 mod handlers;
 mod library;
+mod lost_failures;
 mod metrics;
 mod overload;
 mod reference;

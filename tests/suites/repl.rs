@@ -118,6 +118,8 @@ valk_harness::cases! {
         "a pause" => "(do (println \"on\") (sleep 100000))",
         "recursion" => "(do (println \"on\") (fib 60))",
         "a wait" => "(do (println \"on\") (aio/await (aio/sleep sys 100000)))",
+        "a parallel map" => "(do (println \"on\") (pmap forever {1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18}))",
+        "a parallel map of pauses" => "(do (println \"on\") (pmap sleep {100000 100000}))",
     ] {
         let mut prompt = Piped::start();
         prompt.say("(fun {forever n} {forever (+ n 1)})\n(fun {deaf n} {do (forever 1) (deaf 1)})\n");

@@ -72,13 +72,7 @@ fn exactly<const N: usize>(
     arguments: &[Value],
     text: impl Display,
 ) -> Checked<[Value; N]> {
-    match <[Value; N]>::try_from(arguments) {
-        Ok(arguments) => match arguments.iter().find(|value| value.is_error()) {
-            Some(error) => Err((*error).into()),
-            None => Ok(arguments),
-        },
-        Err(_) => Err(fail(vm, &text.to_string())),
-    }
+    <[Value; N]>::try_from(arguments).map_err(|_| fail(vm, &text.to_string()))
 }
 
 /// Checks that a value is a handle.
@@ -91,19 +85,16 @@ fn function(vm: &mut Vm, value: Value, text: impl Display) -> Checked<Value> {
     if Vm::is_function(value) { Ok(value) } else { Err(fail(vm, &text.to_string())) }
 }
 
-/// Checks that a value is a number of milliseconds; negative ones are zero.
-fn milliseconds(vm: &mut Vm, value: Value, text: &str) -> Checked<Duration> {
-    match value.as_integer() {
-        Some(milliseconds) => Ok(Duration::from_millis(milliseconds.max(0) as u64)),
-        None => Err(fail(vm, text)),
-    }
+/// Checks that a value is a number of milliseconds, for the builtin `name`. Another value gives the error
+/// `text`, a negative number one that says so.
+fn milliseconds(vm: &mut Vm, name: &str, value: Value, text: &str) -> Checked<Duration> {
+    valk_lang::builtins::milliseconds(vm, name, value)?.ok_or_else(|| fail(vm, text))
 }
 
 /// Checks that a value is a system.
 fn system(vm: &mut Vm, name: &str, value: Value) -> Checked<System> {
     match system_of(vm, value) {
         Some(system) => Ok(system),
-        None if value.is_error() => Err(value.into()),
         None => Err(fail(vm, &format!("{name}: Expected AIO system reference"))),
     }
 }

@@ -47,7 +47,10 @@ impl Target {
 
     /// Whether the fiber is to run no further step.
     pub fn is_cancelled(self, vm: &Vm) -> bool {
-        self.handle().is_some_and(|value| handle::has_ended(vm, value))
+        match self {
+            Target::Part(join, _) => crate::futures::is_cancelled(vm, join),
+            _ => self.handle().is_some_and(|value| handle::has_ended(vm, value)),
+        }
     }
 
     pub fn trace(&mut self, tracer: &mut Tracer<'_>) {

@@ -4,7 +4,7 @@ use crate::combinators::Node;
 use crate::combinators::within::{AtTimeout, start as within};
 use crate::event::{Call, Job, Target};
 use crate::executor;
-use crate::handle::{end_of, handle_of, new_handle, settle, with_node};
+use crate::handle::{end_of, handle_of, has_ended, new_handle, private_handle, settle, with_node};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use valk_heap::{HostObject, Tracer, Value};
@@ -49,6 +49,11 @@ impl HostObject for JoinAll {
     fn type_name(&self) -> &'static str {
         "join"
     }
+}
+
+/// Whether nobody waits for the value of a parallel map any more.
+pub(crate) fn is_cancelled(vm: &Vm, join: Value) -> bool {
+    join.host::<JoinAll>(&vm.heap).is_some_and(|join| has_ended(vm, join.handle))
 }
 
 /// A part of a parallel map has its value.
@@ -137,7 +142,7 @@ fn parallel_map(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     if left == Some(Duration::ZERO) {
         return fail(vm, DEADLINE_EXCEEDED);
     }
-    let handle = new_handle(vm);
+    let handle = private_handle(vm);
     let values = vec![Value::NIL; parts.len()];
     let collected = Mutex::new(Parts { values, missing: parts.len() });
     let join = vm.heap.host(Box::new(JoinAll { handle, context: vm.context, parts: collected }));

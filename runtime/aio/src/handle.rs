@@ -14,6 +14,7 @@
 use crate::combinators::{self, Node};
 use crate::event::{Call, Event, Parked, Target};
 use crate::executor::{self, ANY_EXECUTOR};
+use crate::lost_failures::{self, Asked};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use valk_heap::{Heap, HostObject, Tracer, Value};
@@ -63,8 +64,12 @@ pub(crate) struct Body {
 pub struct Handle {
     pub(crate) cell: CompletionCell<Value, Waiter>,
     body: Mutex<Body>,
+    /// Whether anybody asks how it ends.
+    pub(crate) asked: Asked,
     /// Programs may settle it.
     pub(crate) is_promise: bool,
+    /// Only the fiber that waits for it has it.
+    pub(crate) is_private: bool,
 }
 
 impl Handle {
@@ -105,12 +110,13 @@ impl HostObject for Handle {
     fn external_bytes(&self) -> usize {
         let body = lock(&self.body);
         let node = body.node.as_ref().map_or(0, |node| node.bytes());
-        node + self.cell.with_waiters(|waiters| {
-            waiters.iter().fold(waiters.bytes(), |bytes, waiter| match waiter {
-                Waiter::Fiber(parked) => bytes + parked.bytes(),
-                Waiter::Task(_) | Waiter::Input { .. } => bytes,
+        node + self.asked.bytes()
+            + self.cell.with_waiters(|waiters| {
+                waiters.iter().fold(waiters.bytes(), |bytes, waiter| match waiter {
+                    Waiter::Fiber(parked) => bytes + parked.bytes(),
+                    Waiter::Task(_) | Waiter::Input { .. } => bytes,
+                })
             })
-        })
     }
 }
 
@@ -121,9 +127,20 @@ pub(crate) fn end_of(value: Value) -> End<Value> {
 
 fn make(vm: &mut Vm, cell: CompletionCell<Value, Waiter>, body: Body) -> Value {
     let is_promise = body.node.as_ref().is_some_and(|node| node.is_promise());
-    let value = vm.heap.host(Box::new(Handle { cell, body: Mutex::new(body), is_promise }));
+    let (body, asked) = (Mutex::new(body), Asked::default());
+    object(vm, Handle { cell, body, asked, is_promise, is_private: false })
+}
+
+fn object(vm: &mut Vm, handle: Handle) -> Value {
+    let value = vm.heap.host(Box::new(handle));
     vm.heap.set_aux(value, AUX_HANDLE);
     value
+}
+
+/// A handle of an operation in progress that only the calling fiber waits for.
+pub(crate) fn private_handle(vm: &mut Vm) -> Value {
+    let (cell, body, asked) = (CompletionCell::running(), Mutex::default(), Asked::default());
+    object(vm, Handle { cell, body, asked, is_promise: false, is_private: true })
 }
 
 /// A handle of an operation in progress.
@@ -139,7 +156,21 @@ pub(crate) fn with_node(vm: &mut Vm, node: Node) -> Value {
 
 /// A handle that has ended.
 pub fn settled(vm: &mut Vm, end: End<Value>) -> Value {
-    make(vm, CompletionCell::settled(end), Body::default())
+    let handle = make(vm, CompletionCell::settled(end), Body::default());
+    note_failure(vm, handle, end);
+    handle
+}
+
+/// Notes a failure that nobody has asked for.
+fn note_failure(vm: &mut Vm, handle: Value, end: End<Value>) {
+    let End::Failed(failure) = end else { return };
+    if handle_of(&vm.heap, handle).is_none_or(|object| object.asked.has_asked()) {
+        return;
+    }
+    let text = lost_failures::text_of(vm, failure);
+    if let Some(object) = handle_of(&vm.heap, handle) {
+        executor::here(vm).pool.lost_failures.note(&object.asked, text);
+    }
 }
 
 /// A handle that has its value.
@@ -163,14 +194,31 @@ pub fn is_handle(vm: &Vm, value: Value) -> bool {
     handle_of(&vm.heap, value).is_some()
 }
 
-/// The status of a handle; `None` for another value.
+/// The status of a handle; `None` for another value. Who sees that it has failed has asked for that.
 pub fn status(vm: &Vm, value: Value) -> Option<Status> {
-    handle_of(&vm.heap, value).map(|handle| handle.cell.status())
+    let handle = handle_of(&vm.heap, value)?;
+    let status = handle.cell.status();
+    if status.is_terminal() {
+        handle.asked.ask();
+    }
+    Some(status)
+}
+
+/// Notes that how a handle ends is asked for.
+pub(crate) fn ask(vm: &Vm, value: Value) {
+    if let Some(handle) = handle_of(&vm.heap, value) {
+        handle.asked.ask();
+    }
 }
 
 /// How a handle ended; `None` while it has not, and for another value.
 pub fn end(vm: &Vm, value: Value) -> Option<End<Value>> {
-    handle_of(&vm.heap, value)?.cell.end()
+    let handle = handle_of(&vm.heap, value)?;
+    let end = handle.cell.end();
+    if end.is_some() {
+        handle.asked.ask();
+    }
+    end
 }
 
 /// Whether a handle has ended. Another value has.
@@ -198,7 +246,9 @@ pub(crate) fn subscribe(
     waiter: Waiter,
 ) -> Result<Token, (Waiter, End<Value>)> {
     vm.heap.touch_host(handle);
-    handle_of(&vm.heap, handle).expect("a handle is waited for").cell.subscribe(waiter)
+    let object = handle_of(&vm.heap, handle).expect("a handle is waited for");
+    object.asked.ask();
+    object.cell.subscribe(waiter)
 }
 
 /// Takes a waiter back; `None` if it was notified.
@@ -218,6 +268,7 @@ pub fn settle(vm: &mut Vm, handle: Value, end: End<Value>) -> bool {
     for waiter in waiters {
         notify(vm, waiter, end);
     }
+    note_failure(vm, handle, end);
     if end == End::Cancelled {
         // The one that was registered last runs first.
         for call in body.on_cancel.into_iter().rev() {

@@ -3,12 +3,14 @@
 //! 1. The signal is watched on a thread of its own, so that it arrives while a program computes.
 //! 2. While an evaluation runs, the first signal requests its end; a second one before it has ended
 //!    ends the process. While none runs, a prompt at a terminal goes on, another ends.
+//! 3. Whatever code of the program's thread sees the request first ends. If that was not the program's own
+//!    fiber, which waits, the wait ends too.
 
 use crate::executor::Executor;
 use crate::signals::{self, SIGINT};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use valk_heap::Interrupt;
@@ -24,6 +26,8 @@ const ENDING: u8 = 2;
 pub struct Interrupts {
     state: Arc<AtomicU8>,
     request: Interrupt,
+    /// The evaluation is to end, whoever has seen the request.
+    is_ending: Arc<AtomicBool>,
     /// Wakes an evaluation that waits for events.
     pub(crate) wake: Arc<Notify>,
 }
@@ -31,19 +35,20 @@ pub struct Interrupts {
 impl Interrupts {
     /// An evaluation begins.
     pub fn begin(&self) {
-        self.request.take();
+        self.take();
         self.state.store(RUNNING, Ordering::SeqCst);
     }
 
     /// The evaluation has ended.
     pub fn end(&self) {
         self.state.store(IDLE, Ordering::SeqCst);
-        self.request.take();
+        self.take();
     }
 
-    /// Takes a request that no running code has seen.
+    /// Takes a request that the program's own fiber has not seen.
     pub(crate) fn take(&self) -> bool {
-        self.request.take()
+        let is_ending = self.is_ending.swap(false, Ordering::SeqCst);
+        self.request.take() || is_ending
     }
 
     /// One signal; `patient` is a prompt that goes on when nothing runs.
@@ -51,6 +56,7 @@ impl Interrupts {
         match self.state.load(Ordering::SeqCst) {
             RUNNING => {
                 self.state.store(ENDING, Ordering::SeqCst);
+                self.is_ending.store(true, Ordering::SeqCst);
                 self.request.request();
                 self.wake.notify_one();
             }
@@ -76,6 +82,7 @@ impl Executor {
         let interrupts = Interrupts {
             state: Arc::default(),
             request: vm.borrow().heap.interrupt().clone(),
+            is_ending: Arc::default(),
             wake: Arc::default(),
         };
         let watching = interrupts.clone();

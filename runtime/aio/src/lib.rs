@@ -23,6 +23,7 @@ mod executor;
 mod futures;
 mod handle;
 mod interrupt;
+mod lost_failures;
 mod metrics;
 mod output;
 mod pools;

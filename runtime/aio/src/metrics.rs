@@ -123,7 +123,6 @@ fn answer(vm: &mut Vm, name: &str, arguments: &[Value], show: fn(&Report) -> Str
             let event_loop = observe(vm);
             Loop { is_exposed: true, ..event_loop }
         }
-        [system] if system.is_error() => return (*system).into(),
         [_] => return fail(vm, &format!("{name}: Expected AIO system reference")),
         _ => return fail(vm, &format!("{name}: expected 0-1 arguments")),
     };

@@ -122,7 +122,7 @@ valk_harness::test! {
         );
         let text = output(
             "(= {s} (aio/await (aio/start)))
-             (= {h} (aio/sleep s 1000000)) (= {again} (aio/sleep s -5))
+             (= {h} (aio/sleep s 1000000)) (= {again} (aio/sleep s 0))
              (print (aio/await again))
              (aio/stop s) (print (aio/run s) (aio/await h)) (print (aio/run s) (aio/status (aio/sleep s 1)))",
         );

@@ -294,9 +294,6 @@ fn content_type(path: &Path) -> &'static str {
 
 fn serve(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let [root, request] = *arguments else { unreachable!("two by their arity") };
-    if let Some(error) = arguments.iter().find(|argument| argument.is_error()) {
-        return (*error).into();
-    }
     let Some(root) = root.as_bytes(&vm.heap) else { return wrong_type(vm, root, "String") };
     let root = PathBuf::from(String::from_utf8_lossy(root).into_owned());
     let Some(object) = request.host::<RequestObject>(&vm.heap) else {

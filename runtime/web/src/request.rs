@@ -81,9 +81,6 @@ fn access(vm: &mut Vm, name: &str, arguments: &[Value], get: Accessor) -> Outcom
         let given = arguments.len();
         return fail(vm, &format!("req/{name}: expected 1 argument (request), got {given}"));
     };
-    if request.is_error() {
-        return (*request).into();
-    }
     if request.host::<RequestObject>(&vm.heap).is_none() {
         return fail(vm, &format!("req/{name}: argument must be http request"));
     }
@@ -182,9 +179,6 @@ fn named(
             );
         }
     };
-    if request.is_error() {
-        return request.into();
-    }
     let Some(object) = request.host::<RequestObject>(&vm.heap) else {
         return fail(vm, &format!("req/{name}: first argument must be http request"));
     };

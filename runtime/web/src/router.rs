@@ -88,9 +88,6 @@ fn checked<'a>(
     arguments: &'a [Value],
 ) -> Result<(Value, String, &'a Value), Outcome> {
     let [router, pattern, handler] = arguments else { unreachable!("three by their arity") };
-    if let Some(error) = arguments.iter().find(|argument| argument.is_error()) {
-        return Err((*error).into());
-    }
     if !is_router(vm, *router) {
         return Err(fail(vm, &format!("{name}: first argument must be a router")));
     }
@@ -185,9 +182,6 @@ fn next(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 
 /// Calls the middleware of a number, or what is behind all of it.
 fn step(vm: &mut Vm, name: &str, router: Value, number: usize, request: Value) -> Outcome {
-    if request.is_error() {
-        return request.into();
-    }
     let Some(object) = router.host::<RouterObject>(&vm.heap) else {
         return fail(vm, &format!("{name}: first argument must be a router"));
     };

@@ -104,16 +104,10 @@ fn open_checked(vm: &mut Vm, arguments: &[Value]) -> Checked<Outcome> {
         return Err(fail(vm, &text));
     }
     let request = arguments[0];
-    if request.is_error() {
-        return Err(request.into());
-    }
     if request.host::<RequestObject>(&vm.heap).is_none() {
         return Err(fail(vm, "stream/open: first argument must be http request"));
     }
     let list = arguments.get(1).copied().unwrap_or(Value::NIL);
-    if list.is_error() {
-        return Err(list.into());
-    }
     let head =
         stream_head(vm, list).map_err(|problem| fail(vm, &format!("stream/open: {problem}")))?;
     let Some(shared) = shared_vm(vm) else {
@@ -203,9 +197,6 @@ fn arguments<'a, const N: usize>(
     let Ok(arguments) = <&[Value; N]>::try_from(arguments) else {
         return Err(fail(vm, &format!("{name}: expected {expected}, got {given}")));
     };
-    if arguments[0].is_error() {
-        return Err(arguments[0].into());
-    }
     if arguments[0].host::<StreamObject>(&vm.heap).is_none() {
         return Err(fail(vm, &format!("{name}: {wrong}")));
     }
@@ -226,9 +217,6 @@ fn write(vm: &mut Vm, given: &[Value]) -> Outcome {
         let [stream, data] =
             arguments(vm, "stream/write", given, "2 arguments (body data)", FIRST)?;
         let Some(bytes) = data.as_bytes(&vm.heap) else {
-            if data.is_error() {
-                return Err((*data).into());
-            }
             return Err(fail(vm, "stream/write: second argument must be a string"));
         };
         let written = object_of(vm, *stream).stream.write(Bytes::copy_from_slice(bytes));

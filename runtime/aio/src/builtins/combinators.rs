@@ -107,7 +107,7 @@ fn within_(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         let [source, time] = exactly(vm, arguments, text)?;
         let source = handle(vm, source, "aio/within: first argument must be a handle")?;
         let text = "aio/within: second argument must be a number (timeout in ms)";
-        let time = milliseconds(vm, time, text)?;
+        let time = milliseconds(vm, "aio/within", time, text)?;
         if end(vm, source).is_some() {
             return Ok(now(vm, source));
         }
@@ -173,9 +173,6 @@ fn traverse(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 /// The group over the handles that a traversal's function has returned.
 fn traversed(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let [list] = *arguments else { return Value::NIL.into() };
-    if list.is_error() {
-        return list.into();
-    }
     let handles = elements(list);
     if let Some(error) = handles.iter().find(|value| value.is_error()) {
         return (*error).into();

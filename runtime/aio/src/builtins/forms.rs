@@ -221,18 +221,12 @@ fn as_handle(vm: &mut Vm, value: Value) -> Value {
 
 fn bind(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let [source, function] = [arguments[0], arguments[1]];
-    if source.is_error() {
-        return source.into();
-    }
     let source = as_handle(vm, source);
     let result = combinators::chain(vm, ChainKind::Then, source, function);
     now(vm, result)
 }
 
 fn bind_all(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    if let Some(error) = arguments.iter().find(|value| value.is_error()) {
-        return (*error).into();
-    }
     let handles: Vec<Value> = arguments[1..].iter().map(|value| as_handle(vm, *value)).collect();
     let all = group::start(vm, GroupKind::All, &handles);
     let result = combinators::chain(vm, ChainKind::Spread, all, arguments[0]);

@@ -50,13 +50,10 @@ fn await_checked(vm: &mut Vm, arguments: &[Value]) -> Checked<Outcome> {
         [value] => (value, None),
         [value, time] => {
             let text = "aio/await: second argument must be a number (milliseconds)";
-            (value, Some(milliseconds(vm, time, text)?))
+            (value, Some(milliseconds(vm, "aio/await", time, text)?))
         }
         _ => return Err(fail(vm, "aio/await: expected 1 argument (handle)")),
     };
-    if value.is_error() {
-        return Err(value.into());
-    }
     let value = handle(vm, value, "aio/await: argument must be a handle")?;
     if end(vm, value).is_some() {
         return Ok(Outcome::Suspend(value));

@@ -10,7 +10,7 @@ use std::time::Duration;
 use valk_heap::Value;
 use valk_lang::Language;
 use valk_lang::builtins::{DEADLINE_EXCEEDED, fail, wrong_type};
-use valk_vm::{Arity, NativeFn, Outcome, Vm};
+use valk_vm::{Arity, NativeFn, Outcome, Vm, is_number};
 
 pub(super) const TABLE: &[(&str, Arity, NativeFn)] = &[
     ("aio/sleep", Arity::Any, sleep),
@@ -29,7 +29,7 @@ fn sleep(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 fn sleep_checked(vm: &mut Vm, arguments: &[Value]) -> Checked<Outcome> {
     let [owner, time] = exactly(vm, arguments, "aio/sleep: expected 2 arguments (sys ms)")?;
     let system = system(vm, "aio/sleep", owner)?;
-    let time = milliseconds(vm, time, "aio/sleep: second argument must be a number")?;
+    let time = milliseconds(vm, "aio/sleep", time, "aio/sleep: second argument must be a number")?;
     let time = match valk_lang::remaining_deadline(vm) {
         Some(Duration::ZERO) => return Ok(failed(vm, DEADLINE_EXCEEDED).into()),
         Some(left) => time.min(left),
@@ -40,14 +40,15 @@ fn sleep_checked(vm: &mut Vm, arguments: &[Value]) -> Checked<Outcome> {
 
 /// `(sleep ms)`: the fiber waits that long; others go on. An error at the deadline of the context.
 fn pause(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    let Some(milliseconds) = arguments[0].as_integer() else {
+    if !is_number(arguments[0]) {
         return wrong_type(vm, arguments[0], "Number");
-    };
-    if milliseconds <= 0 {
-        return Value::NIL.into();
     }
+    let time = match milliseconds(vm, "sleep", arguments[0], "") {
+        Ok(Duration::ZERO) => return Value::NIL.into(),
+        Ok(time) => time,
+        Err(failed) => return failed,
+    };
     vm.extension::<Language>().output.flush();
-    let time = Duration::from_millis(milliseconds as u64);
     match valk_lang::remaining_deadline(vm) {
         Some(Duration::ZERO) => fail(vm, DEADLINE_EXCEEDED),
         Some(left) if left < time => {
@@ -62,19 +63,17 @@ fn pause(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 /// The arguments of `aio/schedule` and `aio/interval`.
 fn timed(vm: &mut Vm, name: &str, arguments: &[Value]) -> Checked<(Value, Duration, Value)> {
     let [owner, time, function] = [arguments[0], arguments[1], arguments[2]];
-    if let Some(error) = arguments.iter().find(|value| value.is_error()) {
-        return Err((*error).into());
-    }
     if system_of(vm, owner).is_none() {
         return Err(fail(vm, &format!("{name}: invalid AIO system")));
     }
-    let Some(milliseconds) = time.as_integer() else {
+    if !is_number(time) {
         return Err(wrong_type(vm, time, "Number"));
-    };
+    }
+    let time = milliseconds(vm, name, time, "")?;
     if !Vm::is_function(function) {
         return Err(wrong_type(vm, function, "Function"));
     }
-    Ok((owner, Duration::from_millis(milliseconds.max(0) as u64), function))
+    Ok((owner, time, function))
 }
 
 /// `(aio/schedule system ms f)`: a handle that completes with the value of `(f)` after that time.

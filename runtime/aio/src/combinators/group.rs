@@ -1,7 +1,7 @@
 //! `all`, `race`, `any`, `all-settled`: one end out of many.
 
 use super::{Input, Kind, Node, Observed, cancel_unobserved, observe, put, take};
-use crate::handle::{completed, end, settle, with_node};
+use crate::handle::{self, completed, end, settle, with_node};
 use valk_heap::{Tracer, Value};
 use valk_lang::property_list;
 use valk_sync::cell::End;
@@ -59,6 +59,10 @@ impl Group {
 pub(crate) fn start(vm: &mut Vm, kind: GroupKind, handles: &[Value]) -> Value {
     if handles.is_empty() {
         return completed(vm, Value::NIL);
+    }
+    for input in handles {
+        // Also of those that are not looked at because the group has ended before.
+        handle::ask(vm, *input);
     }
     let inputs = handles.iter().map(|&handle| Input { handle, token: None }).collect();
     let left = handles.len();

@@ -10,6 +10,7 @@
 
 use super::{ANY_EXECUTOR, ExecutorState, here, monitor::Monitor, run, serve};
 use crate::event::{Event, HostCall, Job, JobObject};
+use crate::lost_failures::LostFailures;
 use crate::system::{self, SystemList};
 use crate::time::ExecutorClock;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -67,6 +68,8 @@ pub(crate) struct Pool {
     pub program_idle: Notify,
     pub systems: Mutex<SystemList>,
     pub monitor: Monitor,
+    /// Of operations that nobody asks how they ended.
+    pub lost_failures: LostFailures,
 }
 
 impl Pool {
@@ -89,6 +92,7 @@ impl Pool {
             program_idle: Notify::new(),
             systems: Mutex::default(),
             monitor: Monitor::default(),
+            lost_failures: LostFailures::default(),
         }
     }
 

@@ -174,6 +174,7 @@ impl Executor {
             pass_on_output(&pool);
         });
         serve::clear_worker();
+        pool.lost_failures.tell_remaining();
     }
 
     /// Why the wait for `task` is over, if it is.
@@ -351,13 +352,21 @@ fn value_of(vm: &SharedVm, root: &Root) -> Value {
 /// Ends the fiber that computes `task`, if it waits for a handle; the error that stands for its
 /// value.
 fn interrupt(vm: &mut Vm, task: Value, text: &str) -> Value {
-    match take_waiter(vm, task) {
+    let awaited = handle::handle_of(&vm.heap, task).and_then(|task| task.body().awaiting);
+    let error = match take_waiter(vm, task) {
         Some(parked) => {
             let fiber = vm.attach(parked.fiber);
             vm.interrupt_with(fiber, text)
         }
         None => vm.error(text),
+    };
+    let private = awaited.map(|(awaited, _)| awaited).filter(|awaited| {
+        handle::handle_of(&vm.heap, *awaited).is_some_and(|awaited| awaited.is_private)
+    });
+    if let Some(awaited) = private {
+        handle::cancel(vm, awaited);
     }
+    error
 }
 
 /// Takes the fiber that computes `task` off the handle that it waits for.

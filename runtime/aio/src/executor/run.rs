@@ -251,6 +251,7 @@ fn suspend(
         return Next::GoOn(fiber, vm.error("only handles can be waited for"));
     };
     if let Some(end) = object.cell.end() {
+        object.asked.ask();
         let answer = awaited(vm, end);
         return Next::GoOn(fiber, answer);
     }

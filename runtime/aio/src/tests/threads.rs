@@ -153,7 +153,7 @@ const CASES: &[Case] = &[
            (list (map/size own) (== (map/keys own) (map (\\ {i} {rem (* i 7) 60}) (range 0 60))))})
          (print (== (pmap work (range 0 40)) (map (\\ {i} {list 60 1}) (range 0 40))) (map/size n))",
         "1 3\n"),
-    case("waiting has a time", "(print (aio/await (promise) 20) (aio/await (promise) -5))",
+    case("waiting has a time", "(print (aio/await (promise) 20) (aio/await (promise) 0.5))",
         "Error: await: timeout Error: await: timeout\n"),
     case("waiting on a thread has a time",
         "(print (aio/await (future (\\ {} {aio/await (promise) 20}))) (pmap (\\ {n} {aio/await (promise) n}) {1 2}))",

@@ -50,9 +50,6 @@ pub(super) fn value_of(vm: &mut Vm, response: ClientResponse) -> Value {
 }
 
 fn response(vm: &mut Vm, value: Value) -> Checked<&ResponseObject> {
-    if value.is_error() {
-        return Err(value.into());
-    }
     if value.host::<ResponseObject>(&vm.heap).is_none() {
         return Err(fail(vm, "Argument must be a success ref holding a response"));
     }
