@@ -118,8 +118,8 @@ limits! {
     /// response that would have to wait is a 503 with `retry-after`, and
     /// clients that do not read have `pressed_stall_timeout`. Overshoot: one response.
     process_response_bytes: usize = (32 * MIB) as usize, "bytes";
-    /// The longest that a request should wait for the handler. Where they wait longer for a tenth of a
-    /// second, the thread is overloaded and turns further ones away at once, by their class, until
+    /// The longest that a request should wait for the handler. Where they wait longer for two tenths
+    /// of a second, the thread is overloaded and turns further ones away at once, by their class, until
     /// they wait less than half of it. 0 for any time.
     target_delay: Duration = Duration::from_millis(100), "ms";
     /// Requests in progress in the whole server: above it 503 with `retry-after`. 0 for as many as

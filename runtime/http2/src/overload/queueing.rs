@@ -7,8 +7,9 @@
 //!    those that were begun some may never end, and harm nobody as long as others are answered in time: a
 //!    few do not count, and no more than the shortest time in which the handler has answered.
 //! 2. A delay counts when it stood: in each window of 100 ms the least of it is taken, so a burst
-//!    that is worked off meanwhile is none. Above the target the thread is overloaded, and stays so
-//!    until a window is below half of it. The idea is that of controlled delay (Nichols and Jacobson,
+//!    that is worked off meanwhile is none. Above the target in two windows in a row the thread is
+//!    overloaded, and stays so until one is below half of it. (A single request that keeps the thread
+//!    for long makes one window long, and is no queue.) The idea is that of controlled delay (Nichols and Jacobson,
 //!    "Controlling Queue Delay", 2012).
 //! 3. An overloaded thread has learnt how long a request takes it. From that and from the number that
 //!    wait it knows how long a further one would, and turns it away at once if that is too long for
@@ -45,6 +46,8 @@ struct State {
     /// The lag at the last look.
     lag: Duration,
     window: Window,
+    /// The last window was above the target.
+    was_above: bool,
     /// What is known of the thread while it is overloaded.
     overloaded: Option<Pace>,
 }
@@ -107,7 +110,7 @@ impl Queueing {
     pub(crate) fn new(target: Duration, now: Instant) -> Self {
         let window = Window::new(now, 0);
         let lag = Duration::ZERO;
-        let state = State { waiting: 0, lag, window, overloaded: None };
+        let state = State { waiting: 0, lag, window, was_above: false, overloaded: None };
         Self { target, state: Cell::new(state) }
     }
 
@@ -184,7 +187,10 @@ impl Queueing {
             pace.of_waiting(least_waiting) + pace.of_begun(least_begun.unwrap_or_default());
         let delay = queued.max(least_lag.unwrap_or(state.lag));
         let was_overloaded = state.overloaded.is_some();
-        let is_overloaded = delay > self.target || was_overloaded && delay > self.target / 2;
+        let is_above = delay > self.target;
+        let stands = is_above && state.was_above;
+        let is_overloaded = stands || was_overloaded && delay > self.target / 2;
+        state.was_above = is_above;
         state.overloaded = is_overloaded.then_some(pace);
         state.window = Window::new(now, state.waiting);
         self.state.set(state);
