@@ -47,6 +47,7 @@ const MOMENTARY: &[(&str, &[&str])] = &[
     (
         "lang",
         &[
+            "Changer",
             "Expander",
             "Frame",
             "Lambda",
@@ -64,7 +65,7 @@ const MOMENTARY: &[(&str, &[&str])] = &[
         "vm",
         &[
             "Builtin", "CallSite", "Change", "Context", "Exit", "JitExit", "Native", "Outcome",
-            "Step", "View",
+            "Step", "View", "Walk",
         ],
     ),
 ];

@@ -85,10 +85,9 @@ fn function(vm: &mut Vm, value: Value, text: impl Display) -> Checked<Value> {
     if Vm::is_function(value) { Ok(value) } else { Err(fail(vm, &text.to_string())) }
 }
 
-/// Checks that a value is a number of milliseconds, for the builtin `name`. Another value gives the error
-/// `text`, a negative number one that says so.
-fn milliseconds(vm: &mut Vm, name: &str, value: Value, text: &str) -> Checked<Duration> {
-    valk_lang::builtins::milliseconds(vm, name, value)?.ok_or_else(|| fail(vm, text))
+/// Checks that a value is a number of milliseconds. Another value gives the error `text`.
+fn milliseconds(vm: &mut Vm, value: Value, text: &str) -> Checked<Duration> {
+    valk_lang::builtins::milliseconds(value).ok_or_else(|| fail(vm, text))
 }
 
 /// Checks that a value is a system.

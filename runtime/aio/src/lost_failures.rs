@@ -126,7 +126,7 @@ impl LostFailures {
     /// Notes that a handle has failed, with the text of its error.
     pub fn note(&self, asked: &Asked, text: String) {
         let mut notes = lock(&self.notes);
-        if notes.kept.len() >= notes.look_at.max(NOTES_MIN) {
+        if notes.kept.len() >= notes.look_at.clamp(NOTES_MIN, NOTES_MAX) {
             notes.kept.retain(|note| note.strong_count() > 0);
             notes.look_at = 2 * notes.kept.len();
         }
@@ -138,6 +138,12 @@ impl LostFailures {
         notes.kept.push(Arc::downgrade(&note));
         drop(notes);
         asked.note(&note);
+    }
+
+    /// Failures that were told, or only counted because there were too many.
+    #[cfg(test)]
+    pub fn told(&self) -> usize {
+        self.log.told.load(Ordering::Relaxed)
     }
 
     /// Tells what nobody has asked for. The program has ended.

@@ -6,6 +6,7 @@ use crate::{
 };
 mod executor;
 mod handles;
+mod lost_failures;
 mod nodes;
 mod output;
 mod program;

@@ -107,7 +107,7 @@ fn within_(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         let [source, time] = exactly(vm, arguments, text)?;
         let source = handle(vm, source, "aio/within: first argument must be a handle")?;
         let text = "aio/within: second argument must be a number (timeout in ms)";
-        let time = milliseconds(vm, "aio/within", time, text)?;
+        let time = milliseconds(vm, time, text)?;
         if end(vm, source).is_some() {
             return Ok(now(vm, source));
         }

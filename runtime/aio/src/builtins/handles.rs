@@ -50,7 +50,7 @@ fn await_checked(vm: &mut Vm, arguments: &[Value]) -> Checked<Outcome> {
         [value] => (value, None),
         [value, time] => {
             let text = "aio/await: second argument must be a number (milliseconds)";
-            (value, Some(milliseconds(vm, "aio/await", time, text)?))
+            (value, Some(milliseconds(vm, time, text)?))
         }
         _ => return Err(fail(vm, "aio/await: expected 1 argument (handle)")),
     };

@@ -29,7 +29,7 @@ fn sleep(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 fn sleep_checked(vm: &mut Vm, arguments: &[Value]) -> Checked<Outcome> {
     let [owner, time] = exactly(vm, arguments, "aio/sleep: expected 2 arguments (sys ms)")?;
     let system = system(vm, "aio/sleep", owner)?;
-    let time = milliseconds(vm, "aio/sleep", time, "aio/sleep: second argument must be a number")?;
+    let time = milliseconds(vm, time, "aio/sleep: second argument must be a number")?;
     let time = match valk_lang::remaining_deadline(vm) {
         Some(Duration::ZERO) => return Ok(failed(vm, DEADLINE_EXCEEDED).into()),
         Some(left) => time.min(left),
@@ -43,7 +43,7 @@ fn pause(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     if !is_number(arguments[0]) {
         return wrong_type(vm, arguments[0], "Number");
     }
-    let time = match milliseconds(vm, "sleep", arguments[0], "") {
+    let time = match milliseconds(vm, arguments[0], "") {
         Ok(Duration::ZERO) => return Value::NIL.into(),
         Ok(time) => time,
         Err(failed) => return failed,
@@ -69,7 +69,7 @@ fn timed(vm: &mut Vm, name: &str, arguments: &[Value]) -> Checked<(Value, Durati
     if !is_number(time) {
         return Err(wrong_type(vm, time, "Number"));
     }
-    let time = milliseconds(vm, name, time, "")?;
+    let time = milliseconds(vm, time, "")?;
     if !Vm::is_function(function) {
         return Err(wrong_type(vm, function, "Function"));
     }

@@ -113,3 +113,14 @@ valk_harness::test! {
         assert_eq!(out, "{{:mine 1} {:mine 2}}\n{2 4}\n{7 8}\n");
     }
 }
+
+valk_harness::test! {
+    fn what_a_program_has_bound_stays_when_a_module_comes_later() {
+        let mut runtime = runtime();
+        answer(&mut runtime, "(def (list (read \"async/pure\")) 5)");
+        assert_eq!(answer(&mut runtime, "(function? async/collect)"), "Num[1]", "the module is there");
+        assert_eq!(answer(&mut runtime, "async/pure"), "Num[5]");
+        let loaded = "(load \"async_monadic\") (function? async/pure)";
+        assert_eq!(answer(&mut runtime, loaded), "Num[1]", "who loads a module wants its names");
+    }
+}

@@ -1,7 +1,6 @@
 //! Time and process.
 
-use crate::builtins::row::{Row, fail, number, string, wrong_type};
-use crate::print::display;
+use crate::builtins::row::{Row, number, string, wrong_type};
 use crate::runtime::Language;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -27,11 +26,10 @@ fn time_us(vm: &mut Vm, _: &[Value]) -> Outcome {
 }
 
 fn sleep(vm: &mut Vm, arguments: &[Value]) -> Outcome {
-    let time = match milliseconds(vm, "sleep", arguments[0]) {
-        Ok(Some(Duration::ZERO)) => return Value::NIL.into(),
-        Ok(Some(time)) => time,
-        Ok(None) => return wrong_type(vm, arguments[0], "Number"),
-        Err(failed) => return failed,
+    let time = match milliseconds(arguments[0]) {
+        Some(Duration::ZERO) => return Value::NIL.into(),
+        Some(time) => time,
+        None => return wrong_type(vm, arguments[0], "Number"),
     };
     vm.extension::<Language>().output.flush();
     Outcome::blocking(move || std::thread::sleep(time), |_, ()| Value::NIL.into())
@@ -40,22 +38,16 @@ fn sleep(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 /// In a millisecond.
 const MICROSECONDS: i128 = 1000;
 
-/// A number of milliseconds, which may have a point, for the builtin `name`; nothing for what is no number.
-///
-/// # Errors
-/// The outcome that says so when it is negative.
-pub fn milliseconds(vm: &mut Vm, name: &str, value: Value) -> Result<Option<Duration>, Outcome> {
+/// A number of milliseconds, which may have a point; nothing for what is no number. A negative one is
+/// none: what is left of a time may be less than nothing.
+pub fn milliseconds(value: Value) -> Option<Duration> {
     let units = match (value.as_integer(), as_decimal(value)) {
         (Some(whole), _) => i128::from(whole) * UNITS_PER_ONE,
         (None, Some(decimal)) => decimal.units(),
-        (None, None) => return Ok(None),
+        (None, None) => return None,
     };
-    if units < 0 {
-        let given = String::from_utf8_lossy(&display(&vm.heap, value)).into_owned();
-        return Err(fail(vm, &format!("{name}: the time is negative: {given}")));
-    }
-    let microseconds = units / (UNITS_PER_ONE / MICROSECONDS);
-    Ok(Some(Duration::from_micros(u64::try_from(microseconds).unwrap_or(u64::MAX))))
+    let microseconds = units.max(0) / (UNITS_PER_ONE / MICROSECONDS);
+    Some(Duration::from_micros(u64::try_from(microseconds).unwrap_or(u64::MAX)))
 }
 
 fn stack_depth(_: &mut Vm, _: &[Value]) -> Outcome {
