@@ -15,16 +15,17 @@ use valk_vm::{Outcome, Vm};
 /// context.
 pub(crate) fn wait_for_room(vm: &mut Vm) -> Outcome {
     let left = remaining_deadline(vm);
-    let Some(shared) = shared_vm(vm) else { return Value::NIL.into() };
     let (tell, told) = tokio::sync::oneshot::channel();
     let output = vm.extension::<Language>().output.clone();
     // The fiber may be gone by then.
     let tell = || {
         let _ = tell.send(());
     };
-    if left == Some(Duration::ZERO) || !output.when_room(tell) {
+    // Without an event loop, without time, and when there is room by now, there is no wait.
+    let shared = shared_vm(vm).filter(|_| left != Some(Duration::ZERO));
+    let Some(shared) = shared.filter(|_| output.when_room(tell)) else {
         return Value::NIL.into();
-    }
+    };
     let handle = new_handle(vm);
     let root = vm.heap.root(handle);
     let pool = pool(vm);
@@ -33,11 +34,12 @@ pub(crate) fn wait_for_room(vm: &mut Vm) -> Outcome {
     let waits = async move {
         // Who tells is gone when nothing is written any more.
         let _ = told.await;
-        if let Some(vm) = shared.upgrade() {
+        // The VM may be gone, and its values with it.
+        shared.upgrade().inspect(|vm| {
             let vm = &mut *vm.borrow_mut();
             let handle = vm.heap.release(root);
             settle(vm, handle, End::Completed(Value::NIL));
-        }
+        });
         pool.end_live();
     };
     spawn_task(vm, waits);

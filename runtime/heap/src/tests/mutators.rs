@@ -282,7 +282,7 @@ valk_harness::test! {
             }
         });
         let mut roots = [Value::NIL; 2];
-        for round in 0..20 {
+        for round in 0..40 {
             let mut trees: Vec<Value> = (0..LEAVES).map(Value::fixnum).collect();
             while trees.len() > 1 {
                 trees = trees
