@@ -59,10 +59,8 @@ pub fn serve(channel: UnixStream, plan: &Plan, name: &str) {
     };
     supervisor.make_scratch();
     warm_up();
-    if plan.has_many_tests() {
-        // What was written so far has split them.
-        ffi::memory::use_huge_pages();
-    }
+    // What was written so far has split them.
+    plan.has_many_tests().then(ffi::memory::use_huge_pages);
     while let Some(identity) = supervisor.next_request() {
         let reply = supervisor.run(identity);
         let channel = supervisor.channel.as_mut().expect("only forked children drop the channel");
@@ -148,9 +146,9 @@ impl Supervisor<'_> {
 
     fn make_scratch(&mut self) {
         self.scratch = self.plan.scratch.join(format!("{}-{}", self.name, self.scratches));
-        if let Err(error) = std::fs::create_dir(&self.scratch) {
+        std::fs::create_dir(&self.scratch).unwrap_or_else(|error| {
             eprintln!("harness: no TMPDIR {}: {error}", self.scratch.display());
-        }
+        });
         ffi::set_env("TMPDIR", &self.scratch);
     }
 
@@ -375,9 +373,9 @@ fn read_some(
     mut take: impl FnMut(&[u8]),
 ) -> Option<PipeReader> {
     let reader = stream.as_mut()?;
-    match reader.read(buffer) {
-        Ok(bytes) if bytes > 0 => take(&buffer[..bytes]),
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+    match reader.read(buffer).map_err(|error| error.kind()) {
+        Ok(bytes @ 1..) => take(&buffer[..bytes]),
+        Err(io::ErrorKind::Interrupted) => {}
         _ => return stream.take(),
     }
     None

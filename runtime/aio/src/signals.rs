@@ -44,21 +44,20 @@ pub(crate) fn watch(pool: &Arc<Pool>, terminations_only: bool) -> io::Result<()>
             }
         };
         let first = next().await;
-        if !arrived(&pool, first) {
-            exit(first);
-        }
+        let patience = arrived(&pool, first);
         tokio::select! {
             second = next() => exit(second),
-            () = tokio::time::sleep(LAST_RESORT) => exit(first),
+            () = tokio::time::sleep(patience) => exit(first),
         }
     };
     let thread = std::thread::Builder::new().name("valk-signals".to_string());
     thread.spawn(move || reactor.block_on(watching)).map(drop)
 }
 
-/// Tells the runtime of the first signal. Returns false if it is gone.
-pub(crate) fn arrived(pool: &Weak<Pool>, number: i32) -> bool {
-    let Some(pool) = pool.upgrade() else { return false };
+/// Tells the runtime of the first signal. Returns the time that it has to end the process: none if it is
+/// gone.
+pub(crate) fn arrived(pool: &Weak<Pool>, number: i32) -> Duration {
+    let Some(pool) = pool.upgrade() else { return Duration::ZERO };
     pool.set_signal(number);
-    true
+    LAST_RESORT
 }
