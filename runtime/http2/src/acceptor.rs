@@ -29,7 +29,7 @@ use valk_net::{BoundSocket, Listener, Stream, accept};
 use crate::counters::Counters;
 use crate::error::ServerError;
 use crate::message::{Event, Handler};
-use crate::overload::admission::{Admission, Rejection};
+use crate::overload::admission::{Admission, Rejection, Watermarks};
 use crate::server::Shared;
 
 /// The shortest time between two messages that connections are rejected.
@@ -298,7 +298,10 @@ impl Dealing {
     ) {
         let limits = &self.shared.limits;
         let mut pause = limits.accept_backoff;
-        let mut admission = Admission::new(limits.watermarks());
+        let mut admission = Admission::new(Watermarks::of_percents(
+            limits.high_watermark,
+            limits.critical_watermark,
+        ));
         let mut rejected = Rejected::default();
         let mut stopped = pin!(self.shared.stop.stopped());
         loop {

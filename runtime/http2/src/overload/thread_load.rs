@@ -6,7 +6,6 @@
 //! 2. That a thread is overloaded is told once in ten seconds at most, and its end only if its
 //!    beginning was told.
 
-use super::admission::Watermarks;
 use super::queueing::{Change, Queueing};
 use super::waiting::{Added, WaitingList};
 use crate::account::ProcessBudget;
@@ -185,12 +184,5 @@ pub(crate) async fn watch(service: Rc<Service>) {
         load.queueing.seen(now - due, service.handler.begun());
         load.look(now, &*service.handler, &service.counters);
         load.attend(now);
-    }
-}
-
-impl Limits {
-    /// The occupancies at which connections are rejected.
-    pub(crate) fn watermarks(&self) -> Watermarks {
-        Watermarks::of_percents(self.high_watermark, self.critical_watermark)
     }
 }
