@@ -81,7 +81,7 @@ pub static START: OptionTable = OptionTable {
             (1, ARENAS_MAX),
             CONNECTIONS * STREAMS,
             "arenas",
-            "Requests in progress; further ones get a 503. Without it as many as streams permit.",
+            "Requests in progress; further ones are turned away. Without it as many as streams permit.",
             "arena_pool_size must be between 1 and 10,000",
         ),
         number(

@@ -122,7 +122,7 @@ limits! {
     /// of a second, the thread is overloaded and turns further ones away at once, by their class, until
     /// they wait less than half of it. 0 for any time.
     target_delay: Duration = Duration::from_millis(100), "ms";
-    /// Requests in progress in the whole server: above it 503 with `retry-after`. 0 for as many as
+    /// Requests in progress in the whole server: above it they are turned away. 0 for as many as
     /// connections and streams permit.
     max_requests: usize = 0, "requests";
     /// Occupancy of the receive buffers from which on new connections are closed at once; from 70 %

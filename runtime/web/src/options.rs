@@ -142,7 +142,7 @@ options! {
     ":target-delay-ms" target_delay (0, DAY_MS), 100, "ms",
         "The longest that a request should wait for the handler; 0 for any time.";
     ":max-requests" max_requests (0, 1_000_000), 0, "requests",
-        "Requests in progress; further ones get a 503. 0 for as many as streams permit.";
+        "Requests in progress; further ones are turned away. 0 for as many as streams permit.";
     ":high-watermark" high_watermark (1, 100), 85, "percent of receive buffers",
         "In use: then new connections are closed at once, some of them from 70 % of it on.";
     ":critical-watermark" critical_watermark (1, 100), 95, "percent of receive buffers",
